@@ -1,0 +1,389 @@
+//! Everything that may be changed on a host: a closed set.
+//!
+//! An [`Action`] names its target by identity: a process by boot, pid, start time and executable; a file by where it was
+//! seen, device, inode, size, ctime and content. No act takes a name, a glob or a bare pid.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::query::{FileId, FileStat, Xattr};
+use crate::text::{Digest, HostBytes, HostPath, TextError, Wide};
+
+/// What a module or an action can do to a host, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Looks at a host.
+    Read,
+    /// Looks at findings, at no host.
+    Judge,
+    /// Takes a copy away as evidence.
+    Preserve,
+    /// Holds something still; taken back at once.
+    Contain,
+    /// Changes or ends something.
+    Destroy,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Effect::Read => "read",
+            Effect::Judge => "judge",
+            Effect::Preserve => "preserve",
+            Effect::Contain => "contain",
+            Effect::Destroy => "destroy",
+        })
+    }
+}
+
+/// The name of an action: the first 64 bits of the SHA-256 over host, kind and target identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActionId(pub u64);
+
+impl fmt::Display for ActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for ActionId {
+    type Err = TextError;
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        match u64::from_str_radix(text, 16) {
+            Ok(id) if text.len() == 16 => Ok(ActionId(id)),
+            _ => Err(TextError::Number(text.chars().take(32).collect())),
+        }
+    }
+}
+
+impl Serialize for ActionId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ActionId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One change, or one copy to be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// Its name; equal proposals have equal names.
+    pub id: ActionId,
+    /// The component it belongs to: drift in one component leaves the others alone.
+    pub component: u32,
+    /// What is done, to what.
+    pub act: Act,
+    /// The findings that justify it, by id, sorted; never empty.
+    pub because: Vec<String>,
+    /// The actions that must be done before it, by id, sorted.
+    pub needs: Vec<ActionId>,
+}
+
+/// What is done, to what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Act {
+    /// Keeps a copy in the vault.
+    Keep {
+        /// Of what.
+        object: Object,
+    },
+    /// Stops a process, to be thawed or killed.
+    Freeze {
+        /// Which.
+        process: ProcessTarget,
+    },
+    /// Ends a process.
+    Kill {
+        /// Which.
+        process: ProcessTarget,
+    },
+    /// Unlinks one name of a file.
+    RemoveFile {
+        /// Which.
+        file: FileTarget,
+    },
+    /// Takes lines out of a text file; every other byte stays, and so do owner, mode, attributes and flags.
+    EditLines {
+        /// Which file; its inode may have changed since, its condemned lines may not.
+        file: FileTarget,
+        /// The lines, in the file's order.
+        remove: Vec<LineTarget>,
+    },
+    /// Clears inode flags (immutable, append-only) of one file.
+    ClearFlags {
+        /// Which file.
+        file: FileTarget,
+        /// The bits of `FS_IOC_SETFLAGS` to clear.
+        flags: u32,
+    },
+}
+
+/// Something of which a copy is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "object", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Object {
+    /// The content of a file.
+    File {
+        /// Which.
+        file: FileTarget,
+    },
+    /// What only exists while the process does: executable, command line, environment, maps, descriptors.
+    Process {
+        /// Which.
+        process: ProcessTarget,
+    },
+}
+
+/// A process by identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProcessTarget {
+    /// The boot.
+    pub boot_id: String,
+    /// The pid.
+    pub pid: u32,
+    /// The start time in ticks since boot.
+    pub start_ticks: Wide,
+    /// The executable, by following `/proc/PID/exe`.
+    pub exe: FileId,
+    /// Its path as seen, without the kernel's mark.
+    pub exe_path: HostPath,
+    /// Its content.
+    pub exe_sha256: Digest,
+    /// Its size.
+    pub exe_size: Wide,
+    /// The whole command line.
+    pub argv_sha256: Digest,
+    /// The user.
+    pub uid: u32,
+    /// The name, for people.
+    pub comm: HostBytes,
+    /// What it is to the component; guardians are frozen before miners.
+    pub role: Role,
+}
+
+/// What a process is to the component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Starts another one again.
+    Guardian,
+    /// Mines.
+    Miner,
+    /// Born of a condemned process.
+    Companion,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Guardian => "guardian",
+            Role::Miner => "miner",
+            Role::Companion => "companion",
+        })
+    }
+}
+
+/// A file by identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FileTarget {
+    /// The mount point that it was seen below; acts never leave it.
+    pub mount: HostPath,
+    /// Where it was seen, absolute.
+    pub path: HostPath,
+    /// Device and inode.
+    pub id: FileId,
+    /// Bytes.
+    pub size: Wide,
+    /// Nanoseconds since 1970 at which the inode last changed. Our own acts change it; compared before the first one.
+    pub ctime_ns: Wide,
+    /// Nanoseconds since 1970 at which the content last changed; written back by undo.
+    pub mtime_ns: Wide,
+    /// The content.
+    pub sha256: Digest,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Inode flags; `None` where the file system has none.
+    pub flags: Option<u32>,
+    /// Names that lead to it.
+    pub links: u32,
+    /// Extended attributes.
+    pub xattrs: Vec<Xattr>,
+}
+
+impl FileTarget {
+    /// The identity of a file as it was seen; `None` where its content was not hashed.
+    pub fn from_stat(stat: &FileStat) -> Option<FileTarget> {
+        Some(FileTarget {
+            mount: stat.mount.clone(),
+            path: stat.path.clone(),
+            id: stat.id,
+            size: stat.size,
+            ctime_ns: stat.ctime_ns,
+            mtime_ns: stat.mtime_ns,
+            sha256: stat.sha256?,
+            mode: stat.mode,
+            uid: stat.uid,
+            gid: stat.gid,
+            flags: stat.flags,
+            links: stat.links,
+            xattrs: stat.xattrs.clone(),
+        })
+    }
+}
+
+/// One line of a text file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LineTarget {
+    /// Its number when it was seen, from 1; for people, and to tell a changed line from a moved one.
+    pub number: u32,
+    /// Its bytes, without the line feed.
+    pub line: HostBytes,
+    /// What in it is condemned (the executable's path): a line that still holds it but is not `line` was changed.
+    pub mark: HostBytes,
+}
+
+/// What takes a change back. Made by the act itself, from what it met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "undo", rename_all = "snake_case")]
+pub enum Undo {
+    /// There is nothing to take back, or no way to: a killed process does not come back.
+    None,
+    /// Let the process run again.
+    Thaw {
+        /// Which.
+        process: ProcessTarget,
+    },
+    /// Write the file again from the vault.
+    RestoreFile {
+        /// As it was.
+        file: FileTarget,
+    },
+    /// Put the lines back where they stood.
+    RestoreLines {
+        /// The file as it was before the edit.
+        file: FileTarget,
+        /// The lines.
+        lines: Vec<LineTarget>,
+    },
+    /// Set the flags again.
+    SetFlags {
+        /// The file.
+        file: FileTarget,
+        /// All its flags, as they were.
+        flags: u32,
+    },
+}
+
+/// What an act found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "did", rename_all = "snake_case")]
+pub enum Done {
+    /// It was done, and looked at again.
+    Changed {
+        /// How to take it back.
+        undo: Undo,
+    },
+    /// The target was gone already: nothing to do, not drift.
+    Gone,
+    /// The process did not stop within the time; it is killed with the others after its live evidence.
+    WouldNotStop,
+}
+
+impl Act {
+    /// What it can do to a host.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Act::Keep { .. } => Effect::Preserve,
+            Act::Freeze { .. } => Effect::Contain,
+            Act::Kill { .. } | Act::RemoveFile { .. } | Act::EditLines { .. } | Act::ClearFlags { .. } => {
+                Effect::Destroy
+            }
+        }
+    }
+
+    /// The name of its kind, as in the plan.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Act::Keep { .. } => "keep",
+            Act::Freeze { .. } => "freeze",
+            Act::Kill { .. } => "kill",
+            Act::RemoveFile { .. } => "remove_file",
+            Act::EditLines { .. } => "edit_lines",
+            Act::ClearFlags { .. } => "clear_flags",
+        }
+    }
+
+    /// The identity of its target, for its id: the object, not what is known of it.
+    fn target_key(&self) -> String {
+        let process = |p: &ProcessTarget| format!("process {} {} {}", p.boot_id, p.pid, p.start_ticks);
+        let file = |f: &FileTarget| format!("file {} {} {}", f.id.dev, f.id.inode, f.path);
+        match self {
+            Act::Keep {
+                object: Object::Process { process: p },
+            }
+            | Act::Freeze { process: p }
+            | Act::Kill { process: p } => process(p),
+            Act::Keep {
+                object: Object::File { file: f },
+            }
+            | Act::RemoveFile { file: f }
+            | Act::EditLines { file: f, .. }
+            | Act::ClearFlags { file: f, .. } => file(f),
+        }
+    }
+
+    /// The process it is about.
+    pub fn process(&self) -> Option<&ProcessTarget> {
+        match self {
+            Act::Keep {
+                object: Object::Process { process },
+            }
+            | Act::Freeze { process }
+            | Act::Kill { process } => Some(process),
+            _ => None,
+        }
+    }
+
+    /// The file it is about.
+    pub fn file(&self) -> Option<&FileTarget> {
+        match self {
+            Act::Keep {
+                object: Object::File { file },
+            }
+            | Act::RemoveFile { file }
+            | Act::EditLines { file, .. }
+            | Act::ClearFlags { file, .. } => Some(file),
+            _ => None,
+        }
+    }
+
+    /// The name of this act on this host.
+    pub fn id(&self, host: &str) -> ActionId {
+        let digest = Digest::of(format!("{host}\n{}\n{}", self.kind(), self.target_key()).as_bytes());
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest.0[..8]);
+        ActionId(u64::from_be_bytes(first))
+    }
+}

@@ -1,0 +1,303 @@
+//! What a reviewer approved, as a host receives it: the plan's bytes and the approval, checked here once more.
+//!
+//! A plan is a header line and one line a host. A host's hash is over its line's bytes, the plan's over the header and
+//! the sorted host hashes; nobody re-serialises to hash. A host therefore gets the header, its own line, all host hashes
+//! and the approval, and needs to trust none of them singly.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, ActionId, Effect};
+use crate::query::HostIdentity;
+use crate::text::{Digest, HostPath, Wide};
+
+/// The part of a host's plan line that its worker carries out; other fields of the line are for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostOrders {
+    /// The host's name in the run.
+    pub host: String,
+    /// Which machine and which boot the plan was made on.
+    pub identity: HostIdentity,
+    /// The components, by id.
+    pub components: Vec<ComponentOrders>,
+    /// The actions, by id.
+    pub actions: Vec<Action>,
+    /// Paths that the site lists as never to be touched, with all below them.
+    pub protect: Vec<HostPath>,
+    /// The directory, not there yet, in which the host keeps its journal and spool from the commit to the next contact.
+    pub journal: HostPath,
+    /// What to wait for after the stroke before the host is believed.
+    pub settle: Settle,
+    /// How long and how much.
+    pub bounds: Bounds,
+}
+
+/// Findings that belong together, and what later rounds may do about them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentOrders {
+    /// Its number in this host's plan, from 1.
+    pub id: u32,
+    /// What may be done to processes that did not exist when the plan was made.
+    pub envelope: Envelope,
+}
+
+/// What cannot be known when a plan is read: closed predicates, with a count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// A process that matches one of them may be frozen and killed as if it stood in the plan.
+    pub births: Vec<Birth>,
+    /// At most so many of them, all rounds together.
+    pub max_births: u32,
+}
+
+/// A process that may take the place of one in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "birth", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Birth {
+    /// It runs this executable, which no package owns and nothing that is not condemned ran.
+    Executable {
+        /// The content.
+        sha256: Digest,
+        /// The size, which spares hashing everything else.
+        size: Wide,
+    },
+    /// It runs this command line with this executable, and descends from a condemned process.
+    Descent {
+        /// The whole command line.
+        argv_sha256: Digest,
+        /// The content of the executable, a shell or an interpreter.
+        exe_sha256: Digest,
+    },
+}
+
+/// What a stroke waits for before its last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settle {
+    /// A condemned trigger fires by the minute and a scheduler runs: look once more after the next full minute.
+    NextMinute,
+    /// Nothing that fires by the minute is condemned, or nothing runs that would fire it.
+    AtOnce,
+}
+
+/// Limits of one transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Anything frozen is thawed if the commit has not come after so many milliseconds.
+    pub frozen_ms: u64,
+    /// Looks while freezing, and strikes after the commit.
+    pub rounds: u32,
+    /// Bytes of evidence that the host may hold back in its spool.
+    pub spool_bytes: Wide,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            frozen_ms: 10_000,
+            rounds: 8,
+            spool_bytes: Wide(64 << 20),
+        }
+    }
+}
+
+/// Who said yes to what, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// The version of this form, 1.
+    pub format: u32,
+    /// The plan, by its hash.
+    pub plan: Digest,
+    /// The hosts, by name, each with the hash of its line.
+    pub hosts: BTreeMap<String, Digest>,
+    /// The effects that may be had.
+    pub classes: BTreeSet<Effect>,
+    /// Actions that are left out; whatever needs one of them must be left out too.
+    pub excluded: BTreeSet<ActionId>,
+    /// Who.
+    pub approver: String,
+    /// How the yes was given: `command line`, `terminal`, `demo`, `signature`.
+    pub means: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: Wide,
+    /// Until when, in milliseconds since 1970.
+    pub not_after_ms: Wide,
+}
+
+/// Orders that were held against their approval. Made only by [`check`].
+#[derive(Debug, Clone)]
+pub struct ApprovedOrders {
+    orders: HostOrders,
+    allowed: BTreeSet<ActionId>,
+}
+
+/// What a host receives to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// The plan's header line, as it is in the file.
+    pub header: String,
+    /// The host's line, as it is in the file.
+    pub line: String,
+    /// The hashes of all host lines of the plan, sorted.
+    pub host_hashes: Vec<Digest>,
+    /// The approval.
+    pub approval: Approval,
+    /// Greater than that of any earlier contact; an older controller that wakes up late is refused.
+    pub epoch: Wide,
+    /// Where to stop: a stage that may be held.
+    pub until: Stage,
+}
+
+/// The stages after which a transaction may end and go on later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Evidence is kept, nothing is changed.
+    Preserve,
+    /// All of it.
+    Eradicate,
+}
+
+/// Why orders are refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// The plan is not the one that was approved.
+    #[error("the plan's hash is {found}, approved was {approved}")]
+    OtherPlan {
+        /// Of the bytes at hand.
+        found: Digest,
+        /// Of the approval.
+        approved: Digest,
+    },
+    /// The host's line is not one of the plan's, or not the approved one.
+    #[error("host `{host}`: its line in the plan has the hash {found}, which was not approved")]
+    OtherLine {
+        /// The host.
+        host: String,
+        /// Of the bytes at hand.
+        found: Digest,
+    },
+    /// The host was left out of the approval.
+    #[error("host `{host}` is not approved")]
+    HostNotApproved {
+        /// The host.
+        host: String,
+    },
+    /// An action is allowed, but not what it needs.
+    #[error("action {action} needs {needs}, which the approval leaves out")]
+    NotClosed {
+        /// The action.
+        action: ActionId,
+        /// What it needs.
+        needs: ActionId,
+    },
+    /// The line is not one that this version understands.
+    #[error("the host's line cannot be read: {why}")]
+    Malformed {
+        /// The parser's word.
+        why: String,
+    },
+    /// Actions contradict each other or themselves.
+    #[error("action {action}: {why}")]
+    Inconsistent {
+        /// The action.
+        action: ActionId,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// The hash of a plan: over its header line and its sorted host hashes.
+pub fn plan_hash(header: &str, sorted_host_hashes: &[Digest]) -> Digest {
+    let mut bytes = Vec::with_capacity(header.len() + 1 + sorted_host_hashes.len() * 65);
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.push(b'\n');
+    for hash in sorted_host_hashes {
+        bytes.extend_from_slice(hash.to_string().as_bytes());
+        bytes.push(b'\n');
+    }
+    Digest::of(&bytes)
+}
+
+/// Holds a host's line against the plan's hash and the approval.
+///
+/// # Errors
+/// Whenever a byte of header or line differs from what was approved, the host or a needed action was left out, or the
+/// line contradicts itself.
+pub fn check(begin: &Begin) -> Result<ApprovedOrders, OrderError> {
+    let mut hashes = begin.host_hashes.clone();
+    hashes.sort_unstable();
+    let found = plan_hash(&begin.header, &hashes);
+    if found != begin.approval.plan {
+        return Err(OrderError::OtherPlan {
+            found,
+            approved: begin.approval.plan,
+        });
+    }
+    let orders: HostOrders =
+        serde_json::from_str(&begin.line).map_err(|error| OrderError::Malformed { why: error.to_string() })?;
+    let line = Digest::of(begin.line.as_bytes());
+    match begin.approval.hosts.get(&orders.host) {
+        None => return Err(OrderError::HostNotApproved { host: orders.host }),
+        Some(approved) if *approved != line || !hashes.contains(&line) => {
+            return Err(OrderError::OtherLine {
+                host: orders.host,
+                found: line,
+            });
+        }
+        Some(_) => {}
+    }
+    for action in &orders.actions {
+        let why = if action.id != action.act.id(&orders.host) {
+            "its id is not that of its target"
+        } else if !orders.components.iter().any(|c| c.id == action.component) {
+            "its component is not in the plan"
+        } else if action.because.is_empty() {
+            "no finding justifies it"
+        } else {
+            continue;
+        };
+        return Err(OrderError::Inconsistent {
+            action: action.id,
+            why: why.to_owned(),
+        });
+    }
+    let allowed: BTreeSet<ActionId> = orders
+        .actions
+        .iter()
+        .filter(|a| begin.approval.classes.contains(&a.act.effect()) && !begin.approval.excluded.contains(&a.id))
+        .map(|a| a.id)
+        .collect();
+    for action in orders.actions.iter().filter(|a| allowed.contains(&a.id)) {
+        if let Some(needs) = action.needs.iter().find(|n| !allowed.contains(n)) {
+            return Err(OrderError::NotClosed {
+                action: action.id,
+                needs: *needs,
+            });
+        }
+    }
+    Ok(ApprovedOrders { orders, allowed })
+}
+
+impl ApprovedOrders {
+    /// The orders, those that were left out included.
+    pub fn orders(&self) -> &HostOrders {
+        &self.orders
+    }
+
+    /// Whether an action may be carried out.
+    pub fn allows(&self, id: ActionId) -> bool {
+        self.allowed.contains(&id)
+    }
+
+    /// The actions that may be carried out.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.orders.actions.iter().filter(|a| self.allowed.contains(&a.id))
+    }
+}

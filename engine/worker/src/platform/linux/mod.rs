@@ -1,0 +1,1 @@
+//! Linux, asked directly: `/proc`, system calls, own readers of bytes.

@@ -1,0 +1,835 @@
+//! Everything that may be asked of a host, and the answers: a closed set.
+//!
+//! Each query carries its limits, each answer its [`Coverage`]: what could not be read, and why. Nothing here changes a
+//! host. Sizes are bytes, times milliseconds unless a name says otherwise.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::{Digest, HostBytes, HostPath, Wide};
+
+/// One question to a host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "query", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Query {
+    /// What the host is: identity, kernel, totals.
+    Host {},
+    /// The processes, all or some.
+    Processes(ProcessesQuery),
+    /// Every socket of every network namespace, with its owners.
+    Sockets {},
+    /// What these paths are, links not followed; an absent path is an [`Entry::Absent`], not an error.
+    Stat {
+        /// Absolute paths.
+        paths: Vec<HostPath>,
+        /// Whether regular files are hashed too (bounded by [`limits::DIGEST_BYTES`] each).
+        digest: bool,
+    },
+    /// The entries of one directory.
+    List {
+        /// The directory.
+        path: HostPath,
+    },
+    /// The files below some directories; never crosses a mount, never follows a link.
+    Walk {
+        /// Where to start.
+        roots: Vec<HostPath>,
+        /// How deep; 0 is the roots' own entries.
+        max_depth: u32,
+        /// After so many entries the walk ends with a gap.
+        max_entries: u32,
+    },
+    /// The first bytes of one file, and what the file is.
+    Read {
+        /// An absolute path; the last component is not followed if it is a link.
+        path: HostPath,
+        /// Where to stop, at most [`limits::READ_BYTES`].
+        max_bytes: u32,
+    },
+    /// The content of every regular file that matches; `*` and `?` match within one component.
+    ReadTree {
+        /// Absolute patterns.
+        patterns: Vec<HostPath>,
+        /// After so many files the answer ends with a gap.
+        max_files: u32,
+        /// A longer file is cut, and says so.
+        max_file_bytes: u32,
+    },
+    /// The SHA-256 of files.
+    Digest {
+        /// Absolute paths.
+        paths: Vec<HostPath>,
+    },
+    /// Accounts and groups, from the files.
+    Accounts {},
+    /// The mounts of the worker's own namespace.
+    Mounts {},
+    /// Which package owns these files, by path and by content; testimony of the host's package database.
+    Packages {
+        /// Absolute paths. A running executable whose file is gone is named `/proc/PID/exe`.
+        files: Vec<HostPath>,
+    },
+    /// What happens from now on, for a time.
+    Watch(WatchQuery),
+}
+
+/// Which processes, and how much of each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessesQuery {
+    /// Only these; `None` is all.
+    pub pids: Option<Vec<u32>>,
+    /// The time over which CPU use is measured; 0 measures none.
+    pub sample_ms: u64,
+    /// Whether executables are hashed (each file once).
+    pub digest: bool,
+    /// Whether environments are read.
+    pub environ: bool,
+    /// Whether open files are read.
+    pub fds: bool,
+    /// Whether mapped files are read.
+    pub maps: bool,
+}
+
+/// What to watch for. Stateless on the host: the cursor carries what the next watch must know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchQuery {
+    /// Where the last watch ended; `None` begins.
+    pub cursor: Option<WatchCursor>,
+    /// How long to watch, at most [`limits::WATCH_MS`].
+    pub for_ms: u64,
+    /// Executables that must not run.
+    pub executables: Vec<Digest>,
+    /// Regular files that must not exist.
+    pub files: Vec<HostPath>,
+    /// Lines that must not stand in a file.
+    pub lines: Vec<WatchedLine>,
+    /// Remote addresses nobody may be connected to, with their port.
+    pub remotes: Vec<Peer>,
+}
+
+/// A line that must not come back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchedLine {
+    /// The file.
+    pub path: HostPath,
+    /// The line without its line feed.
+    pub line: HostBytes,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// A numeric IPv4 or IPv6 address; an IPv4 address inside IPv6 is written as IPv4.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Where a watch ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchCursor {
+    /// The boot it belongs to: after a reboot the time between is not covered.
+    pub boot_id: String,
+    /// Milliseconds since boot, suspended time included.
+    pub uptime_ms: Wide,
+}
+
+/// Limits that hold whatever a query asks.
+pub mod limits {
+    /// The longest content that one `Read` gives.
+    pub const READ_BYTES: u32 = 8 << 20;
+    /// The largest file that is hashed whole.
+    pub const DIGEST_BYTES: u64 = 1 << 30;
+    /// The longest single watch.
+    pub const WATCH_MS: u64 = 30_000;
+    /// The bytes of a command line or an environment that are kept; the digest is over all that was read.
+    pub const ARGV_BYTES: usize = 4 << 10;
+    /// The bytes of a command line that are read at most (the kernel's own limit is 2 MiB by default).
+    pub const ARGV_READ: usize = 4 << 20;
+    /// The processes of one answer.
+    pub const PROCESSES: usize = 100_000;
+    /// The bytes of one answer as it travels.
+    pub const ANSWER_BYTES: usize = 256 << 20;
+}
+
+/// A value, with what could not be seen while it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observed<T> {
+    /// What was seen.
+    pub value: T,
+    /// What was not.
+    #[serde(default, skip_serializing_if = "Coverage::is_whole")]
+    pub coverage: Coverage,
+}
+
+/// What an observation could not see, and why; empty means all of it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Coverage {
+    /// In the order met, without repetition.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+/// One thing that was not seen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Gap {
+    /// The kind of thing: `process`, `file`, `directory`, `socket`, `packages`, ...
+    pub subject: String,
+    /// Which one: a path, a pid, empty where the subject says it all.
+    pub object: HostBytes,
+    /// Why.
+    pub why: GapReason,
+}
+
+/// Why something was not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The kernel refused.
+    Denied,
+    /// It ended or was removed while it was read. Ordinary.
+    Gone,
+    /// It is longer than the limit; the beginning was seen.
+    Cut,
+    /// There were more than the limit.
+    TooMany,
+    /// The time for it ran out.
+    TimedOut,
+    /// It was there, but not in the form that its documentation gives.
+    Malformed,
+    /// This host or this kernel has no such thing to ask.
+    Unsupported,
+    /// It changed while it was read.
+    Changed,
+}
+
+impl GapReason {
+    /// Whether such a gap can hide something. What ended while it was read is ordinary and hides nothing that lasts.
+    pub fn is_material(self) -> bool {
+        self != GapReason::Gone
+    }
+}
+
+impl Coverage {
+    /// Nothing was left out.
+    pub fn whole() -> Self {
+        Self::default()
+    }
+
+    /// Whether nothing was left out.
+    pub fn is_whole(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
+    /// Notes a gap, once.
+    pub fn note(&mut self, subject: &str, object: impl Into<HostBytes>, why: GapReason) {
+        let gap = Gap {
+            subject: subject.to_owned(),
+            object: object.into(),
+            why,
+        };
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    /// Takes over the gaps of another observation.
+    pub fn unite(&mut self, other: &Coverage) {
+        for gap in &other.gaps {
+            if !self.gaps.contains(gap) {
+                self.gaps.push(gap.clone());
+            }
+        }
+    }
+
+    /// The gaps that can hide something.
+    pub fn material(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter().filter(|gap| gap.why.is_material())
+    }
+}
+
+impl From<HostPath> for HostBytes {
+    fn from(path: HostPath) -> Self {
+        HostBytes::new(path.as_bytes())
+    }
+}
+
+impl From<&HostPath> for HostBytes {
+    fn from(path: &HostPath) -> Self {
+        HostBytes::new(path.as_bytes())
+    }
+}
+
+impl<T> Observed<T> {
+    /// Seen whole.
+    pub fn whole(value: T) -> Self {
+        Self {
+            value,
+            coverage: Coverage::whole(),
+        }
+    }
+
+    /// The same gaps, another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Observed<U> {
+        Observed {
+            value: f(self.value),
+            coverage: self.coverage,
+        }
+    }
+}
+
+/// The answer to the query of the same name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "value", rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Query::Host`].
+    Host(HostFacts),
+    /// To [`Query::Processes`], by pid.
+    Processes(Vec<Process>),
+    /// To [`Query::Sockets`].
+    Sockets(Vec<Socket>),
+    /// To [`Query::Stat`], [`Query::Digest`] and [`Query::List`], in the order asked or by name.
+    Entries(Vec<Entry>),
+    /// To [`Query::Walk`], by path.
+    Walk(Vec<FileStat>),
+    /// To [`Query::Read`] and [`Query::ReadTree`], by path; a `Read` of an absent file gives none.
+    Files(Vec<FileText>),
+    /// To [`Query::Accounts`].
+    Accounts(Vec<Account>),
+    /// To [`Query::Mounts`].
+    Mounts(Vec<Mount>),
+    /// To [`Query::Packages`], in the order asked.
+    Packages(Vec<Ownership>),
+    /// To [`Query::Watch`].
+    Watch(Watched),
+}
+
+/// What a host is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HostFacts {
+    /// What identifies it.
+    pub identity: HostIdentity,
+    /// `linux`.
+    pub system: String,
+    /// The distribution's own name for itself, from os-release; empty where there is none.
+    pub distribution: String,
+    /// The kernel release, as `uname -r`.
+    pub kernel: String,
+    /// The machine's architecture, as `uname -m`.
+    pub architecture: String,
+    /// Logical CPUs online.
+    pub cpus: u32,
+    /// Bytes of memory.
+    pub memory_total: Wide,
+    /// Bytes of memory that could be had.
+    pub memory_available: Wide,
+    /// Load over 1, 5 and 15 minutes, times 100.
+    pub load_centi: [u32; 3],
+    /// Milliseconds since boot.
+    pub uptime_ms: Wide,
+    /// Milliseconds since 1970, by the host's own clock.
+    pub host_time_ms: Wide,
+    /// Clock ticks a second, the unit of [`Process::start_ticks`].
+    pub ticks_per_second: u32,
+    /// The worker's effective user id: 0 sees everything that the kernel shows.
+    pub uid: u32,
+    /// Pids of the worker, its keeper and their ancestors up to pid 1: never a target.
+    pub own_chain: Vec<u32>,
+    /// The kernel's taint mask, `/proc/sys/kernel/tainted`.
+    pub taint: Wide,
+}
+
+/// What tells this host from every other, and this boot from every other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HostIdentity {
+    /// `/etc/machine-id`; `None` where there is none.
+    pub machine_id: Option<String>,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// The node name, as the kernel has it.
+    pub hostname: HostBytes,
+    /// The pid namespace that the worker sees, by inode.
+    pub pid_namespace: Wide,
+}
+
+/// A file system object by device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FileId {
+    /// The device number, as `stat` has it.
+    pub dev: Wide,
+    /// The inode number.
+    pub inode: Wide,
+}
+
+/// One process, as `/proc/PID` shows it (proc(5)).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Process {
+    /// The pid.
+    pub pid: u32,
+    /// The parent's pid; 0 for pid 1, pid 2 and processes entered from outside.
+    pub ppid: u32,
+    /// The process group.
+    pub pgid: u32,
+    /// The session.
+    pub session: u32,
+    /// Start time in clock ticks since boot; with the pid and the boot it identifies the process.
+    pub start_ticks: Wide,
+    /// One letter, proc(5): `R`, `S`, `D`, `T`, `Z`, ...
+    pub state: String,
+    /// The effective user id.
+    pub uid: u32,
+    /// The name that the kernel shows, at most 15 bytes; the process may choose it.
+    pub comm: HostBytes,
+    /// The arguments, [`limits::ARGV_BYTES`] at most; empty for a kernel thread.
+    pub argv: Vec<HostBytes>,
+    /// Bytes of the whole command line.
+    pub argv_bytes: Wide,
+    /// SHA-256 of the whole command line; `None` where it could not be read.
+    pub argv_sha256: Option<Digest>,
+    /// What it runs; `None` for a kernel thread or where the kernel did not tell (then a gap says so).
+    pub exe: Option<Executable>,
+    /// The file that an interpreter runs: the first argument that is a path of a regular file, resolved against `cwd`.
+    /// `None` where there is none.
+    pub script: Option<FileStat>,
+    /// The working directory; `None` where the kernel did not tell.
+    pub cwd: Option<HostPath>,
+    /// `KEY=value` pairs, bounded like `argv`; `None` unless asked.
+    pub environ: Option<Vec<HostBytes>>,
+    /// The cgroup path: of the unified hierarchy, else of the first controller.
+    pub cgroup: HostBytes,
+    /// The mount namespace, by inode; `None` where the kernel did not tell.
+    pub mount_namespace: Option<Wide>,
+    /// The network namespace, by inode.
+    pub net_namespace: Option<Wide>,
+    /// The pid namespace, by inode.
+    pub pid_namespace: Option<Wide>,
+    /// Whether the kernel made it: `PF_KTHREAD` in its flags (linux/sched.h).
+    pub kernel_thread: bool,
+    /// Threads.
+    pub threads: u32,
+    /// Resident bytes.
+    pub rss: Wide,
+    /// CPU time used since it began.
+    pub cpu_ms: Wide,
+    /// CPU use over the sample, in hundredths of a per cent of one CPU; `None` unless sampled.
+    pub cpu_centi: Option<u32>,
+    /// The pid of a tracer, 0 for none.
+    pub tracer: u32,
+    /// Open files; `None` unless asked or where the kernel did not tell.
+    pub fds: Option<Vec<OpenFile>>,
+    /// Mapped files, each once; `None` unless asked or where the kernel did not tell.
+    pub maps: Option<Vec<MappedFile>>,
+}
+
+/// The file that a process runs, read through `/proc/PID/exe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Executable {
+    /// Its path, without the kernel's mark ` (deleted)`.
+    pub path: HostPath,
+    /// Whether no name leads to it any more.
+    pub deleted: bool,
+    /// Whether it was made in memory (`/memfd:`).
+    pub memfd: bool,
+    /// Device and inode, by following the link.
+    pub id: FileId,
+    /// Bytes.
+    pub size: Wide,
+    /// Its content; `None` unless asked or where it could not be read.
+    pub sha256: Option<Digest>,
+}
+
+/// One descriptor of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OpenFile {
+    /// The descriptor.
+    pub fd: u32,
+    /// What the link says: a path, `socket:[N]`, `pipe:[N]`, ...
+    pub link: HostBytes,
+    /// What is behind it, where that could be told.
+    pub id: Option<FileId>,
+    /// Whether it is open for writing.
+    pub writes: bool,
+}
+
+/// One file that a process maps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MappedFile {
+    /// The path, without the kernel's mark.
+    pub path: HostPath,
+    /// Device and inode.
+    pub id: FileId,
+    /// Whether any mapping of it may run.
+    pub executable: bool,
+    /// Whether no name leads to it any more.
+    pub deleted: bool,
+}
+
+/// One socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Socket {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// This end.
+    pub local: Peer,
+    /// The other end; `None` for a listener or an unconnected socket.
+    pub remote: Option<Peer>,
+    /// `established`, `listen`, `syn_sent`, ... in the kernel's names (net/tcp_states.h), lower case.
+    pub state: String,
+    /// The socket's inode; 0 once nobody holds it.
+    pub inode: Wide,
+    /// The user that made it.
+    pub uid: u32,
+    /// The network namespace, by inode.
+    pub net_namespace: Wide,
+    /// The processes that hold it, by pid; empty where none could be told.
+    pub owners: Vec<u32>,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Entry {
+    /// Something.
+    Present(FileStat),
+    /// Nothing.
+    Absent {
+        /// The path asked for.
+        path: HostPath,
+    },
+    /// Not to be told.
+    Hidden {
+        /// The path asked for.
+        path: HostPath,
+        /// Why.
+        why: GapReason,
+    },
+}
+
+/// A file system object, links not followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileStat {
+    /// Where it was seen.
+    pub path: HostPath,
+    /// The mount point that it was seen below: acts stay inside.
+    pub mount: HostPath,
+    /// What it is.
+    pub kind: FileKind,
+    /// Device and inode.
+    pub id: FileId,
+    /// Bytes.
+    pub size: Wide,
+    /// Permission bits and set-id bits, as `stat` has them, without the kind.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// Names that lead to it.
+    pub links: u32,
+    /// Nanoseconds since 1970 at which the content last changed.
+    pub mtime_ns: Wide,
+    /// Nanoseconds since 1970 at which the inode last changed.
+    pub ctime_ns: Wide,
+    /// Nanoseconds since 1970 at which it was made; `None` where the file system does not keep it.
+    pub btime_ns: Option<Wide>,
+    /// Inode flags of `FS_IOC_GETFLAGS` (immutable 0x10, append-only 0x20); `None` where the file system has none.
+    pub flags: Option<u32>,
+    /// Extended attributes by name; empty where there are none or the file system has none.
+    pub xattrs: Vec<Xattr>,
+    /// Where a symbolic link points.
+    pub link_target: Option<HostPath>,
+    /// The content; `None` unless asked, or not a regular file, or not readable.
+    pub sha256: Option<Digest>,
+}
+
+/// One extended attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Xattr {
+    /// With its namespace: `user.x`, `security.capability`.
+    pub name: HostBytes,
+    /// The value, 64 KiB at most by the kernel's own limit.
+    pub value: HostBytes,
+}
+
+/// The kinds of file system object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+}
+
+/// A file with its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileText {
+    /// The file; its `sha256` is of the whole content where that was read, else `None`.
+    pub stat: FileStat,
+    /// The content, up to the limit.
+    pub content: HostBytes,
+    /// Whether the content goes on.
+    pub cut: bool,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Account {
+    /// The login name.
+    pub name: HostBytes,
+    /// The user id.
+    pub uid: u32,
+    /// The primary group.
+    pub gid: u32,
+    /// The home directory.
+    pub home: HostPath,
+    /// The login shell, byte for byte.
+    pub shell: HostBytes,
+    /// What the password field of `/etc/shadow` is.
+    pub password: Password,
+}
+
+/// What an account's password field holds; never the hash itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Password {
+    /// A hash.
+    Set,
+    /// Empty: no password is asked.
+    Empty,
+    /// `!` or `*`: no password fits.
+    Locked,
+    /// Could not be read.
+    Unknown,
+}
+
+/// One mount of `/proc/self/mountinfo` (proc(5)).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Mount {
+    /// Where it is mounted.
+    pub point: HostPath,
+    /// The directory of the file system that is mounted there; not `/` for a bind mount.
+    pub root: HostPath,
+    /// The file system's type.
+    pub kind: String,
+    /// The device number, as `stat` has it.
+    pub dev: Wide,
+    /// What was mounted.
+    pub source: HostBytes,
+    /// Per-mount options: `ro`, `noexec`, ...
+    pub options: Vec<String>,
+}
+
+/// What the package database says of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "owner", rename_all = "snake_case")]
+pub enum Ownership {
+    /// A package lists this path, and the content is the package's.
+    Owned {
+        /// The package.
+        package: String,
+    },
+    /// A package lists this path, but the content is another.
+    Modified {
+        /// The package.
+        package: String,
+    },
+    /// No package lists this path, but the content is that of a packaged file: a copy.
+    Copied {
+        /// The package.
+        package: String,
+        /// The packaged path.
+        original: HostPath,
+    },
+    /// A package lists this path and keeps no digest of it (a configuration file).
+    Listed {
+        /// The package.
+        package: String,
+    },
+    /// No package knows it.
+    Unowned,
+    /// There is no package database that we read, or it could not be read.
+    Unknown,
+}
+
+impl Ownership {
+    /// Whether the content is that of a package: then the file is protected, wherever it lies.
+    pub fn is_package_content(&self) -> bool {
+        matches!(self, Ownership::Owned { .. } | Ownership::Copied { .. })
+    }
+}
+
+/// What a watch saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Where to go on.
+    pub cursor: WatchCursor,
+    /// Milliseconds that were really watched, the cursor's gap left out.
+    pub covered_ms: u64,
+    /// Milliseconds between the last watch and this one that nobody watched.
+    pub missed_ms: u64,
+    /// What should not have been seen, each once.
+    pub sightings: Vec<Sighting>,
+}
+
+/// Something that a watch was to look for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "saw", rename_all = "snake_case")]
+pub enum Sighting {
+    /// A process runs a watched executable.
+    Running {
+        /// The process.
+        pid: u32,
+        /// When it began, in ticks since boot.
+        start_ticks: Wide,
+        /// Its parent.
+        ppid: u32,
+        /// What it runs.
+        sha256: Digest,
+        /// Its name.
+        comm: HostBytes,
+    },
+    /// A watched file exists.
+    File {
+        /// What is there now.
+        stat: FileStat,
+    },
+    /// A watched line stands in its file.
+    Line {
+        /// The line.
+        line: WatchedLine,
+    },
+    /// Somebody is connected to a watched remote.
+    Connected {
+        /// The remote.
+        remote: Peer,
+        /// Who; empty where none could be told.
+        owners: Vec<u32>,
+    },
+}
+
+/// Why a query or an act had no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "error", rename_all = "snake_case")]
+pub enum HostError {
+    /// The kernel refused.
+    #[error("{doing}: permission denied")]
+    Denied {
+        /// What was tried, with its object.
+        doing: String,
+    },
+    /// The object is not there (any more).
+    #[error("{doing}: it is gone")]
+    Gone {
+        /// What was tried.
+        doing: String,
+    },
+    /// The object is another than the one meant.
+    #[error("{doing}: expected {expected}, found {found}")]
+    Changed {
+        /// What was tried.
+        doing: String,
+        /// What the plan says.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The object is protected.
+    #[error("{doing}: protected: {why}")]
+    Protected {
+        /// What was tried.
+        doing: String,
+        /// By which rule.
+        why: String,
+    },
+    /// It took too long.
+    #[error("{doing}: no answer within {limit_ms} ms")]
+    TimedOut {
+        /// What was tried.
+        doing: String,
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// An answer or an object passes its limit.
+    #[error("{doing}: larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// What was tried.
+        doing: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// This host, kernel or file system cannot do it.
+    #[error("{doing}: not supported here: {why}")]
+    Unsupported {
+        /// What was tried.
+        doing: String,
+        /// What is missing.
+        why: String,
+    },
+    /// Another Deminer works on this host.
+    #[error("another Deminer is at work on this host")]
+    Busy,
+    /// The worker or the link to it ended.
+    #[error("lost the worker: {why}")]
+    Lost {
+        /// What was noticed.
+        why: String,
+    },
+    /// The worker said something that is not of the protocol.
+    #[error("the worker broke the protocol: {why}")]
+    Protocol {
+        /// What was wrong.
+        why: String,
+    },
+    /// A recording has no answer to this query in this round; never an empty answer.
+    #[error("not recorded: {query}")]
+    NotRecorded {
+        /// The query, as JSON.
+        query: String,
+    },
+    /// The kernel failed in a way that has no name here.
+    #[error("{doing}: {why}")]
+    Failed {
+        /// What was tried.
+        doing: String,
+        /// The kernel's word.
+        why: String,
+    },
+}
