@@ -1,1 +1,20 @@
-//! .
+//! The path of Deminer, in the order of its arrows:
+//!
+//! ```text
+//! playbook text  -parse->  Playbook  -check->  CheckedPlaybook        no host is touched
+//! CheckedPlaybook + hosts  -look->  Findings, Verdict  -plan->  Plan   hosts are only read
+//! Plan  -approve->  ApprovedPlan                                      a person says yes
+//! ApprovedPlan  -apply->  Events  -verify->  Events                   hosts are changed, then watched
+//! Events  -fold->  Report                                             no host is touched
+//! ```
+//!
+//! [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth,
+//! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say.
+//! The engine knows no module by name, no terminal, no environment and no clock of its own.
+
+pub mod event;
+pub mod finding;
+pub mod host;
+pub mod look;
+pub mod module;
+pub mod playbook;

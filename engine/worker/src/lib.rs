@@ -12,6 +12,7 @@ pub mod frame;
 pub mod journal;
 pub mod order;
 pub mod platform;
+pub mod protect;
 pub mod query;
 // pub mod serve;
 pub mod text;

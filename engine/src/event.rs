@@ -1,0 +1,245 @@
+//! What happens in a run: one flat set of events. The journal holds them, the report is folded from them.
+
+use std::collections::BTreeMap;
+
+use deminer_worker::action::{ActionId, Done};
+use deminer_worker::frame::{EvidenceItem, TransactionEvent};
+use deminer_worker::order::Approval;
+use deminer_worker::query::{Coverage, HostError, HostIdentity};
+use deminer_worker::text::{Digest, Wide};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::finding::{Finding, HostVerdict};
+use crate::playbook::Phase;
+
+/// One fact of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts up from 1 in its chain.
+    pub seq: Wide,
+    /// The controller's clock, milliseconds since 1970.
+    pub at_ms: Wide,
+    /// The run.
+    pub run: String,
+    /// The host; `None` in the run's own chain.
+    pub host: Option<String>,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened. A reader skips kinds that it does not know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventKind {
+    /// Always the run chain's first.
+    RunStarted {
+        /// Deminer's version.
+        version: String,
+        /// The playbook's name and version.
+        playbook: String,
+        /// What the run is for.
+        purpose: Purpose,
+        /// The plan; `None` while looking.
+        plan: Option<Digest>,
+        /// The hosts.
+        hosts: Vec<String>,
+    },
+    /// The approval that an apply rests on.
+    Approved {
+        /// As it was checked.
+        approval: Approval,
+    },
+    /// A host was reached.
+    Reached {
+        /// What it is.
+        identity: HostIdentity,
+    },
+    /// A step ran.
+    StepRan {
+        /// Where it stands.
+        phase: Phase,
+        /// Its id, or its number in the phase.
+        step: String,
+        /// The round, 0 for the plan's.
+        round: u32,
+        /// How it ended.
+        end: StepEnd,
+    },
+    /// The look at a host ended.
+    Looked {
+        /// The word; `None` where the look did not come to one.
+        verdict: Option<HostVerdict>,
+        /// All findings.
+        findings: Vec<Finding>,
+        /// What was not seen.
+        coverage: Coverage,
+    },
+    /// The host's part of the plan that is being applied, as it is in the file.
+    Planned {
+        /// The line, parsed.
+        line: Value,
+        /// Its hash.
+        sha256: Digest,
+    },
+    /// A transaction told this.
+    Told {
+        /// The round, 1 for the first strike.
+        round: u32,
+        /// What.
+        event: TransactionEvent,
+    },
+    /// Evidence is in the vault, read back.
+    Stored {
+        /// What it is of.
+        item: EvidenceItem,
+        /// Its content.
+        sha256: Digest,
+        /// Bytes.
+        size: Wide,
+    },
+    /// Durable before the commit is sent: from here on the host needs nobody.
+    Committed {
+        /// The round.
+        round: u32,
+        /// Where the host keeps its journal.
+        journal: String,
+    },
+    /// The link to the host was lost.
+    Lost {
+        /// Why.
+        why: HostError,
+    },
+    /// The host could not be reached or did not begin.
+    NotReached {
+        /// Why.
+        why: HostError,
+    },
+    /// After a crash or a lost link: what looking at the host showed of one action.
+    Reconciled {
+        /// Which.
+        action: ActionId,
+        /// What.
+        state: Reconciled,
+    },
+    /// A verify phase ended.
+    Verified {
+        /// The word.
+        seen: Seen,
+        /// The window that was asked for, milliseconds.
+        window_ms: u64,
+        /// What of it was covered.
+        covered_ms: u64,
+        /// What speaks for `returned` or `clean`.
+        findings: Vec<Finding>,
+        /// What was not seen.
+        coverage: Coverage,
+    },
+    /// Reading a later round's host again.
+    RoundStarted {
+        /// The round, from 2.
+        round: u32,
+    },
+    /// A playbook's error on this host.
+    HostFailed {
+        /// Where: phase and step.
+        place: String,
+        /// What.
+        why: String,
+    },
+    /// The operator ended the run.
+    Cancelled {},
+    /// Always the last of a host's chain.
+    HostFinished {},
+    /// Always the run chain's last.
+    RunFinished {},
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To look and plan.
+    Look,
+    /// To apply a plan.
+    Apply,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum StepEnd {
+    /// With an output.
+    Ok {
+        /// How long it took.
+        took_ms: u64,
+        /// What it could not see.
+        coverage: Coverage,
+        /// Findings it stated, by id.
+        findings: Vec<String>,
+    },
+    /// Its condition did not hold.
+    Skipped {},
+    /// It ended the host's playbook.
+    Stopped {
+        /// The author's reason.
+        reason: String,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What looking at a host showed of an action whose outcome was not heard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Reconciled {
+    /// The host shows it done.
+    Done {
+        /// What the host's own journal says of it, if anything.
+        testimony: Option<Done>,
+    },
+    /// The target is there as it was.
+    NotDone {},
+    /// Neither can be told.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a verify saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// Nothing came back within the window.
+    Clean,
+    /// Something came back.
+    Returned,
+    /// Not enough was seen.
+    CannotSay,
+}
+
+/// Takes events as they happen.
+pub trait EventSink: Send {
+    /// Takes one; it is durable when this returns, for the kinds that must be.
+    ///
+    /// # Errors
+    /// When it is not: then what it announces is not done.
+    fn record(&mut self, host: Option<&str>, kind: EventKind) -> Result<(), SinkError>;
+}
+
+/// Why an event was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot write the journal {path}: {why}")]
+pub struct SinkError {
+    /// The journal.
+    pub path: String,
+    /// The system's word.
+    pub why: String,
+}
+
+/// Resolved variables by name, secrets by reference only.
+pub type Variables = BTreeMap<String, Value>;

@@ -1,0 +1,22 @@
+//! Hosts, seen from the controller.
+//!
+//! A [`HostView`] looks and can change nothing. What strikes is made from approved orders only, in [`crate::apply`].
+
+use async_trait::async_trait;
+use deminer_worker::query::{Answer, HostError, Observed, Query};
+
+/// A host, read only.
+#[async_trait]
+pub trait HostView: Send + Sync {
+    /// The host's name in the run.
+    fn name(&self) -> &str;
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// When there is no answer; an answer with gaps is no error.
+    async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError>;
+
+    /// Says that what is asked from now on belongs to this round (0 is the plan's); recordings answer by round.
+    fn begin_round(&self, _round: u32) {}
+}

@@ -1,0 +1,383 @@
+//! What a module is: three traits by power, their erased twins, and the registry that owns them.
+//!
+//! A [`Collector`] gets a host to look at, an [`Analyzer`] gets no host, a [`Responder`] looks and proposes. No module can
+//! act. Authors write the typed trait; parameters are decoded and results encoded in one place, here.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deminer_worker::action::{Act, Effect};
+use deminer_worker::query::{Coverage, HostError};
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::finding::{Finding, FindingId, Verdict};
+use crate::host::HostView;
+use crate::playbook::Phase;
+
+/// What a module tells about itself; with its parameters' schema it is the manual.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// `noun.verb`, as a playbook names it.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// What it can do at most.
+    pub effect: Effect,
+    /// Where it may stand.
+    pub phases: &'static [Phase],
+    /// The handbook's section.
+    pub handbook: &'static str,
+    /// What it cannot see; for the operator.
+    pub not_seen: &'static str,
+    /// A step that uses it, as YAML.
+    pub example: &'static str,
+}
+
+/// What parameters must be.
+pub trait Params: DeserializeOwned + JsonSchema + Send + Sync + 'static {}
+impl<T: DeserializeOwned + JsonSchema + Send + Sync + 'static> Params for T {}
+
+/// What an output must be.
+pub trait Output: Serialize + JsonSchema + Send + 'static {}
+impl<T: Serialize + JsonSchema + Send + 'static> Output for T {}
+
+/// What every module returns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome<T> {
+    /// Becomes `steps.ID`.
+    pub output: T,
+    /// What it states.
+    pub findings: Vec<Finding>,
+    /// What it could not see.
+    pub coverage: Coverage,
+}
+
+impl<T> Outcome<T> {
+    /// An output without findings or gaps.
+    pub fn of(output: T) -> Self {
+        Self {
+            output,
+            findings: Vec::new(),
+            coverage: Coverage::whole(),
+        }
+    }
+
+    /// With what could not be seen.
+    #[must_use]
+    pub fn seen_with(mut self, coverage: Coverage) -> Self {
+        self.coverage = coverage;
+        self
+    }
+}
+
+/// One change that a responder proposes; its id, order and evidence are the engine's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// The component it belongs to.
+    pub component: u32,
+    /// What is to be done.
+    pub act: Act,
+    /// The findings that justify it; the engine refuses unknown ones.
+    pub because: Vec<FindingId>,
+}
+
+/// Looks at a host.
+#[async_trait]
+pub trait Collector: Send + Sync + 'static {
+    /// The manual.
+    const ABOUT: About;
+    /// Its parameters.
+    type Params: Params;
+    /// Its output.
+    type Output: Output;
+
+    /// Looks.
+    ///
+    /// # Errors
+    /// When it has no output at all; what is missing stands in the coverage.
+    async fn collect(&self, host: &dyn HostView, params: Self::Params) -> Result<Outcome<Self::Output>, ModuleError>;
+}
+
+/// Judges what others found.
+#[async_trait]
+pub trait Analyzer: Send + Sync + 'static {
+    /// The manual.
+    const ABOUT: About;
+    /// Its parameters.
+    type Params: Params;
+    /// Its output.
+    type Output: Output;
+
+    /// Judges. A verdict `clean` over a material gap becomes `cannot_say` by the engine.
+    ///
+    /// # Errors
+    /// When its parameters contradict each other.
+    async fn judge(&self, params: Self::Params) -> Result<(Outcome<Self::Output>, Option<Verdict>), ModuleError>;
+}
+
+/// Looks at a host and proposes changes; carries none out.
+#[async_trait]
+pub trait Responder: Send + Sync + 'static {
+    /// The manual.
+    const ABOUT: About;
+    /// Its parameters.
+    type Params: Params;
+    /// Its output.
+    type Output: Output;
+
+    /// Proposes.
+    ///
+    /// # Errors
+    /// When an object cannot be named by its identity.
+    async fn propose(
+        &self,
+        host: &dyn HostView,
+        params: Self::Params,
+    ) -> Result<(Outcome<Self::Output>, Vec<Proposal>), ModuleError>;
+}
+
+/// Why a module has no outcome.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ModuleError {
+    /// The host did not answer.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The worker answered another question.
+    #[error("the host answered another question than `{asked}`")]
+    WrongAnswer {
+        /// What was asked.
+        asked: String,
+    },
+    /// A parameter has a value that it may not have.
+    #[error("parameter `{name}`: {why}")]
+    Parameter {
+        /// Its name; empty where the whole is meant.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file of the playbook (rules) cannot be read.
+    #[error("{place}: {why}")]
+    Resource {
+        /// `file:line:column`.
+        place: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// A file beside the playbook, handed to a module by content: modules open nothing themselves.
+///
+/// In YAML it is a path, relative to the playbook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// As the playbook names it.
+    pub path: String,
+    /// The content.
+    pub text: String,
+}
+
+/// The `format` in a schema by which the engine knows a [`Resource`].
+pub const RESOURCE_FORMAT: &str = "deminer-resource";
+
+impl JsonSchema for Resource {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Resource".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({"type": "string", "format": RESOURCE_FORMAT})
+    }
+}
+
+/// What a run of a module gives, types erased.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ran {
+    /// Becomes `steps.ID`.
+    pub output: Value,
+    /// What it states.
+    pub findings: Vec<Finding>,
+    /// What it could not see.
+    pub coverage: Coverage,
+    /// An analyzer's word.
+    pub verdict: Option<Verdict>,
+    /// A responder's proposals.
+    pub proposals: Vec<Proposal>,
+}
+
+/// The erased twin of the three traits.
+#[async_trait]
+pub trait Erased: Send + Sync {
+    /// The manual. A method, since modules that come from outside have no constant.
+    fn about(&self) -> &About;
+    /// The schema of its parameters.
+    fn params_schema(&self) -> Schema;
+    /// The schema of its output.
+    fn output_schema(&self) -> Schema;
+    /// Runs it. An analyzer is given no host.
+    ///
+    /// # Errors
+    /// As the typed traits say; parameters that do not decode are `Parameter`.
+    async fn run(&self, host: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError>;
+}
+
+/// A module, by its power.
+#[derive(Clone)]
+pub enum Module {
+    /// Looks.
+    Collector(Arc<dyn Erased>),
+    /// Judges.
+    Analyzer(Arc<dyn Erased>),
+    /// Proposes.
+    Responder(Arc<dyn Erased>),
+}
+
+struct CollectorTwin<T>(T);
+struct AnalyzerTwin<T>(T);
+struct ResponderTwin<T>(T);
+
+fn decode<P: Params>(params: Value) -> Result<P, ModuleError> {
+    serde_json::from_value(params).map_err(|error| ModuleError::Parameter {
+        name: String::new(),
+        why: error.to_string(),
+    })
+}
+
+fn encode<T: Output>(outcome: Outcome<T>) -> Result<Ran, ModuleError> {
+    let output = serde_json::to_value(outcome.output).map_err(|error| ModuleError::Parameter {
+        name: "output".to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok(Ran {
+        output,
+        findings: outcome.findings,
+        coverage: outcome.coverage,
+        verdict: None,
+        proposals: Vec::new(),
+    })
+}
+
+fn given(host: Option<&dyn HostView>) -> Result<&dyn HostView, ModuleError> {
+    host.ok_or_else(|| ModuleError::Parameter {
+        name: String::new(),
+        why: "no host to look at".to_owned(),
+    })
+}
+
+#[async_trait]
+impl<T: Collector> Erased for CollectorTwin<T> {
+    fn about(&self) -> &About {
+        &T::ABOUT
+    }
+    fn params_schema(&self) -> Schema {
+        schema_for!(T::Params)
+    }
+    fn output_schema(&self) -> Schema {
+        schema_for!(T::Output)
+    }
+    async fn run(&self, host: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError> {
+        encode(self.0.collect(given(host)?, decode(params)?).await?)
+    }
+}
+
+#[async_trait]
+impl<T: Analyzer> Erased for AnalyzerTwin<T> {
+    fn about(&self) -> &About {
+        &T::ABOUT
+    }
+    fn params_schema(&self) -> Schema {
+        schema_for!(T::Params)
+    }
+    fn output_schema(&self) -> Schema {
+        schema_for!(T::Output)
+    }
+    async fn run(&self, _: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError> {
+        let (outcome, verdict) = self.0.judge(decode(params)?).await?;
+        Ok(Ran {
+            verdict,
+            ..encode(outcome)?
+        })
+    }
+}
+
+#[async_trait]
+impl<T: Responder> Erased for ResponderTwin<T> {
+    fn about(&self) -> &About {
+        &T::ABOUT
+    }
+    fn params_schema(&self) -> Schema {
+        schema_for!(T::Params)
+    }
+    fn output_schema(&self) -> Schema {
+        schema_for!(T::Output)
+    }
+    async fn run(&self, host: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError> {
+        let (outcome, proposals) = self.0.propose(given(host)?, decode(params)?).await?;
+        Ok(Ran {
+            proposals,
+            ..encode(outcome)?
+        })
+    }
+}
+
+impl Module {
+    /// A module that looks.
+    pub fn collector<T: Collector>(module: T) -> Module {
+        Module::Collector(Arc::new(CollectorTwin(module)))
+    }
+
+    /// A module that judges.
+    pub fn analyzer<T: Analyzer>(module: T) -> Module {
+        Module::Analyzer(Arc::new(AnalyzerTwin(module)))
+    }
+
+    /// A module that proposes.
+    pub fn responder<T: Responder>(module: T) -> Module {
+        Module::Responder(Arc::new(ResponderTwin(module)))
+    }
+
+    /// Its erased twin.
+    pub fn erased(&self) -> &dyn Erased {
+        match self {
+            Module::Collector(m) | Module::Analyzer(m) | Module::Responder(m) => m.as_ref(),
+        }
+    }
+
+    /// Its manual.
+    pub fn about(&self) -> &About {
+        self.erased().about()
+    }
+}
+
+/// The modules that playbooks may name. Several crates can add to it.
+#[derive(Clone, Default)]
+pub struct Registry {
+    modules: IndexMap<&'static str, Module>,
+}
+
+impl Registry {
+    /// Holds these; a later one replaces an earlier of the same name.
+    pub fn new(modules: impl IntoIterator<Item = Module>) -> Registry {
+        Registry {
+            modules: modules.into_iter().map(|m| (m.about().name, m)).collect(),
+        }
+    }
+
+    /// The module of that name.
+    pub fn find(&self, name: &str) -> Option<&Module> {
+        self.modules.get(name)
+    }
+
+    /// All, in the order of the list.
+    pub fn iter(&self) -> impl Iterator<Item = &Module> {
+        self.modules.values()
+    }
+}

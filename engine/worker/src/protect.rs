@@ -1,0 +1,138 @@
+//! What is never touched, whatever a plan says: asked when a plan is made and again on the host, by the same rules.
+//!
+//! Protection goes by device, inode and content, never only by path: a bind mount or a copied interpreter gives an
+//! innocent file another name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::action::{Act, FileTarget, Object, ProcessTarget};
+use crate::query::{Answer, FileId, Ownership, Process, ProcessesQuery, Query};
+use crate::text::HostPath;
+
+/// What must be known of a host to say what is protected there.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Our own processes and their ancestors.
+    pub own_chain: BTreeSet<u32>,
+    /// All processes, executables hashed, with their maps.
+    pub processes: Vec<Process>,
+    /// What the package database says of the files that acts would touch, by path.
+    pub ownership: BTreeMap<HostPath, Ownership>,
+    /// Paths that the site lists, with all below them.
+    pub site: Vec<HostPath>,
+    /// Mount points: never removed, never edited.
+    pub mounts: BTreeSet<HostPath>,
+}
+
+impl Facts {
+    /// The queries whose answers [`Self::learn`] wants for these acts.
+    pub fn questions<'a>(acts: impl IntoIterator<Item = &'a Act>) -> Vec<Query> {
+        let mut files: Vec<HostPath> = acts
+            .into_iter()
+            .filter(|act| !matches!(act, Act::Keep { .. }))
+            .filter_map(|act| act.file().map(|file| file.path.clone()))
+            .collect();
+        files.sort();
+        files.dedup();
+        vec![
+            Query::Host {},
+            Query::Processes(ProcessesQuery {
+                digest: true,
+                maps: true,
+                ..ProcessesQuery::default()
+            }),
+            Query::Mounts {},
+            Query::Packages { files },
+        ]
+    }
+
+    /// Takes in the answer to one of the questions.
+    pub fn learn(&mut self, question: &Query, answer: Answer) {
+        match (question, answer) {
+            (_, Answer::Host(facts)) => self.own_chain = facts.own_chain.into_iter().collect(),
+            (_, Answer::Processes(processes)) => self.processes = processes,
+            (_, Answer::Mounts(mounts)) => self.mounts = mounts.into_iter().map(|mount| mount.point).collect(),
+            (Query::Packages { files }, Answer::Packages(owners)) => {
+                self.ownership = files.iter().cloned().zip(owners).collect();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Why an act must not be carried out; `None` where nothing protects its target.
+///
+/// `condemned` are the processes of the plan, by pid and start time: what only they run or map is not protected by use.
+pub fn protection(act: &Act, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) -> Option<String> {
+    match act {
+        Act::Keep { .. } => None,
+        Act::Freeze { process } | Act::Kill { process } => protected_process(process, facts),
+        Act::RemoveFile { file } => protected_place(file, facts).or_else(|| protected_file(file, condemned, facts)),
+        Act::EditLines { file, .. } => protected_place(file, facts),
+        Act::ClearFlags { file, .. } => protected_place(file, facts),
+    }
+}
+
+fn protected_process(target: &ProcessTarget, facts: &Facts) -> Option<String> {
+    if target.pid == 1 {
+        return Some("pid 1 is the host's own".to_owned());
+    }
+    if facts.own_chain.contains(&target.pid) {
+        return Some("it is our own session, from the worker up to what started it".to_owned());
+    }
+    let alive = facts
+        .processes
+        .iter()
+        .find(|p| p.pid == target.pid && p.start_ticks == target.start_ticks)?;
+    if alive.kernel_thread {
+        return Some("it is a kernel thread".to_owned());
+    }
+    None
+}
+
+fn protected_place(file: &FileTarget, facts: &Facts) -> Option<String> {
+    if let Some(listed) = facts.site.iter().find(|listed| file.path.is_below(listed)) {
+        return Some(format!("the site lists {listed}"));
+    }
+    if facts.mounts.contains(&file.path) {
+        return Some("it is a mount point".to_owned());
+    }
+    None
+}
+
+fn protected_file(file: &FileTarget, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) -> Option<String> {
+    match facts.ownership.get(&file.path) {
+        Some(Ownership::Owned { package }) => return Some(format!("package {package} owns it, its digest matches")),
+        Some(Ownership::Copied { package, original }) => {
+            return Some(format!("its content is that of {original} of package {package}"));
+        }
+        Some(Ownership::Modified { package }) => {
+            return Some(format!("package {package} owns its path: to be restored, not removed"));
+        }
+        Some(Ownership::Listed { package }) => return Some(format!("it is a configuration file of package {package}")),
+        Some(Ownership::Unowned | Ownership::Unknown) | None => {}
+    }
+    let user = facts.processes.iter().find(|p| {
+        !condemned.contains(&(p.pid, p.start_ticks.0))
+            && p.exe.as_ref().is_some_and(|exe| same_file(exe.id, exe.sha256, file))
+    });
+    user.map(|p| format!("pid {} `{}`, which is not condemned, runs it", p.pid, p.comm))
+}
+
+fn same_file(id: FileId, sha256: Option<crate::text::Digest>, file: &FileTarget) -> bool {
+    id == file.id || sha256 == Some(file.sha256)
+}
+
+/// The processes that acts would end, by pid and start time.
+pub fn condemned_processes<'a>(acts: impl IntoIterator<Item = &'a Act>) -> BTreeSet<(u32, u64)> {
+    acts.into_iter()
+        .filter_map(|act| match act {
+            Act::Freeze { process }
+            | Act::Kill { process }
+            | Act::Keep {
+                object: Object::Process { process },
+            } => Some((process.pid, process.start_ticks.0)),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,17 @@
+//! The row that [`crate`]'s process list gives and judge and trace take.
+
+use deminer_worker::query::{Ownership, Process};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A process, with what the package database says of its executable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessRow {
+    /// The process.
+    #[serde(flatten)]
+    pub process: Process,
+    /// Testimony of the host's package database; `None` for a kernel thread or an unreadable executable.
+    pub package: Option<Ownership>,
+    /// The login name of its user; the number where the accounts do not tell.
+    pub user: String,
+}
