@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::action::{Act, FileTarget, Object, ProcessTarget};
+use crate::action::{Act, FileTarget, ProcessTarget};
+use crate::order::Birth;
 use crate::query::{Answer, FileId, Ownership, Process, ProcessesQuery, Query};
 use crate::text::HostPath;
 
@@ -123,16 +124,23 @@ fn same_file(id: FileId, sha256: Option<crate::text::Digest>, file: &FileTarget)
     id == file.id || sha256 == Some(file.sha256)
 }
 
-/// The processes that acts would end, by pid and start time.
-pub fn condemned_processes<'a>(acts: impl IntoIterator<Item = &'a Act>) -> BTreeSet<(u32, u64)> {
-    acts.into_iter()
-        .filter_map(|act| match act {
-            Act::Freeze { process }
-            | Act::Kill { process }
-            | Act::Keep {
-                object: Object::Process { process },
-            } => Some((process.pid, process.start_ticks.0)),
-            _ => None,
-        })
-        .collect()
+/// The processes that acts would end, by pid and start time: those they name, and those that take their place by the
+/// envelope.
+pub fn condemned_processes<'a>(
+    acts: impl IntoIterator<Item = &'a Act>,
+    births: &[Birth],
+    processes: &[Process],
+) -> BTreeSet<(u32, u64)> {
+    let named = acts.into_iter().filter_map(|act| match act {
+        Act::Freeze { process } | Act::Kill { process } => Some((process.pid, process.start_ticks.0)),
+        _ => None,
+    });
+    let born = processes.iter().filter_map(|process| {
+        let content = process.exe.as_ref()?.sha256?;
+        births
+            .iter()
+            .any(|birth| matches!(birth, Birth::Executable { sha256, .. } if *sha256 == content))
+            .then_some((process.pid, process.start_ticks.0))
+    });
+    named.chain(born).collect()
 }
