@@ -5,6 +5,14 @@
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
 
+mod link;
+mod local;
+#[cfg(any())]
+mod simulated;
+
+pub use link::Link;
+pub use local::Local;
+
 /// A host, read only.
 #[async_trait]
 pub trait HostView: Send + Sync {
@@ -19,4 +27,14 @@ pub trait HostView: Send + Sync {
 
     /// Says that what is asked from now on belongs to this round (0 is the plan's); recordings answer by round.
     fn begin_round(&self, _round: u32) {}
+}
+
+/// A way to a host: starts a worker there and talks to it.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Reaches the host; `name` is its name in the run.
+    ///
+    /// # Errors
+    /// When no worker of our protocol answers.
+    async fn connect(&self, name: &str) -> Result<std::sync::Arc<Link>, HostError>;
 }

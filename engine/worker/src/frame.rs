@@ -90,6 +90,8 @@ pub enum FromWorker {
     Recalled {
         /// In the order written.
         records: Vec<crate::journal::Record>,
+        /// Whether a transaction is still at work on the host.
+        busy: bool,
     },
     /// The journal is gone.
     Forgotten {
@@ -193,6 +195,17 @@ pub enum TransactionEvent {
         action: ActionId,
         /// How.
         outcome: Outcome,
+    },
+    /// A process born within the envelope is ended, or was not. Without a result: the intent, on the host's disk only.
+    Struck {
+        /// The component.
+        component: u32,
+        /// Its pid.
+        pid: u32,
+        /// Its start time.
+        start_ticks: Wide,
+        /// How it ended.
+        result: Option<Result<Done, HostError>>,
     },
     /// Somebody else still holds a removed file.
     StillHeld {

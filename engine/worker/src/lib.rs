@@ -10,10 +10,17 @@
 pub mod action;
 pub mod frame;
 pub mod journal;
+pub mod lines;
 pub mod order;
 pub mod platform;
 pub mod protect;
 pub mod query;
-// pub mod serve;
+pub mod serve;
 pub mod text;
-// pub mod transaction;
+pub mod transaction;
+
+/// The argument by which a program that contains the worker is told to be one.
+pub const PROGRAM_WORKER: &str = "worker";
+
+/// The argument by which the worker's program is told to be its keeper.
+pub const PROGRAM_KEEPER: &str = "keeper";

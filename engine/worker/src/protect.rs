@@ -15,7 +15,7 @@ use crate::text::HostPath;
 pub struct Facts {
     /// Our own processes and their ancestors.
     pub own_chain: BTreeSet<u32>,
-    /// All processes, executables hashed, with their maps.
+    /// All processes, executables hashed.
     pub processes: Vec<Process>,
     /// What the package database says of the files that acts would touch, by path.
     pub ownership: BTreeMap<HostPath, Ownership>,

@@ -1,1 +1,4 @@
 //! A host in memory.
+
+/// The simulated worker was killed.
+pub struct WorkerKilled;

@@ -1,0 +1,187 @@
+//! The loop of a worker: one question or one transaction after the other, over any pair of streams.
+
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use crate::frame::{self, FrameError, FromWorker, PROTOCOL, ToWorker, TransactionEvent};
+use crate::platform::Platform;
+use crate::platform::simulated::WorkerKilled;
+use crate::query::{Answer, HostError, Observed, Query};
+use crate::transaction;
+
+/// The controller, from the worker: what it says and how it is told.
+///
+/// Once the link is lost it stays lost: nothing more is written, and waiting gives [`Said::Lost`] at once.
+pub struct Controller {
+    output: Box<dyn Write + Send>,
+    inbox: Receiver<Result<ToWorker, FrameError>>,
+    lost: bool,
+    evidence: u32,
+}
+
+/// What waiting for the controller gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// A message.
+    Message(ToWorker),
+    /// Nothing within the time.
+    Nothing,
+    /// The link is gone, or what came over it is no message.
+    Lost,
+}
+
+impl Controller {
+    /// Listens on `input` with a thread of its own and speaks on `output`.
+    pub fn new(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> Controller {
+        let (sender, inbox) = sync_channel(64);
+        std::thread::spawn(move || listen(input, &sender));
+        Controller {
+            output: Box::new(output),
+            inbox,
+            lost: false,
+            evidence: 0,
+        }
+    }
+
+    /// Whether nobody listens any more.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Says something; if nobody listens any more, notes that.
+    pub fn say(&mut self, message: &FromWorker) {
+        if !self.lost && frame::send_message(&mut self.output, message).is_err() {
+            self.lost = true;
+        }
+    }
+
+    /// Tells an event of the transaction.
+    pub fn tell(&mut self, event: TransactionEvent) {
+        self.say(&FromWorker::Event(event));
+    }
+
+    /// Sends bytes of evidence.
+    pub fn piece(&mut self, number: u32, bytes: &[u8]) {
+        for piece in bytes.chunks(frame::PIECE_BYTES) {
+            if !self.lost && frame::send_piece(&mut self.output, number, piece).is_err() {
+                self.lost = true;
+            }
+        }
+    }
+
+    /// The next number for evidence.
+    pub fn next_evidence(&mut self) -> u32 {
+        self.evidence += 1;
+        self.evidence
+    }
+
+    /// Waits for the next message, `None` for as long as the link stands.
+    pub fn wait(&mut self, ms: Option<u64>) -> Said {
+        if self.lost {
+            return Said::Lost;
+        }
+        let received = match ms {
+            Some(ms) => self.inbox.recv_timeout(Duration::from_millis(ms)),
+            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match received {
+            Ok(Ok(message)) => Said::Message(message),
+            Err(RecvTimeoutError::Timeout) => Said::Nothing,
+            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                self.lost = true;
+                Said::Lost
+            }
+        }
+    }
+}
+
+fn listen(mut input: impl Read, sender: &SyncSender<Result<ToWorker, FrameError>>) {
+    loop {
+        let received = frame::receive_order(&mut input);
+        let last = received.is_err();
+        if sender.send(received).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Serves one controller until it says good-bye or is gone. What was frozen for it runs again or is dead by then.
+pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
+    match controller.wait(None) {
+        Said::Message(ToWorker::Hello { protocol: PROTOCOL }) => {}
+        _ => {
+            controller.say(&hello());
+            return;
+        }
+    }
+    controller.say(&hello());
+    loop {
+        match controller.wait(None) {
+            Said::Message(ToWorker::Ask { id, query }) => {
+                let result = answer(platform, &query);
+                controller.say(&FromWorker::Answer { id, result });
+            }
+            Said::Message(ToWorker::Begin(begin)) => transaction::run(platform, controller, &begin),
+            Said::Message(ToWorker::Recall { journal }) => {
+                let records = match platform.recall_journal(&journal) {
+                    Ok(Some(bytes)) => crate::journal::read(&bytes),
+                    Ok(None) | Err(_) => Vec::new(),
+                };
+                let busy = matches!(platform.lock(), Err(HostError::Busy));
+                controller.say(&FromWorker::Recalled { records, busy });
+            }
+            Said::Message(ToWorker::Forget { journal }) => {
+                let result = platform.forget_journal(&journal);
+                controller.say(&FromWorker::Forgotten { result });
+            }
+            // An acknowledgement or a commit that comes after its transaction ended means nothing.
+            Said::Message(ToWorker::Kept { .. } | ToWorker::Commit | ToWorker::Abort | ToWorker::Hello { .. }) => {}
+            Said::Message(ToWorker::Bye) | Said::Nothing | Said::Lost => return,
+        }
+    }
+}
+
+fn hello() -> FromWorker {
+    FromWorker::Hello {
+        protocol: PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+    }
+}
+
+/// One hostile file that makes a reader panic costs one answer, not the worker.
+fn answer(platform: &dyn Platform, query: &Query) -> Result<Observed<Answer>, HostError> {
+    catch_unwind(AssertUnwindSafe(|| platform.answer(query))).unwrap_or_else(|panic| {
+        if panic.is::<WorkerKilled>() {
+            resume_unwind(panic);
+        }
+        Err(HostError::Failed {
+            doing: "answer a query".to_owned(),
+            why: "the worker's own fault (a panic)".to_owned(),
+        })
+    })
+}
+
+/// Serves over standard input and output; where standard input is a socket, over that socket both ways.
+///
+/// Begins a session of its own, so that a key press on the operator's terminal or the end of a login does not reach a
+/// stroke that has begun.
+pub fn main_worker(platform: &dyn Platform) {
+    // Already leading a session is no error: then the terminal's signals do not come here either.
+    let _ = rustix::process::setsid();
+    let input = std::io::stdin();
+    let Ok(socket) = rustix::io::fcntl_dupfd_cloexec(&input, 3) else {
+        return;
+    };
+    let both_ways = rustix::net::sockopt::socket_type(&socket).is_ok();
+    let mut controller = if both_ways {
+        let socket = std::os::unix::net::UnixStream::from(socket);
+        let Ok(output) = socket.try_clone() else { return };
+        Controller::new(socket, output)
+    } else {
+        Controller::new(std::io::stdin(), std::io::stdout())
+    };
+    serve(platform, &mut controller);
+}
