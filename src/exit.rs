@@ -1,0 +1,46 @@
+//! Exit codes: told apart by what the caller should do next. Scripts rely on them; they do not change.
+
+use std::process::ExitCode;
+
+/// What a command comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: it did what it was asked: a plan was made, shown or applied and verified, a report was written.
+    Done,
+    /// 1: it failed; nothing is known that was not known before. The message says what to do.
+    Failed,
+    /// 2: the command line or the playbook is wrong; no host was touched.
+    Usage,
+    /// 3: a demo or a test of the kind was not possible here and was run in another way, which was said.
+    Instead,
+    /// 4: refused: wrong hash, changed or expired plan, an approval that does not cover it. No host was touched.
+    Refused,
+    /// 5: a person must look: suspected, drifted, partial, or the host could not be judged.
+    Look,
+    /// 6: the miner came back.
+    Returned,
+    /// 7: a host could not be reached or another Deminer works on it: try again.
+    Again,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Instead => 3,
+            Exit::Refused => 4,
+            Exit::Look => 5,
+            Exit::Returned => 6,
+            Exit::Again => 7,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
