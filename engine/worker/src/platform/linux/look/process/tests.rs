@@ -1,0 +1,302 @@
+use super::*;
+use crate::platform::linux::look::Look;
+use crate::query::{Answer, Query};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A child that ends with the value.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(command: &mut Command) -> Ended {
+    Ended(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
+}
+
+fn sleep() -> Command {
+    let mut command = Command::new("/bin/sleep");
+    command.arg("60");
+    command
+}
+
+fn look_at(child: &Ended, query: ProcessesQuery) -> (Process, Vec<crate::query::Gap>) {
+    let pids = Some(vec![child.0.id()]);
+    let observed = Look::new()
+        .answer(&Query::Processes(ProcessesQuery { pids, ..query }))
+        .unwrap();
+    let Answer::Processes(mut rows) = observed.value else {
+        panic!("another answer");
+    };
+    assert_eq!(rows.len(), 1);
+    (rows.remove(0), observed.coverage.gaps)
+}
+
+fn everything() -> ProcessesQuery {
+    ProcessesQuery {
+        digest: true,
+        environ: true,
+        fds: true,
+        maps: true,
+        ..ProcessesQuery::default()
+    }
+}
+
+fn copy_of_sleep(dir: &Path, name: &str) -> std::path::PathBuf {
+    let path = dir.join(name);
+    std::fs::copy("/bin/sleep", &path).unwrap();
+    path
+}
+
+#[test]
+fn hostile_arguments_are_kept_as_they_are() {
+    let long = "y".repeat(120 << 10);
+    let mut command = Command::new("/bin/sh");
+    command.arg0(OsStr::from_bytes(b"\xff\n\x1b[2J {{ 7*7 }}"));
+    command.args(["-c", "read line", &long]);
+    command.env_clear().env("KEY", "value");
+    let child = start(&mut command);
+    // The child has our own command line until it runs its program.
+    let (process, gaps) = settled(&child, everything(), |process| {
+        process.argv.first().is_some_and(|a| a.len() > 3)
+    });
+    let expected = [
+        b"\xff\n\x1b[2J {{ 7*7 }}\0-c\0read line\0".as_slice(),
+        long.as_bytes(),
+        b"\0",
+    ]
+    .concat();
+    assert_eq!(process.argv_bytes.0, expected.len() as u64);
+    assert_eq!(process.argv_sha256, Some(Digest::of(&expected)));
+    assert_eq!(process.argv[0].as_bytes(), b"\xff\n\x1b[2J {{ 7*7 }}");
+    assert!(process.argv.iter().map(HostBytes::len).sum::<usize>() <= limits::ARGV_BYTES);
+    assert_eq!(process.environ.unwrap(), [HostBytes::from("KEY=value")]);
+    assert!(gaps.is_empty(), "{gaps:?}");
+    assert!(!process.kernel_thread);
+    assert_eq!(process.ppid, std::process::id());
+}
+
+/// Looks until the child runs its own program.
+fn settled(
+    child: &Ended,
+    query: ProcessesQuery,
+    ready: impl Fn(&Process) -> bool,
+) -> (Process, Vec<crate::query::Gap>) {
+    for _ in 0..500 {
+        let (process, gaps) = look_at(child, query.clone());
+        if ready(&process) {
+            return (process, gaps);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("the child does not run its program");
+}
+
+#[test]
+fn a_name_that_imitates_the_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let exe = copy_of_sleep(dir.path(), "a) R 1 (x");
+    let child = start(Command::new(&exe).arg("60"));
+    let (process, _) = settled(&child, everything(), |process| process.comm.as_bytes() == b"a) R 1 (x");
+    assert_eq!(process.ppid, std::process::id());
+    assert_eq!(process.exe.unwrap().path.as_bytes(), exe.as_os_str().as_bytes());
+}
+
+#[test]
+fn deleted_and_only_called_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let called = copy_of_sleep(dir.path(), "x (deleted)");
+    let gone = copy_of_sleep(dir.path(), "y (deleted)");
+    let linked = copy_of_sleep(dir.path(), "z");
+    let content = Digest::of(&std::fs::read(&called).unwrap());
+    let children = [&called, &gone, &linked].map(|exe| start(Command::new(exe).arg("60")));
+    let ready = |process: &Process| process.comm.as_bytes() != std::fs::read("/proc/self/comm").unwrap().trim_ascii();
+    for child in &children {
+        settled(child, ProcessesQuery::default(), ready);
+    }
+    std::fs::remove_file(&gone).unwrap();
+    std::fs::hard_link(&linked, dir.path().join("other")).unwrap();
+    std::fs::remove_file(&linked).unwrap();
+    let rows = [(&called, false), (&gone, true), (&linked, false)];
+    for ((path, deleted), child) in rows.into_iter().zip(&children) {
+        let (process, gaps) = look_at(child, everything());
+        let exe = process.exe.unwrap();
+        assert_eq!(exe.path.as_bytes(), path.as_os_str().as_bytes());
+        assert_eq!(exe.deleted, deleted, "{}", exe.path);
+        assert!(!exe.memfd);
+        assert_eq!(exe.sha256, Some(content), "read through /proc/PID/exe");
+        let mapped = process.maps.unwrap();
+        assert!(
+            mapped.iter().any(|file| file.executable && file.path == exe.path),
+            "{mapped:?}"
+        );
+        assert!(gaps.is_empty(), "{gaps:?}");
+    }
+}
+
+#[test]
+fn an_executable_in_memory() {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    let memory = rustix::fs::memfd_create(c"kworker/u", rustix::fs::MemfdFlags::empty()).unwrap();
+    let mut memory = std::fs::File::from(memory);
+    memory.write_all(&std::fs::read("/bin/sleep").unwrap()).unwrap();
+    let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
+    let child = start(Command::new(path).arg("60"));
+    drop(memory);
+    let (process, _) = settled(&child, everything(), |process| {
+        process.exe.as_ref().is_some_and(|exe| exe.memfd)
+    });
+    let exe = process.exe.unwrap();
+    assert_eq!(exe.path.as_bytes(), b"/memfd:kworker/u");
+    assert!(exe.deleted);
+    assert_eq!(exe.sha256, Some(Digest::of(&std::fs::read("/bin/sleep").unwrap())));
+}
+
+#[test]
+fn a_zombie_has_no_gap() {
+    let child = start(&mut Command::new("/bin/true"));
+    let (process, gaps) = settled(&child, everything(), |process| process.state == "Z");
+    assert!(process.exe.is_none() && process.argv.is_empty());
+    assert!(gaps.is_empty(), "{gaps:?}");
+}
+
+#[test]
+fn what_is_gone_is_a_gap_that_hides_nothing() {
+    let pids = Some(vec![u32::MAX - 1]);
+    let query = ProcessesQuery { pids, ..everything() };
+    let observed = Look::new().answer(&Query::Processes(query)).unwrap();
+    assert_eq!(observed.value, Answer::Processes(Vec::new()));
+    assert_eq!(observed.coverage.gaps[0].why, GapReason::Gone);
+    assert_eq!(observed.coverage.material().count(), 0);
+}
+
+#[test]
+fn a_thread_is_no_process() {
+    let (told, ready) = std::sync::mpsc::channel();
+    let (_keep, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        told.send(rustix::thread::gettid().as_raw_pid()).unwrap();
+        let _ = wait.recv();
+    });
+    let tid = u32::try_from(ready.recv().unwrap()).unwrap();
+    let pids = Some(vec![tid]);
+    let query = ProcessesQuery {
+        pids,
+        ..ProcessesQuery::default()
+    };
+    let observed = Look::new().answer(&Query::Processes(query)).unwrap();
+    assert_eq!(observed.value, Answer::Processes(Vec::new()));
+    drop(_keep);
+    thread.join().unwrap();
+}
+
+#[test]
+fn scripts_are_found_from_the_working_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("x.sh"), "read line; exit 0\n").unwrap();
+    let child = start(
+        Command::new("/bin/sh")
+            .args(["./x.sh", "/etc/passwd"])
+            .current_dir(dir.path()),
+    );
+    let (process, gaps) = settled(&child, everything(), |process| process.argv.len() == 3);
+    let script = process.script.unwrap();
+    assert_eq!(
+        script.path.as_bytes(),
+        dir.path().canonicalize().unwrap().join("x.sh").as_os_str().as_bytes()
+    );
+    assert_eq!(script.sha256, Some(Digest::of(b"read line; exit 0\n")));
+    assert_eq!(
+        process.cwd.unwrap().as_bytes(),
+        dir.path().canonicalize().unwrap().as_os_str().as_bytes()
+    );
+    assert!(gaps.is_empty(), "{gaps:?}");
+}
+
+#[test]
+fn descriptors_tell_whether_they_write() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let writes = std::fs::OpenOptions::new().append(true).open(file.path()).unwrap();
+    let child = start(sleep().stderr(Stdio::from(writes)));
+    let (process, _) = settled(&child, everything(), |process| process.argv.len() == 2);
+    let fds = process.fds.unwrap();
+    let error = fds.iter().find(|open| open.fd == 2).unwrap();
+    assert!(error.writes);
+    assert_eq!(error.link.as_bytes(), file.path().as_os_str().as_bytes());
+    let found = Meta::behind(rustix::fs::CWD, file.path().as_os_str().as_bytes()).unwrap();
+    assert_eq!(error.id, Some(found.id));
+    let input = fds.iter().find(|open| open.fd == 0).unwrap();
+    assert!(input.link.as_bytes().starts_with(b"pipe:[") && !input.writes);
+}
+
+#[test]
+fn cpu_use_is_measured_over_the_sample() {
+    let child = start(Command::new("/bin/sh").args(["-c", "while :; do :; done"]));
+    let idle = start(&mut sleep());
+    let query = ProcessesQuery {
+        pids: Some(vec![child.0.id(), idle.0.id()]),
+        sample_ms: 300,
+        ..ProcessesQuery::default()
+    };
+    let Answer::Processes(rows) = Look::new().answer(&Query::Processes(query)).unwrap().value else {
+        panic!("another answer");
+    };
+    let of = |child: &Ended| {
+        rows.iter()
+            .find(|row| row.pid == child.0.id())
+            .and_then(|row| row.cpu_centi)
+            .unwrap()
+    };
+    assert!(of(&child) > 1_000 && of(&child) <= 11_000, "{}", of(&child));
+    assert!(of(&idle) < 1_000, "{}", of(&idle));
+}
+
+#[test]
+fn all_processes_by_pid() {
+    let observed = Look::new().answer(&Query::Processes(everything())).unwrap();
+    let Answer::Processes(rows) = observed.value else {
+        panic!("another answer");
+    };
+    assert!(rows.is_sorted_by_key(|row| row.pid));
+    let own = rows.iter().find(|row| row.pid == std::process::id()).unwrap();
+    assert!(own.exe.as_ref().unwrap().sha256.is_some());
+    assert!(own.rss.0 > 0 && own.threads > 0 && own.mount_namespace.is_some());
+    for row in rows.iter().filter(|row| row.kernel_thread) {
+        assert!(row.exe.is_none() && row.argv.is_empty() && row.cpu_centi.is_none());
+    }
+}
+
+/// Holds for every user; CI runs as root, where the reading of others' processes is tested the other way round.
+#[test]
+fn without_privilege_the_gaps_are_told() {
+    if !rustix::process::geteuid().is_root() {
+        let (process, gaps) = {
+            let query = ProcessesQuery {
+                pids: Some(vec![1]),
+                ..everything()
+            };
+            let observed = Look::new().answer(&Query::Processes(query)).unwrap();
+            let Answer::Processes(mut rows) = observed.value else {
+                panic!("another answer");
+            };
+            (rows.remove(0), observed.coverage.gaps)
+        };
+        assert!(process.exe.is_none());
+        assert!(
+            gaps.iter()
+                .any(|gap| gap.subject == "executable" && gap.why == GapReason::Denied)
+        );
+        return;
+    }
+    let child = start(&mut sleep());
+    let (process, gaps) = settled(&child, everything(), |process| process.argv.len() == 2);
+    assert!(process.exe.is_some() && process.maps.is_some() && gaps.is_empty());
+}
