@@ -1,4 +1,41 @@
 //! The modules that Deminer ships, one file each, and the list that is the whole truth of what they can do.
 
+use deminer_engine::module::Module;
+
+pub mod account_list;
+pub mod command_words;
+mod condemned_list;
+pub mod cron_list;
+pub mod crontab;
+mod duration_param;
+pub mod evidence_keep;
+pub mod file_remove;
+pub mod host_facts;
+pub mod lines_remove;
+pub mod net_sockets;
+pub mod preload_list;
+pub mod process_kill;
+pub mod process_list;
 pub mod process_row;
+mod questions;
+mod shell_text;
 pub mod starter;
+
+pub use condemned_list::Proposed;
+pub use duration_param::{DurationError, DurationParam};
+
+/// Every module, in the order of the path.
+pub fn all() -> Vec<Module> {
+    vec![
+        Module::collector(host_facts::HostFacts),
+        Module::collector(process_list::ProcessList),
+        Module::collector(net_sockets::NetSockets),
+        Module::collector(account_list::AccountList),
+        Module::collector(cron_list::CronList),
+        Module::collector(preload_list::PreloadList),
+        Module::responder(evidence_keep::EvidenceKeep),
+        Module::responder(lines_remove::LinesRemove),
+        Module::responder(process_kill::ProcessKill),
+        Module::responder(file_remove::FileRemove),
+    ]
+}
