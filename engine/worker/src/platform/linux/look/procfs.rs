@@ -55,18 +55,16 @@ impl Proc {
                 if !rustix::process::geteuid().is_root() && table.hides_processes() {
                     gaps.note("process", "", GapReason::Denied);
                 }
-                return Ok(Self { root });
+                Ok(Self { root })
             }
-            Ok(root) => {
-                return Ok(open_detached().map_or_else(
-                    |_| {
-                        for pid in hidden {
-                            gaps.note("process", pid_object(pid), GapReason::Denied);
-                        }
-                        Self { root }
-                    },
-                    |root| Self { root },
-                ));
+            Ok(covered) => {
+                let root = open_detached().unwrap_or_else(|_| {
+                    for pid in hidden {
+                        gaps.note("process", pid_object(pid), GapReason::Denied);
+                    }
+                    covered
+                });
+                Ok(Self { root })
             }
             Err(errno) => open_detached()
                 .map(|root| Self { root })

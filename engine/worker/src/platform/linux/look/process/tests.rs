@@ -300,3 +300,34 @@ fn without_privilege_the_gaps_are_told() {
     let (process, gaps) = settled(&child, everything(), |process| process.argv.len() == 2);
     assert!(process.exe.is_some() && process.maps.is_some() && gaps.is_empty());
 }
+
+/// In a mount namespace of its own, so that nothing of this machine is covered.
+#[test]
+fn a_mount_over_a_process_does_not_hide_it() {
+    const INSIDE: &str = "DEMINER_TEST_INSIDE";
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "needs root, to mount: run the tests as root"
+    );
+    if std::env::var_os(INSIDE).is_none() {
+        let inner = Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "--"])
+            .arg(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "platform::linux::look::process::tests::a_mount_over_a_process_does_not_hide_it",
+            ])
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        assert!(inner.status.success(), "{}", String::from_utf8_lossy(&inner.stdout));
+        return;
+    }
+    let child = start(&mut sleep());
+    let cover = tempfile::tempdir().unwrap();
+    rustix::mount::mount_bind(cover.path(), format!("/proc/{}", child.0.id())).unwrap();
+    let (process, gaps) = settled(&child, everything(), |process| process.argv.len() == 2);
+    assert_eq!(process.pid, child.0.id());
+    assert!(process.exe.unwrap().sha256.is_some());
+    assert!(gaps.is_empty(), "{gaps:?}");
+}
