@@ -331,3 +331,22 @@ fn a_mount_over_a_process_does_not_hide_it() {
     assert!(process.exe.unwrap().sha256.is_some());
     assert!(gaps.is_empty(), "{gaps:?}");
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_process_whose_first_thread_ended_is_no_zombie() {
+    // exit(2) of the first thread only.
+    let program = "import ctypes, threading, time\n\
+        threading.Thread(target=time.sleep, args=(60,)).start()\n\
+        ctypes.CDLL(None).syscall(60, 0)\n";
+    let child = start(Command::new("python3").args(["-c", program]));
+    let (process, gaps) = settled(&child, everything(), |process| process.state == "Z");
+    assert!(
+        process.exe.as_ref().is_some_and(|exe| exe.sha256.is_some()),
+        "{process:?} {gaps:?}"
+    );
+    assert_eq!(process.argv.len(), 3);
+    assert!(!process.fds.unwrap().is_empty() && !process.maps.unwrap().is_empty());
+    assert!(process.net_namespace.is_some());
+    assert!(gaps.is_empty(), "{gaps:?}");
+}
