@@ -140,8 +140,8 @@ impl Meta {
             gid: found.st_gid,
             links: u32::try_from(found.st_nlink).unwrap_or(u32::MAX),
             size: wide(found.st_size),
-            mtime_ns: nanoseconds(found.st_mtime as i64, found.st_mtime_nsec as u64),
-            ctime_ns: nanoseconds(found.st_ctime as i64, found.st_ctime_nsec as u64),
+            mtime_ns: nanoseconds(found.st_mtime, found.st_mtime_nsec),
+            ctime_ns: nanoseconds(found.st_ctime, found.st_ctime_nsec),
             btime_ns: None,
             mount: None,
             flags: None,
@@ -516,3 +516,6 @@ pub(super) fn path_of(fd: BorrowedFd<'_>) -> Option<HostPath> {
     let bytes = link.as_os_str().as_bytes();
     bytes.starts_with(b"/").then(|| HostPath::new(bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,18 +55,16 @@ impl Proc {
                 if !rustix::process::geteuid().is_root() && table.hides_processes() {
                     gaps.note("process", "", GapReason::Denied);
                 }
-                return Ok(Self { root });
+                Ok(Self { root })
             }
-            Ok(root) => {
-                return Ok(open_detached().map_or_else(
-                    |_| {
-                        for pid in hidden {
-                            gaps.note("process", pid_object(pid), GapReason::Denied);
-                        }
-                        Self { root }
-                    },
-                    |root| Self { root },
-                ));
+            Ok(covered) => {
+                let root = open_detached().unwrap_or_else(|_| {
+                    for pid in hidden {
+                        gaps.note("process", pid_object(pid), GapReason::Denied);
+                    }
+                    covered
+                });
+                Ok(Self { root })
             }
             Err(errno) => open_detached()
                 .map(|root| Self { root })
@@ -111,13 +109,20 @@ impl Proc {
 
     /// What is behind the executable of a process.
     pub(super) fn behind_executable(&self, pid: u32) -> Result<Meta, Errno> {
-        Meta::behind(&self.root, format!("{pid}/exe").as_bytes())
+        match Meta::behind(&self.root, format!("{pid}/exe").as_bytes()) {
+            Err(Errno::NOENT) => Meta::behind(self.shared(pid)?, b"exe"),
+            told => told,
+        }
     }
 
-    /// The whole of a file below `/proc`.
-    pub(super) fn read(&self, path: &str, out: &mut Vec<u8>) -> Result<bool, Errno> {
-        let fd = openat(&self.root, path, READ, Mode::empty())?;
-        read_up_to(&fd, TABLE_BYTES, out)
+    /// The directory in which what the threads of a process share is seen. The first thread may end while others run:
+    /// then the process's own directory looks like that of a zombie, and one of theirs is given.
+    pub(super) fn shared(&self, pid: u32) -> Result<PidDir, Errno> {
+        let dir = self.pid(pid)?;
+        match dir.link(c"exe") {
+            Err(Errno::NOENT) => Ok(dir.living_thread(pid).unwrap_or(dir)),
+            _ => Ok(dir),
+        }
     }
 
     fn list(&self, path: &CStr) -> Result<OwnedFd, Errno> {
@@ -157,6 +162,19 @@ impl PidDir {
             OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )
+    }
+
+    /// The directory of a thread, other than the first, that runs a program.
+    pub(super) fn living_thread(&self, pid: u32) -> Option<PidDir> {
+        let mut found = None;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let told = for_each_name(self.list(c"task").ok()?, |name| {
+            let other = number(name).filter(|tid| *tid != pid);
+            let dir = other.and_then(|tid| openat(&self.fd, format!("task/{tid}"), flags, Mode::empty()).ok());
+            found = dir.map(|fd| PidDir { fd }).filter(|dir| dir.link(c"exe").is_ok());
+            found.is_none()
+        });
+        told.ok().and(found)
     }
 
     /// Whether a path, as the process sees it, is that object.

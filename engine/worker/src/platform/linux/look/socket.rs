@@ -1,6 +1,7 @@
 //! Sockets, from `/proc/PID/net` of one process in each network namespace (proc(5), linux/net/tcp_states.h).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -11,12 +12,17 @@ use super::crew::Report;
 use super::gaps::{Gaps, pid_object};
 use super::process::maps::hexadecimal;
 use super::process::socket_inodes;
-use super::procfs::{Proc, number, wide};
+use super::procfs::{Proc, TABLE_BYTES, number, wide};
 use crate::query::{GapReason, HostError, Observed, Peer, Socket};
 use crate::text::{HostBytes, Wide};
 
-/// The tables of a namespace, with the protocol that each is of.
-const TABLES: [(&str, &str); 4] = [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")];
+/// The tables of a namespace: file, name, and the protocol that it is of.
+const TABLES: [(&CStr, &str, &str); 4] = [
+    (c"net/tcp", "tcp", "tcp"),
+    (c"net/tcp6", "tcp6", "tcp"),
+    (c"net/udp", "udp", "udp"),
+    (c"net/udp6", "udp6", "udp"),
+];
 
 /// States by the kernel's number, from 1.
 const STATES: [&str; 12] = [
@@ -100,8 +106,13 @@ pub(super) fn namespaces(proc: &Proc, pids: &[u32], gaps: &mut Gaps) -> BTreeMap
     for pid in pids {
         match proc.namespace(*pid, "net") {
             Ok(namespace) => namespaces.entry(namespace).or_default().push(*pid),
-            // A zombie has left its namespaces.
-            Err(Errno::NOENT | Errno::SRCH) => {}
+            // A zombie has left its namespaces, unless it is only the first of several threads.
+            Err(Errno::NOENT | Errno::SRCH) => {
+                let namespace = proc.shared(*pid).ok().and_then(|dir| dir.namespace(c"ns/net"));
+                if let Some(namespace) = namespace {
+                    namespaces.entry(namespace).or_default().push(*pid);
+                }
+            }
             Err(errno) => gaps.errno("net_namespace", pid_object(*pid), errno),
         }
     }
@@ -127,15 +138,13 @@ pub(super) fn read_tables(proc: &Proc, namespaces: &BTreeMap<u64, Vec<u32>>, gap
     let mut placed = Vec::new();
     let mut bytes = Vec::new();
     for (namespace, pids) in namespaces {
-        for (table, protocol) in TABLES {
-            let read = pids
-                .iter()
-                .find_map(|pid| match proc.read(&format!("{pid}/net/{table}"), &mut bytes) {
-                    // A process that ended, or moved to another namespace, cannot stand for this one.
-                    Err(Errno::SRCH | Errno::NOENT | Errno::INVAL) if proc.pid(*pid).is_err() => None,
-                    Ok(_) if proc.namespace(*pid, "net") != Ok(*namespace) => None,
-                    told => Some(told),
-                });
+        for (file, table, protocol) in TABLES {
+            let read = pids.iter().find_map(|pid| {
+                let dir = proc.shared(*pid).ok()?;
+                let told = dir.read(file, TABLE_BYTES, &mut bytes);
+                // A process that ended, or moved to another namespace, cannot stand for this one.
+                (dir.namespace(c"ns/net") == Some(*namespace)).then_some(told)
+            });
             let object = format!("net:[{namespace}]/{table}");
             match read {
                 Some(Ok(whole)) => {

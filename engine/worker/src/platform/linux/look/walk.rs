@@ -37,6 +37,22 @@ pub(super) fn names(fd: OwnedFd, at_most: usize) -> Result<(Vec<CString>, bool),
     Ok((names, whole))
 }
 
+/// Why a directory cannot be listed to its end.
+enum Unlisted {
+    Absent,
+    Hidden(GapReason),
+}
+
+impl From<Errno> for Unlisted {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::NOENT => Unlisted::Absent,
+            Errno::NOTDIR => Unlisted::Hidden(GapReason::Malformed),
+            _ => Unlisted::Hidden(reason(errno)),
+        }
+    }
+}
+
 /// Answers `List`. The directory may be a link; its entries are not followed. One that is not there is its own single
 /// [`Entry::Absent`], one that cannot be listed its own single [`Entry::Hidden`].
 pub(super) fn list(scene: &Arc<Scene>, path: &HostPath) -> Observed<Answer> {
@@ -44,9 +60,19 @@ pub(super) fn list(scene: &Arc<Scene>, path: &HostPath) -> Observed<Answer> {
     let harvest = scene.crew.run(
         vec![path.clone()],
         move |path: &HostPath, report: &Report<(Entry, Gaps)>| {
-            if let Err((entry, gaps)) = list_into(&looking, path, report) {
-                report.give((entry, gaps));
+            let entry = match list_into(&looking, path, report) {
+                Ok(()) => return,
+                Err(Unlisted::Absent) => Entry::Absent { path: path.clone() },
+                Err(Unlisted::Hidden(why)) => Entry::Hidden {
+                    path: path.clone(),
+                    why,
+                },
+            };
+            let mut gaps = Gaps::default();
+            if let Entry::Hidden { why, .. } = &entry {
+                gaps.note("directory", path, *why);
             }
+            report.give((entry, gaps));
         },
     );
     let mut gaps = Gaps::default();
@@ -64,27 +90,11 @@ pub(super) fn list(scene: &Arc<Scene>, path: &HostPath) -> Observed<Answer> {
     }
 }
 
-fn list_into(scene: &Scene, path: &HostPath, report: &Report<(Entry, Gaps)>) -> Result<(), (Entry, Gaps)> {
-    let hidden = |why: GapReason| {
-        let mut gaps = Gaps::default();
-        gaps.note("directory", path, why);
-        (
-            Entry::Hidden {
-                path: path.clone(),
-                why,
-            },
-            gaps,
-        )
-    };
-    let refused = |errno: Errno| match errno {
-        Errno::NOENT => (Entry::Absent { path: path.clone() }, Gaps::default()),
-        Errno::NOTDIR => hidden(GapReason::Malformed),
-        _ => hidden(reason(errno)),
-    };
-    let place = Place::of(path).map_err(refused)?;
-    let dir = open_without_atime(&place.dir, &place.name, OFlags::DIRECTORY).map_err(refused)?;
-    let listing = dir.try_clone().map_err(|_| hidden(GapReason::TooMany))?;
-    let (names, whole) = names(listing, LIST_ENTRIES).map_err(refused)?;
+fn list_into(scene: &Scene, path: &HostPath, report: &Report<(Entry, Gaps)>) -> Result<(), Unlisted> {
+    let place = Place::of(path)?;
+    let dir = open_without_atime(&place.dir, &place.name, OFlags::DIRECTORY)?;
+    let listing = dir.try_clone().map_err(|_| Errno::MFILE)?;
+    let (names, whole) = names(listing, LIST_ENTRIES)?;
     report.beat();
     for name in names {
         let mut gaps = Gaps::default();
@@ -110,7 +120,11 @@ fn list_into(scene: &Scene, path: &HostPath, report: &Report<(Entry, Gaps)>) -> 
         };
         report.give((entry, gaps));
     }
-    if whole { Ok(()) } else { Err(hidden(GapReason::TooMany)) }
+    if whole {
+        Ok(())
+    } else {
+        Err(Unlisted::Hidden(GapReason::TooMany))
+    }
 }
 
 /// Answers `Walk`. A root that is a link or a file is itself the only entry; one that is not there gives none.
@@ -291,3 +305,6 @@ fn enter(dir: BorrowedFd<'_>, name: &[u8], bounds: Bounds) -> Result<Option<Owne
     }
     open_quietly(dir, name, &found).map(Some)
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,10 +209,9 @@ impl Watcher {
                 continue;
             };
             let mut bytes = Vec::new();
-            let dir = self.proc.pid(pid);
-            let read = dir.and_then(|dir| {
+            let read = self.proc.pid(pid).and_then(|dir| {
                 dir.read(c"stat", 4096, &mut bytes)?;
-                Meta::behind(&dir, b"exe")
+                self.proc.behind_executable(pid)
             });
             // It may have become another between the two looks.
             if let (Ok(found), Some(stat)) = (read, parse_stat(&bytes))
@@ -243,7 +242,7 @@ impl Watcher {
                     return;
                 }
                 let mut gaps = Gaps::default();
-                let opened = proc.pid(*pid).and_then(|dir| open_executable(&dir)).and_then(|fd| {
+                let opened = proc.shared(*pid).and_then(|dir| open_executable(&dir)).and_then(|fd| {
                     let found = Meta::of_fd(fd.as_fd())?;
                     if found.key() == *key && found.kind == FileKind::Regular {
                         Ok(fd)

@@ -152,7 +152,7 @@ fn executable_of(path: &HostPath) -> Option<u32> {
 /// What a process runs. A file that is gone keeps the path that it had: what lies there now is another.
 fn running(pid: u32) -> Result<Subject, Errno> {
     let proc = Proc::open(&mut Gaps::default()).map_err(|_| Errno::ACCESS)?;
-    let dir = proc.pid(pid)?;
+    let dir = proc.shared(pid)?;
     let link = dir.link(c"exe")?;
     let fd = open_executable(&dir)?;
     let found = Meta::of_fd(fd.as_fd())?;

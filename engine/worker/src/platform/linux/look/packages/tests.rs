@@ -81,7 +81,7 @@ fn owners_by_path_and_by_content() {
         let path = HostPath::from(path);
         let listed = index.package_of(&path);
         assert_eq!(
-            by_content(&index, &[path.clone()], listed, size, &sum),
+            by_content(&index, std::slice::from_ref(&path), listed, size, &sum),
             expected,
             "{path}"
         );

@@ -208,7 +208,10 @@ impl Reader {
             Err(_) => HostBytes::default(),
         };
         beat();
-        let has_memory = !stat.kernel_thread && !matches!(stat.state, 'Z' | 'X' | 'x');
+        let ended = matches!(stat.state, 'Z' | 'X' | 'x');
+        let others = (ended && stat.threads > 1).then(|| dir.living_thread(pid)).flatten();
+        let runs_program = !stat.kernel_thread && (!ended || others.is_some());
+        let dir = others.unwrap_or(dir);
         let mount_namespace = dir.namespace(c"ns/mnt");
         let mut process = Process {
             pid,
@@ -236,10 +239,11 @@ impl Reader {
             cpu_ms: Wide(self.units.ms(stat.cpu_ticks)),
             cpu_centi,
             tracer: status.tracer,
-            fds: self.ask.fds.then(|| descriptors(&dir, pid, gaps)).flatten(),
+            fds: None,
             maps: None,
         };
-        if !has_memory {
+        if !runs_program {
+            process.fds = self.ask.fds.then(Vec::new);
             process.environ = self.ask.environ.then(Vec::new);
             process.maps = self.ask.maps.then(Vec::new);
             return Ok(Row { process, key: None });
@@ -254,6 +258,9 @@ impl Reader {
         }
         beat();
         process.cwd = working_directory(&dir);
+        if self.ask.fds {
+            process.fds = descriptors(&dir, pid, gaps);
+        }
         if self.ask.environ {
             process.environ = environment(&dir, pid, &mut bytes, gaps);
         }
@@ -342,7 +349,7 @@ impl Reader {
         for pid in pids {
             let opened = self
                 .proc
-                .pid(*pid)
+                .shared(*pid)
                 .and_then(|dir| open_executable(&dir))
                 .and_then(|fd| {
                     let found = Meta::of_fd(fd.as_fd())?;
@@ -467,7 +474,7 @@ fn descriptor(table: &OwnedFd, fd: u32) -> Option<OpenFile> {
 
 /// The inodes of the sockets that a process holds.
 pub(super) fn socket_inodes(proc: &Proc, pid: u32) -> Result<Vec<u64>, Errno> {
-    let dir = proc.pid(pid)?;
+    let dir = proc.shared(pid)?;
     let list = dir.list(c"fd")?;
     let table = openat(
         &dir,

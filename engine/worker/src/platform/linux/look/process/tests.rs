@@ -300,3 +300,53 @@ fn without_privilege_the_gaps_are_told() {
     let (process, gaps) = settled(&child, everything(), |process| process.argv.len() == 2);
     assert!(process.exe.is_some() && process.maps.is_some() && gaps.is_empty());
 }
+
+/// In a mount namespace of its own, so that nothing of this machine is covered.
+#[test]
+fn a_mount_over_a_process_does_not_hide_it() {
+    const INSIDE: &str = "DEMINER_TEST_INSIDE";
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "needs root, to mount: run the tests as root"
+    );
+    if std::env::var_os(INSIDE).is_none() {
+        let inner = Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "--"])
+            .arg(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "platform::linux::look::process::tests::a_mount_over_a_process_does_not_hide_it",
+            ])
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        assert!(inner.status.success(), "{}", String::from_utf8_lossy(&inner.stdout));
+        return;
+    }
+    let child = start(&mut sleep());
+    let cover = tempfile::tempdir().unwrap();
+    rustix::mount::mount_bind(cover.path(), format!("/proc/{}", child.0.id())).unwrap();
+    let (process, gaps) = settled(&child, everything(), |process| process.argv.len() == 2);
+    assert_eq!(process.pid, child.0.id());
+    assert!(process.exe.unwrap().sha256.is_some());
+    assert!(gaps.is_empty(), "{gaps:?}");
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_process_whose_first_thread_ended_is_no_zombie() {
+    // exit(2) of the first thread only.
+    let program = "import ctypes, threading, time\n\
+        threading.Thread(target=time.sleep, args=(60,)).start()\n\
+        ctypes.CDLL(None).syscall(60, 0)\n";
+    let child = start(Command::new("python3").args(["-c", program]));
+    let (process, gaps) = settled(&child, everything(), |process| process.state == "Z");
+    assert!(
+        process.exe.as_ref().is_some_and(|exe| exe.sha256.is_some()),
+        "{process:?} {gaps:?}"
+    );
+    assert_eq!(process.argv.len(), 3);
+    assert!(!process.fds.unwrap().is_empty() && !process.maps.unwrap().is_empty());
+    assert!(process.net_namespace.is_some());
+    assert!(gaps.is_empty(), "{gaps:?}");
+}
