@@ -7,7 +7,7 @@ use deminer_worker::query::{Answer, HostError, Observed, Query};
 
 mod link;
 mod local;
-#[cfg(any())]
+
 mod simulated;
 
 pub use link::Link;

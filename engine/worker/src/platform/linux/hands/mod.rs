@@ -1,49 +1,215 @@
-//! Changing a Linux host.
+//! Changing a Linux host: the only place that signals a process, unlinks a name or writes a file.
+//!
+//! [`identity`] says whether a process is the one meant, [`files`] whether a file is; nothing else is acted upon. What is
+//! stopped is held by the [`keeper`] first. Called by the transaction, and by [`super::Linux`] only.
 
-use crate::action::{Act, Done, Object, ProcessTarget, Undo};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+
+use crate::action::{Act, Done, Object, Undo};
 use crate::frame::Part;
 use crate::journal::Store;
 use crate::platform::CaptureSink;
 use crate::query::HostError;
 use crate::text::HostPath;
 
-/// Carries out acts.
-pub struct Hands {}
+mod capture;
+mod deadline;
+mod edit;
+mod files;
+mod flags;
+mod freeze;
+mod group;
+mod hold;
+mod identity;
+pub mod keeper;
+mod kill;
+mod lines;
+mod lock;
+mod metadata;
+mod mounts;
+mod remove;
+mod rewrite;
+mod store;
+mod undo;
 
-#[expect(missing_docs, clippy::missing_errors_doc, unused_variables, reason = "written next")]
+#[cfg(test)]
+mod bench;
+
+/// Carries out acts.
+pub struct Hands {
+    /// What is started as the keeper, with the one argument `keeper`.
+    program: PathBuf,
+    standing: Mutex<Standing>,
+    digests: identity::Digests,
+}
+
+/// What stands still by our hand, and who holds it beside us.
+#[derive(Default)]
+struct Standing {
+    keeper: Option<hold::Keeper>,
+    held: BTreeMap<identity::ProcessKey, hold::Held>,
+}
+
 impl Hands {
+    /// Hands whose keeper is this very program, started again.
     pub fn new() -> Self {
-        Self {}
+        Self::with_program("/proc/self/exe")
     }
+
+    /// Hands whose keeper is another program that takes the argument `keeper`.
+    pub fn with_program(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            standing: Mutex::default(),
+            digests: identity::Digests::default(),
+        }
+    }
+
+    /// Carries out one act; see [`crate::platform::Platform::act`].
+    ///
+    /// # Errors
+    /// `Changed` when the target is another, `Protected` when it must never be a target; then nothing was done.
     pub fn act(&self, act: &Act) -> Result<Done, HostError> {
-        Err(HostError::Busy)
+        match act {
+            Act::Keep { .. } => Err(HostError::Unsupported {
+                doing: "keep evidence as an act".to_owned(),
+                why: "evidence is captured, then kept by the transaction".to_owned(),
+            }),
+            Act::Freeze { process } => self.freeze(process),
+            Act::Kill { process } => self.kill(process),
+            Act::RemoveFile { file } => remove::remove(file),
+            Act::EditLines { file, remove } => edit::edit(file, remove),
+            Act::ClearFlags { file, flags } => flags::clear(file, *flags),
+        }
     }
-    pub fn thaw(&self, process: &ProcessTarget) -> Result<(), HostError> {
-        Err(HostError::Busy)
-    }
+
+    /// Takes an act back; see [`crate::platform::Platform::undo`].
+    ///
+    /// # Errors
+    /// When the place is taken by something else, or writing fails; then nothing was changed.
     pub fn undo(&self, undo: &Undo, content: Option<&[u8]>) -> Result<Done, HostError> {
-        Err(HostError::Busy)
+        match undo {
+            Undo::None => Ok(Done::Gone),
+            Undo::Thaw { process } => self.thaw(process).map(|()| Done::Changed { undo: Undo::None }),
+            Undo::RestoreFile { file } => undo::restore_file(file, content),
+            Undo::RestoreLines { file, lines } => undo::restore_lines(file, lines),
+            Undo::SetFlags { file, flags } => flags::set(file, *flags),
+        }
     }
+
+    /// Reads the parts of an object into `sink`; see [`crate::platform::Platform::capture`].
+    ///
+    /// # Errors
+    /// When the object is gone or another, or the sink takes no more.
     pub fn capture(&self, object: &Object, parts: &[Part], sink: &mut dyn CaptureSink) -> Result<(), HostError> {
-        Err(HostError::Busy)
+        match object {
+            Object::File { file } => capture::file(file, sink),
+            Object::Process { process } => {
+                let doing = format!("capture process {} `{}`", process.pid, process.comm);
+                let seen = self
+                    .identify(process, &doing)?
+                    .ok_or(HostError::Gone { doing: doing.clone() })?;
+                capture::process(&seen, process, parts, sink, &doing)
+            }
+        }
     }
+
+    /// Takes the host for one transaction; freed when the value is dropped or the worker dies.
+    ///
+    /// # Errors
+    /// `Busy` when another has it.
     pub fn lock(&self) -> Result<Box<dyn Send>, HostError> {
-        Err(HostError::Busy)
+        Ok(Box::new(lock::take(&lock::directory())?))
     }
-    pub fn arm(&self) -> Result<(), HostError> {
-        Err(HostError::Busy)
-    }
-    pub fn committed(&self, proven: &[ProcessTarget]) -> Result<(), HostError> {
-        Err(HostError::Busy)
-    }
-    pub fn disarm(&self) {}
+
+    /// Makes the journal's directory and gives its store; see [`crate::platform::Platform::open_journal`].
+    ///
+    /// # Errors
+    /// When it cannot be made exclusively, or the path is not of the form that we make.
     pub fn open_journal(&self, directory: &HostPath, spool_bytes: u64) -> Result<Box<dyn Store>, HostError> {
-        Err(HostError::Busy)
+        Ok(Box::new(store::Journal::make(directory, spool_bytes)?))
     }
+
+    /// The bytes of a journal that an earlier worker left; `None` where there is none.
+    ///
+    /// # Errors
+    /// When there is one, and it is not ours or cannot be read.
     pub fn recall_journal(&self, directory: &HostPath) -> Result<Option<Vec<u8>>, HostError> {
-        Err(HostError::Busy)
+        store::recall(directory)
     }
+
+    /// Removes a journal and its spool that an earlier worker left. None there is no error.
+    ///
+    /// # Errors
+    /// When something stays, or it is not ours.
     pub fn forget_journal(&self, directory: &HostPath) -> Result<(), HostError> {
-        Err(HostError::Busy)
+        store::forget(directory)
     }
+
+    /// What stands still; a panic elsewhere does not take it from us.
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Hands {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the kernel's refusal means here.
+fn refused(doing: impl Display, errno: Errno) -> HostError {
+    let doing = doing.to_string();
+    match errno {
+        Errno::ACCESS | Errno::PERM => HostError::Denied { doing },
+        Errno::NOENT | Errno::SRCH => HostError::Gone { doing },
+        Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOTTY => HostError::Unsupported {
+            doing,
+            why: errno.to_string(),
+        },
+        _ => HostError::Failed {
+            doing,
+            why: errno.to_string(),
+        },
+    }
+}
+
+/// What an input or output error of the standard library means here.
+fn failed(doing: impl Display, error: &std::io::Error) -> HostError {
+    match Errno::from_io_error(error) {
+        Some(errno) => refused(doing, errno),
+        None => HostError::Failed {
+            doing: doing.to_string(),
+            why: error.to_string(),
+        },
+    }
+}
+
+/// The target must never be touched.
+fn protected(doing: &str, why: &str) -> HostError {
+    HostError::Protected {
+        doing: doing.to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+/// The target is another than the one meant.
+fn changed(doing: &str, expected: impl Display, found: impl Display) -> HostError {
+    HostError::Changed {
+        doing: doing.to_owned(),
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
+}
+
+/// Sixteen hexadecimal digits that nobody can have foreseen: the standard library seeds its hashers by getrandom(2).
+fn random_digits() -> String {
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }

@@ -1,0 +1,224 @@
+//! Taking condemned lines out of a text file.
+
+use super::rewrite::{Rewritten, rewrite};
+use super::{changed, lines};
+use crate::action::{Done, FileTarget, LineTarget, Undo};
+use crate::query::HostError;
+
+/// Takes the lines out of what the file holds now, whichever inode it is by now.
+pub(super) fn edit(target: &FileTarget, condemned: &[LineTarget]) -> Result<Done, HostError> {
+    let doing = format!("edit `{}`", target.path);
+    let rewritten = rewrite(target, &doing, |text| match lines::take_out(text, condemned) {
+        Ok(taken) => Ok(taken.map(|taken| (taken.text, taken.lines))),
+        Err(altered) => Err(changed(
+            &doing,
+            format_args!("the line `{}`", altered.expected),
+            format_args!("`{}`", altered.found),
+        )),
+    })?;
+    Ok(match rewritten {
+        Rewritten::Gone | Rewritten::Nothing => Done::Gone,
+        Rewritten::Done(file, lines) => Done::Changed {
+            undo: Undo::RestoreLines { file: *file, lines },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::platform::linux::hands::bench;
+    use crate::text::HostBytes;
+
+    const MINER: &str = "* * * * * /tmp/.x/m";
+
+    fn miner(number: u32) -> LineTarget {
+        LineTarget {
+            number,
+            line: HostBytes::from(MINER),
+            mark: HostBytes::from("/tmp/.x/m"),
+        }
+    }
+
+    fn names(dir: &Path) -> usize {
+        fs::read_dir(dir).expect("a folder").count()
+    }
+
+    #[test]
+    fn a_line_goes_and_all_else_stays() {
+        let home = bench::home();
+        let path = home.path().join("root");
+        fs::write(&path, format!("# mine\r\n{MINER}\n\0\u{ff}\n@daily b")).expect("a file");
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).expect("ours");
+        let named = rustix::fs::setxattr(&path, "user.kept", b"v", rustix::fs::XattrFlags::empty()).is_ok();
+        let target = bench::file_target(&path);
+        let done = edit(&target, &[miner(2)]).expect("it stands there");
+        let Done::Changed {
+            undo: Undo::RestoreLines { file, lines },
+        } = done
+        else {
+            panic!("{done:?}")
+        };
+        assert_eq!(lines, [miner(2)]);
+        assert_eq!((file.sha256, file.mode), (target.sha256, 0o640));
+        assert_eq!(
+            fs::read(&path).expect("ours"),
+            "# mine\r\n\0\u{ff}\n@daily b".as_bytes()
+        );
+        let after = bench::file_target(&path);
+        assert_eq!(
+            (after.mode, after.uid, after.gid, after.flags),
+            (0o640, target.uid, target.gid, target.flags)
+        );
+        assert_eq!(after.xattrs, target.xattrs);
+        assert!(
+            !named
+                || after
+                    .xattrs
+                    .iter()
+                    .any(|xattr| xattr.name == HostBytes::from("user.kept"))
+        );
+        assert!(after.mtime_ns >= target.mtime_ns, "cron has to notice");
+        assert_eq!(names(home.path()), 1, "nothing of ours is left");
+        assert_eq!(edit(&target, &[miner(2)]), Ok(Done::Gone), "done twice is done once");
+    }
+
+    #[test]
+    fn another_inode_with_the_same_line_is_edited() {
+        let home = bench::home();
+        let path = home.path().join("root");
+        fs::write(&path, format!("{MINER}\n")).expect("a file");
+        let target = bench::file_target(&path);
+        fs::write(home.path().join("new"), format!("# new\n{MINER}\n")).expect("a file");
+        fs::rename(home.path().join("new"), &path).expect("ours");
+        assert!(matches!(edit(&target, &[miner(1)]), Ok(Done::Changed { .. })));
+        assert_eq!(fs::read(&path).expect("ours"), b"# new\n");
+    }
+
+    #[test]
+    fn what_is_not_the_line_meant_stays() {
+        let home = bench::home();
+        let path = home.path().join("root");
+        let text = format!("a\n*/2 {MINER}\n");
+        fs::write(&path, &text).expect("a file");
+        let target = bench::file_target(&path);
+        let before = fs::metadata(&path).expect("ours");
+        let result = edit(&target, &[miner(2)]);
+        assert!(matches!(result, Err(HostError::Changed { .. })), "{result:?}");
+        let after = fs::metadata(&path).expect("ours");
+        assert_eq!(fs::read_to_string(&path).expect("ours"), text);
+        assert_eq!((before.ino(), before.ctime_nsec()), (after.ino(), after.ctime_nsec()));
+
+        fs::rename(&path, home.path().join("moved")).expect("ours");
+        assert_eq!(edit(&target, &[miner(2)]), Ok(Done::Gone));
+        symlink("moved", &path).expect("a link");
+        let result = edit(&target, &[miner(2)]);
+        assert!(
+            matches!(result, Err(HostError::Changed { .. })),
+            "a link swapped in: {result:?}"
+        );
+        fs::remove_file(&path).expect("ours");
+        fs::create_dir(&path).expect("a folder");
+        let result = edit(&target, &[miner(2)]);
+        assert!(matches!(result, Err(HostError::Protected { .. })), "{result:?}");
+        fs::remove_dir(&path).expect("ours");
+        fs::File::create(&path)
+            .and_then(|file| file.set_len(9 << 20))
+            .expect("a file");
+        let result = edit(&target, &[miner(2)]);
+        assert!(matches!(result, Err(HostError::TooLarge { .. })), "{result:?}");
+        fs::remove_file(&path).expect("ours");
+        assert_eq!(names(home.path()), 1);
+    }
+
+    #[test]
+    fn the_rest_of_an_earlier_edit_is_removed() {
+        let home = bench::home();
+        let path = home.path().join("root");
+        fs::write(&path, "a\n").expect("a file");
+        let target = bench::file_target(&path);
+        let mut own = target.clone();
+        own.id.dev.0 = 0;
+        own.id.inode.0 = 0;
+        let rest = super::super::remove::own_name("edit", &own);
+        fs::write(home.path().join(std::str::from_utf8(&rest).expect("ours")), MINER).expect("a file");
+        assert_eq!(edit(&target, &[miner(1)]), Ok(Done::Gone));
+        assert_eq!(names(home.path()), 1);
+    }
+
+    /// Appends numbered lines as fast as it can, in turn by appending, by writing a new file over the old one, and now
+    /// and then the condemned line; gives the number of benign lines.
+    fn append_until(path: &Path, over: &AtomicBool) -> u32 {
+        let beside = path.with_extension("beside");
+        let mut count = 0;
+        while !over.load(Ordering::Relaxed) {
+            let mut line = format!("benign {count}\n");
+            if count % 40 == 0 {
+                line.push_str(&format!("{MINER}\n"));
+            }
+            if count % 2 == 0 {
+                let mut file = fs::OpenOptions::new()
+                    .append(true)
+                    .open(path)
+                    .expect("it is always there");
+                file.write_all(line.as_bytes()).expect("ours");
+            } else {
+                let mut text = fs::read(path).expect("it is always there");
+                text.extend_from_slice(line.as_bytes());
+                fs::write(&beside, text).expect("ours");
+                fs::rename(&beside, path).expect("ours");
+            }
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn lines_appended_meanwhile_are_kept() {
+        let home = bench::home();
+        let path = home.path().join("root");
+        fs::write(&path, format!("{MINER}\n")).expect("a file");
+        let target = bench::file_target(&path);
+        let over = AtomicBool::new(false);
+        let mut edits = 0;
+        let count = std::thread::scope(|scope| {
+            let appender = scope.spawn(|| append_until(&path, &over));
+            let begin = Instant::now();
+            while begin.elapsed() < Duration::from_secs(2) {
+                match edit(&target, &[miner(1)]) {
+                    Ok(Done::Changed { .. }) => edits += 1,
+                    Ok(_) => {}
+                    // Somebody who writes without a pause may win; then nothing was done.
+                    Err(HostError::Failed { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+            appender.join().expect("the appender does not fail")
+        });
+        while edit(&target, &[miner(1)]).expect("nobody writes any more") != Done::Gone {}
+        let text = fs::read_to_string(&path).expect("ours");
+        let mut kept: Vec<u32> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("benign ")?.parse().ok())
+            .collect();
+        kept.sort_unstable();
+        kept.dedup();
+        let lost: Vec<u32> = (0..count).filter(|n| kept.binary_search(n).is_err()).collect();
+        assert!(
+            lost.is_empty(),
+            "{} of {count} lines were lost in {edits} edits: {lost:?}",
+            lost.len()
+        );
+        assert!(!text.contains(MINER));
+        assert!(edits > 0, "the test did not test: {count} lines, no edit");
+        assert_eq!(names(home.path()), 1, "nothing of ours is left");
+    }
+}

@@ -1,0 +1,245 @@
+//! Unlinking one name of a file.
+
+use rustix::fs::{AtFlags, RenameFlags, renameat, renameat_with, statat};
+use rustix::io::Errno;
+
+use super::files::{self, Place};
+use super::{changed, metadata, random_digits, refused};
+use crate::action::{Done, FileTarget, Undo};
+use crate::query::HostError;
+use crate::text::Digest;
+
+/// How names that we make are called, before 16 hexadecimal digits. Cron, run-parts and service managers pass by them.
+const PREFIX: &str = ".deminer-";
+
+/// The name under which we hold a file of a target; the same again after a crash, so that a rest is found.
+pub(super) fn own_name(use_for: &str, target: &FileTarget) -> Vec<u8> {
+    let text = format!("{use_for} {} {} {}", target.path, target.id.dev, target.id.inode);
+    format!("{PREFIX}{}", Digest::of(text.as_bytes()).short()).into_bytes()
+}
+
+/// A name of ours that nobody can have foreseen.
+pub(super) fn random_name() -> Vec<u8> {
+    format!("{PREFIX}{}", random_digits()).into_bytes()
+}
+
+/// Moves the file to a name of our own, checks there that it is the one meant, and unlinks it.
+pub(super) fn remove(target: &FileTarget) -> Result<Done, HostError> {
+    let doing = format!("remove `{}`", target.path);
+    let Some(place) = Place::of(target, &doing)? else {
+        return Ok(Done::Gone);
+    };
+    let mut own = own_name("remove", target);
+    let rest = rest_of_an_earlier_removal(&place, &own, target, &doing)?;
+    if !rest {
+        let Some((pinned, file)) = files::same(&place, target, &doing)? else {
+            return Ok(Done::Gone);
+        };
+        if metadata::flags(&file, &doing)?.is_some_and(|flags| flags & metadata::HOLDS_FAST != 0) {
+            return Err(HostError::Denied {
+                doing: format!("{doing}: clear its immutable and append-only flags first"),
+            });
+        }
+        drop(pinned);
+        match rename_free(&place, &place.name, &own) {
+            Err(Errno::EXIST) => {
+                own = random_name();
+                rename_free(&place, &place.name, &own)
+            }
+            renamed => renamed,
+        }
+        .or_else(|errno| {
+            if errno == Errno::NOENT {
+                Ok(())
+            } else {
+                Err(refused(&doing, errno))
+            }
+        })?;
+    }
+    let Some(pinned) = place
+        .pin(&own, &target.mount, &doing)
+        .or_else(|error| put_back(&place, &own, error, &doing))?
+    else {
+        return Ok(Done::Gone);
+    };
+    let met = pinned.must_be(target, &doing).and_then(|()| {
+        let file = pinned.open(rustix::fs::OFlags::RDONLY, &doing)?;
+        files::same_content(&file, target, &doing)?;
+        metadata::as_met(target, &pinned.stat, &file, target.sha256, &doing)
+    });
+    let met = match met {
+        Ok(met) => met,
+        Err(error) => return put_back(&place, &own, error, &doing).map(|_: Option<()>| Done::Gone),
+    };
+    if let Err(error) = place.unlink(&own, &doing) {
+        return put_back(&place, &own, error, &doing).map(|_: Option<()>| Done::Gone);
+    }
+    place.sync();
+    match statat(&place.dir, &own[..], AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(Done::Changed {
+            undo: Undo::RestoreFile { file: met },
+        }),
+        Ok(_) => Err(changed(&doing, "nothing under the name that was unlinked", "a file")),
+        Err(errno) => Err(refused(&doing, errno)),
+    }
+}
+
+/// Whether our own name already holds the file: an earlier worker died between its two steps.
+fn rest_of_an_earlier_removal(place: &Place, own: &[u8], target: &FileTarget, doing: &str) -> Result<bool, HostError> {
+    let Ok(Some(pinned)) = place.pin(own, &target.mount, doing) else {
+        return Ok(false);
+    };
+    // Under its old name too it is an ordinary removal, and the other name was planted.
+    Ok(pinned.is(target) && place.now(&target.mount, doing)?.is_none())
+}
+
+/// Renames, and never over something. Where the kernel cannot promise that (before 3.15), the name is looked at first.
+pub(super) fn rename_free(place: &Place, from: &[u8], to: &[u8]) -> Result<(), Errno> {
+    match renameat_with(&place.dir, from, &place.dir, to, RenameFlags::NOREPLACE) {
+        Err(Errno::NOSYS | Errno::INVAL) => match statat(&place.dir, to, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => renameat(&place.dir, from, &place.dir, to),
+            Ok(_) => Err(Errno::EXIST),
+            Err(errno) => Err(errno),
+        },
+        renamed => renamed,
+    }
+}
+
+/// Gives a file that is not the one meant its name back, and gives the error back that told so.
+fn put_back<T>(place: &Place, own: &[u8], error: HostError, doing: &str) -> Result<Option<T>, HostError> {
+    match rename_free(place, own, &place.name) {
+        Ok(()) => Err(error),
+        Err(errno) => Err(HostError::Failed {
+            doing: format!("{doing}: {error}; give the file its name back"),
+            why: format!("{errno}; it stands beside it as `{}`", crate::text::HostPath::new(own)),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    use super::*;
+    use crate::platform::linux::hands::bench;
+    use crate::text::Wide;
+
+    fn listing(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(dir)
+            .expect("a folder")
+            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_goes_and_stays_gone() {
+        let home = bench::home();
+        let path = home.path().join("miner");
+        std::fs::write(&path, "bytes").expect("a file");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o751)).expect("ours");
+        std::fs::hard_link(&path, home.path().join("second")).expect("a link");
+        let target = bench::file_target(&path);
+        let done = remove(&target).expect("it is the one meant");
+        let Done::Changed {
+            undo: Undo::RestoreFile { file },
+        } = done
+        else {
+            panic!("{done:?}")
+        };
+        assert_eq!((file.mode, file.sha256, file.links), (0o751, Digest::of(b"bytes"), 2));
+        assert_eq!(listing(home.path()), ["second"], "only this name went");
+        assert_eq!(remove(&target), Ok(Done::Gone));
+    }
+
+    #[test]
+    fn the_rest_of_an_earlier_removal_goes_too() {
+        let home = bench::home();
+        let path = home.path().join("miner");
+        std::fs::write(&path, "bytes").expect("a file");
+        let target = bench::file_target(&path);
+        let own = own_name("remove", &target);
+        let own = home.path().join(std::str::from_utf8(&own).expect("ours"));
+        std::fs::rename(&path, own).expect("ours");
+        assert!(matches!(remove(&target), Ok(Done::Changed { .. })));
+        assert!(listing(home.path()).is_empty());
+    }
+
+    #[test]
+    fn a_name_planted_in_our_way_is_left_alone() {
+        let home = bench::home();
+        let path = home.path().join("miner");
+        std::fs::write(&path, "bytes").expect("a file");
+        let target = bench::file_target(&path);
+        let own = String::from_utf8(own_name("remove", &target)).expect("ours");
+        std::fs::write(home.path().join(&own), "planted").expect("a file");
+        assert!(matches!(remove(&target), Ok(Done::Changed { .. })));
+        assert_eq!(listing(home.path()), [own]);
+    }
+
+    #[test]
+    fn another_file_stays() {
+        let rows: [(&str, fn(&Path, &mut FileTarget)); 7] = [
+            ("other content", |path, _| std::fs::write(path, "other").expect("ours")),
+            ("other size", |path, _| {
+                std::fs::write(path, "longer bytes").expect("ours")
+            }),
+            ("same content, other inode", |path, _| {
+                std::fs::write(path.with_extension("new"), "bytes").expect("ours");
+                std::fs::rename(path.with_extension("new"), path).expect("ours");
+            }),
+            ("a link to the same", |path, _| {
+                std::fs::rename(path, path.with_extension("old")).expect("ours");
+                symlink(path.with_extension("old"), path).expect("a link");
+            }),
+            ("a directory", |path, _| {
+                std::fs::remove_file(path).expect("ours");
+                std::fs::create_dir(path).expect("a folder");
+            }),
+            ("another device", |_, target| target.id.dev = Wide(target.id.dev.0 + 1)),
+            ("outside of its mount", |_, target| {
+                target.mount = bench::host_path(Path::new("/dev/shm"));
+            }),
+        ];
+        for (name, alter) in rows {
+            let home = bench::home();
+            let path = home.path().join("miner");
+            std::fs::write(&path, "bytes").expect("a file");
+            let mut target = bench::file_target(&path);
+            alter(&path, &mut target);
+            let before = listing(home.path());
+            let result = remove(&target);
+            assert!(
+                matches!(result, Err(HostError::Changed { .. } | HostError::Protected { .. })),
+                "{name}: {result:?}"
+            );
+            assert_eq!(listing(home.path()), before, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_to_remove_is_put_back() {
+        let home = bench::home();
+        let path = home.path().join("own");
+        std::fs::write(&path, "innocent").expect("a file");
+        let target = bench::file_target(&home.path().join("own"));
+        let place = Place::of(&target, "test").expect("ours").expect("it is there");
+        rename_free(&place, b"own", b".deminer-x").expect("free");
+        let error = changed("test", "a", "b");
+        assert_eq!(
+            put_back::<()>(&place, b".deminer-x", error.clone(), "test"),
+            Err(error.clone())
+        );
+        assert_eq!(listing(home.path()), ["own"]);
+        rename_free(&place, b"own", b".deminer-x").expect("free");
+        std::fs::write(&path, "somebody was faster").expect("a file");
+        let result = put_back::<()>(&place, b".deminer-x", error, "test");
+        assert!(
+            matches!(&result, Err(HostError::Failed { why, .. }) if why.contains(".deminer-x")),
+            "{result:?}"
+        );
+        assert_eq!(listing(home.path()), [".deminer-x", "own"], "nobody's file is lost");
+    }
+}
