@@ -1,4 +1,0 @@
-//! A host in memory.
-
-/// The simulated worker was killed.
-pub struct WorkerKilled;

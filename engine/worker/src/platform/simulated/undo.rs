@@ -1,0 +1,139 @@
+//! Taking acts back: files without the right to run, lines as comments, flags; never a process.
+
+use super::acts::{changed, denied, gone};
+use super::lines;
+use super::state::State;
+use super::tree::{Traits, plain};
+use crate::action::{Done, FileTarget, LineTarget, Undo};
+use crate::query::{FileKind, HostError};
+use crate::text::Digest;
+
+impl State {
+    pub(super) fn undo(&mut self, undo: &Undo, content: Option<&[u8]>) -> Result<Done, HostError> {
+        match undo {
+            Undo::None => Ok(Done::Gone),
+            Undo::Thaw { process } => match self.thaw(process) {
+                true => Ok(taken_back()),
+                false => Ok(Done::Gone),
+            },
+            Undo::RestoreFile { file } => self.restore_file(file, content),
+            Undo::RestoreLines { file, lines } => self.restore_lines(file, lines),
+            Undo::SetFlags { file, flags } => self.restore_flags(file, *flags),
+        }
+    }
+
+    fn restore_file(&mut self, file: &FileTarget, content: Option<&[u8]>) -> Result<Done, HostError> {
+        let doing = format!("restore `{}`", file.path);
+        let Some(content) = content else {
+            return Err(HostError::Failed {
+                doing,
+                why: "the vault gave no content".to_owned(),
+            });
+        };
+        let given = Digest::of(content);
+        if given != file.sha256 {
+            return Err(changed(
+                &doing,
+                &format!("content {}", file.sha256.short()),
+                &format!("content {}", given.short()),
+            ));
+        }
+        if let Some(number) = self.place_of(file, &doing)? {
+            return match self.tree.inode(number) {
+                Some(inode) if inode.sha256 == file.sha256 => Ok(Done::Gone),
+                _ => Err(changed(&doing, "a free place", "another file")),
+            };
+        }
+        let parent = plain(&file.path).parent();
+        let is_directory = |kind: FileKind| kind == FileKind::Directory;
+        if !parent.is_some_and(|parent| self.tree.lookup(&parent).is_some_and(|inode| is_directory(inode.kind))) {
+            return Err(gone(&format!("{doing}: its directory")));
+        }
+        if self.tree.holds_fast(&file.path).is_some() {
+            return Err(denied(&doing));
+        }
+        self.need_room(&doing)?;
+        let traits = Traits {
+            kind: FileKind::Regular,
+            mode: file.mode & 0o666,
+            uid: file.uid,
+            gid: file.gid,
+            mtime_ns: file.mtime_ns.0,
+            flags: 0,
+            xattrs: file.xattrs.clone(),
+            target: None,
+        };
+        let now_ns = self.now_ns();
+        let number = self.tree.put(&file.path, content.to_vec(), traits);
+        self.tree.touch_parent(&file.path, now_ns);
+        if let Some(inode) = self.tree.inode_mut(number) {
+            inode.ctime_ns = now_ns;
+            inode.btime_ns = now_ns;
+        }
+        Ok(taken_back())
+    }
+
+    fn restore_lines(&mut self, file: &FileTarget, lines: &[LineTarget]) -> Result<Done, HostError> {
+        let doing = format!("put lines back into `{}`", file.path);
+        let Some(number) = self.place_of(file, &doing)? else {
+            return Err(gone(&doing));
+        };
+        let Some(inode) = self.tree.inode(number).cloned() else {
+            return Err(gone(&doing));
+        };
+        let Some(text) = lines::with_disarmed(&inode.content, lines) else {
+            return Ok(Done::Gone);
+        };
+        if self.tree.holds_fast(&file.path).is_some() {
+            return Err(denied(&doing));
+        }
+        self.need_room(&doing)?;
+        let now_ns = self.now_ns();
+        let traits = Traits {
+            kind: FileKind::Regular,
+            mode: inode.mode,
+            uid: inode.uid,
+            gid: inode.gid,
+            mtime_ns: now_ns,
+            flags: inode.flags,
+            xattrs: inode.xattrs,
+            target: None,
+        };
+        self.tree.put(&file.path, text, traits);
+        self.tree.touch_parent(&file.path, now_ns);
+        Ok(taken_back())
+    }
+
+    /// Sets flags again on the object, or on one that our own edit or restore has put in its place.
+    fn restore_flags(&mut self, file: &FileTarget, flags: u32) -> Result<Done, HostError> {
+        let doing = format!("set flags of `{}`", file.path);
+        let Some(number) = self.place_of(file, &doing)? else {
+            return Err(gone(&doing));
+        };
+        let Some(inode) = self.tree.inode(number) else {
+            return Err(gone(&doing));
+        };
+        if inode.id != file.id && inode.sha256 != file.sha256 {
+            return Err(changed(
+                &doing,
+                &format!("inode {}", file.id.inode),
+                &format!("inode {}", inode.id.inode),
+            ));
+        }
+        match self.tree.stat(&file.path, false).and_then(|stat| stat.flags) {
+            None => Err(HostError::Unsupported {
+                doing,
+                why: "the file system has no flags".to_owned(),
+            }),
+            Some(now) if now == flags => Ok(Done::Gone),
+            Some(_) => {
+                self.set_flags(number, flags);
+                Ok(taken_back())
+            }
+        }
+    }
+}
+
+fn taken_back() -> Done {
+    Done::Changed { undo: Undo::None }
+}
