@@ -140,6 +140,35 @@ pub enum EventKind {
         /// The round, from 2.
         round: u32,
     },
+    /// The host's own security refused the worker or ended it.
+    Blocked {
+        /// What was noticed.
+        why: HostError,
+    },
+    /// What the host's own journal says was imported, and the journal with its spool is gone from the host.
+    Forgotten {
+        /// The directory, as the plan names it.
+        journal: String,
+    },
+    /// Changes of an earlier run are to be taken back; stands before the first is.
+    Undoing {
+        /// The earlier run.
+        of: String,
+        /// The actions, in the order of taking back.
+        actions: Vec<ActionId>,
+    },
+    /// One change was taken back, or was not.
+    Undone {
+        /// Which.
+        action: ActionId,
+        /// What was found and done, or why nothing was.
+        result: Result<Done, HostError>,
+    },
+    /// Another process took the run up.
+    Resumed {
+        /// Bytes of a torn last line that were dropped from this chain; 0 where it was whole.
+        torn_bytes: Wide,
+    },
     /// A playbook's error on this host.
     HostFailed {
         /// Where: phase and step.
@@ -149,10 +178,39 @@ pub enum EventKind {
     },
     /// The operator ended the run.
     Cancelled {},
-    /// Always the last of a host's chain.
+    /// Always the last of a host's chain, until the run is taken up again.
     HostFinished {},
-    /// Always the run chain's last.
+    /// Always the run chain's last, until the run is taken up again.
     RunFinished {},
+}
+
+impl EventKind {
+    /// All names of kinds, as they are written in `kind`.
+    pub const NAMES: [&'static str; 23] = [
+        "run_started",
+        "approved",
+        "reached",
+        "step_ran",
+        "looked",
+        "planned",
+        "told",
+        "stored",
+        "committed",
+        "lost",
+        "not_reached",
+        "reconciled",
+        "verified",
+        "round_started",
+        "blocked",
+        "forgotten",
+        "undoing",
+        "undone",
+        "resumed",
+        "host_failed",
+        "cancelled",
+        "host_finished",
+        "run_finished",
+    ];
 }
 
 /// What a run is for.
@@ -163,6 +221,8 @@ pub enum Purpose {
     Look,
     /// To apply a plan.
     Apply,
+    /// To take changes of an earlier run back.
+    Undo,
 }
 
 /// How a step ended.
@@ -243,3 +303,21 @@ pub struct SinkError {
 
 /// Resolved variables by name, secrets by reference only.
 pub type Variables = BTreeMap<String, Value>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_enum() {
+        let error = serde_json::from_str::<EventKind>(r#"{"kind": "no such kind"}"#).expect_err("no such kind");
+        let named: Vec<String> = error
+            .to_string()
+            .split('`')
+            .skip(3)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(named, EventKind::NAMES);
+    }
+}

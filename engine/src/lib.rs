@@ -15,6 +15,10 @@
 pub mod event;
 pub mod finding;
 pub mod host;
+pub mod journal;
 pub mod look;
 pub mod module;
 pub mod playbook;
+pub mod run;
+pub mod status;
+pub mod vault;
