@@ -7,7 +7,6 @@ use deminer_worker::query::{Answer, HostError, Observed, Query};
 
 mod link;
 mod local;
-
 mod simulated;
 
 pub use link::Link;

@@ -298,6 +298,7 @@ fn must_be_durable(kind: &EventKind) -> bool {
             TransactionEvent::Refused { .. }
             | TransactionEvent::Drifted { .. }
             | TransactionEvent::Born { .. }
+            | TransactionEvent::Struck { .. }
             | TransactionEvent::Committed {}
             | TransactionEvent::Intent { .. }
             | TransactionEvent::Outcome { .. }
