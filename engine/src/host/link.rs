@@ -55,10 +55,15 @@ impl Link {
         });
         link.say(&ToWorker::Hello { protocol: PROTOCOL }).await?;
         match tokio::time::timeout(HELLO_TIME, link.hear()).await {
-            Ok(Ok(Incoming::Message(FromWorker::Hello { protocol: PROTOCOL, .. }))) => Ok(link),
-            Ok(Ok(Incoming::Message(FromWorker::Hello { protocol, version, .. }))) => Err(HostError::Protocol {
-                why: format!("it speaks version {protocol} (Deminer {version}), we speak {PROTOCOL}"),
-            }),
+            Ok(Ok(Incoming::Message(message))) => match *message {
+                FromWorker::Hello { protocol: PROTOCOL, .. } => Ok(link),
+                FromWorker::Hello { protocol, version, .. } => Err(HostError::Protocol {
+                    why: format!("it speaks version {protocol} (Deminer {version}), we speak {PROTOCOL}"),
+                }),
+                _ => Err(HostError::Protocol {
+                    why: "its first frame is no hello".to_owned(),
+                }),
+            },
             Ok(Ok(_)) => Err(HostError::Protocol {
                 why: "its first frame is no hello".to_owned(),
             }),
@@ -178,18 +183,25 @@ async fn listen(
 ) {
     let why = loop {
         match receive(&mut input).await {
-            Ok(Incoming::Message(FromWorker::Answer { id, result })) => {
-                let waits = waiting
-                    .lock()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner())
-                    .remove(&id);
-                if let Some(waits) = waits {
-                    // Who asked may have given up meanwhile.
-                    let _ = waits.send(result);
+            Ok(Incoming::Message(message)) => match *message {
+                FromWorker::Answer { id, result } => {
+                    let waits = waiting
+                        .lock()
+                        .unwrap_or_else(|poisoned| poisoned.into_inner())
+                        .remove(&id);
+                    if let Some(waits) = waits {
+                        // Who asked may have given up meanwhile.
+                        let _ = waits.send(result);
+                    }
                 }
-            }
-            Ok(incoming) => {
-                if told.send(incoming).await.is_err() {
+                other => {
+                    if told.send(Incoming::Message(Box::new(other))).await.is_err() {
+                        return;
+                    }
+                }
+            },
+            Ok(piece) => {
+                if told.send(piece).await.is_err() {
                     return;
                 }
             }

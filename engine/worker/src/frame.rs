@@ -104,7 +104,7 @@ pub enum FromWorker {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
     /// A message.
-    Message(FromWorker),
+    Message(Box<FromWorker>),
     /// Bytes of the evidence that [`TransactionEvent::Keeping`] announced.
     Piece {
         /// The number announced.
@@ -424,21 +424,71 @@ pub fn receive_order(input: &mut impl Read) -> Result<ToWorker, FrameError> {
     }
 }
 
+/// Reads the worker's next frame.
+///
+/// # Errors
+/// When the link ended or what came is no frame of a worker.
+pub fn receive_incoming(input: &mut impl Read) -> Result<Incoming, FrameError> {
+    let (kind, payload) = receive(input)?;
+    decode_kind(kind, &payload)
+}
+
 /// Decodes one whole frame of a worker, length left out.
 ///
 /// # Errors
 /// When it is not one that this version understands.
 pub fn decode_incoming(frame: &[u8]) -> Result<Incoming, FrameError> {
     match frame.split_first() {
-        Some((&KIND_MESSAGE, payload)) => decode(payload).map(Incoming::Message),
-        Some((&KIND_PIECE, rest)) if rest.len() >= 4 => {
-            let number = u32::from_be_bytes([rest[0], rest[1], rest[2], rest[3]]);
-            Ok(Incoming::Piece {
-                number,
-                bytes: rest[4..].to_vec(),
-            })
-        }
-        Some((kind, _)) => Err(FrameError::Malformed(format!("kind {kind}"))),
+        Some((&kind, payload)) => decode_kind(kind, payload),
         None => Err(FrameError::Malformed("empty".to_owned())),
+    }
+}
+
+fn decode_kind(kind: u8, payload: &[u8]) -> Result<Incoming, FrameError> {
+    match (kind, payload) {
+        (KIND_MESSAGE, payload) => decode(payload).map(|message| Incoming::Message(Box::new(message))),
+        (KIND_PIECE, [a, b, c, d, bytes @ ..]) => Ok(Incoming::Piece {
+            number: u32::from_be_bytes([*a, *b, *c, *d]),
+            bytes: bytes.to_vec(),
+        }),
+        (kind, _) => Err(FrameError::Malformed(format!("kind {kind}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_the_reader(bytes: Vec<u8>) {
+            let _ = decode_incoming(&bytes);
+            let _ = receive_incoming(&mut &bytes[..]);
+            let _ = receive_order(&mut &bytes[..]);
+        }
+
+        #[test]
+        fn pieces_travel(number: u32, bytes: Vec<u8>) {
+            let mut sent = Vec::new();
+            send_piece(&mut sent, number, &bytes).expect("memory takes all");
+            let received = receive_incoming(&mut &sent[..]).expect("own frame reads back");
+            prop_assert_eq!(received, Incoming::Piece { number, bytes });
+        }
+    }
+
+    #[test]
+    fn announced_lengths_cost_nothing() {
+        let mut announced = u32::MAX.to_be_bytes().to_vec();
+        assert!(
+            matches!(receive_order(&mut &announced[..]), Err(FrameError::TooLong(_))),
+            "4 GiB"
+        );
+        announced = 200_000_000u32.to_be_bytes().to_vec();
+        announced.extend_from_slice(b"\x01short");
+        assert!(
+            matches!(receive_order(&mut &announced[..]), Err(FrameError::Malformed(_))),
+            "ends early"
+        );
     }
 }

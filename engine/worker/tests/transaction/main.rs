@@ -1,0 +1,398 @@
+//! The transaction over the simulated host: what it removes, what it leaves, and what is true after every way to die.
+
+mod bench;
+
+use bench::{BAD_LINE, CRONTAB, JOURNAL, Manner, approved, orders, processes, transact};
+use deminer_worker::action::Done;
+use deminer_worker::frame::{End, Outcome, RefusalKind, TransactionEvent};
+use deminer_worker::journal;
+use deminer_worker::platform::Platform;
+use deminer_worker::platform::simulated::{At, Call, CallAt, Fault, FaultKind, Side, Simulated, Snapshot, infected};
+use deminer_worker::query::{FileKind, HostError};
+use deminer_worker::text::{Digest, HostPath};
+
+/// Everything outside the intruder's directory and his crontab line is as it was, and every look-alike runs.
+fn assert_benign(before: &Snapshot, after: &Snapshot, case: &str) {
+    let den = HostPath::from("/tmp/.x");
+    for (path, file) in before
+        .files
+        .iter()
+        .filter(|(path, _)| !path.is_below(&den) && **path != HostPath::from(CRONTAB))
+    {
+        let now = after.files.get(path).unwrap_or_else(|| panic!("{case}: {path} is gone"));
+        if file.kind == FileKind::Directory {
+            assert_eq!((now.id, now.mode, now.owner, now.flags), (file.id, file.mode, file.owner, file.flags), "{case}: {path}");
+        } else {
+            assert_eq!(now, file, "{case}: {path}");
+        }
+    }
+    for pid in before.running() {
+        let strange = before.processes[&pid]
+            .exe
+            .as_ref()
+            .is_some_and(|exe| exe.is_below(&den));
+        assert!(strange || after.runs(pid), "{case}: pid {pid} must run");
+    }
+    let crontab = after.text(CRONTAB).expect("the crontab is there");
+    let good = [
+        "# nightly jobs of the shop",
+        "15 3 * * * /opt/erp/bin/export --all",
+        "30 4 * * 0 /usr/local/sbin/backup.sh",
+    ];
+    assert!(
+        good.iter().all(|line| crontab.lines().any(|found| found == *line)),
+        "{case}: {crontab}"
+    );
+}
+
+fn intruder_lives(snapshot: &Snapshot) -> Vec<u32> {
+    let den = HostPath::from("/tmp/.x");
+    let lives = |pid: &u32| {
+        snapshot.processes[pid]
+            .exe
+            .as_ref()
+            .is_some_and(|exe| exe.is_below(&den))
+    };
+    snapshot
+        .running()
+        .into_iter()
+        .chain(snapshot.frozen())
+        .filter(lives)
+        .collect()
+}
+
+fn assert_eradicated(after: &Snapshot, case: &str) {
+    assert!(
+        intruder_lives(after).is_empty(),
+        "{case}: {:?} live",
+        intruder_lives(after)
+    );
+    for path in [
+        "/tmp/.x/guard",
+        "/tmp/.x/.copy",
+        "/tmp/.x/config.json",
+        "/tmp/.x/drop.sh",
+    ] {
+        assert!(
+            !after.files.contains_key(&HostPath::from(path)),
+            "{case}: {path} is there"
+        );
+    }
+    assert!(
+        !after.text(CRONTAB).expect("the crontab is there").contains(BAD_LINE),
+        "{case}"
+    );
+    assert!(after.frozen().is_empty(), "{case}: something stands still");
+}
+
+#[test]
+fn what_was_approved_goes_and_nothing_else() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    let before = host.snapshot();
+    let running: Vec<Digest> = processes(&host)
+        .into_iter()
+        .filter_map(|p| p.exe)
+        .filter(|exe| exe.path.is_below(&HostPath::from("/tmp/.x")))
+        .filter_map(|exe| exe.sha256)
+        .collect();
+    let heard = transact(&host, &begin, Manner::Good);
+    let after = host.snapshot();
+    assert_benign(&before, &after, "struck");
+    assert_eradicated(&after, "struck");
+    assert!(
+        running.iter().all(|digest| heard.vault.contains_key(digest)),
+        "what ran is kept"
+    );
+    assert!(matches!(
+        heard.events.last(),
+        Some(TransactionEvent::Finished {
+            end: End::Struck,
+            frozen: 0,
+            ..
+        })
+    ));
+    assert!(!after.locked && !after.keeper);
+
+    host.forget_journal(&HostPath::from(JOURNAL))
+        .expect("the journal is ours");
+    let again = transact(&host, &begin, Manner::Good);
+    assert_eq!(host.snapshot().files, after.files, "twice is once");
+    let outcomes = again.events.iter().filter_map(|event| match event {
+        TransactionEvent::Outcome { outcome, .. } => Some(outcome),
+        _ => None,
+    });
+    for outcome in outcomes {
+        assert_eq!(*outcome, Outcome::Done { done: Done::Gone }, "nothing is left to do");
+    }
+}
+
+#[test]
+fn other_pids_within_the_envelope_are_struck() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    let miner = *intruder_lives(&host.snapshot()).iter().max().expect("a miner runs");
+    let target = orders(&host).actions.into_iter().find_map(|action| match action.act {
+        deminer_worker::action::Act::Kill { process } if process.pid == miner => Some(process),
+        _ => None,
+    });
+    host.act(&deminer_worker::action::Act::Kill {
+        process: target.expect("planned"),
+    })
+    .expect("an administrator kills it");
+    host.pass(5_000);
+    assert!(
+        !intruder_lives(&host.snapshot()).contains(&miner),
+        "its guardian started another"
+    );
+    let heard = transact(&host, &begin, Manner::Good);
+    assert_eradicated(&host.snapshot(), "born again");
+    assert!(
+        heard
+            .events
+            .iter()
+            .any(|event| matches!(event, TransactionEvent::Born { .. }))
+    );
+}
+
+#[test]
+fn a_changed_condemned_line_is_drift() {
+    let mut world = infected();
+    let host = Simulated::new(world.clone());
+    let begin = approved(&orders(&host));
+    for file in world
+        .files
+        .iter_mut()
+        .filter(|file| file.path == HostPath::from(CRONTAB))
+    {
+        *file = serde_json::from_value(serde_json::json!({
+            "path": CRONTAB, "mode": "0600", "uid": 1002, "gid": 104,
+            "content": "# nightly jobs of the shop\n15 3 * * * /opt/erp/bin/export --all\n*/2 * * * * /tmp/.x/guard\n30 4 * * 0 /usr/local/sbin/backup.sh\n",
+        }))
+        .expect("a file");
+    }
+    let host = Simulated::new(world);
+    let before = host.snapshot();
+    let heard = transact(&host, &begin, Manner::Good);
+    assert!(
+        heard
+            .events
+            .iter()
+            .any(|event| matches!(event, TransactionEvent::Drifted { component: 1, .. }))
+    );
+    let after = host.snapshot();
+    assert_eq!(after.files, before.files, "its component is untouched");
+    assert_eq!(after.running(), before.running(), "and runs");
+    assert!(after.frozen().is_empty());
+}
+
+#[test]
+fn benign_lines_written_meanwhile_stay() {
+    let mut world = serde_json::to_value(infected()).expect("a world is written");
+    world["writers"] =
+        serde_json::json!([{"path": CRONTAB, "append": "5 5 * * * /opt/erp/bin/new\n", "every_ms": 1, "times": 200}]);
+    let world = deminer_worker::platform::simulated::World::from_value(world).expect("a world");
+    let host = Simulated::new(world);
+    let begin = approved(&orders(&host));
+    transact(&host, &begin, Manner::Good);
+    let after = host.snapshot();
+    assert_eradicated(&after, "a busy crontab");
+    let crontab = after.text(CRONTAB).expect("there");
+    assert_eq!(
+        crontab
+            .lines()
+            .filter(|line| *line == "5 5 * * * /opt/erp/bin/new")
+            .count(),
+        200,
+        "every benign line is kept"
+    );
+}
+
+#[test]
+fn before_the_commit_nothing_is_changed() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    let before = host.snapshot();
+    transact(&host, &begin, Manner::LeavesBeforeCommit);
+    let after = host.snapshot();
+    assert_eq!(after.files, before.files);
+    assert!(after.frozen().is_empty() && !after.locked && after.journals.is_empty());
+}
+
+#[test]
+fn after_the_commit_the_host_needs_nobody() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    transact(&host, &begin, Manner::LeavesAfterCommit);
+    assert_eradicated(&host.snapshot(), "alone");
+    let bytes = host
+        .recall_journal(&HostPath::from(JOURNAL))
+        .expect("readable")
+        .expect("there");
+    let records = journal::read(&bytes);
+    assert!(matches!(
+        records.first().map(|r| &r.event),
+        Some(TransactionEvent::Committed {})
+    ));
+    assert!(matches!(
+        records.last().map(|r| &r.event),
+        Some(TransactionEvent::Finished { end: End::Struck, .. })
+    ));
+}
+
+/// Dies at every boundary that a host can tell apart, with the controller listening to the end.
+#[test]
+fn dying_anywhere_leaves_nothing_frozen_and_the_truth() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    let first = host.boundaries();
+    transact(&host, &begin, Manner::Good);
+    let boundaries = host.boundaries();
+    let (mut committed_deaths, mut deaths) = (0, 0);
+    for boundary in first..boundaries {
+        let case = format!("dead at boundary {boundary}");
+        let host = Simulated::new(infected());
+        let begin = approved(&orders(&host));
+        assert_eq!(host.boundaries(), first, "the same host");
+        let before = host.snapshot();
+        host.script(Fault {
+            at: At::Boundary(boundary),
+            then: FaultKind::Die,
+        });
+        let heard = transact(&host, &begin, Manner::Good);
+        deaths += 1;
+        let after = host.snapshot();
+        assert!(after.frozen().is_empty(), "{case}: something stands still");
+        assert!(!after.locked && !after.keeper, "{case}: still taken");
+        assert_benign(&before, &after, &case);
+        let journal = host.recall_journal(&HostPath::from(JOURNAL)).expect("readable");
+        let records = journal.map(|bytes| journal::read(&bytes)).unwrap_or_default();
+        let committed = records
+            .iter()
+            .any(|record| record.event == TransactionEvent::Committed {});
+        committed_deaths += u32::from(committed);
+        if !committed {
+            assert_eq!(
+                before.files, after.files,
+                "{case}: nothing is changed before the commit"
+            );
+            assert!(!intruder_lives(&after).is_empty(), "{case}: and everything runs");
+            continue;
+        }
+        assert!(heard.committed, "{case}: the host commits only after the controller");
+        // Nothing is destroyed of which no evidence is safe, and nothing without an intent on the host's disk.
+        for (path, file) in before.files.iter().filter(|(path, _)| !after.files.contains_key(*path)) {
+            assert!(
+                heard.vault.contains_key(&Digest::of(file.content.as_bytes())),
+                "{case}: {path} is not kept"
+            );
+        }
+        let intents = records
+            .iter()
+            .filter(|r| matches!(r.event, TransactionEvent::Intent { .. }))
+            .count();
+        let done = records
+            .iter()
+            .filter(|r| matches!(r.event, TransactionEvent::Outcome { .. }))
+            .count();
+        assert!(done <= intents, "{case}: an outcome without its intent");
+    }
+    assert!(
+        deaths > 100 && committed_deaths > 20,
+        "{deaths} deaths, {committed_deaths} after the commit"
+    );
+}
+
+#[test]
+fn what_cannot_be_kept_is_not_destroyed() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    let failed = HostError::Failed {
+        doing: "read".to_owned(),
+        why: "a bad sector".to_owned(),
+    };
+    let at = CallAt {
+        of: Call::Capture,
+        kind: Some("content".to_owned()),
+        nth: 1,
+        side: Side::Before,
+    };
+    host.script(Fault {
+        at: At::Call(at),
+        then: FaultKind::Fail(failed),
+    });
+    let before = host.snapshot();
+    let heard = transact(&host, &begin, Manner::Good);
+    let after = host.snapshot();
+    for (path, file) in before.files.iter() {
+        let kept = heard.vault.contains_key(&Digest::of(file.content.as_bytes()));
+        assert!(after.files.contains_key(path) || kept, "{path} went without evidence");
+    }
+    assert!(heard.events.iter().any(|event| matches!(
+        event,
+        TransactionEvent::Outcome {
+            outcome: Outcome::Skipped { .. },
+            ..
+        }
+    )));
+}
+
+#[test]
+fn a_full_disk_destroys_nothing() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    let at = CallAt {
+        of: Call::Arm,
+        kind: None,
+        nth: 1,
+        side: Side::After,
+    };
+    host.script(Fault {
+        at: At::Call(at),
+        then: FaultKind::DiskFull,
+    });
+    let before = host.snapshot();
+    transact(&host, &begin, Manner::Good);
+    let after = host.snapshot();
+    assert_eq!(before.files, after.files);
+    assert!(after.frozen().is_empty());
+}
+
+#[test]
+fn who_would_not_stop_is_killed_with_the_others() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    for pid in intruder_lives(&host.snapshot()) {
+        host.script(Fault {
+            at: At::Boundary(host.boundaries()),
+            then: FaultKind::IgnoreStop(pid),
+        });
+    }
+    transact(&host, &begin, Manner::Good);
+    assert_eradicated(&host.snapshot(), "it ignores stops");
+}
+
+#[test]
+fn orders_that_were_touched_are_refused() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    let refused = |begin: &deminer_worker::order::Begin| {
+        let heard = transact(&host, begin, Manner::Good);
+        heard.events.into_iter().find_map(|event| match event {
+            TransactionEvent::Refused { kind, .. } => Some(kind),
+            _ => None,
+        })
+    };
+    let mut changed = begin.clone();
+    changed.line = changed.line.replace("/tmp/.x/.copy", "/tmp/.x/.coqy");
+    assert_eq!(refused(&changed), Some(RefusalKind::Orders));
+    let mut changed = begin.clone();
+    changed.header.push(' ');
+    assert_eq!(refused(&changed), Some(RefusalKind::Orders));
+    let mut other = orders(&host);
+    other.identity.boot_id = "another boot".to_owned();
+    assert_eq!(refused(&approved(&other)), Some(RefusalKind::OtherHost));
+    let lock = host.lock().expect("free");
+    assert_eq!(refused(&begin), Some(RefusalKind::Busy));
+    drop(lock);
+}
