@@ -116,8 +116,8 @@ fn check_reasons(host: &str, proposed: &Proposed, bearings: &HashMap<&FindingId,
     let mut founded = proposed.proposal.act.effect() == Effect::Preserve && !proposed.proposal.because.is_empty();
     for finding in &proposed.proposal.because {
         match bearings.get(finding) {
-            Some(Bearing::Condemns | Bearing::Weighs | Bearing::Returned) => founded = true,
-            Some(Bearing::Benign | Bearing::Review | Bearing::Quiet) => {}
+            Some(Bearing::Condemns | Bearing::Returned) => founded = true,
+            Some(Bearing::Benign | Bearing::Weighs | Bearing::Review | Bearing::Quiet) => {}
             None => {
                 return Err(PlanError::UnknownFinding {
                     host: host.to_owned(),

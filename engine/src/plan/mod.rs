@@ -314,8 +314,8 @@ pub enum PlanError {
         /// The finding.
         finding: FindingId,
     },
-    /// A proposal rests on nothing, or on nothing that speaks against its object.
-    #[error("host `{host}`: step `{step}` proposes {kind}, but no finding of it condemns or weighs")]
+    /// A proposal rests on nothing, or would hold or destroy something that no finding condemns.
+    #[error("host `{host}`: step `{step}` proposes {kind}, but no finding condemns its object")]
     NoReason {
         /// The host.
         host: String,

@@ -29,7 +29,7 @@ fn equal_proposals_are_one_and_their_reasons_add_up() {
             process: target(&miner),
         },
         "busy",
-        Bearing::Weighs,
+        Bearing::Condemns,
     );
     let second = bench.propose_because(1, kill(&miner), vec![busy]);
     assert_eq!(first, second);
@@ -145,12 +145,12 @@ fn contradictions_are_refused() {
 }
 
 #[test]
-fn a_plan_rests_on_known_findings_that_speak_against_the_object() {
+fn a_plan_rests_on_known_findings_that_condemn() {
     let miner = process(4242, "/tmp/kw", &["kw"]);
     let mut stranger = Bench::new();
     let unknown = stranger.finding(Artifact::Host {}, "elsewhere", Bearing::Condemns);
     let rows = [
-        ("nothing", vec![], "no finding of it condemns"),
+        ("nothing", vec![], "no finding condemns its object"),
         ("unknown", vec![(unknown, None)], "which no step stated"),
     ];
     for (name, findings, expected) in rows {
@@ -163,7 +163,7 @@ fn a_plan_rests_on_known_findings_that_speak_against_the_object() {
         let error = bench.draft().expect_err(name).to_string();
         assert!(error.contains(expected), "{name}: {error}");
     }
-    for bearing in [Bearing::Benign, Bearing::Review, Bearing::Quiet] {
+    for bearing in [Bearing::Benign, Bearing::Weighs, Bearing::Review, Bearing::Quiet] {
         let mut bench = Bench::new();
         let finding = bench.finding(Artifact::Host {}, "x", bearing);
         bench.propose_because(1, kill(&miner), vec![finding]);
@@ -272,7 +272,8 @@ fn components_that_share_an_object_are_one() {
         bench.run(&kw(20));
         bench.own("/usr/bin/bash", bench_owner());
     };
-    let rows: Vec<(&str, Vec<(u32, Act)>, Vec<u32>)> = vec![
+    type Proposals = Vec<(u32, Act)>;
+    let rows: Vec<(&str, Proposals, Vec<u32>)> = vec![
         ("one file", vec![(3, remove("/tmp/x")), (2, remove("/tmp/x"))], vec![2]),
         (
             "two files",
