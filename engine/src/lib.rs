@@ -12,12 +12,14 @@
 //! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
+pub mod approval;
 pub mod event;
 pub mod finding;
 pub mod host;
 pub mod journal;
 pub mod look;
 pub mod module;
+pub mod plan;
 pub mod playbook;
 pub mod run;
 pub mod status;

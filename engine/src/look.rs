@@ -4,6 +4,7 @@ use deminer_worker::query::{Coverage, HostFacts};
 
 use crate::finding::{Finding, Verdict};
 use crate::module::Proposal;
+use crate::playbook::Phase;
 
 /// What looking at one host gave.
 #[derive(Debug, Clone)]
@@ -19,9 +20,20 @@ pub struct Looked {
     /// What no step could see.
     pub coverage: Coverage,
     /// What the responders proposed, in the order of the steps.
-    pub proposals: Vec<Proposal>,
+    pub proposals: Vec<Proposed>,
     /// How the playbook ended on this host.
     pub end: LookEnd,
+}
+
+/// A proposal, with the step that made it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposed {
+    /// The step's phase; it bounds what may be proposed.
+    pub phase: Phase,
+    /// The step's id, or its number in the phase.
+    pub step: String,
+    /// What it proposed.
+    pub proposal: Proposal,
 }
 
 /// How a playbook's reading part ended on a host.

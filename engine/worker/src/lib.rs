@@ -1,7 +1,7 @@
 //! The far side of Deminer: what runs on a host.
 //!
 //! Reading order: [`query`] is everything that may be asked, [`action`] everything that may be changed, [`order`] what a
-//! reviewer approved, [`frame`] how both travel. [`platform`] answers one query or carries out one act; over it stand ONE
+//! reviewer approved ([`many`] what of it must be approved by name), [`frame`] how both travel. [`platform`] answers one query or carries out one act; over it stand ONE
 //! loop ([`serve`]) and ONE [`transaction`]. [`journal`] is what a host remembers while nobody listens.
 //!
 //! The crate has no async runtime, no name service and no template engine: it stays small, and nothing in it can be made
@@ -11,6 +11,7 @@ pub mod action;
 pub mod frame;
 pub mod journal;
 pub mod lines;
+pub mod many;
 pub mod order;
 pub mod platform;
 pub mod protect;

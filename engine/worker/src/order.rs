@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionId, Effect};
+use crate::many::many_targets;
 use crate::query::HostIdentity;
 use crate::text::{Digest, HostPath, Wide};
 
@@ -119,6 +120,9 @@ pub struct Approval {
     pub classes: BTreeSet<Effect>,
     /// Actions that are left out; whatever needs one of them must be left out too.
     pub excluded: BTreeSet<ActionId>,
+    /// Components with many targets that were approved by name, by host ([`crate::many`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub many: BTreeMap<String, BTreeSet<u32>>,
     /// Who.
     pub approver: String,
     /// How the yes was given: `command line`, `terminal`, `demo`, `signature`.
@@ -197,6 +201,14 @@ pub enum OrderError {
         /// What it needs.
         needs: ActionId,
     },
+    /// A component has so many targets that it needs a yes of its own.
+    #[error("host `{host}`: component {component} has many targets and is not approved by name")]
+    ManyTargets {
+        /// The host.
+        host: String,
+        /// The component.
+        component: u32,
+    },
     /// The line is not one that this version understands.
     #[error("the host's line cannot be read: {why}")]
     Malformed {
@@ -228,35 +240,108 @@ pub fn plan_hash(header: &str, sorted_host_hashes: &[Digest]) -> Digest {
 /// Holds a host's line against the plan's hash and the approval.
 ///
 /// # Errors
-/// Whenever a byte of header or line differs from what was approved, the host or a needed action was left out, or the
-/// line contradicts itself.
+/// Whenever a byte of header or line differs from what was approved, the host or a needed action was left out, a component
+/// with many targets was not approved by name, or the line contradicts itself.
 pub fn check(begin: &Begin) -> Result<ApprovedOrders, OrderError> {
     let mut hashes = begin.host_hashes.clone();
     hashes.sort_unstable();
-    let found = plan_hash(&begin.header, &hashes);
-    if found != begin.approval.plan {
-        return Err(OrderError::OtherPlan {
-            found,
-            approved: begin.approval.plan,
-        });
+    check_plan(&begin.header, &hashes, &begin.approval)?;
+    check_line(&begin.line, &hashes, &begin.approval)
+}
+
+/// Holds every approved line of a plan against the plan's hash and the approval, as [`check`] does for each; gives the
+/// orders by host.
+///
+/// # Errors
+/// As [`check`]; also when a host is approved that has no line.
+pub fn check_all(
+    header: &str,
+    lines: &BTreeMap<&str, &str>,
+    approval: &Approval,
+) -> Result<BTreeMap<String, ApprovedOrders>, OrderError> {
+    let mut hashes: Vec<Digest> = lines.values().map(|line| Digest::of(line.as_bytes())).collect();
+    hashes.sort_unstable();
+    check_plan(header, &hashes, approval)?;
+    let mut checked = BTreeMap::new();
+    for host in approval.hosts.keys() {
+        let unapproved = || OrderError::HostNotApproved { host: host.clone() };
+        let orders = check_line(lines.get(host.as_str()).ok_or_else(unapproved)?, &hashes, approval)?;
+        if orders.orders.host != *host {
+            return Err(unapproved());
+        }
+        checked.insert(host.clone(), orders);
     }
+    Ok(checked)
+}
+
+fn check_plan(header: &str, sorted_hashes: &[Digest], approval: &Approval) -> Result<(), OrderError> {
+    // A header of several lines could pass for a header and host hashes.
+    if header.contains('\n') {
+        let why = "the header is more than one line".to_owned();
+        return Err(OrderError::Malformed { why });
+    }
+    let found = plan_hash(header, sorted_hashes);
+    if found != approval.plan {
+        let approved = approval.plan;
+        return Err(OrderError::OtherPlan { found, approved });
+    }
+    Ok(())
+}
+
+fn check_line(line: &str, sorted_hashes: &[Digest], approval: &Approval) -> Result<ApprovedOrders, OrderError> {
     let orders: HostOrders =
-        serde_json::from_str(&begin.line).map_err(|error| OrderError::Malformed { why: error.to_string() })?;
-    let line = Digest::of(begin.line.as_bytes());
-    match begin.approval.hosts.get(&orders.host) {
+        serde_json::from_str(line).map_err(|error| OrderError::Malformed { why: error.to_string() })?;
+    let found = Digest::of(line.as_bytes());
+    match approval.hosts.get(&orders.host) {
         None => return Err(OrderError::HostNotApproved { host: orders.host }),
-        Some(approved) if *approved != line || !hashes.contains(&line) => {
+        Some(approved) if *approved != found || sorted_hashes.binary_search(&found).is_err() => {
             return Err(OrderError::OtherLine {
                 host: orders.host,
-                found: line,
+                found,
             });
         }
         Some(_) => {}
     }
+    check_consistent(&orders)?;
+    let allowed: BTreeSet<ActionId> = orders
+        .actions
+        .iter()
+        .filter(|a| approval.classes.contains(&a.act.effect()) && !approval.excluded.contains(&a.id))
+        .map(|a| a.id)
+        .collect();
+    for action in orders.actions.iter().filter(|a| allowed.contains(&a.id)) {
+        if let Some(needs) = action.needs.iter().find(|n| !allowed.contains(n)) {
+            return Err(OrderError::NotClosed {
+                action: action.id,
+                needs: *needs,
+            });
+        }
+    }
+    let named = approval.many.get(&orders.host);
+    let many = many_targets(orders.actions.iter().filter(|a| allowed.contains(&a.id)));
+    if let Some(component) = many.into_iter().find(|c| !named.is_some_and(|named| named.contains(c))) {
+        return Err(OrderError::ManyTargets {
+            host: orders.host,
+            component,
+        });
+    }
+    Ok(ApprovedOrders { orders, allowed })
+}
+
+/// Whether the actions of a line contradict themselves or each other: ids that are not those of their targets or stand
+/// twice, unknown components, no reasons, needs that are not there or lead back.
+///
+/// # Errors
+/// The first contradiction.
+pub fn check_consistent(orders: &HostOrders) -> Result<(), OrderError> {
+    let components: BTreeSet<u32> = orders.components.iter().map(|c| c.id).collect();
+    let mut seen = BTreeSet::new();
     for action in &orders.actions {
         let why = if action.id != action.act.id(&orders.host) {
             "its id is not that of its target"
-        } else if !orders.components.iter().any(|c| c.id == action.component) {
+        } else if !seen.insert(action.id) {
+            "it stands twice in the plan"
+        } else if !components.contains(&action.component) {
             "its component is not in the plan"
         } else if action.because.is_empty() {
             "no finding justifies it"
@@ -268,21 +353,25 @@ pub fn check(begin: &Begin) -> Result<ApprovedOrders, OrderError> {
             why: why.to_owned(),
         });
     }
-    let allowed: BTreeSet<ActionId> = orders
-        .actions
-        .iter()
-        .filter(|a| begin.approval.classes.contains(&a.act.effect()) && !begin.approval.excluded.contains(&a.id))
-        .map(|a| a.id)
-        .collect();
-    for action in orders.actions.iter().filter(|a| allowed.contains(&a.id)) {
-        if let Some(needs) = action.needs.iter().find(|n| !allowed.contains(n)) {
-            return Err(OrderError::NotClosed {
-                action: action.id,
-                needs: *needs,
+    let mut waiting: Vec<&Action> = orders.actions.iter().collect();
+    let mut ready: BTreeSet<ActionId> = BTreeSet::new();
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        waiting.retain(|action| {
+            let free = action.needs.iter().all(|need| ready.contains(need));
+            if free {
+                ready.insert(action.id);
+            }
+            !free
+        });
+        if waiting.len() == before {
+            return Err(OrderError::Inconsistent {
+                action: waiting[0].id,
+                why: "what it needs is not in the plan, or needs it in turn".to_owned(),
             });
         }
     }
-    Ok(ApprovedOrders { orders, allowed })
+    Ok(())
 }
 
 impl ApprovedOrders {
@@ -301,3 +390,6 @@ impl ApprovedOrders {
         self.orders.actions.iter().filter(|a| self.allowed.contains(&a.id))
     }
 }
+
+#[cfg(test)]
+mod tests;

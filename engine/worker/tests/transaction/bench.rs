@@ -262,6 +262,7 @@ pub fn approved(orders: &HostOrders) -> Begin {
         means: "command line".to_owned(),
         at_ms: Wide(0),
         not_after_ms: Wide(u64::MAX),
+        many: BTreeMap::new(),
     };
     Begin {
         header,

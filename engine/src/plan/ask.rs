@@ -1,0 +1,169 @@
+//! What must be asked of the host before anything can be planned there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deminer_worker::action::{Act, FileTarget, ProcessTarget};
+use deminer_worker::protect;
+use deminer_worker::query::{Answer, Coverage, Entry, GapReason, Ownership, Process, Query};
+use deminer_worker::text::{HostBytes, HostPath};
+
+use super::PlanError;
+use super::merge::{HOLDING_FLAGS, Wants};
+use crate::host::HostView;
+use crate::look::Looked;
+
+/// What was learned of a host.
+pub(super) struct Learned {
+    /// What protection goes by.
+    pub(super) facts: protect::Facts,
+    /// Directories of files that are to be changed, with the flags that would hold them; only where there are such flags.
+    pub(super) held_directories: BTreeMap<HostPath, u32>,
+    /// What could not be seen.
+    pub(super) coverage: Coverage,
+}
+
+/// Asks what protection and envelope go by.
+pub(super) async fn ask(looked: &Looked, view: &dyn HostView, wants: &Wants) -> Result<Learned, PlanError> {
+    let acts = || wants.values().map(|want| &want.act);
+    let mut learned = Learned {
+        facts: protect::Facts::default(),
+        held_directories: BTreeMap::new(),
+        coverage: Coverage::whole(),
+    };
+    // Packages last: which names an executable has is known only from the processes.
+    let mut questions = protect::Facts::questions(acts());
+    questions.sort_by_key(|question| matches!(question, Query::Packages { .. }));
+    for mut question in questions {
+        if let Query::Packages { files } = &mut question {
+            let processes = acts().filter_map(Act::process);
+            files.extend(processes.flat_map(|process| exe_names(process, &learned.facts)));
+            files.sort();
+            files.dedup();
+        }
+        let asked = name_of(&question);
+        let observed = view
+            .observe(question.clone())
+            .await
+            .map_err(|why| PlanError::NotLearned {
+                host: looked.host.clone(),
+                asked,
+                why: Box::new(why),
+            })?;
+        let mut answer = observed.value;
+        check_answer(looked, &question, &mut answer, &observed.coverage)?;
+        learned.facts.learn(&question, answer);
+        learned.coverage.unite(&observed.coverage);
+    }
+    ask_directories(view, acts(), &mut learned).await;
+    Ok(learned)
+}
+
+fn name_of(question: &Query) -> &'static str {
+    match question {
+        Query::Host {} => "host",
+        Query::Processes(_) => "processes",
+        Query::Mounts {} => "mounts",
+        Query::Packages { .. } => "packages",
+        _ => "files",
+    }
+}
+
+/// Whether the answer is one to the question, whole, and of the host that was looked at. An owner that could not be read
+/// is unknown.
+fn check_answer(looked: &Looked, question: &Query, answer: &mut Answer, coverage: &Coverage) -> Result<(), PlanError> {
+    let fits = match (question, answer) {
+        (Query::Host {}, Answer::Host(facts)) => {
+            if facts.identity != looked.facts.identity {
+                return Err(PlanError::OtherHost {
+                    host: looked.host.clone(),
+                });
+            }
+            true
+        }
+        (Query::Processes(_), Answer::Processes(_)) | (Query::Mounts {}, Answer::Mounts(_)) => true,
+        (Query::Packages { files }, Answer::Packages(owners)) => {
+            for (file, owner) in files.iter().zip(owners.iter_mut()) {
+                let object = HostBytes::from(file);
+                if *owner == Ownership::Unowned && coverage.gaps.iter().any(|gap| gap.object == object) {
+                    *owner = Ownership::Unknown;
+                }
+            }
+            files.len() == owners.len()
+        }
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(PlanError::WrongAnswer {
+        host: looked.host.clone(),
+        asked: name_of(question),
+    })
+}
+
+/// The running process that a target names.
+pub(super) fn running<'a>(process: &ProcessTarget, facts: &'a protect::Facts) -> Option<&'a Process> {
+    facts
+        .processes
+        .iter()
+        .find(|p| p.pid == process.pid && p.start_ticks == process.start_ticks)
+}
+
+/// The names under which the content that a process runs can be asked for: its path, and `/proc/PID/exe` where the path
+/// does not lead to that content, or leads to it only in another mount namespace. Empty where nothing leads to it.
+pub(super) fn exe_names(process: &ProcessTarget, facts: &protect::Facts) -> Vec<HostPath> {
+    let Some(seen) = running(process, facts) else {
+        return Vec::new();
+    };
+    let Some(exe) = &seen.exe else { return Vec::new() };
+    let through_proc = HostPath::new(format!("/proc/{}/exe", process.pid));
+    if exe.deleted || exe.memfd {
+        return vec![through_proc];
+    }
+    let ours = |p: &&Process| facts.own_chain.contains(&p.pid);
+    let same_tree = seen.mount_namespace.is_some()
+        && facts
+            .processes
+            .iter()
+            .filter(ours)
+            .all(|p| p.mount_namespace == seen.mount_namespace);
+    if same_tree {
+        vec![exe.path.clone()]
+    } else {
+        vec![exe.path.clone(), through_proc]
+    }
+}
+
+/// Asks whether the directories of what is to be changed are held by flags. Only said, so a missing answer is a gap.
+async fn ask_directories(view: &dyn HostView, acts: impl Iterator<Item = &Act>, learned: &mut Learned) {
+    let files = acts.filter_map(|act| match act {
+        Act::RemoveFile { file } | Act::EditLines { file, .. } => Some(file),
+        _ => None,
+    });
+    let paths: BTreeSet<HostPath> = files.filter_map(|file: &FileTarget| file.path.parent()).collect();
+    if paths.is_empty() {
+        return;
+    }
+    let question = Query::Stat {
+        paths: paths.iter().cloned().collect(),
+        digest: false,
+    };
+    let Ok(observed) = view.observe(question).await else {
+        for path in paths {
+            learned.coverage.note("directory", path, GapReason::Unsupported);
+        }
+        return;
+    };
+    learned.coverage.unite(&observed.coverage);
+    let Answer::Entries(entries) = observed.value else {
+        return;
+    };
+    for entry in entries {
+        if let Entry::Present(stat) = entry {
+            let held = stat.flags.unwrap_or(0) & HOLDING_FLAGS;
+            if held != 0 && paths.contains(&stat.path) {
+                learned.held_directories.insert(stat.path, held);
+            }
+        }
+    }
+}

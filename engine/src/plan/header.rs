@@ -1,0 +1,99 @@
+//! A plan's first line: what it was made from, by what, and until when it may be approved and begun.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deminer_worker::text::{Digest, Wide};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::Variables;
+
+/// The version of the plan's form that is written and read.
+pub const FORMAT: u32 = 1;
+
+/// The version of Deminer that makes plans.
+pub const MAKER: &str = env!("CARGO_PKG_VERSION");
+
+/// For how long a plan is good unless the site says otherwise: 45 minutes.
+pub const VALID_FOR_MS: u64 = 45 * 60 * 1000;
+
+/// A plan's first line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The version of the form, [`FORMAT`].
+    pub format: u32,
+    /// The version of Deminer that made it.
+    pub deminer: String,
+    /// The playbook that it was made from.
+    pub playbook: PlaybookRef,
+    /// The files beside the playbook that it used, by path.
+    pub resources: BTreeMap<String, Digest>,
+    /// The versions of the modules that it used, by name.
+    pub modules: BTreeMap<String, String>,
+    /// The variables as they were resolved; a secret is `***`.
+    pub vars: Variables,
+    /// When it was made, in milliseconds since 1970 by the controller's clock.
+    pub created_at_ms: Wide,
+    /// Until when it may be approved and begun.
+    pub not_after_ms: Wide,
+    /// How many host lines follow.
+    pub hosts: u32,
+    /// How many actions they hold, by kind.
+    pub actions: BTreeMap<String, u32>,
+}
+
+/// A playbook by name and content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaybookRef {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u64,
+    /// The digest of its text.
+    pub sha256: Digest,
+}
+
+/// What a plan is made from, beside its hosts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    /// The playbook.
+    pub playbook: PlaybookRef,
+    /// The files beside it, by path.
+    pub resources: BTreeMap<String, Digest>,
+    /// The versions of the modules, by name.
+    pub modules: BTreeMap<String, String>,
+    /// The variables as they were resolved.
+    pub vars: Variables,
+    /// Which of them are secret: their values are not written down.
+    pub secrets: BTreeSet<String>,
+    /// When the plan is made, in milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// For how long it is good, in milliseconds; [`VALID_FOR_MS`] is usual.
+    pub valid_for_ms: u64,
+}
+
+impl Header {
+    /// The header of a plan from this origin with these actions.
+    pub(super) fn new(origin: Origin, hosts: u32, actions: BTreeMap<String, u32>) -> Header {
+        let mut vars = origin.vars;
+        for (name, value) in &mut vars {
+            if origin.secrets.contains(name) {
+                *value = Value::String("***".to_owned());
+            }
+        }
+        Header {
+            format: FORMAT,
+            deminer: MAKER.to_owned(),
+            playbook: origin.playbook,
+            resources: origin.resources,
+            modules: origin.modules,
+            vars,
+            created_at_ms: Wide(origin.created_at_ms),
+            not_after_ms: Wide(origin.created_at_ms.saturating_add(origin.valid_for_ms)),
+            hosts,
+            actions,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What a plan leaves alone: what is protected, with everything that cannot be done without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deminer_worker::action::{Act, ActionId};
+use deminer_worker::protect::{condemned_processes, protection};
+use deminer_worker::query::Ownership;
+use deminer_worker::text::HostPath;
+
+use super::ask::Learned;
+use super::complete::needs;
+use super::merge::{Wanted, Wants};
+use super::{Left, LeftAlone, WhyLeft};
+
+/// Takes out the removal of files that are edited: an edit keeps the other lines.
+pub(super) fn prefer_edits(wants: &mut Wants, left: &mut Vec<LeftAlone>) {
+    let edits: BTreeMap<&HostPath, ActionId> = wants
+        .iter()
+        .filter(|(_, want)| matches!(want.act, Act::EditLines { .. }))
+        .filter_map(|(id, want)| Some((&want.act.file()?.path, *id)))
+        .collect();
+    let removals: Vec<(ActionId, ActionId)> = wants
+        .iter()
+        .filter_map(|(id, want)| match &want.act {
+            Act::RemoveFile { file } => Some((*id, *edits.get(&file.path)?)),
+            _ => None,
+        })
+        .collect();
+    for (removal, action) in removals {
+        leave(wants, removal, WhyLeft::Edited { action }, left);
+    }
+}
+
+/// Takes out what is protected and what needs it, until nothing more is; then what only prepared such acts.
+///
+/// A process that turns out protected is not condemned, so what it runs is protected by its use: hence the rounds.
+pub(super) fn spare(host: &str, wants: &mut Wants, learned: &Learned, left: &mut Vec<LeftAlone>) {
+    let prepared = served(host, wants, learned);
+    loop {
+        let condemned = condemned_processes(wants.values().map(|want| &want.act), &[], &learned.facts.processes);
+        let mut hits: Vec<(ActionId, WhyLeft)> = wants
+            .iter()
+            .filter_map(|(id, want)| {
+                let rule =
+                    protection(&want.act, &condemned, &learned.facts).or_else(|| packaged_line(&want.act, learned))?;
+                Some((*id, WhyLeft::Protected { rule }))
+            })
+            .collect();
+        if hits.is_empty() {
+            hits = needs(host, wants, &learned.facts.processes)
+                .into_iter()
+                .filter_map(|(id, needed)| {
+                    let action = needed.into_iter().find(|need| !wants.contains_key(need))?;
+                    Some((id, WhyLeft::Needs { action }))
+                })
+                .collect();
+        }
+        if hits.is_empty() {
+            break;
+        }
+        for (id, why) in hits {
+            leave(wants, id, why, left);
+        }
+    }
+    loop {
+        let serving = served(host, wants, learned);
+        let prepares = |want: &Wanted| !want.proposed || matches!(want.act, Act::ClearFlags { .. });
+        let idle: Vec<ActionId> = wants
+            .iter()
+            .filter(|(id, want)| prepares(want) && prepared.contains(id) && !serving.contains(id))
+            .map(|(id, _)| *id)
+            .collect();
+        if idle.is_empty() {
+            break;
+        }
+        for id in idle {
+            leave(wants, id, WhyLeft::ServesNothing {}, left);
+        }
+    }
+}
+
+/// The acts that others need.
+fn served(host: &str, wants: &Wants, learned: &Learned) -> BTreeSet<ActionId> {
+    needs(host, wants, &learned.facts.processes)
+        .into_values()
+        .flatten()
+        .collect()
+}
+
+/// A line of a file that is byte for byte its package's is the package's line.
+fn packaged_line(act: &Act, learned: &Learned) -> Option<String> {
+    let Act::EditLines { file, .. } = act else { return None };
+    match learned.facts.ownership.get(&file.path) {
+        Some(Ownership::Owned { package } | Ownership::Copied { package, .. }) => {
+            Some(format!("package {package} brought this content, the line with it"))
+        }
+        _ => None,
+    }
+}
+
+/// Says which directories are held by flags: what is to be removed in them cannot be.
+pub(super) fn say_held_directories(wants: &Wants, learned: &Learned, left: &mut Vec<LeftAlone>) {
+    for (path, flags) in &learned.held_directories {
+        let inside = wants.values().filter(|want| {
+            let changed = matches!(want.act, Act::RemoveFile { .. } | Act::EditLines { .. });
+            changed && want.act.file().and_then(|file| file.path.parent()).as_ref() == Some(path)
+        });
+        let because: Vec<_> = inside.flat_map(|want| want.because.iter().cloned()).collect();
+        if !because.is_empty() {
+            left.push(LeftAlone {
+                what: Left::Directory { path: path.clone() },
+                why: WhyLeft::DirectoryFlags { flags: *flags },
+                because: sorted(because),
+            });
+        }
+    }
+}
+
+/// Takes a want out; what was proposed is said.
+fn leave(wants: &mut Wants, id: ActionId, why: WhyLeft, left: &mut Vec<LeftAlone>) {
+    let Some(Wanted {
+        component,
+        act,
+        because,
+        proposed,
+    }) = wants.remove(&id)
+    else {
+        return;
+    };
+    if proposed {
+        left.push(LeftAlone {
+            what: Left::Act {
+                action: id,
+                component,
+                act,
+            },
+            why,
+            because: because.into_iter().collect(),
+        });
+    }
+}
+
+fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort();
+    items.dedup();
+    items
+}

@@ -1,0 +1,7 @@
+//! Plans from hosts on paper.
+
+mod envelopes;
+mod files;
+mod merging;
+mod needs;
+mod protection;

@@ -1,0 +1,188 @@
+//! What a host refuses, whoever sends it.
+
+use super::*;
+use crate::action::{Act, FileTarget, Object};
+use crate::query::FileId;
+
+fn file(path: &str) -> FileTarget {
+    FileTarget {
+        mount: "/".into(),
+        path: path.into(),
+        id: FileId {
+            dev: Wide(1),
+            inode: Wide(2),
+        },
+        size: Wide(3),
+        ctime_ns: Wide(4),
+        mtime_ns: Wide(4),
+        sha256: Digest::of(b"x"),
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        flags: None,
+        links: 1,
+        xattrs: Vec::new(),
+    }
+}
+
+fn action(act: Act, needs: &[ActionId]) -> Action {
+    Action {
+        id: act.id("web-1"),
+        component: 1,
+        act,
+        because: vec!["f1".to_owned()],
+        needs: needs.to_vec(),
+    }
+}
+
+fn removal(path: &str) -> [Action; 2] {
+    let object = Object::File { file: file(path) };
+    let keep = action(Act::Keep { object }, &[]);
+    let remove = action(Act::RemoveFile { file: file(path) }, &[keep.id]);
+    [keep, remove]
+}
+
+fn orders(actions: Vec<Action>) -> HostOrders {
+    HostOrders {
+        host: "web-1".to_owned(),
+        identity: HostIdentity {
+            machine_id: None,
+            boot_id: "b".to_owned(),
+            hostname: "web-1".into(),
+            pid_namespace: Wide(1),
+        },
+        components: vec![ComponentOrders {
+            id: 1,
+            envelope: Envelope {
+                births: Vec::new(),
+                max_births: 0,
+            },
+        }],
+        actions,
+        protect: Vec::new(),
+        journal: "/var/tmp/.deminer-00000000000000000000000000000000".into(),
+        settle: Settle::AtOnce,
+        bounds: Bounds::default(),
+    }
+}
+
+/// What a host receives of a plan of two hosts, approved for it with all effects.
+fn begin(orders: &HostOrders) -> Begin {
+    let line = serde_json::to_string(orders).expect("orders have a JSON form");
+    let mut host_hashes = vec![Digest::of(line.as_bytes()), Digest::of(b"the other host")];
+    host_hashes.sort_unstable();
+    let header = "{}".to_owned();
+    let approval = Approval {
+        format: 1,
+        plan: plan_hash(&header, &host_hashes),
+        hosts: BTreeMap::from([("web-1".to_owned(), Digest::of(line.as_bytes()))]),
+        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
+        excluded: BTreeSet::new(),
+        many: BTreeMap::new(),
+        approver: "ada".to_owned(),
+        means: "terminal".to_owned(),
+        at_ms: Wide(1),
+        not_after_ms: Wide(2),
+    };
+    Begin {
+        header,
+        line,
+        host_hashes,
+        approval,
+        epoch: Wide(1),
+        until: Stage::Eradicate,
+    }
+}
+
+#[test]
+fn what_was_approved_may_be_done_and_nothing_else() {
+    type Change = fn(&mut Begin);
+    let rows: [(&str, Change, &str); 10] = [
+        ("as approved", |_| {}, ""),
+        (
+            "copies only",
+            |b| b.approval.classes = BTreeSet::from([Effect::Preserve]),
+            "",
+        ),
+        ("another header", |b| b.header.push(' '), "the plan's hash"),
+        ("another line", |b| b.line.push(' '), "was not approved"),
+        (
+            "a host hash hidden in the header",
+            |b| b.header = format!("{}\n{}", b.header, b.host_hashes.remove(0)),
+            "more than one line",
+        ),
+        ("a host less", |b| b.host_hashes.truncate(1), "the plan's hash"),
+        ("no host", |b| b.approval.hosts.clear(), "is not approved"),
+        (
+            "another host's line",
+            |b| b.approval.hosts = BTreeMap::from([("web-1".to_owned(), Digest::of(b"the other host"))]),
+            "was not approved",
+        ),
+        (
+            "no copy",
+            |b| b.approval.classes = BTreeSet::from([Effect::Destroy]),
+            "which the approval leaves out",
+        ),
+        ("no JSON", |b| b.line = "{".to_owned(), "cannot be read"),
+    ];
+    for (name, change, expected) in rows {
+        let mut begin = begin(&orders(removal("/tmp/x").to_vec()));
+        change(&mut begin);
+        match check(&begin) {
+            Ok(_) => assert_eq!(expected, "", "{name}"),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(!expected.is_empty() && text.contains(expected), "{name}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let [keep, remove] = removal("/tmp/x");
+    let [other, _] = removal("/tmp/y");
+    let renamed = Action {
+        id: ActionId(7),
+        ..keep.clone()
+    };
+    let unfounded = Action {
+        because: Vec::new(),
+        ..keep.clone()
+    };
+    let elsewhere = Action {
+        component: 2,
+        ..keep.clone()
+    };
+    let circular = Action {
+        needs: vec![remove.id],
+        ..keep.clone()
+    };
+    let rows = [
+        ("twice", vec![keep.clone(), keep.clone()], "stands twice"),
+        ("another id", vec![renamed], "not that of its target"),
+        ("no reason", vec![unfounded], "no finding"),
+        ("no component", vec![elsewhere], "its component"),
+        ("a missing need", vec![remove.clone(), other], "not in the plan"),
+        ("a circle", vec![circular, remove], "needs it in turn"),
+    ];
+    for (name, actions, expected) in rows {
+        let error = check_consistent(&orders(actions.clone())).expect_err(name).to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+        assert!(check(&begin(&orders(actions))).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn many_targets_must_be_approved_by_name() {
+    let actions: Vec<Action> = (0..21).flat_map(|n| removal(&format!("/tmp/x{n}"))).collect();
+    let mut begin = begin(&orders(actions));
+    assert!(matches!(
+        check(&begin),
+        Err(OrderError::ManyTargets { component: 1, .. })
+    ));
+    begin.approval.many.insert("web-1".to_owned(), BTreeSet::from([2]));
+    assert!(check(&begin).is_err(), "another component");
+    begin.approval.many.insert("web-1".to_owned(), BTreeSet::from([1]));
+    assert!(check(&begin).is_ok());
+}
