@@ -19,6 +19,7 @@ pub mod journal;
 pub mod look;
 pub mod module;
 pub mod playbook;
+pub mod report;
 pub mod run;
 pub mod status;
 pub mod vault;
