@@ -435,9 +435,36 @@ fn an_undo_is_done_open_or_loudly_failed() {
     }
 }
 
-/// Whether the events that a good word needs are there, told apart from how the report folds them.
-fn good_word_is_earned(word: Status, kinds: &[EventKind], host: &str) -> bool {
+/// Whether the events that a word needs are there, told apart from how the report folds them.
+fn word_is_earned(word: Status, kinds: &[EventKind], host: &str) -> bool {
     let has = |wanted: &dyn Fn(&EventKind) -> bool| kinds.iter().any(wanted);
+    let changes = changes(host);
+    let known = |is_known: &dyn Fn(&Outcome) -> bool, shown: &dyn Fn(&Reconciled) -> bool| {
+        [2, 3, 5, 6].into_iter().all(|at| {
+            has(&|kind| match kind {
+                EventKind::Told {
+                    event: TransactionEvent::Outcome { action, outcome },
+                    ..
+                } => *action == changes[at].id && is_known(outcome),
+                EventKind::Told {
+                    event: TransactionEvent::Drifted { component, .. },
+                    ..
+                } => *component == changes[at].component && is_known(&Outcome::Drifted),
+                EventKind::Reconciled { action, state } => *action == changes[at].id && shown(state),
+                _ => false,
+            })
+        })
+    };
+    let committed = has(&|kind| matches!(kind, EventKind::Committed { .. }));
+    let told_the_end = has(&|kind| {
+        matches!(
+            kind,
+            EventKind::Told {
+                event: TransactionEvent::Finished { .. },
+                ..
+            }
+        )
+    });
     match word {
         Status::Clean => has(&|kind| match kind {
             EventKind::Looked { verdict, .. } => *verdict == Some(HostVerdict::Clean),
@@ -447,22 +474,16 @@ fn good_word_is_earned(word: Status, kinds: &[EventKind], host: &str) -> bool {
             _ => false,
         }),
         Status::Eradicated => {
-            let changes = changes(host);
-            let done = [2, 3, 5, 6].into_iter().all(|at| {
-                has(&|kind| match kind {
-                    EventKind::Told {
-                        event: TransactionEvent::Outcome { action, outcome },
-                        ..
-                    } => *action == changes[at].id && matches!(outcome, Outcome::Done { .. }),
-                    EventKind::Reconciled { action, state } => {
-                        *action == changes[at].id && matches!(state, Reconciled::Done { .. })
-                    }
-                    _ => false,
+            committed
+                && known(&|outcome| matches!(outcome, Outcome::Done { .. }), &|shown| {
+                    matches!(shown, Reconciled::Done { .. })
                 })
-            });
-            done && has(&|kind| matches!(kind, EventKind::Verified { seen: Seen::Clean, .. }))
-                && has(&|kind| matches!(kind, EventKind::Committed { .. }))
+                && has(&|kind| matches!(kind, EventKind::Verified { seen: Seen::Clean, .. }))
         }
+        // Nothing was changed.
+        Status::Proposed => !committed,
+        // What was done is known.
+        Status::Drifted | Status::Partial => !committed || told_the_end || known(&|_| true, &|_| true),
         _ => true,
     }
 }
@@ -498,7 +519,7 @@ fn a_run_that_is_cut_at_any_line_or_within_it_tells_the_truth() {
                         let chain = read_chain(&written.run.journal().join(format!("host-{}.ndjson", host.host)));
                         let kinds: Vec<EventKind> = chain.unwrap().events.into_iter().map(|e| e.kind).collect();
                         assert!(
-                            good_word_is_earned(host.status, &kinds, &host.host),
+                            word_is_earned(host.status, &kinds, &host.host),
                             "{} at {cut}: {} is {}",
                             path.display(),
                             host.host,
