@@ -81,6 +81,8 @@ pub enum EventKind {
         line: Value,
         /// Its hash.
         sha256: Digest,
+        /// When the host was looked at for it; `None` where the plan does not say.
+        looked_at_ms: Option<Wide>,
     },
     /// A transaction told this.
     Told {

@@ -21,6 +21,7 @@ pub mod look;
 pub mod module;
 pub mod plan;
 pub mod playbook;
+pub mod report;
 pub mod run;
 pub mod status;
 pub mod vault;

@@ -2,6 +2,8 @@
 //!
 //! A [`HostView`] looks and can change nothing. What strikes is made from approved orders only, in [`crate::apply`].
 
+pub mod recorded;
+
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
 

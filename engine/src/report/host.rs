@@ -1,0 +1,534 @@
+//! One host's chain, folded: the facts for its status, and the account beside it.
+
+use std::collections::BTreeSet;
+
+use deminer_worker::action::{Act, ActionId, Done};
+use deminer_worker::frame::{End, RefusalKind, TransactionEvent};
+use deminer_worker::order::{Approval, HostOrders};
+use deminer_worker::query::{Coverage, Gap, HostError, HostIdentity};
+use deminer_worker::text::{Digest, HostPath, Wide};
+use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::changes::Changes;
+use super::{
+    Appeared, Born, ChangeState, Drift, Entry, FindingReport, Held, HostReport, KeptCount, LeftAlone, NextStep,
+    NotKept, Object, Progress, Stay, Tally, Times, Trouble, UndoReport, VerifyReport,
+};
+use crate::event::{Event, EventKind, Purpose, Seen};
+use crate::finding::{Artifact, Bearing, Finding, HostVerdict};
+use crate::status::{Facts, Status, UndoState};
+
+/// What the run's own chain says to every host.
+pub(super) struct RunSays<'a> {
+    pub(super) purpose: Option<Purpose>,
+    pub(super) approval: Option<&'a Approval>,
+    pub(super) cancelled: bool,
+}
+
+/// What was heard of a host so far.
+pub(super) struct HostFold<'a> {
+    host: &'a str,
+    run: &'a RunSays<'a>,
+    finished: bool,
+    progress: Progress,
+    identity: Option<HostIdentity>,
+    verdict: Option<HostVerdict>,
+    changes: Changes,
+    link_down: bool,
+    blocked: bool,
+    failed: bool,
+    /// Taken up again since the last failure: a verify that ends now outweighs it.
+    taken_up: bool,
+    cancelled: bool,
+    refused: Option<RefusalKind>,
+    /// A commit was given, and its transaction has not told its end.
+    open: bool,
+    struck: bool,
+    committed: bool,
+    contained: bool,
+    journal: Option<String>,
+    /// Everything since the commit was heard as it happened.
+    heard_all: bool,
+    frozen: u32,
+    verify: Option<VerifyReport>,
+    returned: bool,
+    stroke_ms: Option<u64>,
+    rounds: u32,
+    kept: Vec<(Digest, u64)>,
+    not_kept: Vec<NotKept>,
+    born: Vec<Born>,
+    drifted: Vec<Drift>,
+    left_alone: Vec<LeftAlone>,
+    held: Vec<Held>,
+    findings: Vec<Finding>,
+    coverage: Coverage,
+    troubles: Vec<Trouble>,
+    undo: Option<IndexMap<ActionId, Option<Result<Done, HostError>>>>,
+    found_ms: Option<Wide>,
+    handled_ms: Option<Wide>,
+}
+
+impl<'a> HostFold<'a> {
+    pub(super) fn new(host: &'a str, run: &'a RunSays<'a>) -> HostFold<'a> {
+        HostFold {
+            host,
+            run,
+            finished: false,
+            progress: Progress::Nothing,
+            identity: None,
+            verdict: None,
+            changes: Changes::default(),
+            link_down: false,
+            blocked: false,
+            failed: false,
+            taken_up: false,
+            cancelled: false,
+            refused: None,
+            open: false,
+            struck: false,
+            committed: false,
+            contained: false,
+            journal: None,
+            heard_all: false,
+            frozen: 0,
+            verify: None,
+            returned: false,
+            stroke_ms: None,
+            rounds: 0,
+            kept: Vec::new(),
+            not_kept: Vec::new(),
+            born: Vec::new(),
+            drifted: Vec::new(),
+            left_alone: Vec::new(),
+            held: Vec::new(),
+            findings: Vec::new(),
+            coverage: Coverage::whole(),
+            troubles: Vec::new(),
+            undo: None,
+            found_ms: None,
+            handled_ms: None,
+        }
+    }
+
+    /// Takes the next event of the host's chain.
+    pub(super) fn take(&mut self, event: &Event) {
+        self.finished = matches!(event.kind, EventKind::HostFinished {});
+        match &event.kind {
+            EventKind::Reached { identity } => {
+                self.link_down = false;
+                self.come_to(Progress::Reached);
+                self.identity = Some(identity.clone());
+            }
+            EventKind::Looked {
+                verdict,
+                findings,
+                coverage,
+            } => {
+                self.link_down = false;
+                self.come_to(Progress::Looked);
+                self.verdict = *verdict;
+                self.found_ms.get_or_insert(event.at_ms);
+                self.state(findings);
+                self.coverage.unite(coverage);
+                self.see_anew();
+            }
+            EventKind::Planned { line, looked_at_ms, .. } => self.plan(line, *looked_at_ms),
+            EventKind::Told { round, event: told } => {
+                self.link_down = false;
+                self.rounds = self.rounds.max(*round);
+                self.told(told, event.at_ms);
+            }
+            EventKind::Stored { sha256, size, .. } => self.kept.push((*sha256, size.0)),
+            EventKind::Committed { round, journal } => {
+                self.rounds = self.rounds.max(*round);
+                self.journal = Some(journal.clone());
+                self.heard_all = true;
+                self.commit(event.at_ms);
+            }
+            EventKind::Lost { why } => {
+                self.link_down = true;
+                self.heard_all = false;
+                self.troubles.push(Trouble::Lost { why: why.clone() });
+            }
+            EventKind::NotReached { why } => {
+                self.link_down = true;
+                self.troubles.push(Trouble::NotReached { why: why.clone() });
+            }
+            EventKind::Blocked { why } => {
+                (self.blocked, self.taken_up) = (true, false);
+                self.troubles.push(Trouble::Blocked { why: why.clone() });
+            }
+            EventKind::Reconciled { action, state } => {
+                self.link_down = false;
+                self.changes.reconcile(*action, state);
+            }
+            EventKind::Verified {
+                seen,
+                window_ms,
+                covered_ms,
+                findings,
+                coverage,
+            } => {
+                self.link_down = false;
+                if self.taken_up {
+                    (self.blocked, self.failed) = (false, false);
+                }
+                self.come_to(Progress::Watched);
+                self.coverage.unite(coverage);
+                self.returned |= *seen == Seen::Returned;
+                let seen = match seen {
+                    Seen::Clean if covered_ms < window_ms => Seen::CannotSay,
+                    seen => *seen,
+                };
+                // A return cannot be unseen by a later, quiet window.
+                if seen == Seen::Returned || !self.returned {
+                    self.verify = Some(VerifyReport {
+                        seen,
+                        window_ms: *window_ms,
+                        covered_ms: *covered_ms,
+                        findings: findings.iter().map(FindingReport::of).collect(),
+                    });
+                }
+            }
+            EventKind::RoundStarted { round } => {
+                self.rounds = self.rounds.max(*round);
+                self.see_anew();
+            }
+            EventKind::HostFailed { place, why } => self.fail(place.clone(), why.clone()),
+            EventKind::Forgotten { .. } => self.journal = None,
+            EventKind::Undoing { actions, .. } => {
+                self.undo
+                    .get_or_insert_default()
+                    .extend(actions.iter().map(|action| (*action, None)));
+            }
+            EventKind::Undone { action, result } => {
+                self.link_down = false;
+                self.undo.get_or_insert_default().insert(*action, Some(result.clone()));
+            }
+            EventKind::Resumed { .. } => {
+                self.taken_up = true;
+                self.cancelled = false;
+                self.heard_all = false;
+            }
+            EventKind::Cancelled {} => {
+                self.cancelled = true;
+                self.troubles.push(Trouble::Cancelled);
+            }
+            EventKind::HostFinished {}
+            | EventKind::StepRan { .. }
+            | EventKind::RunStarted { .. }
+            | EventKind::Approved { .. }
+            | EventKind::RunFinished {} => {}
+        }
+    }
+
+    fn come_to(&mut self, progress: Progress) {
+        self.progress = self.progress.max(progress);
+    }
+
+    fn fail(&mut self, place: String, why: String) {
+        (self.failed, self.taken_up) = (true, false);
+        self.troubles.push(Trouble::Failed { place, why });
+    }
+
+    /// What was seen before says nothing of what is done now.
+    fn see_anew(&mut self) {
+        if !self.returned {
+            self.verify = None;
+        }
+    }
+
+    fn state(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            if !self.findings.iter().any(|known| known.id == finding.id) {
+                self.findings.push(finding.clone());
+            }
+        }
+    }
+
+    /// Takes a plan's line over. What this version cannot read in it for people is left out; orders that it cannot read
+    /// leave the host without known changes, so that a commit for it is never believed done.
+    fn plan(&mut self, line: &Value, looked_at_ms: Option<Wide>) {
+        if let Ok(orders) = serde_json::from_value::<HostOrders>(line.clone()) {
+            self.identity.get_or_insert(orders.identity);
+            self.changes.plan(self.host, orders.actions, self.run.approval);
+        }
+        if self.found_ms.is_none() {
+            self.found_ms = looked_at_ms;
+        }
+        self.verdict = self.verdict.or_else(|| field(&line["verdict"], "host"));
+        self.state(&field::<Vec<Finding>>(line, "findings").unwrap_or_default());
+        let gaps = field::<Vec<Gap>>(line, "gaps").unwrap_or_default();
+        self.coverage.unite(&Coverage { gaps });
+        for left in line["left_alone"].as_array().into_iter().flatten() {
+            let object = field::<Act>(&left["what"], "act")
+                .map(|act| Object::of(&act))
+                .or_else(|| field::<HostPath>(&left["what"], "path").map(|path| Object::Directory { path }));
+            if let Some(object) = object {
+                let why = left["why"].clone();
+                self.left_alone.push(LeftAlone { object, why });
+            }
+        }
+        if line["end"]["end"] == "failed" {
+            let word = |name: &str| field(&line["end"], name).unwrap_or_default();
+            self.fail(word("place"), word("why"));
+        }
+    }
+
+    fn commit(&mut self, at_ms: Wide) {
+        self.come_to(Progress::Committed);
+        self.committed = true;
+        self.open = true;
+        self.handled_ms.get_or_insert(at_ms);
+        self.see_anew();
+    }
+
+    fn told(&mut self, told: &TransactionEvent, at_ms: Wide) {
+        if !self.changes.told(told)
+            && let TransactionEvent::Intent { action }
+            | TransactionEvent::Outcome { action, .. }
+            | TransactionEvent::Frozen {
+                action: Some(action), ..
+            } = told
+        {
+            self.failed = true;
+            let trouble = Trouble::NotOrdered { action: *action };
+            if !self.troubles.contains(&trouble) {
+                self.troubles.push(trouble);
+            }
+        }
+        match told {
+            TransactionEvent::Started {} => {
+                self.come_to(Progress::Begun);
+                self.refused = None;
+                self.see_anew();
+            }
+            TransactionEvent::Refused { why, kind } => {
+                self.refused = Some(*kind);
+                self.troubles.push(Trouble::Refused { why: why.clone() });
+                self.end_transaction();
+            }
+            TransactionEvent::NotKept { item, why } => self.not_kept.push(NotKept {
+                item: item.clone(),
+                why: why.clone(),
+            }),
+            TransactionEvent::Born { component, process } => self.born.push(Born {
+                component: *component,
+                pid: process.pid,
+                comm: process.comm.clone(),
+                exe: process.exe.as_ref().map(|exe| exe.path.clone()),
+            }),
+            TransactionEvent::Drifted { component, action, why } => self.drifted.push(Drift {
+                component: *component,
+                action: *action,
+                object: self.changes.object(*action),
+                why: why.clone(),
+            }),
+            TransactionEvent::Committed {} => self.commit(at_ms),
+            TransactionEvent::StillHeld { path, pid, comm } => {
+                let held = Held {
+                    path: path.clone(),
+                    pid: *pid,
+                    comm: comm.clone(),
+                };
+                if !self.held.contains(&held) {
+                    self.held.push(held);
+                }
+            }
+            TransactionEvent::Looked { coverage, .. } => self.coverage.unite(coverage),
+            TransactionEvent::Finished { end, stroke_ms, frozen } => {
+                self.frozen = *frozen;
+                self.contained = *end == End::Held && self.changes.contained(*frozen);
+                if *end == End::Struck {
+                    self.come_to(Progress::Struck);
+                    self.struck = true;
+                    self.stroke_ms = Some(self.stroke_ms.unwrap_or(0).saturating_add(*stroke_ms));
+                }
+                self.end_transaction();
+            }
+            TransactionEvent::Intent { .. }
+            | TransactionEvent::Outcome { .. }
+            | TransactionEvent::Frozen { .. }
+            | TransactionEvent::Keeping { .. }
+            | TransactionEvent::KeptAll { .. }
+            | TransactionEvent::Ready { .. }
+            | TransactionEvent::Thawed { .. } => {}
+        }
+    }
+
+    fn end_transaction(&mut self) {
+        self.open = false;
+        if self.heard_all {
+            self.journal = None;
+        }
+    }
+
+    fn facts(&self, chain_broken: bool) -> Facts {
+        let struck = self.struck || (self.committed && self.changes.any_done());
+        let gone_on = struck || self.open;
+        let is_apply = self.run.purpose.is_none_or(|purpose| purpose == Purpose::Apply);
+        Facts {
+            undo: self.undo_state(),
+            chain_broken,
+            link_down: self.link_down,
+            blocked: self.blocked,
+            failed: self.failed || (self.frozen > 0 && !self.contained),
+            cancelled: self.cancelled || (self.run.cancelled && !self.finished),
+            refused: self.refused,
+            not_approved: is_apply && self.run.approval.is_some() && self.changes.any() && !self.changes.any_allowed(),
+            has_changes: self.changes.any(),
+            struck,
+            unknown: self.changes.unknown(self.open) || (gone_on && self.changes.none_allowed()),
+            drifted: self.changes.drifted(),
+            left: self.changes.left(),
+            contained: self.contained,
+            seen: match self.returned {
+                true => Some(Seen::Returned),
+                false => self.verify.as_ref().map(|verify| verify.seen),
+            },
+            verdict: self.verdict,
+        }
+    }
+
+    fn undo_state(&self) -> Option<UndoState> {
+        let undo = match &self.undo {
+            Some(undo) => undo,
+            None if self.run.purpose == Some(Purpose::Undo) => return Some(UndoState::Open),
+            None => return None,
+        };
+        if undo.values().any(|result| matches!(result, Some(Err(_)))) {
+            return Some(UndoState::Failed);
+        }
+        match undo.values().all(Option::is_some) && !undo.is_empty() {
+            true => Some(UndoState::Done),
+            false => Some(UndoState::Open),
+        }
+    }
+
+    /// The account; `journal_trouble` says what of the host's chain does not hold.
+    pub(super) fn report(mut self, journal_trouble: Option<String>) -> HostReport {
+        let facts = self.facts(journal_trouble.is_some());
+        let status = Status::of(&facts);
+        self.troubles
+            .extend(journal_trouble.map(|why| Trouble::Journal { why }));
+        let undone = self.undone();
+        let (changes, tally) = match &undone {
+            None => (self.changes.report(), self.changes.tally()),
+            Some(undone) => (Vec::new(), taken_back(undone)),
+        };
+        for change in changes.iter().filter(|change| change.state == ChangeState::Excluded) {
+            self.left_alone.push(LeftAlone {
+                object: change.object.clone(),
+                why: json!({"why": "excluded"}),
+            });
+        }
+        let mut stays = Vec::new();
+        stays.extend(self.journal.clone().map(|path| Stay::Journal { path }));
+        if self.frozen > 0 {
+            stays.push(Stay::Frozen { count: self.frozen });
+        }
+        let mut gaps = std::mem::take(&mut self.coverage.gaps);
+        gaps.sort_by_key(|gap| !gap.why.is_material());
+        let is_review = |finding: &&Finding| finding.bearing == Bearing::Review;
+        HostReport {
+            host: self.host.to_owned(),
+            status,
+            finished: self.finished,
+            progress: self.progress,
+            tally,
+            kept: count(&self.kept),
+            reviews: self.findings.iter().filter(is_review).map(|f| f.id.clone()).collect(),
+            times: Times {
+                appeared: self.appeared(),
+                found_ms: self.found_ms,
+                handled_ms: self.handled_ms,
+            },
+            next: next_step(&facts, status, self.run.purpose),
+            findings: self.findings.iter().map(FindingReport::of).collect(),
+            identity: self.identity,
+            verdict: self.verdict,
+            verify: self.verify,
+            stroke_ms: self.stroke_ms,
+            rounds: self.rounds,
+            not_kept: self.not_kept,
+            changes,
+            born: self.born,
+            drifted: self.drifted,
+            left_alone: self.left_alone,
+            held: self.held,
+            gaps,
+            stays,
+            troubles: self.troubles,
+            undone: undone.unwrap_or_default(),
+            entry: Entry::Unknown,
+        }
+    }
+
+    /// What was to be taken back; `None` where the run takes nothing back.
+    fn undone(&self) -> Option<Vec<UndoReport>> {
+        let reports = self.undo.as_ref()?.iter().map(|(action, result)| UndoReport {
+            action: *action,
+            object: self.changes.object(*action),
+            result: result.clone(),
+        });
+        Some(reports.collect())
+    }
+
+    /// The oldest file that is the intruder's by its own bytes; one with bad lines in it is not.
+    fn appeared(&self) -> Option<Appeared> {
+        let planned = self.changes.actions().filter_map(|action| match &action.act {
+            Act::RemoveFile { file } => Some(file),
+            _ => None,
+        });
+        let stated = self.findings.iter().filter_map(|finding| match &finding.artifact {
+            Artifact::File { file } if finding.bearing == Bearing::Condemns => Some(file),
+            _ => None,
+        });
+        let oldest = planned.chain(stated).min_by_key(|file| file.mtime_ns)?;
+        Some(Appeared {
+            mtime_ns: oldest.mtime_ns,
+            path: oldest.path.clone(),
+        })
+    }
+}
+
+/// A field of a plan's line, where it is there and in the form that this version knows.
+fn field<T: DeserializeOwned>(line: &Value, name: &str) -> Option<T> {
+    serde_json::from_value(line.get(name)?.clone()).ok()
+}
+
+fn taken_back(undone: &[UndoReport]) -> Tally {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Tally {
+        done: number(undone.iter().filter(|undo| matches!(undo.result, Some(Ok(_)))).count()),
+        of: number(undone.len()),
+        excluded: 0,
+    }
+}
+
+fn count(kept: &[(Digest, u64)]) -> KeptCount {
+    let distinct: BTreeSet<&(Digest, u64)> = kept.iter().collect();
+    KeptCount {
+        items: u32::try_from(kept.len()).unwrap_or(u32::MAX),
+        bytes: Wide(distinct.iter().fold(0, |sum, (_, size)| sum.saturating_add(*size))),
+    }
+}
+
+fn next_step(facts: &Facts, status: Status, purpose: Option<Purpose>) -> Option<NextStep> {
+    let unwatched = facts.struck && facts.seen.is_none();
+    match status {
+        Status::Clean | Status::Eradicated | Status::Undone => None,
+        Status::Returned | Status::Drifted | Status::Partial => Some(NextStep::PlanAgain),
+        _ if facts.chain_broken => Some(NextStep::PlanAgain),
+        _ if facts.undo.is_some() || facts.unknown || unwatched => Some(NextStep::Resume),
+        Status::NotApproved | Status::Proposed | Status::Contained => Some(NextStep::Apply),
+        Status::Suspected => Some(NextStep::Review),
+        Status::CannotSay if facts.struck => Some(NextStep::Resume),
+        Status::CannotSay if purpose != Some(Purpose::Look) => Some(NextStep::PlanAgain),
+        Status::CannotSay | Status::Failed | Status::Blocked | Status::Unreachable | Status::Cancelled => {
+            Some(NextStep::Again)
+        }
+    }
+}
