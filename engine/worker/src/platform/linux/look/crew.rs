@@ -3,9 +3,9 @@
 //! A dead network file system, a FUSE server of the intruder or a page under userfaultfd can hold a reading thread for
 //! ever. No thread that answers reads such things itself: a crew does, and what makes no progress is given up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an item may go without progress.
@@ -27,8 +27,7 @@ pub(super) struct Crew {
 /// What a piece of work tells while it runs.
 pub(super) struct Report<O> {
     item: usize,
-    sender: Sender<Message<O>>,
-    seat: Arc<Seat>,
+    seat: Arc<Seat<O>>,
 }
 
 /// What a crew brought back.
@@ -36,21 +35,24 @@ pub(super) struct Report<O> {
 pub(super) struct Harvest<O> {
     /// Each with the index of its item, in no order between items.
     pub(super) given: Vec<(usize, O)>,
-    /// The items that made no progress; what they gave before stands in `given`.
+    /// The items that made no progress, rising; what they gave before stands in `given`.
     pub(super) stuck: Vec<usize>,
 }
 
-enum Message<O> {
-    Gave(usize, O),
-    Done(usize),
-}
-
 /// One thread, as the one who waits sees it.
-struct Seat {
+struct Seat<O> {
     began: Instant,
+    /// `usize::MAX` between two items.
     item: AtomicUsize,
     beat_ms: AtomicU64,
     left_behind: AtomicBool,
+    /// Emptied once: when the thread ends or is left behind. Nothing slow happens while it is locked.
+    basket: Mutex<Basket<O>>,
+}
+
+struct Basket<O> {
+    given: Vec<(usize, O)>,
+    finished: Vec<usize>,
 }
 
 struct Job<I, F> {
@@ -68,27 +70,35 @@ impl<O> Report<O> {
     /// Hands over a part of the answer, which is progress.
     pub(super) fn give(&self, part: O) {
         self.seat.beat();
-        // Nobody listens any more only when this item was given up.
-        let _ = self.sender.send(Message::Gave(self.item, part));
+        self.seat.with_basket(|basket| basket.given.push((self.item, part)));
     }
 }
 
-impl Seat {
+impl<O> Seat<O> {
     fn beat(&self) {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.beat_ms.store(now, Ordering::Relaxed);
     }
 
     fn is_stuck(&self, patience: Duration) -> bool {
-        let silent = self
-            .began
-            .elapsed()
-            .saturating_sub(Duration::from_millis(self.beat_ms.load(Ordering::Relaxed)));
+        let last = Duration::from_millis(self.beat_ms.load(Ordering::Relaxed));
+        let silent = self.began.elapsed().saturating_sub(last);
         self.item.load(Ordering::Acquire) != usize::MAX && silent > patience
+    }
+
+    fn with_basket<T>(&self, f: impl FnOnce(&mut Basket<O>) -> T) -> T {
+        f(&mut self.basket.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<I, F> Job<I, F> {
+    fn has_more(&self) -> bool {
+        self.next.load(Ordering::Acquire) < self.items.len()
     }
 }
 
 impl Crew {
+    /// A crew that gives up what makes no progress for so long.
     pub(super) fn new(patience: Duration) -> Self {
         Self {
             hanging: Arc::new(AtomicUsize::new(0)),
@@ -109,128 +119,91 @@ impl Crew {
             next: AtomicUsize::new(0),
             work,
         });
-        let (sender, receiver) = channel();
+        let mut given = Vec::with_capacity(total);
+        let mut finished = vec![false; total];
+        let mut empty = |seat: &Seat<O>| {
+            seat.with_basket(|basket| {
+                given.append(&mut basket.given);
+                for item in basket.finished.drain(..) {
+                    finished[item] = true;
+                }
+            });
+        };
+        let (ended, ends) = channel();
         let hands = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(HANDS)
             .min(total);
-        let mut seats = Vec::new();
-        for _ in 0..hands {
-            if self.hanging.load(Ordering::Acquire) < LEFT_BEHIND {
-                seats.extend(self.hire(&job, &sender));
-            }
-        }
-        let mut waiting = Waiting {
-            harvest: Harvest {
-                given: Vec::with_capacity(total),
-                stuck: Vec::new(),
-            },
-            open: vec![true; total],
-            left: total,
-        };
-        let mut checked = Instant::now();
-        while waiting.left > 0 {
-            waiting.take_from(&receiver, self.patience / 8);
-            if checked.elapsed() < self.patience / 8 {
+        let mut seats: Vec<Arc<Seat<O>>> = (0..hands).filter_map(|_| self.hire(&job, &ended)).collect();
+        while !seats.is_empty() {
+            if let Ok(seat) = ends.recv_timeout(self.patience / 8) {
+                empty(&seat);
+                seats.retain(|other| !Arc::ptr_eq(other, &seat));
                 continue;
             }
-            checked = Instant::now();
-            let before = seats.len();
-            seats.retain(|seat: &Arc<Seat>| {
-                if !seat.is_stuck(self.patience) {
-                    return true;
-                }
-                seat.left_behind.store(true, Ordering::Release);
+            let (stuck, working) = seats.into_iter().partition(|seat| seat.is_stuck(self.patience));
+            seats = working;
+            let stuck: Vec<Arc<Seat<O>>> = stuck;
+            for seat in stuck {
                 self.hanging.fetch_add(1, Ordering::AcqRel);
-                waiting.give_up(seat.item.load(Ordering::Acquire));
-                false
-            });
-            for _ in seats.len()..before.max(usize::from(before == 0)) {
-                if self.hanging.load(Ordering::Acquire) < LEFT_BEHIND {
-                    seats.extend(self.hire(&job, &sender));
+                seat.left_behind.store(true, Ordering::Release);
+                empty(&seat);
+                if job.has_more() {
+                    seats.extend(self.hire(&job, &ended));
                 }
-            }
-            if seats.is_empty() {
-                waiting.give_up_rest();
             }
         }
-        waiting.harvest
+        // Nobody begins what nobody waits for.
+        job.next.store(total, Ordering::Release);
+        let stuck = (0..total).filter(|item| !finished[*item]).collect();
+        Harvest { given, stuck }
     }
 
-    fn hire<I, O, F>(&self, job: &Arc<Job<I, F>>, sender: &Sender<Message<O>>) -> Option<Arc<Seat>>
+    /// Another thread for the job; none when too many hang.
+    fn hire<I, O, F>(&self, job: &Arc<Job<I, F>>, ended: &Sender<Arc<Seat<O>>>) -> Option<Arc<Seat<O>>>
     where
         I: Send + Sync + 'static,
         O: Send + 'static,
         F: Fn(&I, &Report<O>) + Send + Sync + 'static,
     {
+        if self.hanging.load(Ordering::Acquire) >= LEFT_BEHIND {
+            return None;
+        }
         let seat = Arc::new(Seat {
             began: Instant::now(),
             item: AtomicUsize::new(usize::MAX),
             beat_ms: AtomicU64::new(0),
             left_behind: AtomicBool::new(false),
+            basket: Mutex::new(Basket {
+                given: Vec::new(),
+                finished: Vec::new(),
+            }),
         });
-        let (job, sender, own, hanging) = (job.clone(), sender.clone(), seat.clone(), self.hanging.clone());
+        let (job, ended, own, hanging) = (job.clone(), ended.clone(), seat.clone(), self.hanging.clone());
         let body = move || {
-            loop {
+            while !own.left_behind.load(Ordering::Acquire) {
                 let item = job.next.fetch_add(1, Ordering::AcqRel);
                 let Some(input) = job.items.get(item) else {
-                    own.item.store(usize::MAX, Ordering::Release);
-                    return;
+                    break;
                 };
                 own.beat();
                 own.item.store(item, Ordering::Release);
                 let report = Report {
                     item,
-                    sender: sender.clone(),
                     seat: own.clone(),
                 };
                 (job.work)(input, &report);
-                let told = sender.send(Message::Done(item));
-                if own.left_behind.load(Ordering::Acquire) {
-                    hanging.fetch_sub(1, Ordering::AcqRel);
-                    return;
-                }
-                if told.is_err() {
-                    return;
-                }
+                own.with_basket(|basket| basket.finished.push(item));
+                own.item.store(usize::MAX, Ordering::Release);
             }
+            if own.left_behind.load(Ordering::Acquire) {
+                hanging.fetch_sub(1, Ordering::AcqRel);
+            }
+            // Nobody listens any more when this thread was left behind.
+            let _ = ended.send(own);
         };
         let spawned = std::thread::Builder::new().name("look".to_owned()).spawn(body);
         spawned.is_ok().then_some(seat)
-    }
-}
-
-/// What the one who waits still expects.
-struct Waiting<O> {
-    harvest: Harvest<O>,
-    open: Vec<bool>,
-    left: usize,
-}
-
-impl<O> Waiting<O> {
-    fn take_from(&mut self, receiver: &Receiver<Message<O>>, wait: Duration) {
-        match receiver.recv_timeout(wait) {
-            Ok(Message::Gave(item, part)) if self.open[item] => self.harvest.given.push((item, part)),
-            Ok(Message::Done(item)) if self.open[item] => {
-                self.open[item] = false;
-                self.left -= 1;
-            }
-            Ok(_) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-        }
-    }
-
-    fn give_up(&mut self, item: usize) {
-        if self.open.get(item).copied() == Some(true) {
-            self.open[item] = false;
-            self.left -= 1;
-            self.harvest.stuck.push(item);
-        }
-    }
-
-    fn give_up_rest(&mut self) {
-        for item in 0..self.open.len() {
-            self.give_up(item);
-        }
     }
 }
 

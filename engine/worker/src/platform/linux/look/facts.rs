@@ -137,7 +137,7 @@ fn own_chain(proc: &Proc, gaps: &mut Gaps) -> Result<Vec<u32>, HostError> {
     let mut parents = std::collections::HashMap::new();
     let mut bytes = Vec::new();
     for pid in proc.pids(gaps)? {
-        let read = proc.pid(pid).and_then(|dir| dir.read(c"stat", 4096, &mut bytes));
+        let read = proc.pid(pid).and_then(|dir| dir.read_piece(c"stat", 4096, &mut bytes));
         if let (Ok(true), Some(stat)) = (read, parse_stat(&bytes)) {
             parents.insert(pid, stat.ppid);
         }

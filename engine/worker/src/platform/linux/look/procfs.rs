@@ -20,6 +20,9 @@ const PROC_MAGIC: u64 = 0x9fa0;
 /// The longest table of `/proc` that is read.
 pub(super) const TABLE_BYTES: usize = 64 << 20;
 
+/// The bytes of the first read of a small file.
+const PIECE: usize = 4096;
+
 /// The process file system.
 pub(super) struct Proc {
     root: OwnedFd,
@@ -140,6 +143,19 @@ impl PidDir {
     pub(super) fn read(&self, name: &CStr, limit: usize, out: &mut Vec<u8>) -> Result<bool, Errno> {
         let fd = openat(&self.fd, name, READ, Mode::empty())?;
         read_up_to(&fd, limit, out)
+    }
+
+    /// The same for a file that the kernel writes in one piece, such as stat: what does not fill the buffer is all.
+    pub(super) fn read_piece(&self, name: &CStr, limit: usize, out: &mut Vec<u8>) -> Result<bool, Errno> {
+        out.clear();
+        out.reserve(PIECE);
+        let fd = openat(&self.fd, name, READ, Mode::empty())?;
+        let count = retry_on_intr(|| rustix::io::read(&fd, spare_capacity(out)))?;
+        if count < PIECE.min(limit) {
+            return Ok(true);
+        }
+        drop(fd);
+        self.read(name, limit, out)
     }
 
     /// Where one of its links points, in the kernel's words.

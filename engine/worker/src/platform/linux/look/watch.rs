@@ -210,7 +210,7 @@ impl Watcher {
             };
             let mut bytes = Vec::new();
             let read = self.proc.pid(pid).and_then(|dir| {
-                dir.read(c"stat", 4096, &mut bytes)?;
+                dir.read_piece(c"stat", 4096, &mut bytes)?;
                 self.proc.behind_executable(pid)
             });
             // It may have become another between the two looks.

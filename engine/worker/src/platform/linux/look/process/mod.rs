@@ -84,7 +84,7 @@ pub(super) fn processes(scene: &Arc<Scene>, query: &ProcessesQuery) -> Result<Ob
     if query.sample_ms > 0 {
         let mut bytes = Vec::new();
         for pid in asked(&mut Gaps::default())? {
-            let read = proc.pid(pid).and_then(|dir| dir.read(c"stat", 4096, &mut bytes));
+            let read = proc.pid(pid).and_then(|dir| dir.read_piece(c"stat", 4096, &mut bytes));
             if let (Ok(true), Some(stat)) = (read, parse_stat(&bytes)) {
                 before.insert(pid, Sample::of(&stat));
             }
@@ -193,17 +193,17 @@ impl Reader {
     fn row(&self, pid: u32, gaps: &mut Gaps, beat: &dyn Fn()) -> Result<Row, NoRow> {
         let dir = self.proc.pid(pid)?;
         let mut bytes = Vec::with_capacity(4096);
-        dir.read(c"stat", 4096, &mut bytes)?;
+        dir.read_piece(c"stat", 4096, &mut bytes)?;
         let stat = parse_stat(&bytes).ok_or(NoRow::Malformed)?;
         let cpu_centi = (self.ask.sample_ms > 0).then(|| self.cpu_centi(pid, &stat));
-        dir.read(c"status", 64 << 10, &mut bytes)?;
+        dir.read_piece(c"status", 64 << 10, &mut bytes)?;
         let status = parse_status(&bytes);
         // A thread has a directory too, but is no process.
         if status.tgid.is_some_and(|tgid| tgid != pid) {
             return Err(NoRow::Errno(Errno::SRCH));
         }
         let uid = status.uid.ok_or(NoRow::Malformed)?;
-        let cgroup = match dir.read(c"cgroup", 64 << 10, &mut bytes) {
+        let cgroup = match dir.read_piece(c"cgroup", 64 << 10, &mut bytes) {
             Ok(_) => HostBytes::new(parse_cgroup(&bytes)),
             Err(_) => HostBytes::default(),
         };
@@ -293,7 +293,7 @@ impl Reader {
         beat: &dyn Fn(),
     ) -> Result<(), NoRow> {
         let object = pid_object(process.pid);
-        match dir.read(c"cmdline", limits::ARGV_READ, bytes) {
+        match dir.read_piece(c"cmdline", limits::ARGV_READ, bytes) {
             Ok(true) => {}
             Ok(false) => gaps.note("argv", object.clone(), GapReason::Cut),
             Err(errno @ (Errno::SRCH | Errno::NOENT)) => return Err(errno.into()),
@@ -374,13 +374,13 @@ impl Reader {
 fn shows_nothing(dir: &PidDir) -> bool {
     let mut bytes = Vec::new();
     if !dir
-        .read(c"cmdline", 4096, &mut bytes)
+        .read_piece(c"cmdline", 4096, &mut bytes)
         .is_ok_and(|_| pieces(&bytes).next().is_none())
     {
         return false;
     }
     let runs = !matches!(dir.link(c"exe"), Err(Errno::NOENT | Errno::SRCH));
-    let read = dir.read(c"stat", 4096, &mut bytes);
+    let read = dir.read_piece(c"stat", 4096, &mut bytes);
     let stat = read.ok().and_then(|_| parse_stat(&bytes));
     runs && stat.is_some_and(|stat| !matches!(stat.state, 'Z' | 'X' | 'x'))
 }

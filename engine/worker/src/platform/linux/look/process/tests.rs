@@ -350,3 +350,26 @@ fn a_process_whose_first_thread_ended_is_no_zombie() {
     assert!(process.net_namespace.is_some());
     assert!(gaps.is_empty(), "{gaps:?}");
 }
+
+#[test]
+fn a_script_of_another_mount_namespace_is_named_through_its_process() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "needs root, to mount: run the tests as root"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().to_str().unwrap();
+    let inside = "mount -t tmpfs none \"$0\" && echo 'read line; exit 0' > \"$0/x.sh\" && exec sh \"$0/x.sh\"";
+    let arguments = ["--mount", "--propagation", "private", "--", "sh", "-c", inside, place];
+    let child = start(Command::new("unshare").args(arguments));
+    let (process, gaps) = settled(&child, everything(), |process| process.script.is_some());
+    let script = process.script.unwrap();
+    assert_eq!(
+        script.path.to_string(),
+        format!("/proc/{}/root{place}/x.sh", child.0.id())
+    );
+    assert_eq!(script.mount.to_string(), format!("/proc/{}/root{place}", child.0.id()));
+    assert_eq!(script.sha256, Some(Digest::of(b"read line; exit 0\n")));
+    assert!(!dir.path().join("x.sh").exists());
+    assert!(gaps.is_empty(), "{gaps:?}");
+}

@@ -28,12 +28,12 @@ fn watched(query: WatchQuery) -> Observed<Watched> {
 fn a_quiet_watch_covers_its_time_and_goes_on_where_it_ended() {
     let first = watched(nothing(250)).value;
     assert!(first.sightings.is_empty());
-    assert!((250..1000).contains(&first.covered_ms), "{}", first.covered_ms);
+    assert!((250..5000).contains(&first.covered_ms), "{}", first.covered_ms);
     assert_eq!(first.missed_ms, 0);
     std::thread::sleep(Duration::from_millis(30));
     let cursor = Some(first.cursor.clone());
     let second = watched(WatchQuery { cursor, ..nothing(0) }).value;
-    assert!((30..1000).contains(&second.missed_ms), "{}", second.missed_ms);
+    assert!((30..5000).contains(&second.missed_ms), "{}", second.missed_ms);
     let cursor = Some(WatchCursor {
         boot_id: "another".to_owned(),
         ..first.cursor
