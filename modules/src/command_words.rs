@@ -315,13 +315,11 @@ impl Reader<'_> {
         };
         let mut words = &words[..];
         while let Some((first, rest)) = words.split_first() {
-            if !first.quoted && KEYWORDS.contains(&&first.bytes[..]) {
-                words = rest;
-            } else if command.take_setting(first) {
-                words = rest;
-            } else {
+            let keyword = !first.quoted && KEYWORDS.contains(&&first.bytes[..]);
+            if !keyword && !command.take_setting(first) {
                 break;
             }
+            words = rest;
         }
         let Some((first, rest)) = words.split_first() else {
             if !command.loads.is_empty() {

@@ -13,13 +13,17 @@ pub mod file_remove;
 pub mod host_facts;
 pub mod lines_remove;
 pub mod net_sockets;
+mod outbound;
 pub mod preload_list;
+pub mod presence;
 pub mod process_kill;
 pub mod process_list;
 pub mod process_row;
 mod questions;
 mod shell_text;
 pub mod starter;
+pub mod verify_gone;
+pub mod verify_quiet;
 
 pub use condemned_list::Proposed;
 pub use duration_param::{DurationError, DurationParam};
@@ -37,5 +41,7 @@ pub fn all() -> Vec<Module> {
         Module::responder(lines_remove::LinesRemove),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),
+        Module::collector(verify_gone::VerifyGone),
+        Module::collector(verify_quiet::VerifyQuiet),
     ]
 }
