@@ -8,9 +8,9 @@ use deminer_engine::module::ModuleError;
 use deminer_worker::query::{Coverage, FileId, Ownership, Peer, Process, ProcessesQuery, Socket};
 use deminer_worker::text::{Digest, HostPath, Wide};
 
-use crate::presence::{Remnant, Seen};
 use crate::process_list::packages_of;
 use crate::questions;
+use crate::remnant::{Remnant, Seen};
 
 /// What was there when the watch began: what it does later is its business as before.
 #[derive(Debug, Clone, Default)]

@@ -14,8 +14,9 @@ use deminer_worker::query::{Coverage, ProcessesQuery};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::presence::{self, Content, Remnant, Sought};
+use crate::presence::{self, Content, Sought};
 use crate::questions;
+use crate::remnant::Remnant;
 
 /// `verify.gone`.
 pub struct VerifyGone;

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration_param::DurationParam;
 use crate::outbound::{self, Before};
-use crate::presence::{self, Content, Remnant, Seen, Sought};
+use crate::presence::{self, Content, Sought};
+use crate::remnant::{Remnant, Seen};
 use crate::{cron_list, preload_list, questions};
 
 /// `verify.quiet`.
