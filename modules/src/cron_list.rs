@@ -18,7 +18,7 @@ use deminer_worker::text::{HostBytes, HostPath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::command_words::{simple_commands_at, started_files};
+use crate::command_words::{resolved, simple_commands_at, started_files};
 use crate::crontab::{CronLine, UserField, parse_crontab};
 use crate::questions;
 use crate::starter::{Place, Starter};
@@ -130,7 +130,7 @@ async fn linked(host: &dyn HostView, coverage: &mut Coverage) -> Result<Vec<(Hos
     for folder in &FOLDERS {
         let path = HostPath::from(folder.path);
         // An absent folder is ordinary; one that cannot be read stands in the coverage of its files already.
-        let entries = match questions::list(host, path).await {
+        let entries = match questions::list(host, path.clone()).await {
             Ok(entries) => entries.value,
             Err(error) => {
                 questions::gap_of(error)?;
@@ -139,11 +139,8 @@ async fn linked(host: &dyn HostView, coverage: &mut Coverage) -> Result<Vec<(Hos
         };
         links.extend(entries.into_iter().filter_map(|entry| match entry {
             Entry::Present(stat) if stat.kind == FileKind::Link => {
-                let target = stat.link_target?;
-                match target.as_bytes().first() {
-                    Some(b'/') => Some((stat.path, target)),
-                    _ => Some((stat.path.clone(), stat.path.parent()?.join(target.as_bytes()))),
-                }
+                let target = resolved(stat.link_target?.as_bytes(), Some(&path), true);
+                Some((stat.path, HostPath::new(target.as_bytes())))
             }
             _ => None,
         }));

@@ -11,15 +11,22 @@ mod duration_param;
 pub mod evidence_keep;
 pub mod file_remove;
 pub mod host_facts;
+mod known_programs;
 pub mod lines_remove;
 pub mod net_sockets;
+mod option_words;
+mod outbound;
 pub mod preload_list;
+mod presence;
 pub mod process_kill;
 pub mod process_list;
 pub mod process_row;
 mod questions;
+pub mod remnant;
 mod shell_text;
 pub mod starter;
+pub mod verify_gone;
+pub mod verify_quiet;
 
 pub use condemned_list::Proposed;
 pub use duration_param::{DurationError, DurationParam};
@@ -37,5 +44,7 @@ pub fn all() -> Vec<Module> {
         Module::responder(lines_remove::LinesRemove),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),
+        Module::collector(verify_gone::VerifyGone),
+        Module::collector(verify_quiet::VerifyQuiet),
     ]
 }

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn names_of_a_line() {
-        let rows: [(&str, &[u8], &[&[u8]]); 8] = [
+        type Row = (&'static str, &'static [u8], &'static [&'static [u8]]);
+        let rows: [Row; 8] = [
             ("one", b"/lib/a.so", &[b"/lib/a.so"]),
             (
                 "blank, tab, colon",

@@ -1,0 +1,428 @@
+//! Verify over a host made of data: what is there still, what comes back, and what only looks like it.
+
+mod stub;
+
+use deminer_engine::finding::{Bearing, Condemned};
+use deminer_engine::module::Ran;
+use deminer_worker::query::{FileKind, HostError, Ownership, Peer, Process, Query, Sighting, WatchedLine};
+use deminer_worker::text::{Digest, HostBytes, HostPath};
+use serde_json::{Value, json};
+use stub::{Scene, StubHost, condemned_file, condemned_line, condemned_process, process, run, socket, stat};
+
+const SPOOL: &str = "/var/spool/cron/crontabs/deploy";
+const CRONTAB: &str = "0 3 * * * backup\n*/5 * * * * /tmp/.x/run\n";
+
+fn miner(pid: u32) -> Process {
+    process(pid, "/tmp/.x/run", b"miner", &["run"])
+}
+
+fn perl(pid: u32, argv: &[&str]) -> Process {
+    process(pid, "/usr/bin/perl", b"perl", argv)
+}
+
+fn owned(package: &str) -> Ownership {
+    Ownership::Owned {
+        package: package.to_owned(),
+    }
+}
+
+fn peer(address: &str) -> Peer {
+    Peer {
+        address: address.to_owned(),
+        port: 3333,
+    }
+}
+
+/// A clean host: the miner, its file and its line are gone.
+fn cleaned() -> Scene {
+    Scene::default()
+        .file(SPOOL, "0 3 * * * backup\n")
+        .file("/usr/bin/perl", "perl")
+        .owned("/usr/bin/perl", owned("perl-base"))
+        .runs(process(1, "/usr/lib/systemd/systemd", b"systemd", &["/sbin/init"]))
+}
+
+fn incident() -> Vec<Condemned> {
+    vec![
+        condemned_process(&miner(30)),
+        condemned_process(&perl(31, &["perl", "/tmp/.x/guard.pl"])),
+        condemned_file("/tmp/.x/run", "miner"),
+        condemned_line(SPOOL, CRONTAB, 2),
+    ]
+}
+
+async fn gone(scene: Scene) -> Value {
+    let with = json!({ "artifacts": incident() });
+    let ran = run("verify.gone", &scene.host(), with).await.expect("a look");
+    assert!(ran.findings.is_empty());
+    ran.output
+}
+
+async fn quiet(host: &StubHost, window: &str) -> Ran {
+    let with = json!({
+        "artifacts": incident(),
+        "remotes": [peer("198.51.100.7")],
+        "window": window,
+    });
+    run("verify.quiet", host, with).await.expect("an outcome")
+}
+
+/// The word, the covered time, and each row's kind and certainty.
+fn word(ran: &Ran) -> String {
+    let rows: Vec<String> = ran.output["rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| {
+            format!(
+                "{}{}",
+                row["seen"].as_str().expect("a kind"),
+                if row["certain"] == true { "!" } else { "?" }
+            )
+        })
+        .collect();
+    let text = format!(
+        "{} {} {}",
+        ran.output["seen"].as_str().expect("a word"),
+        ran.output["covered_ms"],
+        rows.join(" ")
+    );
+    text.trim_end().to_owned()
+}
+
+fn bearings(ran: &Ran) -> Vec<Bearing> {
+    ran.findings.iter().map(|finding| finding.bearing).collect()
+}
+
+fn watches(host: &StubHost) -> Vec<u64> {
+    let asked = host.asked.lock().expect("no panic");
+    asked
+        .iter()
+        .filter_map(|query| match query {
+            Query::Watch(watch) => Some(watch.for_ms),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn gone_says_what_is_still_there() {
+    let there = cleaned()
+        .runs(miner(30))
+        .runs(miner(77))
+        .runs(perl(31, &["perl", "/tmp/.x/guard.pl"]))
+        .file("/tmp/.x/run", "miner")
+        .file(SPOOL, CRONTAB);
+    insta::assert_json_snapshot!(gone(there).await);
+}
+
+#[tokio::test]
+async fn gone_is_silent_about_what_only_looks_like_it() {
+    let mut zombie = miner(30);
+    zombie.state = "Z".to_owned();
+    // The pid of the miner, another process.
+    let mut heir = process(30, "/usr/sbin/cron", b"cron", &["cron"]);
+    heir.start_ticks.0 += 1;
+    let alike = cleaned()
+        .runs(zombie)
+        .runs(heir)
+        .runs(perl(80, &["perl", "/usr/bin/ack"]))
+        .file("/tmp/.x/run", "a harmless file of that name")
+        .file(SPOOL, "0 3 * * * backup\n# */5 * * * * /tmp/.x/run\n");
+    assert_eq!(gone(alike).await, json!({"found": false, "rows": []}));
+}
+
+#[tokio::test]
+async fn gone_never_takes_an_unreadable_place_for_an_empty_one() {
+    let mut unread = cleaned().file("/tmp/.x/run", "miner");
+    unread.files.get_mut("/tmp/.x/run").expect("is there").stat.sha256 = None;
+    let mut hidden = process(40, "/tmp/x", b"?", &["x"]);
+    hidden.exe = None;
+    insta::assert_json_snapshot!(gone(unread.runs(hidden)).await);
+}
+
+#[tokio::test]
+async fn a_quiet_window_is_said_with_its_length() {
+    let host = cleaned().host();
+    let ran = quiet(&host, "25s").await;
+    assert_eq!(word(&ran), "clean 25000");
+    assert_eq!(watches(&host), [10_000, 10_000, 5_000]);
+    insta::assert_json_snapshot!(ran.findings);
+}
+
+#[tokio::test]
+async fn time_that_nobody_watched_does_not_count() {
+    let host = cleaned().host_that(|_, _| Ok((Vec::new(), 60_000)));
+    let ran = quiet(&host, "1m").await;
+    assert_eq!(word(&ran), "cannot_say 30000");
+    assert_eq!(bearings(&ran), [Bearing::Quiet]);
+    assert_eq!(ran.findings[0].fields["covered_ms"], "30000");
+}
+
+#[tokio::test]
+async fn a_lost_link_is_never_quiet() {
+    let host = cleaned().host_that(|_, turn| match turn {
+        0 => Ok((Vec::new(), 0)),
+        _ => Err(HostError::Lost {
+            why: "the link ended".to_owned(),
+        }),
+    });
+    let ran = quiet(&host, "1m").await;
+    assert_eq!(word(&ran), "cannot_say 10000");
+    assert!(ran.findings.is_empty());
+    assert!(ran.coverage.material().next().is_some());
+}
+
+#[tokio::test]
+async fn what_a_watch_sees_ends_it() {
+    type Case = (&'static str, fn(&mut Scene) -> Sighting, &'static str);
+    let cases: [Case; 5] = [
+        (
+            "a process",
+            |scene| {
+                scene.processes.push(miner(77));
+                sighting(&miner(77))
+            },
+            "returned 20000 executable!",
+        ),
+        (
+            "a process that ended again",
+            |_| sighting(&miner(77)),
+            "returned 20000 executable!",
+        ),
+        (
+            "a file",
+            |scene| {
+                scene.put("/tmp/.x/run", "another miner");
+                Sighting::File {
+                    stat: stat("/tmp/.x/run", b"another miner"),
+                }
+            },
+            "returned 20000 file!",
+        ),
+        (
+            "a line",
+            |scene| {
+                scene.put(SPOOL, CRONTAB);
+                Sighting::Line {
+                    line: WatchedLine {
+                        path: HostPath::from(SPOOL),
+                        line: HostBytes::from("*/5 * * * * /tmp/.x/run"),
+                    },
+                }
+            },
+            "returned 20000 line!",
+        ),
+        (
+            "a connection",
+            |scene| {
+                scene
+                    .sockets
+                    .push(socket(40_000, Some(("198.51.100.7", 3333)), "established", &[1]));
+                Sighting::Connected {
+                    remote: peer("198.51.100.7"),
+                    owners: vec![1],
+                }
+            },
+            "returned 20000 connection!",
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let host = cleaned().host_that(move |scene, turn| {
+            let sightings = if turn == 1 { vec![change(scene)] } else { Vec::new() };
+            Ok((sightings, 0))
+        });
+        let ran = quiet(&host, "10m").await;
+        assert_eq!(word(&ran), expected, "{name}");
+        assert_eq!(bearings(&ran), [Bearing::Returned], "{name}");
+        assert_eq!(watches(&host).len(), 2, "{name}");
+    }
+}
+
+fn sighting(process: &Process) -> Sighting {
+    Sighting::Running {
+        pid: process.pid,
+        start_ticks: process.start_ticks,
+        ppid: process.ppid,
+        sha256: process.exe.as_ref().and_then(|exe| exe.sha256).expect("hashed"),
+        comm: process.comm.clone(),
+    }
+}
+
+#[tokio::test]
+async fn what_a_watch_sees_may_be_harmless() {
+    type Case = (&'static str, fn(&mut Scene) -> Vec<Sighting>);
+    let cases: [Case; 4] = [
+        ("the interpreter at other work", |scene| {
+            scene.processes.push(perl(80, &["perl", "/usr/bin/ack"]));
+            vec![sighting(&perl(80, &["perl", "/usr/bin/ack"]))]
+        }),
+        ("a file that its package put back", |scene| {
+            scene.put("/tmp/.x/run", "packaged");
+            scene.packages.insert("/tmp/.x/run".to_owned(), owned("run"));
+            vec![Sighting::File {
+                stat: stat("/tmp/.x/run", b"packaged"),
+            }]
+        }),
+        ("a directory of that name", |scene| {
+            scene.put("/tmp/.x/run", "");
+            scene.files.get_mut("/tmp/.x/run").expect("is there").stat.kind = FileKind::Directory;
+            vec![Sighting::File {
+                stat: stat("/tmp/.x/run", b""),
+            }]
+        }),
+        ("a connection that nobody holds any more", |scene| {
+            let mut left = socket(40_000, Some(("198.51.100.7", 3333)), "fin_wait1", &[]);
+            left.inode.0 = 0;
+            scene.sockets.push(left);
+            vec![Sighting::Connected {
+                remote: peer("198.51.100.7"),
+                owners: Vec::new(),
+            }]
+        }),
+    ];
+    for (name, change) in cases {
+        let host = cleaned().host_that(move |scene, turn| {
+            let sightings = if turn == 0 { change(scene) } else { Vec::new() };
+            Ok((sightings, 0))
+        });
+        let ran = quiet(&host, "30s").await;
+        assert_eq!(word(&ran), "clean 30000", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_interpreter_is_known_by_its_command_line() {
+    let host = cleaned().host_that(|scene, turn| {
+        if turn == 1 {
+            scene.processes.push(perl(90, &["perl", "/tmp/.x/guard.pl"]));
+        }
+        Ok((Vec::new(), 0))
+    });
+    let ran = quiet(&host, "10m").await;
+    assert_eq!(word(&ran), "returned 20000 executable!");
+    let asked = host.asked.lock().expect("no panic");
+    let first = asked.iter().find_map(|query| match query {
+        Query::Watch(watch) => Some(watch.executables.clone()),
+        _ => None,
+    });
+    assert_eq!(first, Some(vec![Digest::of(b"miner")]));
+}
+
+#[tokio::test]
+async fn what_the_last_look_finds_came_back() {
+    type Case = (&'static str, fn(&mut Scene), &'static str);
+    let cases: [Case; 8] = [
+        (
+            "a line that starts the file",
+            |scene| scene.put("/etc/cron.d/x", "@daily root /tmp/.x/run -q\n"),
+            "returned 10000 starter!",
+        ),
+        (
+            "the line in another file",
+            |scene| scene.put("/var/spool/cron/crontabs/root", "*/5 * * * * /tmp/.x/run\n"),
+            "returned 10000 starter!",
+        ),
+        (
+            "a library",
+            |scene| scene.put("/etc/ld.so.preload", "/tmp/.x/run\n"),
+            "returned 10000 starter!",
+        ),
+        (
+            "another line of cron",
+            |scene| scene.put("/etc/cron.d/x", "@daily root /usr/bin/backup\n"),
+            "clean 10000",
+        ),
+        (
+            "a new program that calls out",
+            |scene| {
+                scene.processes.push(process(50, "/tmp/new", b"new", &["new"]));
+                scene
+                    .sockets
+                    .push(socket(40_001, Some(("203.0.113.5", 443)), "syn_sent", &[50]));
+            },
+            "returned 10000 outbound!",
+        ),
+        (
+            "a packaged program that calls out",
+            |scene| {
+                scene.processes.push(perl(51, &["perl", "-v"]));
+                scene
+                    .sockets
+                    .push(socket(40_001, Some(("203.0.113.5", 443)), "established", &[51]));
+            },
+            "clean 10000",
+        ),
+        (
+            "somebody who calls in",
+            |scene| {
+                scene.processes.push(process(50, "/opt/app", b"new", &["new"]));
+                scene.sockets.push(socket(8080, None, "listen", &[50]));
+                scene
+                    .sockets
+                    .push(socket(8080, Some(("203.0.113.5", 50_000)), "established", &[50]));
+            },
+            "clean 10000",
+        ),
+        (
+            "a call that nobody owns",
+            |scene| {
+                scene
+                    .sockets
+                    .push(socket(40_001, Some(("203.0.113.5", 443)), "established", &[]));
+            },
+            "cannot_say 10000 outbound?",
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let host = cleaned().host_that(move |scene, _| {
+            change(scene);
+            Ok((Vec::new(), 0))
+        });
+        assert_eq!(word(&quiet(&host, "10s").await), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_ran_and_talked_before_goes_on() {
+    let app = process(50, "/opt/app", b"app", &["app"]);
+    let host = cleaned()
+        .runs(app)
+        .talks(socket(40_001, Some(("203.0.113.5", 5432)), "established", &[50]))
+        .host_that(|scene, _| {
+            scene.processes.push(process(51, "/opt/app", b"app", &["app", "-w"]));
+            scene
+                .sockets
+                .push(socket(40_002, Some(("203.0.113.6", 5432)), "established", &[51]));
+            Ok((Vec::new(), 0))
+        });
+    assert_eq!(word(&quiet(&host, "10s").await), "clean 10000");
+}
+
+#[tokio::test]
+async fn a_line_left_for_a_person_did_not_come_back_but_is_not_quiet() {
+    let host = cleaned()
+        .file("/etc/cron.d/mixed", "@daily root backup; /tmp/.x/run\n")
+        .host();
+    let ran = quiet(&host, "10s").await;
+    assert_eq!(word(&ran), "cannot_say 10000 starter?");
+    assert_eq!(bearings(&ran), [Bearing::Review]);
+}
+
+#[tokio::test]
+async fn what_never_went_is_told_before_any_watch() {
+    let host = cleaned().runs(miner(30)).host();
+    let ran = quiet(&host, "10m").await;
+    assert_eq!(word(&ran), "returned 0 process!");
+    assert!(watches(&host).is_empty());
+    assert_eq!(ran.findings[0].sentence(), "pid 30 `run` still runs");
+}
+
+#[tokio::test]
+async fn a_window_out_of_range_is_refused() {
+    let with = json!({"artifacts": [], "window": "0s"});
+    let error = run("verify.quiet", &cleaned().host(), with)
+        .await
+        .expect_err("too short");
+    assert_eq!(error.to_string(), "parameter `window`: `0s` is outside of 1s to 7d");
+}
