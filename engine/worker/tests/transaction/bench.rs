@@ -14,22 +14,22 @@ use deminer_worker::query::{Answer, Entry, ProcessesQuery, Query};
 use deminer_worker::serve::{Controller, serve};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
-pub const CRONTAB: &str = "/var/spool/cron/crontabs/deploy";
-pub const JOURNAL: &str = "/var/tmp/.deminer-0123456789abcdef0123456789abcdef";
-pub const BAD_LINE: &str = "* * * * * /tmp/.x/guard >/dev/null 2>&1";
+pub(crate) const CRONTAB: &str = "/var/spool/cron/crontabs/deploy";
+pub(crate) const JOURNAL: &str = "/var/tmp/.deminer-0123456789abcdef0123456789abcdef";
+pub(crate) const BAD_LINE: &str = "* * * * * /tmp/.x/guard >/dev/null 2>&1";
 
 /// What the controller heard.
 #[derive(Debug, Default)]
-pub struct Heard {
-    pub events: Vec<TransactionEvent>,
+pub(crate) struct Heard {
+    pub(crate) events: Vec<TransactionEvent>,
     /// Evidence by digest, as it was taken.
-    pub vault: BTreeMap<Digest, Vec<u8>>,
-    pub committed: bool,
+    pub(crate) vault: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) committed: bool,
 }
 
 /// How a test's controller behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub(crate) enum Manner {
     /// Keeps, commits, listens to the end.
     Good,
     /// Goes away when everything is ready.
@@ -39,7 +39,7 @@ pub enum Manner {
 }
 
 /// Runs one transaction on the host and gives what was heard. A worker that a fault kills ends it.
-pub fn transact(host: &Simulated, begin: &Begin, manner: Manner) -> Heard {
+pub(crate) fn transact(host: &Simulated, begin: &Begin, manner: Manner) -> Heard {
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
     let worker = host.clone();
     let thread = std::thread::spawn(move || {
@@ -96,7 +96,7 @@ fn listen(stream: &UnixStream, begin: &Begin, manner: Manner) -> Heard {
 }
 
 /// The processes of the host, hashed.
-pub fn processes(host: &Simulated) -> Vec<deminer_worker::query::Process> {
+pub(crate) fn processes(host: &Simulated) -> Vec<deminer_worker::query::Process> {
     let query = Query::Processes(ProcessesQuery {
         digest: true,
         ..ProcessesQuery::default()
@@ -122,7 +122,7 @@ fn file(host: &Simulated, path: &str) -> FileTarget {
 }
 
 /// The orders for the sample host: guardian and miner, the crontab line, copy, guard, configuration, immutable dropper.
-pub fn orders(host: &Simulated) -> HostOrders {
+pub(crate) fn orders(host: &Simulated) -> HostOrders {
     let Answer::Host(facts) = host.answer(&Query::Host {}).expect("facts").value else {
         panic!("facts")
     };
@@ -248,7 +248,7 @@ pub fn orders(host: &Simulated) -> HostOrders {
 }
 
 /// The orders with a full approval.
-pub fn approved(orders: &HostOrders) -> Begin {
+pub(crate) fn approved(orders: &HostOrders) -> Begin {
     let line = serde_json::to_string(orders).expect("orders are written");
     let header = "{\"format\":1}".to_owned();
     let hash = Digest::of(line.as_bytes());

@@ -19,9 +19,16 @@ fn assert_benign(before: &Snapshot, after: &Snapshot, case: &str) {
         .iter()
         .filter(|(path, _)| !path.is_below(&den) && **path != HostPath::from(CRONTAB))
     {
-        let now = after.files.get(path).unwrap_or_else(|| panic!("{case}: {path} is gone"));
+        let now = after
+            .files
+            .get(path)
+            .unwrap_or_else(|| panic!("{case}: {path} is gone"));
         if file.kind == FileKind::Directory {
-            assert_eq!((now.id, now.mode, now.owner, now.flags), (file.id, file.mode, file.owner, file.flags), "{case}: {path}");
+            assert_eq!(
+                (now.id, now.mode, now.owner, now.flags),
+                (file.id, file.mode, file.owner, file.flags),
+                "{case}: {path}"
+            );
         } else {
             assert_eq!(now, file, "{case}: {path}");
         }
