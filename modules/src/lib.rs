@@ -1,4 +1,10 @@
 //! The modules that Deminer ships, one file each, and the list that is the whole truth of what they can do.
 
+pub mod command_words;
+pub mod judge;
+mod places;
 pub mod process_row;
+mod saying;
+mod shell_text;
 pub mod starter;
+pub mod trace;

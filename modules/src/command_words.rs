@@ -1,0 +1,681 @@
+//! What a command would run, by its own words: the programs and the scripts in a line of text for a shell.
+//!
+//! Nothing is expanded and nothing is looked up. What only a shell would know is marked untold, never guessed: a command
+//! that is not told is neither good nor bad. Wrappers (`nohup`, `sudo`, `timeout`, ...) are looked through, `sh -c` and
+//! substitutions are looked into.
+
+use deminer_worker::text::{HostBytes, HostPath};
+
+use crate::shell_text::{Token, Word, tokens};
+
+/// One program with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SimpleCommand {
+    /// What it runs: an absolute path where its words tell one (`cd /a && ./b` is `/a/b`), else the word as it stands.
+    /// Empty where there is only a redirection or a setting.
+    pub program: HostBytes,
+    /// The arguments of the program, quotes taken off.
+    pub arguments: Vec<HostBytes>,
+    /// The file that the program, an interpreter, would run; absolute like `program`. `None` where there is none.
+    pub script: Option<HostBytes>,
+    /// The programs that run it, outermost first: `nohup`, `/bin/sh` of `/bin/sh -c`.
+    pub through: Vec<HostBytes>,
+    /// Libraries and start files that its settings load: `LD_PRELOAD=/a.so` before it.
+    pub loads: Vec<HostBytes>,
+    /// Whether it also runs something that its words do not tell: a variable for a program, code on the command line
+    /// of an interpreter, a shell that reads commands from a pipe, text past the limits.
+    pub untold: bool,
+    /// Whether it is a shell that reads its commands from its input.
+    pub reads_commands: bool,
+}
+
+impl SimpleCommand {
+    /// The absolute paths of what it runs and loads, in the order in which they stand.
+    pub fn files(&self) -> impl Iterator<Item = HostPath> {
+        let program = (!self.program.is_empty()).then_some(&self.program);
+        self.loads
+            .iter()
+            .chain(&self.through)
+            .chain(program)
+            .chain(&self.script)
+            .filter(|file| file.as_bytes().first() == Some(&b'/'))
+            .map(|file| HostPath::new(file.as_bytes()))
+    }
+}
+
+/// The most bytes of one text that are looked at; what goes on is untold.
+pub const TEXT_BYTES: usize = 64 << 10;
+/// The most commands that one text gives; what goes on is untold.
+pub const COMMANDS: usize = 512;
+/// How deep commands in commands are followed; what goes on is untold.
+const DEPTH: u32 = 8;
+
+/// The commands of a text for a shell, in the order in which they stand.
+pub fn simple_commands(text: &[u8]) -> Vec<SimpleCommand> {
+    simple_commands_at(text, None)
+}
+
+/// The same, for a user whose home directory is known: commands start there, and `~` is it.
+pub fn simple_commands_at(text: &[u8], home: Option<&HostPath>) -> Vec<SimpleCommand> {
+    let mut reader = Reader {
+        home,
+        commands: Vec::new(),
+        more: text.len() > TEXT_BYTES,
+    };
+    let text = &text[..text.len().min(TEXT_BYTES)];
+    reader.read(text, home.cloned(), &[], 0);
+    if reader.more {
+        reader.commands.push(SimpleCommand {
+            untold: true,
+            ..SimpleCommand::default()
+        });
+    }
+    reader.commands
+}
+
+/// The absolute paths that these commands run or load, each once, in order.
+pub fn started_files(commands: &[SimpleCommand]) -> Vec<HostPath> {
+    let mut files: Vec<HostPath> = Vec::new();
+    for file in commands.iter().flat_map(SimpleCommand::files) {
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    files
+}
+
+/// A program that runs another one, named in its arguments.
+struct Wrapper {
+    name: &'static str,
+    /// Its options of one letter that take a value, as one string.
+    letters: &'static str,
+    /// Its long options that take a value as the next word.
+    long: &'static [&'static str],
+    /// Words of its own before the command.
+    operands: usize,
+}
+
+const fn wrapper(name: &'static str, letters: &'static str, long: &'static [&'static str], operands: usize) -> Wrapper {
+    Wrapper {
+        name,
+        letters,
+        long,
+        operands,
+    }
+}
+
+const WRAPPERS: &[Wrapper] = &[
+    wrapper("nohup", "", &[], 0),
+    wrapper("exec", "a", &[], 0),
+    wrapper("setsid", "", &[], 0),
+    wrapper("command", "", &[], 0),
+    wrapper("builtin", "", &[], 0),
+    wrapper("nice", "n", &["--adjustment"], 0),
+    wrapper("ionice", "cn", &["--class", "--classdata"], 0),
+    wrapper("timeout", "sk", &["--signal", "--kill-after"], 1),
+    wrapper(
+        "sudo",
+        "ugUhpCrtTDR",
+        &["--user", "--group", "--host", "--prompt", "--chdir"],
+        0,
+    ),
+    wrapper("doas", "uC", &[], 0),
+    wrapper("env", "uCS", &["--unset", "--chdir", "--split-string"], 0),
+    wrapper("stdbuf", "ioe", &["--input", "--output", "--error"], 0),
+    wrapper("chrt", "TPD", &[], 1),
+    wrapper("taskset", "", &[], 1),
+    wrapper("time", "fo", &["--format", "--output"], 0),
+    wrapper("chronic", "", &[], 0),
+    wrapper("cronic", "", &[], 0),
+    wrapper(
+        "flock",
+        "wEc",
+        &["--wait", "--timeout", "--conflict-exit-code", "--command"],
+        1,
+    ),
+    wrapper("busybox", "", &[], 0),
+    wrapper("toybox", "", &[], 0),
+    wrapper(
+        "xargs",
+        "IndPLsEa",
+        &["--max-args", "--max-procs", "--arg-file", "--delimiter"],
+        0,
+    ),
+    wrapper("runuser", "ugGs", &["--user", "--group"], 0),
+    wrapper("watch", "n", &["--interval"], 0),
+    wrapper("unshare", "SGRw", &["--setuid", "--setgid", "--root", "--wd"], 0),
+    wrapper("nsenter", "tSG", &["--target", "--setuid", "--setgid"], 0),
+    wrapper(
+        "systemd-run",
+        "uptMH",
+        &["--unit", "--property", "--uid", "--gid", "--slice", "--description"],
+        0,
+    ),
+    wrapper("systemd-cat", "tp", &["--identifier", "--priority"], 0),
+    wrapper("proot", "rbwk", &[], 0),
+    wrapper("screen", "SctTep", &[], 0),
+];
+
+/// Dynamic loaders run the program that their first argument names (ld.so(8)).
+const LOADER: Wrapper = wrapper("", "", &["--library-path", "--preload", "--audit", "--argv0"], 0);
+
+/// Programs that run a file named by their first argument that is no option.
+struct Interpreter {
+    name: &'static str,
+    /// Options of one letter that take a value.
+    letters: &'static str,
+    /// Options of one letter whose value is the code itself.
+    code: &'static str,
+    /// Long options that take a value as the next word.
+    long: &'static [&'static str],
+}
+
+const fn interpreter(
+    name: &'static str,
+    letters: &'static str,
+    code: &'static str,
+    long: &'static [&'static str],
+) -> Interpreter {
+    Interpreter {
+        name,
+        letters,
+        code,
+        long,
+    }
+}
+
+const INTERPRETERS: &[Interpreter] = &[
+    interpreter("python", "WXQ", "cm", &[]),
+    interpreter("pypy", "WX", "cm", &[]),
+    interpreter("perl", "IMmix", "eE", &[]),
+    interpreter("ruby", "Ir", "e", &[]),
+    interpreter("node", "r", "ep", &["--require", "--import"]),
+    interpreter("nodejs", "r", "ep", &["--require", "--import"]),
+    interpreter("deno", "", "", &[]),
+    interpreter("bun", "", "e", &[]),
+    interpreter("php", "dcz", "rBRE", &[]),
+    interpreter("lua", "l", "e", &[]),
+    interpreter("luajit", "l", "e", &[]),
+    interpreter("tclsh", "", "", &[]),
+    interpreter("expect", "", "c", &[]),
+    interpreter(
+        "java",
+        "",
+        "",
+        &["-cp", "-classpath", "--class-path", "-p", "--module-path"],
+    ),
+    interpreter("make", "CI", "", &[]),
+];
+
+const SHELLS: [&str; 11] = [
+    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "rbash", "fish", "csh", "tcsh",
+];
+
+/// Of programs that give the value of `-c` to a shell: `su`, `runuser`, and with one operand `flock`, `script`.
+const HANDED: Options = Options {
+    values: "uUgGswEItOBm",
+    long: &["--user", "--group", "--shell", "--wait", "--timeout"],
+    code: "c",
+    long_code: &["--command", "--session-command"],
+    operands: 2,
+};
+
+const SHELL: Options = Options {
+    values: "oO",
+    long: &["--rcfile", "--init-file"],
+    code: "c",
+    long_code: &["--command"],
+    operands: 0,
+};
+
+const ENV: Options = Options {
+    values: "uC",
+    long: &["--unset", "--chdir"],
+    code: "S",
+    long_code: &["--split-string"],
+    operands: 0,
+};
+
+/// Words of the shell's own grammar that stand before a command.
+const KEYWORDS: [&[u8]; 13] = [
+    b"if", b"then", b"elif", b"else", b"fi", b"while", b"until", b"do", b"done", b"!", b"{", b"}", b"coproc",
+];
+
+/// Settings whose value is loaded or run by the program they stand before.
+const LOADING: [&[u8]; 5] = [b"LD_PRELOAD", b"LD_AUDIT", b"BASH_ENV", b"ENV", b"PERL5DB"];
+
+/// What stands between two operators.
+#[derive(Default)]
+struct Simple {
+    words: Vec<Word>,
+    input: Option<Input>,
+}
+
+enum Input {
+    File(Word),
+    Text(Word),
+}
+
+struct Reader<'a> {
+    home: Option<&'a HostPath>,
+    commands: Vec<SimpleCommand>,
+    more: bool,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, text: &[u8], cwd: Option<HostPath>, through: &[HostBytes], depth: u32) {
+        if depth > DEPTH || self.commands.len() >= COMMANDS {
+            self.more = true;
+            return;
+        }
+        let mut cwd = cwd;
+        let mut outer: Vec<Option<HostPath>> = Vec::new();
+        let mut simple = Simple::default();
+        let mut expects: Option<Token> = None;
+        for token in tokens(text, self.home) {
+            match token {
+                Token::Word(word) => match expects.take() {
+                    None => simple.words.push(word),
+                    Some(Token::ReadFrom) => simple.input = Some(Input::File(word)),
+                    Some(Token::ReadText) => simple.input = Some(Input::Text(word)),
+                    Some(_) => {}
+                },
+                Token::ReadFrom | Token::ReadText | Token::Redirect => expects = Some(token),
+                Token::Next | Token::Pipe => self.finish(&mut simple, &mut cwd, through, depth),
+                Token::Open => {
+                    self.finish(&mut simple, &mut cwd, through, depth);
+                    if outer.len() < TEXT_BYTES / 64 {
+                        outer.push(cwd.clone());
+                    }
+                }
+                Token::Close => {
+                    self.finish(&mut simple, &mut cwd, through, depth);
+                    if let Some(before) = outer.pop() {
+                        cwd = before;
+                    }
+                }
+            }
+        }
+        self.finish(&mut simple, &mut cwd, through, depth);
+    }
+
+    /// Takes in one simple command, and what its words make run.
+    fn finish(&mut self, simple: &mut Simple, cwd: &mut Option<HostPath>, through: &[HostBytes], depth: u32) {
+        let Simple { words, input } = std::mem::take(simple);
+        let input_word = match &input {
+            Some(Input::File(word) | Input::Text(word)) => Some(word),
+            None => None,
+        };
+        for inner in words.iter().chain(input_word).flat_map(|word| &word.inner) {
+            self.read(inner, cwd.clone(), through, depth + 1);
+        }
+        let mut command = SimpleCommand {
+            through: through.to_vec(),
+            ..SimpleCommand::default()
+        };
+        let mut words = &words[..];
+        while let Some((first, rest)) = words.split_first() {
+            if !first.quoted && KEYWORDS.contains(&&first.bytes[..]) {
+                words = rest;
+            } else if command.take_setting(first) {
+                words = rest;
+            } else {
+                break;
+            }
+        }
+        let Some((first, rest)) = words.split_first() else {
+            if !command.loads.is_empty() {
+                self.push(command);
+            }
+            return;
+        };
+        if !first.quoted && matches!(&first.bytes[..], b"for" | b"select" | b"case" | b"function" | b"esac") {
+            return;
+        }
+        if first.bytes == b"cd" || first.bytes == b"pushd" {
+            let target = rest.iter().find(|word| !word.bytes.starts_with(b"-"));
+            *cwd = match target {
+                None if rest.is_empty() => self.home.cloned(),
+                None => None,
+                Some(word) if word.untold => None,
+                Some(word) => Some(HostPath::new(resolved(&word.bytes, cwd.as_ref(), true).as_bytes()))
+                    .filter(|path| path.as_bytes().first() == Some(&b'/')),
+            };
+        }
+        self.program(command, words, input.as_ref(), cwd, depth);
+    }
+
+    fn push(&mut self, command: SimpleCommand) {
+        if self.commands.len() >= COMMANDS {
+            self.more = true;
+        } else {
+            self.commands.push(command);
+        }
+    }
+
+    /// Looks through wrappers until a program is met that runs no other.
+    fn program(
+        &mut self,
+        mut command: SimpleCommand,
+        mut words: &[Word],
+        input: Option<&Input>,
+        cwd: &Option<HostPath>,
+        depth: u32,
+    ) {
+        loop {
+            let Some((first, rest)) = words.split_first() else {
+                return self.push(command);
+            };
+            let program = resolved(&first.bytes, cwd.as_ref(), false);
+            let name = base_name(&first.bytes);
+            let handed = match name {
+                "su" | "runuser" => split_options(rest, &HANDED).code,
+                "flock" | "script" => split_options(rest, &Options { operands: 1, ..HANDED }).code,
+                _ if SHELLS.contains(&name) => split_options(rest, &SHELL).code,
+                _ => None,
+            };
+            if let Some((word, text)) = handed {
+                command.untold |= word.untold || first.untold;
+                command.through.push(program);
+                return self.nested(command, text, cwd, depth);
+            }
+            let joined = match name {
+                "eval" => Some((&b""[..], rest)),
+                "env" => {
+                    let split = split_options(rest, &ENV);
+                    split.code.map(|(_, text)| (text, split.rest))
+                }
+                _ => None,
+            };
+            if let Some((text, more)) = joined {
+                let mut text = text.to_vec();
+                for word in more {
+                    text.push(b' ');
+                    text.extend_from_slice(&word.bytes);
+                }
+                command.untold |= rest.iter().any(|word| word.untold);
+                command.through.push(program);
+                return self.nested(command, &text, cwd, depth);
+            }
+            let wrapper = match is_loader(name) {
+                true => Some(&LOADER),
+                false => WRAPPERS.iter().find(|wrapper| wrapper.name == name),
+            };
+            let Some(wrapper) = wrapper else {
+                return self.last_program(command, words, input, cwd, depth);
+            };
+            let options = Options {
+                values: wrapper.letters,
+                long: wrapper.long,
+                ..Options::default()
+            };
+            let mut behind = split_options(rest, &options).rest;
+            behind = behind.get(wrapper.operands..).unwrap_or(&[]);
+            while let Some((word, rest)) = behind.split_first()
+                && command.take_setting(word)
+            {
+                behind = rest;
+            }
+            if behind.is_empty() {
+                return self.last_program(command, words, input, cwd, depth);
+            }
+            command.untold |= first.untold;
+            command.through.push(program);
+            words = behind;
+        }
+    }
+
+    /// The commands of a text, each reached through `command`; what is untold of it is untold of the first of them.
+    fn nested(&mut self, command: SimpleCommand, text: &[u8], cwd: &Option<HostPath>, depth: u32) {
+        let before = self.commands.len();
+        self.read(text, cwd.clone(), &command.through, depth + 1);
+        match self.commands.get_mut(before) {
+            Some(first) => {
+                first.untold |= command.untold;
+                first.loads.extend(command.loads);
+            }
+            None => self.push(SimpleCommand {
+                untold: true,
+                ..command
+            }),
+        }
+    }
+
+    fn last_program(
+        &mut self,
+        mut command: SimpleCommand,
+        words: &[Word],
+        input: Option<&Input>,
+        cwd: &Option<HostPath>,
+        depth: u32,
+    ) {
+        let Some((first, rest)) = words.split_first() else {
+            return self.push(command);
+        };
+        let name = base_name(&first.bytes);
+        command.program = resolved(&first.bytes, cwd.as_ref(), false);
+        command.untold |= first.untold;
+        command.arguments = rest.iter().map(|word| HostBytes::new(&word.bytes[..])).collect();
+        let mut script = match INTERPRETERS.iter().find(|i| i.name == stem(name)) {
+            Some(interpreter) => interpreter.script(rest),
+            None if matches!(name, "." | "source") => rest.first(),
+            None if SHELLS.contains(&name) => {
+                let behind = split_options(rest, &SHELL).rest;
+                let asks = |word: &Word| matches!(&word.bytes[..], b"--version" | b"--help");
+                let reads = behind.is_empty() || rest.iter().any(|word| word.bytes == b"-s");
+                command.reads_commands = reads && !rest.iter().any(asks);
+                behind.first().filter(|_| !reads)
+            }
+            None => None,
+        };
+        let interprets = INTERPRETERS.iter().any(|i| i.name == stem(name));
+        let mut given: Option<&[u8]> = None;
+        match input {
+            Some(Input::File(word)) if command.reads_commands || (interprets && script.is_none()) => {
+                command.reads_commands = false;
+                script = Some(word);
+            }
+            Some(Input::Text(word)) if command.reads_commands => given = Some(&word.bytes),
+            _ => {}
+        }
+        command.untold |= command.reads_commands || (interprets && script.is_none());
+        if let Some(script) = script {
+            command.untold |= script.untold || script.bytes == b"-";
+            command.script = Some(resolved(&script.bytes, cwd.as_ref(), true));
+        }
+        let through: Vec<HostBytes> = command.through.iter().chain([&command.program]).cloned().collect();
+        self.push(command);
+        if let Some(text) = given {
+            self.read(text, cwd.clone(), &through, depth + 1);
+        }
+    }
+}
+
+impl Interpreter {
+    /// The file that it would run; `None` where the code stands in the arguments or comes from the input.
+    fn script<'a>(&self, arguments: &'a [Word]) -> Option<&'a Word> {
+        match self.name {
+            "java" => return value_after(arguments, b"-jar"),
+            "make" => return value_after(arguments, b"-f"),
+            "php" => {
+                if let Some(file) = value_after(arguments, b"-f") {
+                    return Some(file);
+                }
+            }
+            _ => {}
+        }
+        let options = Options {
+            values: self.letters,
+            long: self.long,
+            code: self.code,
+            long_code: &["--eval", "--print"],
+            operands: 0,
+        };
+        let split = split_options(arguments, &options);
+        split.rest.first().filter(|_| split.code.is_none())
+    }
+}
+
+impl SimpleCommand {
+    /// Takes a `NAME=value` that stands before a program; `false` where the word is none.
+    fn take_setting(&mut self, word: &Word) -> bool {
+        let Some(at) = word.bytes.iter().position(|b| *b == b'=') else {
+            return false;
+        };
+        let (name, value) = (&word.bytes[..at], &word.bytes[at + 1..]);
+        let named = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        if name.is_empty() || name[0].is_ascii_digit() || !name.iter().all(named) {
+            return false;
+        }
+        if LOADING.contains(&name) {
+            self.untold |= word.untold;
+            let files = value
+                .split(|b| matches!(b, b':' | b' '))
+                .filter(|file| !file.is_empty());
+            self.loads.extend(files.map(HostBytes::new));
+        }
+        true
+    }
+}
+
+/// An absolute path where the word and the directory tell one, without `.` and `..`; else the word as it stands.
+///
+/// A word without a slash is a file only where `is_file`; as a program it is looked up in `PATH`.
+fn resolved(word: &[u8], cwd: Option<&HostPath>, is_file: bool) -> HostBytes {
+    let whole = match (word.first(), cwd) {
+        (Some(b'/'), _) => word.to_vec(),
+        (Some(_), Some(cwd)) if is_file || word.contains(&b'/') => cwd.join(word).as_bytes().to_vec(),
+        _ => return HostBytes::new(word),
+    };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in whole.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let mut path = Vec::with_capacity(whole.len());
+    for part in parts {
+        path.push(b'/');
+        path.extend_from_slice(part);
+    }
+    if path.is_empty() {
+        path.push(b'/');
+    }
+    HostBytes::new(path)
+}
+
+/// The last component as text; empty where it is none that a program of ours to know could have.
+fn base_name(word: &[u8]) -> &str {
+    let name = word.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    std::str::from_utf8(name).unwrap_or_default()
+}
+
+/// The name without a version: `python3.11` is `python`.
+fn stem(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-')
+}
+
+fn is_loader(name: &str) -> bool {
+    name.starts_with("ld-linux") || name.starts_with("ld-musl") || name == "ld.so"
+}
+
+/// What the options of a program are.
+#[derive(Default)]
+struct Options {
+    /// Letters that take a value, glued or as the next word.
+    values: &'static str,
+    /// Long options that take the next word.
+    long: &'static [&'static str],
+    /// Letters whose value is code.
+    code: &'static str,
+    /// Long options whose value is code.
+    long_code: &'static [&'static str],
+    /// Words that may stand between the options.
+    operands: usize,
+}
+
+/// Arguments, the options taken off.
+struct Split<'a> {
+    /// The word and the bytes in it that are code.
+    code: Option<(&'a Word, &'a [u8])>,
+    /// What stands behind the options, or behind the code.
+    rest: &'a [Word],
+}
+
+fn is_option(word: &Word) -> bool {
+    word.bytes.len() > 1 && matches!(word.bytes[0], b'-' | b'+')
+}
+
+fn split_options<'a>(words: &'a [Word], options: &Options) -> Split<'a> {
+    let mut operands = options.operands;
+    let mut at = 0;
+    let behind = |at: usize| words.get(at..).unwrap_or(&[]);
+    let named = |names: &[&str], word: &Word| names.iter().any(|name| name.as_bytes() == word.bytes);
+    while let Some(word) = words.get(at) {
+        if !is_option(word) {
+            if operands == 0 {
+                break;
+            }
+            operands -= 1;
+            at += 1;
+            continue;
+        }
+        at += 1;
+        if word.bytes == b"--" {
+            break;
+        }
+        if named(options.long_code, word) {
+            let code = words.get(at).map(|code| (code, &code.bytes[..]));
+            return Split {
+                code,
+                rest: behind(at + 1),
+            };
+        }
+        if named(options.long, word) {
+            at += 1;
+            continue;
+        }
+        if word.bytes.starts_with(b"--") {
+            continue;
+        }
+        for (place, letter) in word.bytes.iter().enumerate().skip(1) {
+            if options.code.as_bytes().contains(letter) {
+                let next = words[at..]
+                    .iter()
+                    .position(|word| !is_option(word))
+                    .map(|more| at + more);
+                return match next {
+                    Some(next) => Split {
+                        code: Some((&words[next], &words[next].bytes)),
+                        rest: behind(next + 1),
+                    },
+                    None => Split {
+                        code: Some((word, &word.bytes[place + 1..])),
+                        rest: behind(at),
+                    },
+                };
+            }
+            if options.values.as_bytes().contains(letter) {
+                at += usize::from(place + 1 == word.bytes.len());
+                break;
+            }
+        }
+    }
+    Split {
+        code: None,
+        rest: behind(at),
+    }
+}
+
+fn value_after<'a>(words: &'a [Word], option: &[u8]) -> Option<&'a Word> {
+    let at = words.iter().position(|word| word.bytes == option)?;
+    words.get(at + 1)
+}
+
+#[cfg(test)]
+#[path = "command_words_tests.rs"]
+mod tests;
