@@ -4,8 +4,14 @@
 //! that is not told is neither good nor bad. Wrappers (`nohup`, `sudo`, `timeout`, ...) are looked through, `sh -c` and
 //! substitutions are looked into.
 
+use std::collections::BTreeSet;
+
 use deminer_worker::text::{HostBytes, HostPath};
 
+use crate::known_programs::{
+    ENV, HANDED, INTERPRETERS, KEYWORDS, LOADER, LOADING, SHELL, SHELLS, WRAPPERS, is_loader, stem,
+};
+use crate::option_words::{Options, split_options};
 use crate::shell_text::{Token, Word, tokens};
 
 /// One program with its arguments.
@@ -49,6 +55,8 @@ pub const TEXT_BYTES: usize = 64 << 10;
 pub const COMMANDS: usize = 512;
 /// How deep commands in commands are followed; what goes on is untold.
 const DEPTH: u32 = 8;
+/// The most programs that one command goes through, and the most files that its settings load.
+const WORDS: usize = 16;
 
 /// The commands of a text for a shell, in the order in which they stand.
 pub fn simple_commands(text: &[u8]) -> Vec<SimpleCommand> {
@@ -75,174 +83,10 @@ pub fn simple_commands_at(text: &[u8], home: Option<&HostPath>) -> Vec<SimpleCom
 
 /// The absolute paths that these commands run or load, each once, in order.
 pub fn started_files(commands: &[SimpleCommand]) -> Vec<HostPath> {
-    let mut files: Vec<HostPath> = Vec::new();
-    for file in commands.iter().flat_map(SimpleCommand::files) {
-        if !files.contains(&file) {
-            files.push(file);
-        }
-    }
-    files
+    let mut met = BTreeSet::new();
+    let files = commands.iter().flat_map(SimpleCommand::files);
+    files.filter(|file| met.insert(file.clone())).collect()
 }
-
-/// A program that runs another one, named in its arguments.
-struct Wrapper {
-    name: &'static str,
-    /// Its options of one letter that take a value, as one string.
-    letters: &'static str,
-    /// Its long options that take a value as the next word.
-    long: &'static [&'static str],
-    /// Words of its own before the command.
-    operands: usize,
-}
-
-const fn wrapper(name: &'static str, letters: &'static str, long: &'static [&'static str], operands: usize) -> Wrapper {
-    Wrapper {
-        name,
-        letters,
-        long,
-        operands,
-    }
-}
-
-const WRAPPERS: &[Wrapper] = &[
-    wrapper("nohup", "", &[], 0),
-    wrapper("exec", "a", &[], 0),
-    wrapper("setsid", "", &[], 0),
-    wrapper("command", "", &[], 0),
-    wrapper("builtin", "", &[], 0),
-    wrapper("nice", "n", &["--adjustment"], 0),
-    wrapper("ionice", "cn", &["--class", "--classdata"], 0),
-    wrapper("timeout", "sk", &["--signal", "--kill-after"], 1),
-    wrapper(
-        "sudo",
-        "ugUhpCrtTDR",
-        &["--user", "--group", "--host", "--prompt", "--chdir"],
-        0,
-    ),
-    wrapper("doas", "uC", &[], 0),
-    wrapper("env", "uCS", &["--unset", "--chdir", "--split-string"], 0),
-    wrapper("stdbuf", "ioe", &["--input", "--output", "--error"], 0),
-    wrapper("chrt", "TPD", &[], 1),
-    wrapper("taskset", "", &[], 1),
-    wrapper("time", "fo", &["--format", "--output"], 0),
-    wrapper("chronic", "", &[], 0),
-    wrapper("cronic", "", &[], 0),
-    wrapper(
-        "flock",
-        "wEc",
-        &["--wait", "--timeout", "--conflict-exit-code", "--command"],
-        1,
-    ),
-    wrapper("busybox", "", &[], 0),
-    wrapper("toybox", "", &[], 0),
-    wrapper(
-        "xargs",
-        "IndPLsEa",
-        &["--max-args", "--max-procs", "--arg-file", "--delimiter"],
-        0,
-    ),
-    wrapper("runuser", "ugGs", &["--user", "--group"], 0),
-    wrapper("watch", "n", &["--interval"], 0),
-    wrapper("unshare", "SGRw", &["--setuid", "--setgid", "--root", "--wd"], 0),
-    wrapper("nsenter", "tSG", &["--target", "--setuid", "--setgid"], 0),
-    wrapper(
-        "systemd-run",
-        "uptMH",
-        &["--unit", "--property", "--uid", "--gid", "--slice", "--description"],
-        0,
-    ),
-    wrapper("systemd-cat", "tp", &["--identifier", "--priority"], 0),
-    wrapper("proot", "rbwk", &[], 0),
-    wrapper("screen", "SctTep", &[], 0),
-];
-
-/// Dynamic loaders run the program that their first argument names (ld.so(8)).
-const LOADER: Wrapper = wrapper("", "", &["--library-path", "--preload", "--audit", "--argv0"], 0);
-
-/// Programs that run a file named by their first argument that is no option.
-struct Interpreter {
-    name: &'static str,
-    /// Options of one letter that take a value.
-    letters: &'static str,
-    /// Options of one letter whose value is the code itself.
-    code: &'static str,
-    /// Long options that take a value as the next word.
-    long: &'static [&'static str],
-}
-
-const fn interpreter(
-    name: &'static str,
-    letters: &'static str,
-    code: &'static str,
-    long: &'static [&'static str],
-) -> Interpreter {
-    Interpreter {
-        name,
-        letters,
-        code,
-        long,
-    }
-}
-
-const INTERPRETERS: &[Interpreter] = &[
-    interpreter("python", "WXQ", "cm", &[]),
-    interpreter("pypy", "WX", "cm", &[]),
-    interpreter("perl", "IMmix", "eE", &[]),
-    interpreter("ruby", "Ir", "e", &[]),
-    interpreter("node", "r", "ep", &["--require", "--import"]),
-    interpreter("nodejs", "r", "ep", &["--require", "--import"]),
-    interpreter("deno", "", "", &[]),
-    interpreter("bun", "", "e", &[]),
-    interpreter("php", "dcz", "rBRE", &[]),
-    interpreter("lua", "l", "e", &[]),
-    interpreter("luajit", "l", "e", &[]),
-    interpreter("tclsh", "", "", &[]),
-    interpreter("expect", "", "c", &[]),
-    interpreter(
-        "java",
-        "",
-        "",
-        &["-cp", "-classpath", "--class-path", "-p", "--module-path"],
-    ),
-    interpreter("make", "CI", "", &[]),
-];
-
-const SHELLS: [&str; 11] = [
-    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "rbash", "fish", "csh", "tcsh",
-];
-
-/// Of programs that give the value of `-c` to a shell: `su`, `runuser`, and with one operand `flock`, `script`.
-const HANDED: Options = Options {
-    values: "uUgGswEItOBm",
-    long: &["--user", "--group", "--shell", "--wait", "--timeout"],
-    code: "c",
-    long_code: &["--command", "--session-command"],
-    operands: 2,
-};
-
-const SHELL: Options = Options {
-    values: "oO",
-    long: &["--rcfile", "--init-file"],
-    code: "c",
-    long_code: &["--command"],
-    operands: 0,
-};
-
-const ENV: Options = Options {
-    values: "uC",
-    long: &["--unset", "--chdir"],
-    code: "S",
-    long_code: &["--split-string"],
-    operands: 0,
-};
-
-/// Words of the shell's own grammar that stand before a command.
-const KEYWORDS: [&[u8]; 13] = [
-    b"if", b"then", b"elif", b"else", b"fi", b"while", b"until", b"do", b"done", b"!", b"{", b"}", b"coproc",
-];
-
-/// Settings whose value is loaded or run by the program they stand before.
-const LOADING: [&[u8]; 5] = [b"LD_PRELOAD", b"LD_AUDIT", b"BASH_ENV", b"ENV", b"PERL5DB"];
 
 /// What stands between two operators.
 #[derive(Default)]
@@ -315,13 +159,11 @@ impl Reader<'_> {
         };
         let mut words = &words[..];
         while let Some((first, rest)) = words.split_first() {
-            if !first.quoted && KEYWORDS.contains(&&first.bytes[..]) {
-                words = rest;
-            } else if command.take_setting(first) {
-                words = rest;
-            } else {
+            let keyword = !first.quoted && KEYWORDS.contains(&&first.bytes[..]);
+            if !keyword && !command.take_setting(first) {
                 break;
             }
+            words = rest;
         }
         let Some((first, rest)) = words.split_first() else {
             if !command.loads.is_empty() {
@@ -366,6 +208,10 @@ impl Reader<'_> {
             let Some((first, rest)) = words.split_first() else {
                 return self.push(command);
             };
+            if command.through.len() >= WORDS {
+                command.untold = true;
+                return self.last_program(command, words, input, cwd, depth);
+            }
             let program = resolved(&first.bytes, cwd.as_ref(), false);
             let name = base_name(&first.bytes);
             let handed = match name {
@@ -491,31 +337,6 @@ impl Reader<'_> {
     }
 }
 
-impl Interpreter {
-    /// The file that it would run; `None` where the code stands in the arguments or comes from the input.
-    fn script<'a>(&self, arguments: &'a [Word]) -> Option<&'a Word> {
-        match self.name {
-            "java" => return value_after(arguments, b"-jar"),
-            "make" => return value_after(arguments, b"-f"),
-            "php" => {
-                if let Some(file) = value_after(arguments, b"-f") {
-                    return Some(file);
-                }
-            }
-            _ => {}
-        }
-        let options = Options {
-            values: self.letters,
-            long: self.long,
-            code: self.code,
-            long_code: &["--eval", "--print"],
-            operands: 0,
-        };
-        let split = split_options(arguments, &options);
-        split.rest.first().filter(|_| split.code.is_none())
-    }
-}
-
 impl SimpleCommand {
     /// Takes a `NAME=value` that stands before a program; `false` where the word is none.
     fn take_setting(&mut self, word: &Word) -> bool {
@@ -529,10 +350,12 @@ impl SimpleCommand {
         }
         if LOADING.contains(&name) {
             self.untold |= word.untold;
-            let files = value
+            let mut files = value
                 .split(|b| matches!(b, b':' | b' '))
                 .filter(|file| !file.is_empty());
-            self.loads.extend(files.map(HostBytes::new));
+            let room = WORDS.saturating_sub(self.loads.len());
+            self.loads.extend(files.by_ref().take(room).map(HostBytes::new));
+            self.untold |= files.next().is_some();
         }
         true
     }
@@ -541,7 +364,7 @@ impl SimpleCommand {
 /// An absolute path where the word and the directory tell one, without `.` and `..`; else the word as it stands.
 ///
 /// A word without a slash is a file only where `is_file`; as a program it is looked up in `PATH`.
-fn resolved(word: &[u8], cwd: Option<&HostPath>, is_file: bool) -> HostBytes {
+pub(crate) fn resolved(word: &[u8], cwd: Option<&HostPath>, is_file: bool) -> HostBytes {
     let whole = match (word.first(), cwd) {
         (Some(b'/'), _) => word.to_vec(),
         (Some(_), Some(cwd)) if is_file || word.contains(&b'/') => cwd.join(word).as_bytes().to_vec(),
@@ -572,108 +395,6 @@ fn resolved(word: &[u8], cwd: Option<&HostPath>, is_file: bool) -> HostBytes {
 fn base_name(word: &[u8]) -> &str {
     let name = word.rsplit(|b| *b == b'/').next().unwrap_or_default();
     std::str::from_utf8(name).unwrap_or_default()
-}
-
-/// The name without a version: `python3.11` is `python`.
-fn stem(name: &str) -> &str {
-    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-')
-}
-
-fn is_loader(name: &str) -> bool {
-    name.starts_with("ld-linux") || name.starts_with("ld-musl") || name == "ld.so"
-}
-
-/// What the options of a program are.
-#[derive(Default)]
-struct Options {
-    /// Letters that take a value, glued or as the next word.
-    values: &'static str,
-    /// Long options that take the next word.
-    long: &'static [&'static str],
-    /// Letters whose value is code.
-    code: &'static str,
-    /// Long options whose value is code.
-    long_code: &'static [&'static str],
-    /// Words that may stand between the options.
-    operands: usize,
-}
-
-/// Arguments, the options taken off.
-struct Split<'a> {
-    /// The word and the bytes in it that are code.
-    code: Option<(&'a Word, &'a [u8])>,
-    /// What stands behind the options, or behind the code.
-    rest: &'a [Word],
-}
-
-fn is_option(word: &Word) -> bool {
-    word.bytes.len() > 1 && matches!(word.bytes[0], b'-' | b'+')
-}
-
-fn split_options<'a>(words: &'a [Word], options: &Options) -> Split<'a> {
-    let mut operands = options.operands;
-    let mut at = 0;
-    let behind = |at: usize| words.get(at..).unwrap_or(&[]);
-    let named = |names: &[&str], word: &Word| names.iter().any(|name| name.as_bytes() == word.bytes);
-    while let Some(word) = words.get(at) {
-        if !is_option(word) {
-            if operands == 0 {
-                break;
-            }
-            operands -= 1;
-            at += 1;
-            continue;
-        }
-        at += 1;
-        if word.bytes == b"--" {
-            break;
-        }
-        if named(options.long_code, word) {
-            let code = words.get(at).map(|code| (code, &code.bytes[..]));
-            return Split {
-                code,
-                rest: behind(at + 1),
-            };
-        }
-        if named(options.long, word) {
-            at += 1;
-            continue;
-        }
-        if word.bytes.starts_with(b"--") {
-            continue;
-        }
-        for (place, letter) in word.bytes.iter().enumerate().skip(1) {
-            if options.code.as_bytes().contains(letter) {
-                let next = words[at..]
-                    .iter()
-                    .position(|word| !is_option(word))
-                    .map(|more| at + more);
-                return match next {
-                    Some(next) => Split {
-                        code: Some((&words[next], &words[next].bytes)),
-                        rest: behind(next + 1),
-                    },
-                    None => Split {
-                        code: Some((word, &word.bytes[place + 1..])),
-                        rest: behind(at),
-                    },
-                };
-            }
-            if options.values.as_bytes().contains(letter) {
-                at += usize::from(place + 1 == word.bytes.len());
-                break;
-            }
-        }
-    }
-    Split {
-        code: None,
-        rest: behind(at),
-    }
-}
-
-fn value_after<'a>(words: &'a [Word], option: &[u8]) -> Option<&'a Word> {
-    let at = words.iter().position(|word| word.bytes == option)?;
-    words.get(at + 1)
 }
 
 #[cfg(test)]

@@ -141,6 +141,10 @@ fn started_files_are_absolute_and_once() {
 fn what_is_past_a_limit_is_untold() {
     let long = [&b"a ".repeat(TEXT_BYTES)[..], b"; /tmp/x"].concat();
     let many = b"a;".repeat(COMMANDS + 1);
+    let chain = b"nohup ".repeat(WORDS + 2);
+    assert!(simple_commands(&chain)[0].untold, "chain");
+    let loads = [b"LD_PRELOAD=".to_vec(), b"/a:".repeat(WORDS + 1), b" id".to_vec()].concat();
+    assert!(simple_commands(&loads)[0].untold, "loads");
     let deep = [b"$(".repeat(64), b"/tmp/x".to_vec()].concat();
     for (name, text) in [("long", long), ("many", many), ("deep", deep)] {
         let commands = simple_commands(&text);

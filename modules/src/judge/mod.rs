@@ -99,7 +99,7 @@ impl Analyzer for MinerJudge {
         phases: &[Phase::Decide],
         handbook: "2.1, 5.1",
         not_seen: "what the kernel hides; the memory of a process; the name behind an address",
-        example: "- {id: verdict, use: miner.judge, with: {processes: \"{{ steps.processes.rows }}\", rules: rules/linux.yml}}",
+        example: "{id: verdict, use: miner.judge, with: {processes: \"{{ steps.processes.rows }}\", rules: rules/linux.yml}}",
     };
     type Params = Params;
     type Output = Judged;

@@ -68,10 +68,12 @@ pub(crate) fn weigh(signals: &[Signal], busy: bool, rules: &Rules) -> Weighed {
 
     let proven = points >= rules.needed && classes.len() >= 2 && classes.iter().any(|class| class.speaks_of_mining());
     let telling = mining >= TELLING && !searches || sum(Group::Concealment) >= TELLING;
-    let verdict = match () {
-        () if proven => ProcessVerdict::Miner,
-        () if points >= 0 || telling => ProcessVerdict::Suspect,
-        () => ProcessVerdict::Clean,
+    let verdict = if proven {
+        ProcessVerdict::Miner
+    } else if points >= 0 || telling {
+        ProcessVerdict::Suspect
+    } else {
+        ProcessVerdict::Clean
     };
     Weighed {
         points,

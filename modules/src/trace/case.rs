@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Artifact, Bearing, Finding, FindingId};
 use deminer_worker::action::{FileTarget, LineTarget, Role};
-use deminer_worker::query::{FileStat, FileText, Ownership, Process};
+use deminer_worker::query::{Executable, FileStat, FileText, Ownership, Process};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
 use super::components::{Account, pid_tie};
@@ -31,6 +31,8 @@ pub(super) struct Case {
     pub(super) names: BTreeSet<Vec<u8>>,
     /// Condemned processes, by pid.
     pub(super) pids: BTreeMap<u32, Role>,
+    /// The users of condemned processes.
+    pub(super) uids: BTreeSet<u32>,
 }
 
 /// A statement to be made: its signal, its sentence and the fields of it.
@@ -76,6 +78,7 @@ impl Case {
         ties.extend_from_slice(tied_to);
         let new = self.account.condemn(finding, more, ties);
         self.pids.entry(pid).or_insert(role);
+        self.uids.insert(process.uid);
         new
     }
 
@@ -88,26 +91,29 @@ impl Case {
         self.account.ask(finding, more, tied_to.to_vec());
     }
 
-    /// Takes in the content and the path of what a condemned process runs: copies of it are looked for, and lines that
-    /// start it. Returns what ties to it.
-    pub(super) fn learn_executable(&mut self, process: &Process) -> Vec<String> {
-        let Some(exe) = &process.exe else { return Vec::new() };
-        let mut ties = Vec::new();
-        if let Some(sha256) = exe.sha256 {
-            self.contents.insert(sha256, exe.size);
-            ties.push(format!("content {sha256}"));
-        }
-        if !exe.memfd && exe.path.as_bytes().first() == Some(&b'/') {
-            self.paths.insert(exe.path.clone());
-            if let Some(directory) = exe.path.parent() {
-                if !is_shared(&directory) {
-                    self.homes.insert(directory.clone());
-                }
-                self.beside.insert(directory);
+    /// Takes in the content of what a condemned process runs: files of the same content are looked for.
+    pub(super) fn learn_content(&mut self, exe: &Executable) -> Vec<String> {
+        let Some(sha256) = exe.sha256 else { return Vec::new() };
+        self.contents.insert(sha256, exe.size);
+        vec![format!("content {sha256}")]
+    }
+
+    /// Takes in the path of what a condemned process runs: lines and scripts that start it are looked for.
+    pub(super) fn learn_path(&mut self, path: &HostPath) -> Vec<String> {
+        self.paths.insert(path.clone());
+        if let Some(directory) = path.parent() {
+            if !is_shared(&directory) {
+                self.homes.insert(directory.clone());
             }
-            ties.push(path_tie(&exe.path));
+            self.beside.insert(directory);
         }
-        ties
+        self.tie_to(path)
+    }
+
+    /// Whether a user of a condemned process could have put something of this owner there. What the intruder could not
+    /// change himself, he cannot have us change by a copy, a name or a process of his.
+    pub(super) fn could_place(&self, owner: u32) -> bool {
+        self.uids.contains(&0) || self.uids.contains(&owner)
     }
 
     /// Condemns a file for its own content. `true` where it was not condemned yet.

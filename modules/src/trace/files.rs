@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Limits;
 use super::case::{Case, Words, is_vouched, words_of};
+use super::components::pid_tie;
 use super::look::Look;
 use super::speech::{Speech, speech};
 use crate::starter::Starter;
@@ -20,43 +21,47 @@ const TEXT_BYTES: u64 = 256 << 10;
 const DIRECTORIES: usize = 64;
 const TEXTS: usize = 256;
 
-/// Condemns the file that a condemned process runs, where it is still that file. `placed_by` is the user who must have
-/// been able to put it there; `None` where the file itself is evidence.
-pub(super) async fn condemn_executable(
+/// Takes in what a condemned process runs and condemns the file, where it is still that file. `placed_by` is the user who
+/// must have been able to put it there; `None` where the file's own name is evidence. Returns what ties to it.
+pub(super) async fn take_executable(
     case: &mut Case,
     look: &mut Look<'_>,
     process: &Process,
     placed_by: Option<u32>,
-) -> Result<(), ModuleError> {
-    let Some(exe) = process.exe.as_ref().filter(|exe| !exe.deleted && !exe.memfd) else {
-        return Ok(());
-    };
-    let Some(stat) = look.file(&exe.path).await? else {
-        return Ok(());
-    };
-    if stat.sha256 != exe.sha256 {
-        return Ok(());
-    }
+) -> Result<Vec<String>, ModuleError> {
+    let Some(exe) = &process.exe else { return Ok(Vec::new()) };
+    let named = !exe.memfd && exe.path.as_bytes().first() == Some(&b'/');
+    let here = if named { look.file(&exe.path).await? } else { None };
+    let absent = here.is_none();
+    let own = here.filter(|stat| stat.sha256 == exe.sha256);
     let pid = process.pid.to_string();
     let fields = [("pid", pid.as_bytes())];
-    let ties = [super::components::pid_tie(process.pid)];
-    let vouched = is_vouched(&look.owner(&exe.path).await?, &exe.path);
-    if stat.id == exe.id && !vouched && placed_by.is_none_or(|uid| uid == stat.uid || uid == 0) {
+    let tie = [pid_tie(process.pid)];
+    let placed = |stat: &FileStat| placed_by.is_none_or(|uid| uid == 0 || uid == stat.uid);
+    if let Some(stat) = own.as_ref().filter(|stat| !placed(stat)) {
+        let words = Words {
+            signal: "runs_as_condemned",
+            say: "condemned pid {pid} runs this file, but its user could not have put it there",
+            fields: &fields,
+        };
+        case.ask_file(stat, &words, &tie);
+        return Ok(Vec::new());
+    }
+    let mut ties = case.learn_content(exe);
+    // A name in another mount namespace, or one that something else has by now, is not this file's name.
+    let is_name = own.is_some() || absent && exe.deleted && look.shares_mounts(process);
+    if named && is_name {
+        ties.extend(case.learn_path(&exe.path));
+    }
+    if let Some(stat) = own.filter(|stat| stat.id == exe.id) {
         let words = Words {
             signal: "runs_as_condemned",
             say: "the file that condemned pid {pid} runs",
             fields: &fields,
         };
-        case.condemn_file(&stat, &words, &ties);
-    } else {
-        let words = Words {
-            signal: "runs_as_condemned",
-            say: "pid {pid} is condemned, but its file is not its own: a package's, another's, or another name's",
-            fields: &fields,
-        };
-        case.ask_file(&stat, &words, &ties);
+        case.condemn_file(&stat, &words, &tie);
     }
-    Ok(())
+    Ok(ties)
 }
 
 /// The directories in which copies and scripts of the intruder are looked for.
@@ -119,7 +124,8 @@ async fn same_content(case: &mut Case, look: &mut Look<'_>, files: &[FileStat]) 
         let digest = sha256.short();
         let fields = [("sha256", digest.as_bytes())];
         let named = case.names.contains(path.file_name());
-        if !is_vouched(&look.owner(&path).await?, &path) && (case.is_near(&path) || named) {
+        let near = case.is_near(&path) && case.could_place(stat.uid);
+        if !is_vouched(&look.owner(&path).await?, &path) && (near || named) {
             let words = Words {
                 signal: "same_content",
                 say: "its content is that of a condemned executable, sha256 {sha256}",

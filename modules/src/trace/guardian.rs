@@ -186,17 +186,11 @@ async fn program(
             say: "it runs the content of a condemned executable from {path}",
             fields: &[("path", path)],
         };
-        if !near {
+        if !near || !case.could_place(process.uid) {
             case.ask_process(process, &words, &[], &ties);
             return Ok(false);
         }
-        let new = case.condemn_process(process, role, &words, &[], &ties);
-        if new {
-            let found = case.learn_executable(process);
-            case.condemn_process(process, role, &words, &[], &found);
-            files::condemn_executable(case, look, process, None).await?;
-        }
-        return Ok(new);
+        return condemn(case, look, process, role, &words, &ties).await;
     }
     if !near {
         return Ok(false);
@@ -217,11 +211,22 @@ async fn program(
         case.ask_process(process, &words, &[], &ties);
         return Ok(false);
     }
-    let new = case.condemn_process(process, role, &words, &[], &ties);
+    condemn(case, look, process, role, &words, &ties).await
+}
+
+/// Condemns a process with what it runs, where its own user could have put that there.
+async fn condemn(
+    case: &mut Case,
+    look: &mut Look<'_>,
+    process: &Process,
+    role: Role,
+    words: &Words<'_>,
+    ties: &[String],
+) -> Result<bool, ModuleError> {
+    let new = case.condemn_process(process, role, words, &[], ties);
     if new {
-        let found = case.learn_executable(process);
-        case.condemn_process(process, role, &words, &[], &found);
-        files::condemn_executable(case, look, process, None).await?;
+        let found = files::take_executable(case, look, process, Some(process.uid)).await?;
+        case.condemn_process(process, role, words, &[], &found);
     }
     Ok(new)
 }

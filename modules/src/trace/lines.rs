@@ -14,6 +14,8 @@ use crate::starter::{Place, Starter};
 
 /// The largest library that is read.
 const LIBRARY_BYTES: u32 = 8 << 20;
+/// Directories above a file that are tried as the home of a line's user.
+const HOME_DEPTH: usize = 8;
 /// A shorter name would be found in any library.
 const NAME_BYTES: usize = 4;
 
@@ -68,7 +70,7 @@ async fn whole_file(case: &mut Case, look: &mut Look<'_>, path: &HostPath) -> Re
         return Ok(false);
     };
     let Some(bytes) = words_of(&file) else { return Ok(false) };
-    let (served, whole) = match tenor(bytes, &case.paths) {
+    let (served, whole) = match tenor(bytes, None, &case.paths) {
         Tenor::Condemned(served) => (served, true),
         Tenor::Mixed(served) => (served, false),
         Tenor::Unrelated => match speech(bytes, path.parent().as_ref(), &case.paths) {
@@ -105,9 +107,25 @@ fn is_cron_file(path: &HostPath) -> bool {
     places.iter().any(|place| path.is_below(&HostPath::from(*place)))
 }
 
+/// What a line comes to. Where only its user's home tells which file it starts, the home is the directory from which its
+/// words lead to the file that the crontab's reader found.
+fn line_tenor(case: &Case, starter: &Starter) -> Tenor {
+    let command = starter.command.as_bytes();
+    let plain = tenor(command, None, &case.paths);
+    let found = starter.starts.iter().find(|path| case.paths.contains(*path));
+    let (Tenor::Unrelated, Some(found)) = (&plain, found) else {
+        return plain;
+    };
+    std::iter::successors(found.parent(), HostPath::parent)
+        .take(HOME_DEPTH)
+        .map(|home| tenor(command, Some(&home), &case.paths))
+        .find(|tenor| *tenor != Tenor::Unrelated)
+        .unwrap_or(plain)
+}
+
 fn line(case: &mut Case, starter: &Starter) -> bool {
     let command = starter.command.as_bytes();
-    match tenor(command, &case.paths) {
+    match line_tenor(case, starter) {
         Tenor::Condemned(served) => {
             let words = match pipes_a_download(command) {
                 true => Words {

@@ -113,8 +113,20 @@ impl<'a> Look<'a> {
     /// What packages say of what a process runs.
     pub(super) async fn owner_of_running(&mut self, process: &Process) -> Result<Ownership, ModuleError> {
         match &process.exe {
-            Some(exe) => self.owner(&running_name(process.pid, exe)).await,
+            Some(exe) => {
+                self.owner(&running_name(process.pid, exe, self.shares_mounts(process)))
+                    .await
+            }
             None => Ok(Ownership::Unknown),
+        }
+    }
+
+    /// Whether its paths are the host's own: it lives in the mount namespace of pid 1, as far as the kernel told.
+    pub(super) fn shares_mounts(&self, process: &Process) -> bool {
+        let host = self.processes.get(&1).and_then(|first| first.mount_namespace);
+        match (host, process.mount_namespace) {
+            (Some(host), Some(own)) => host == own,
+            _ => true,
         }
     }
 
@@ -207,9 +219,10 @@ impl<'a> Look<'a> {
     }
 }
 
-/// How the package database is asked for what a process runs: by its path, or through `/proc` where no name leads to it.
-fn running_name(pid: u32, exe: &Executable) -> HostPath {
-    match exe.deleted || exe.memfd {
+/// How the package database is asked for what a process runs: by its path, or through `/proc` where no name of ours leads
+/// to it.
+fn running_name(pid: u32, exe: &Executable, shares_mounts: bool) -> HostPath {
+    match exe.deleted || exe.memfd || !shares_mounts {
         true => HostPath::from(format!("/proc/{pid}/exe").as_str()),
         false => exe.path.clone(),
     }

@@ -14,6 +14,8 @@ mod look;
 mod speech;
 
 #[cfg(test)]
+mod stub;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
@@ -161,7 +163,7 @@ impl Collector for MinerTrace {
         phases: &[Phase::Locate],
         handbook: "2.1.3.2",
         not_seen: "files deeper than the limits; what only a program, not its text, starts; services and keys",
-        example: "- {id: trace, use: miner.trace, with: {verdict: \"{{ steps.verdict }}\", starters: \"{{ steps.starters.rows }}\"}}",
+        example: "{id: trace, use: miner.trace, with: {verdict: \"{{ steps.verdict }}\", starters: \"{{ steps.starters.rows }}\"}}",
     };
     type Params = Params;
     type Output = Traced;
@@ -195,6 +197,7 @@ impl Collector for MinerTrace {
             homes: BTreeSet::new(),
             names: BTreeSet::new(),
             pids: Default::default(),
+            uids: BTreeSet::new(),
         };
         for row in &params.verdict.rows {
             match row.verdict {
@@ -244,28 +247,17 @@ async fn miner(case: &mut Case, look: &mut Look<'_>, row: &JudgedRow) -> Result<
     if is_vouched(&owner, &exe.path) || case.spared.contains(&process.pid) {
         return Ok(());
     }
-    let speaks_of_file = |class: &Class| {
-        matches!(
-            class,
-            Class::Network | Class::Identity | Class::Concealment | Class::Provenance
-        )
-    };
-    let itself = row.classes.iter().any(speaks_of_file);
-    let placed_by = (!itself).then_some(process.uid);
-    if row.classes.contains(&Class::Identity) {
+    case.uids.insert(process.uid);
+    // A name is the file's own; its place, its title and its peers may be the choice of whoever started it.
+    let named = row.classes.contains(&Class::Identity);
+    if named {
         case.names.insert(exe.path.file_name().to_vec());
     }
-    if let Some(uid) = placed_by
-        && uid != 0
-        && !look.file(&exe.path).await?.is_some_and(|stat| stat.uid == uid)
-    {
-        return files::condemn_executable(case, look, process, placed_by).await;
-    }
-    let ties = case.learn_executable(process);
+    let ties = files::take_executable(case, look, process, (!named).then_some(process.uid)).await?;
     if let Some(process) = &now {
         case.condemn_process(process, Role::Miner, &words, &row.findings, &ties);
     }
-    files::condemn_executable(case, look, process, placed_by).await
+    Ok(())
 }
 
 fn suspect(case: &mut Case, row: &JudgedRow) {

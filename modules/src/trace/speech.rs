@@ -242,7 +242,14 @@ fn is_inert(command: &SimpleCommand, condemned: &BTreeSet<HostPath>) -> bool {
     };
     let is_condemned = |word: &[u8]| condemned.contains(&HostPath::new(word));
     match name {
-        b"chmod" | b"chown" | b"rm" | b"touch" => paths().next().is_some() && paths().all(is_condemned),
+        b"chmod" | b"chown" | b"rm" | b"touch" => {
+            let hides = |word: &[u8]| {
+                let directory = HostPath::new(word);
+                directory.file_name().first() == Some(&b'.')
+                    && condemned.iter().any(|path| path.parent().as_ref() == Some(&directory))
+            };
+            paths().next().is_some() && paths().all(|word| is_condemned(word) || name != b"rm" && hides(word))
+        }
         _ if SEEKERS.contains(&name) => command.arguments.iter().any(|word| {
             condemned.iter().any(|path| {
                 let name = path.file_name();
@@ -253,10 +260,26 @@ fn is_inert(command: &SimpleCommand, condemned: &BTreeSet<HostPath>) -> bool {
     }
 }
 
-/// What all commands of a text come to; a text of which something is not told is never condemned whole.
-pub(super) fn tenor(text: &[u8], condemned: &BTreeSet<HostPath>) -> Tenor {
-    let commands = commands_of(text, None);
+/// Whether a text writes to a file by redirection that is no condemned path.
+fn writes_elsewhere(text: &[u8], condemned: &BTreeSet<HostPath>) -> bool {
+    text.split(|b| *b == b'>').skip(1).any(|rest| {
+        let rest = rest.strip_prefix(b"|").unwrap_or(rest).trim_ascii_start();
+        let end = rest
+            .iter()
+            .position(|b| b.is_ascii_whitespace() || matches!(b, b';' | b'|' | b')' | b'}'))
+            .unwrap_or(rest.len());
+        let target = &rest[..end];
+        let harmless = target.is_empty() || target == b"/dev/null" || target.first() == Some(&b'&');
+        !harmless && !condemned.contains(&HostPath::new(target))
+    })
+}
+
+/// What all commands of a text come to; a text of which something is not told is never condemned whole. `cwd` is where it
+/// runs, and what `~` is.
+pub(super) fn tenor(text: &[u8], cwd: Option<&HostPath>, condemned: &BTreeSet<HostPath>) -> Tenor {
+    let commands = commands_of(text, cwd);
     let mut bad: Option<HostPath> = None;
+    let mut inert = false;
     let mut other = false;
     for (at, command) in commands.iter().enumerate() {
         match started(command, condemned) {
@@ -264,9 +287,13 @@ pub(super) fn tenor(text: &[u8], condemned: &BTreeSet<HostPath>) -> Tenor {
                 bad.get_or_insert(path);
                 other |= command.untold;
             }
-            None => other |= !feeds_shell(&commands, at) && !is_inert(command, condemned),
+            None if feeds_shell(&commands, at) => {}
+            None if is_inert(command, condemned) => inert = true,
+            None => other = true,
         }
     }
+    // Whose output a redirection takes is not told: beside an inert command it may serve another purpose.
+    other |= inert && writes_elsewhere(&without_comments(text), condemned);
     match bad {
         None => Tenor::Unrelated,
         Some(path) if other => Tenor::Mixed(path),
@@ -338,7 +365,7 @@ mod tests {
 
     #[test]
     fn lines() {
-        let rows: [(&str, &str); 26] = [
+        let rows: [(&str, &str); 31] = [
             ("/tmp/.x/xmrig", "condemned"),
             ("/tmp/.x/xmrig >/dev/null 2>&1", "condemned"),
             ("nohup /tmp/.x/xmrig -o h:1 &", "condemned"),
@@ -363,6 +390,11 @@ mod tests {
             ("cp /srv/db/customers.ibd /tmp/.x/; /tmp/.x/xmrig", "mixed"),
             ("$X; /tmp/.x/xmrig", "mixed"),
             ("bash -c \"$Y\"; /tmp/.x/xmrig", "mixed"),
+            ("cd /tmp/.x; ./xmrig > /srv/log", "mixed"),
+            (": > /var/log/app.log; /tmp/.x/xmrig", "mixed"),
+            ("sleep 1; /tmp/.x/xmrig >/dev/null 2>&1", "condemned"),
+            ("mkdir -p /tmp/.x; chmod 777 /tmp/.x; /tmp/.x/xmrig", "condemned"),
+            ("chmod 777 /tmp; /tmp/.x/xmrig", "mixed"),
             ("rm -f /tmp/.x/xmrig", "unrelated"),
             ("pkill -f /tmp/.x/xmrig", "unrelated"),
             ("sha256sum /tmp/.x/xmrig >> /root/incident", "unrelated"),
@@ -373,7 +405,7 @@ mod tests {
             ("", "unrelated"),
         ];
         for (line, expected) in rows {
-            let found = match tenor(line.as_bytes(), &condemned()) {
+            let found = match tenor(line.as_bytes(), None, &condemned()) {
                 Tenor::Unrelated => "unrelated",
                 Tenor::Mixed(_) => "mixed",
                 Tenor::Condemned(_) => "condemned",
@@ -440,7 +472,8 @@ mod tests {
         fn no_bytes_panic(text: Vec<u8>, shell in "[a$={}/;&|' \n.xtmp]{0,60}") {
             for text in [&text[..], shell.as_bytes()] {
                 speech(text, None, &condemned());
-                tenor(text, &condemned());
+                tenor(text, None, &condemned());
+                writes_elsewhere(text, &condemned());
                 without_condemned(text, &condemned());
                 pipes_a_download(text);
                 loops(text);

@@ -1,220 +1,17 @@
 //! Traces over a host in memory: what must be condemned, and above all what must not.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-
-use deminer_worker::query::{
-    Answer, Coverage, Entry, FileId, FileKind, FileStat, FileText, HostError, HostFacts, HostIdentity, Observed,
-    OpenFile, Ownership, Query,
-};
+use deminer_worker::query::{OpenFile, Ownership, Query};
 use deminer_worker::text::{Digest, HostBytes, Wide};
 
+use proptest::prelude::*;
+
+use super::stub::Stub;
 use super::*;
-use crate::judge::tests::{EXAMPLE_WALLET, Row, connection, shipped_verdict, starter};
-use crate::process_row::ProcessRow;
+use crate::example_rows::{Row, connection, starter};
+use crate::judge::tests::{EXAMPLE_WALLET, shipped_verdict};
 
 const MINER: &[u8] = b"\x7fELF\0the miner";
 const PERL: &[u8] = b"\x7fELF\0perl of the package";
-
-/// A host: files with their bytes and owners, processes, starters.
-#[derive(Default)]
-struct Stub {
-    files: BTreeMap<HostPath, (FileStat, Vec<u8>)>,
-    owners: BTreeMap<HostPath, Ownership>,
-    rows: Vec<ProcessRow>,
-    starters: Vec<Starter>,
-    sockets: Vec<Socket>,
-    own_chain: Vec<u32>,
-    asked: Mutex<Vec<Query>>,
-}
-
-fn file_stat(path: &str, bytes: &[u8], uid: u32) -> FileStat {
-    let inode = Digest::of(path.as_bytes()).0[..6]
-        .iter()
-        .fold(0u64, |all, byte| all << 8 | u64::from(*byte));
-    FileStat {
-        path: path.into(),
-        mount: "/".into(),
-        kind: FileKind::Regular,
-        id: FileId {
-            dev: Wide(1),
-            inode: Wide(inode),
-        },
-        size: Wide(bytes.len() as u64),
-        mode: 0o755,
-        uid,
-        gid: 0,
-        links: 1,
-        mtime_ns: Wide(0),
-        ctime_ns: Wide(0),
-        btime_ns: None,
-        flags: None,
-        xattrs: Vec::new(),
-        link_target: None,
-        sha256: Some(Digest::of(bytes)),
-    }
-}
-
-impl Stub {
-    fn file(mut self, path: &str, bytes: &[u8]) -> Stub {
-        self.files
-            .insert(path.into(), (file_stat(path, bytes, 0), bytes.to_vec()));
-        self
-    }
-
-    fn file_of(mut self, uid: u32, path: &str, bytes: &[u8]) -> Stub {
-        self.files
-            .insert(path.into(), (file_stat(path, bytes, uid), bytes.to_vec()));
-        self
-    }
-
-    fn owned(mut self, path: &str, owner: Ownership) -> Stub {
-        self.owners.insert(path.into(), owner);
-        self
-    }
-
-    fn packaged(self, path: &str, bytes: &[u8]) -> Stub {
-        let owner = Ownership::Owned {
-            package: "some-package".to_owned(),
-        };
-        self.file(path, bytes).owned(path, owner)
-    }
-
-    /// A process that runs `bytes` from where its row says; its file exists where it was put there.
-    fn process(mut self, row: Row, bytes: &[u8]) -> Stub {
-        let mut row = row.build();
-        let exe = row.process.exe.as_mut().expect("a row runs a file");
-        exe.sha256 = Some(Digest::of(bytes));
-        exe.size = Wide(bytes.len() as u64);
-        exe.id = match self.files.get(&exe.path) {
-            Some((stat, _)) if !exe.deleted => stat.id,
-            _ => file_stat(&format!("gone {}", row.process.pid), bytes, 0).id,
-        };
-        row.process.script = row
-            .process
-            .script
-            .and_then(|script| Some(self.files.get(&script.path)?.0.clone()));
-        let name = match exe.deleted || exe.memfd {
-            true => HostPath::from(format!("/proc/{}/exe", row.process.pid).as_str()),
-            false => exe.path.clone(),
-        };
-        if let Some(owner) = self.owners.get(&name) {
-            row.package = Some(owner.clone());
-        } else if let Some(owner) = row.package.clone() {
-            self.owners.insert(name, owner);
-        }
-        self.rows.push(row);
-        self
-    }
-
-    fn starter(mut self, place: Place, file: &str, number: u32, line: &str, command: &str, starts: &[&str]) -> Stub {
-        let mut one = starter(place, file, line, command, starts);
-        one.number = Some(number);
-        self.starters.push(one);
-        self
-    }
-
-    fn cron(self, number: u32, command: &str, starts: &[&str]) -> Stub {
-        let line = format!("* * * * * {command}");
-        self.starter(
-            Place::Crontab,
-            "/var/spool/cron/crontabs/root",
-            number,
-            &line,
-            command,
-            starts,
-        )
-    }
-}
-
-#[async_trait]
-impl HostView for Stub {
-    fn name(&self) -> &str {
-        "stub"
-    }
-
-    async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError> {
-        self.asked.lock().expect("one thread").push(query.clone());
-        let answer = match query {
-            Query::Host {} => Answer::Host(HostFacts {
-                identity: HostIdentity {
-                    machine_id: None,
-                    boot_id: "boot".to_owned(),
-                    hostname: "stub".into(),
-                    pid_namespace: Wide(1),
-                },
-                system: "linux".to_owned(),
-                distribution: String::new(),
-                kernel: String::new(),
-                architecture: String::new(),
-                cpus: 2,
-                memory_total: Wide(0),
-                memory_available: Wide(0),
-                load_centi: [0; 3],
-                uptime_ms: Wide(0),
-                host_time_ms: Wide(0),
-                ticks_per_second: 100,
-                uid: 0,
-                own_chain: self.own_chain.clone(),
-                taint: Wide(0),
-            }),
-            Query::Processes(_) => Answer::Processes(self.rows.iter().map(|row| row.process.clone()).collect()),
-            Query::Sockets {} => Answer::Sockets(self.sockets.clone()),
-            Query::Stat { paths, .. } => Answer::Entries(
-                paths
-                    .into_iter()
-                    .map(|path| match self.files.get(&path) {
-                        Some((stat, _)) => Entry::Present(stat.clone()),
-                        None => Entry::Absent { path },
-                    })
-                    .collect(),
-            ),
-            Query::Walk { roots, max_depth, .. } => Answer::Walk(
-                self.files
-                    .values()
-                    .map(|(stat, _)| stat)
-                    .filter(|stat| {
-                        roots.iter().any(|root| {
-                            let rest = stat
-                                .path
-                                .as_bytes()
-                                .get(root.as_bytes().len() + 1..)
-                                .unwrap_or_default();
-                            let depth = rest.iter().filter(|b| **b == b'/').count() as u32;
-                            stat.path.is_below(root) && !rest.is_empty() && depth <= max_depth
-                        })
-                    })
-                    .map(|stat| FileStat {
-                        sha256: None,
-                        ..stat.clone()
-                    })
-                    .collect(),
-            ),
-            Query::Read { path, .. } => Answer::Files(
-                self.files
-                    .get(&path)
-                    .map(|(stat, bytes)| FileText {
-                        stat: stat.clone(),
-                        content: HostBytes::new(&bytes[..]),
-                        cut: false,
-                    })
-                    .into_iter()
-                    .collect(),
-            ),
-            Query::Packages { files } => Answer::Packages(
-                files
-                    .iter()
-                    .map(|file| self.owners.get(file).cloned().unwrap_or(Ownership::Unowned))
-                    .collect(),
-            ),
-            other => panic!("a trace does not ask {other:?}"),
-        };
-        Ok(Observed {
-            value: answer,
-            coverage: Coverage::whole(),
-        })
-    }
-}
 
 /// Judges the host by the shipped rules, traces it, and names what came out.
 async fn trace(stub: &Stub) -> (Outcome<Traced>, Names) {
@@ -387,7 +184,11 @@ async fn arguments_never_condemn_the_file_of_another() {
     let stub = framed(Stub::default().file("/opt/erp/server", b"\x7fELF\0erp"));
     let (_, names) = trace(&stub.cron(1, "/opt/erp/server", &["/opt/erp/server"])).await;
     assert_eq!(names.condemned, ["70 miner"]);
-    assert_eq!(names.review, ["/opt/erp/server"]);
+    assert_eq!(
+        names.review,
+        ["/opt/erp/server"],
+        "the line starts a file that is not condemned: it stays too"
+    );
     // What the process's own user could have put there is his.
     let stub = framed(Stub::default().file_of(1000, "/opt/erp/server", b"\x7fELF\0erp"));
     let (_, names) = trace(&stub.cron(1, "/opt/erp/server", &["/opt/erp/server"])).await;
@@ -459,6 +260,57 @@ async fn a_copy_of_another_users_program_condemns_no_original() {
     let (_, names) = trace(&stub).await;
     assert_eq!(names.condemned, ["100 miner", "/tmp/xmrig"]);
     assert_eq!(names.review, ["60 companion", "/opt/erp/server"]);
+}
+
+#[tokio::test]
+async fn a_name_in_another_mount_namespace_is_not_the_hosts() {
+    let mut stub = infected()
+        .file("/usr/local/bin/backup", b"#!/bin/sh\ntar c /srv\n")
+        .process(
+            Row::runs(1, "/usr/lib/systemd/systemd", &["init"]).packaged(),
+            b"\x7fELF\0init",
+        )
+        .process(
+            Row::runs(
+                101,
+                "/usr/local/bin/backup",
+                &["x", "-o", "stratum+tcp://h:1", "-a", "rx/0", "-u", EXAMPLE_WALLET],
+            )
+            .named("kworker/0:1"),
+            MINER,
+        )
+        .cron(1, "/usr/local/bin/backup", &["/usr/local/bin/backup"]);
+    for row in &mut stub.rows {
+        row.process.mount_namespace = Some(Wide(if row.process.pid == 101 { 2 } else { 1 }));
+    }
+    let (_, names) = trace(&stub).await;
+    assert_eq!(names.condemned, ["100 miner", "101 miner"]);
+    assert!(names.review.is_empty());
+}
+
+#[tokio::test]
+async fn the_intruder_lends_himself_no_power() {
+    let tool = b"\x7fELF\0a tool of bob";
+    let as_user = |row: Row| {
+        let mut row = row.build();
+        row.process.uid = 33;
+        Row::from(row)
+    };
+    let argv = ["x", "-o", "stratum+tcp://h:1", "-a", "rx/0", "-u", EXAMPLE_WALLET];
+    let mut stub = Stub::default()
+        .file_of(1000, "/home/bob/.app/tool", tool)
+        .file_of(1000, "/home/bob/.app/other", b"\x7fELF\0other")
+        .file_of(33, "/tmp/.w/copy", tool)
+        // Runs a copy of bob's tool as a miner, and another program of bob's as its child.
+        .process(as_user(Row::runs(100, "/tmp/.w/copy", &argv).cpu(50)), tool)
+        .process(
+            as_user(Row::runs(101, "/home/bob/.app/other", &["other"]).child_of(100)),
+            b"\x7fELF\0other",
+        );
+    stub.rows[0].process.cwd = Some("/home/bob/.app".into());
+    let (_, names) = trace(&stub).await;
+    assert_eq!(names.condemned, ["100 miner", "101 companion", "/tmp/.w/copy"]);
+    assert_eq!(names.review, ["/home/bob/.app/other", "/home/bob/.app/tool"]);
 }
 
 #[tokio::test]
@@ -682,4 +534,50 @@ async fn too_many_is_said() {
     let (outcome, names) = trace(&stub).await;
     assert_eq!(names.condemned.len(), 71);
     assert!(outcome.findings.iter().any(|finding| finding.signal == "too_many"));
+}
+
+#[tokio::test]
+async fn a_line_that_starts_from_its_home() {
+    let stub = infected()
+        .file("/home/deploy/.configrc/a/kw", MINER)
+        .process(
+            Row::runs(
+                101,
+                "/home/deploy/.configrc/a/kw",
+                &["kw", "-a", "rx/0", "-o", "stratum+tcp://h:1"],
+            )
+            .cpu(90),
+            MINER,
+        )
+        .cron(1, "~/.configrc/a/kw -q", &["/home/deploy/.configrc/a/kw"])
+        .cron(2, "cd .configrc/a; ./kw; backup", &["/home/deploy/.configrc/a/kw"]);
+    let (_, names) = trace(&stub).await;
+    assert!(names.condemned.contains(&"/var/spool/cron/crontabs/root:1".to_owned()));
+    assert_eq!(names.review, ["/var/spool/cron/crontabs/root:2"]);
+}
+
+proptest! {
+    #[test]
+    fn no_hostile_host_panics(
+        command: Vec<u8>, line: Vec<u8>, script: Vec<u8>, started: Vec<u8>, argv: Vec<Vec<u8>>, link: Vec<u8>, path: Vec<u8>,
+    ) {
+        let mut stub = infected()
+            .file("/tmp/.x/a", &script)
+            .process(sh(90, &["sh", "/tmp/.x/a"]).script("/tmp/.x/a"), b"\x7fELF\0dash")
+            .cron(1, "x", &["/tmp/.x/a"]);
+        stub.rows[0].process.ppid = 90;
+        stub.rows[1].process.ppid = 100;
+        stub.rows[1].process.argv = argv.into_iter().map(HostBytes::new).collect();
+        let exe = stub.rows[0].process.exe.as_mut().expect("runs a file");
+        exe.path = HostPath::new([b"/tmp/.x/".to_vec(), path, b"/xmrig".to_vec()].concat());
+        stub.rows[1].process.fds = Some(vec![OpenFile { fd: 1, link: HostBytes::new(link), id: None, writes: false }]);
+        stub.starters[0].command = HostBytes::new(command);
+        stub.starters[0].line = HostBytes::new(line);
+        stub.starters[0].starts.push(HostPath::new(started));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let (outcome, _) = runtime.block_on(trace(&stub));
+        for finding in &outcome.findings {
+            prop_assert!(!finding.sentence().chars().any(char::is_control));
+        }
+    }
 }
