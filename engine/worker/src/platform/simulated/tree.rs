@@ -148,8 +148,13 @@ impl Tree {
             names: BTreeMap::new(),
             inodes: BTreeMap::new(),
             next: 101,
-            mounts,
+            mounts: Vec::new(),
         };
+        // A bind shows what its source was when it was made, so only earlier mounts count for it.
+        for mount in mounts {
+            let bind = mount.bind.map(|bind| tree.own_name(&bind));
+            tree.mounts.push(MountPoint { bind, ..mount });
+        }
         let old_ns = ns(world.host_time_ms.saturating_sub(30 * 86_400_000));
         tree.put(
             &HostPath::from("/"),
@@ -160,6 +165,7 @@ impl Tree {
             tree.describe(world, file, old_ns);
         }
         for mount in tree.mounts.clone() {
+            tree.make_own_directories(mount.point.clone(), old_ns);
             tree.make_directories(&mount.point, old_ns);
         }
         tree
@@ -194,7 +200,7 @@ impl Tree {
         for other in &file.also {
             let other = plain(other);
             self.make_parents(&other, old_ns);
-            self.link(&other, number);
+            self.link_own(self.own_name(&other), number);
         }
     }
 
@@ -206,7 +212,13 @@ impl Tree {
 
     /// Makes a directory with all above it, where there is nothing yet.
     pub(super) fn make_directories(&mut self, path: &HostPath, now_ns: u64) {
-        let mut at = self.own_name(path);
+        let own = self.own_name(path);
+        self.make_own_directories(own, now_ns);
+    }
+
+    /// The same for a path without binds.
+    fn make_own_directories(&mut self, own: HostPath, now_ns: u64) {
+        let mut at = own;
         let mut missing = Vec::new();
         while !self.names.contains_key(&at) {
             missing.push(at.clone());
@@ -215,9 +227,10 @@ impl Tree {
                 None => break,
             }
         }
-        for path in missing.into_iter().rev() {
-            let traits = Traits::directory(&path, now_ns);
-            self.put(&path, Vec::new(), traits);
+        for own in missing.into_iter().rev() {
+            let traits = Traits::directory(&own, now_ns);
+            let number = self.make(self.holder_of(&own).dev, Vec::new(), traits);
+            self.link_own(own, number);
         }
     }
 
@@ -230,40 +243,37 @@ impl Tree {
             .unwrap_or(&self.mounts[0])
     }
 
-    /// The path without binds.
+    /// The file system that a path without binds lies on.
+    fn holder_of(&self, own: &HostPath) -> &MountPoint {
+        self.mounts
+            .iter()
+            .filter(|mount| mount.bind.is_none() && own.is_below(&mount.point))
+            .max_by_key(|mount| mount.point.as_bytes().len())
+            .unwrap_or(&self.mounts[0])
+    }
+
+    /// The path without binds. What is bound elsewhere below a bound directory does not show there (mount(8)).
     fn own_name(&self, path: &HostPath) -> HostPath {
-        let mut path = path.clone();
-        for _ in 0..8 {
-            let mount = self.mount_of(&path);
-            let Some(bind) = &mount.bind else { break };
-            let rest = &path.as_bytes()[mount.point.as_bytes().len()..];
-            path = plain(&HostPath::new([bind.as_bytes(), b"/", rest].concat()));
+        let mount = self.mount_of(path);
+        match &mount.bind {
+            Some(bind) => plain(&HostPath::new(
+                [bind.as_bytes(), b"/", below(path, &mount.point)].concat(),
+            )),
+            None => path.clone(),
         }
-        path
     }
 
     /// The mounts, as the kernel lists them.
     pub(super) fn mounts(&self) -> Vec<Mount> {
         let listed = self.mounts.iter().map(|mount| {
-            let held_by = match &mount.bind {
-                Some(_) => self.mount_of(&self.own_name(&mount.point)),
-                None => mount,
-            };
-            let root = match &mount.bind {
-                Some(_) => {
-                    let own = self.own_name(&mount.point);
-                    plain(&HostPath::new(
-                        &own.as_bytes()[held_by.point.as_bytes().len().min(own.as_bytes().len())..],
-                    ))
-                }
-                None => HostPath::from("/"),
-            };
+            let own = self.own_name(&mount.point);
+            let holder = self.holder_of(&own);
             Mount {
                 point: mount.point.clone(),
-                root,
-                kind: held_by.kind.clone(),
-                dev: Wide(held_by.dev),
-                source: held_by.source.clone(),
+                root: plain(&HostPath::new(below(&own, &holder.point))),
+                kind: holder.kind.clone(),
+                dev: Wide(holder.dev),
+                source: holder.source.clone(),
                 options: mount.options.clone(),
             }
         });
@@ -402,9 +412,8 @@ impl Tree {
 
     /// Gives a path a new object; whatever had the name loses it.
     pub(super) fn put(&mut self, path: &HostPath, content: Vec<u8>, traits: Traits) -> u64 {
-        let own = self.own_name(path);
-        let number = self.make(self.mount_of(&own).dev, content, traits);
-        self.link(path, number);
+        let number = self.make_unlinked(path, content, traits);
+        self.link_own(self.own_name(path), number);
         number
     }
 
@@ -415,7 +424,7 @@ impl Tree {
 
     /// Makes an object without a name on the file system of a path.
     pub(super) fn make_unlinked(&mut self, path: &HostPath, content: Vec<u8>, traits: Traits) -> u64 {
-        let dev = self.mount_of(&self.own_name(path)).dev;
+        let dev = self.holder_of(&self.own_name(path)).dev;
         self.make(dev, content, traits)
     }
 
@@ -445,8 +454,7 @@ impl Tree {
         number
     }
 
-    fn link(&mut self, path: &HostPath, number: u64) {
-        let own = self.own_name(path);
+    fn link_own(&mut self, own: HostPath, number: u64) {
         if let Some(old) = self.names.insert(own, number)
             && let Some(old) = self.inodes.get_mut(&old)
         {
@@ -505,6 +513,12 @@ impl Tree {
     pub(super) fn is_read_only(&self, path: &HostPath) -> bool {
         self.mount_of(path).options.iter().any(|option| option == "ro")
     }
+}
+
+/// What of a path lies below one of its directories.
+fn below<'a>(path: &'a HostPath, directory: &HostPath) -> &'a [u8] {
+    let taken = directory.as_bytes().len().min(path.as_bytes().len());
+    &path.as_bytes()[taken..]
 }
 
 /// Nanoseconds of a time in milliseconds.

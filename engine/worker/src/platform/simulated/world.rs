@@ -19,6 +19,9 @@ pub const MADE_BYTES: u64 = 64 << 20;
 /// The greatest pid (proc(5), `/proc/sys/kernel/pid_max`).
 pub const PID_MAX: u32 = 1 << 22;
 
+/// The latest a world may begin, in milliseconds since boot and since 1970: so late that its clock never ends.
+pub const LATEST_MS: u64 = 1 << 43;
+
 /// A whole host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -479,6 +482,11 @@ impl World {
     /// # Errors
     /// The first contradiction.
     pub fn check(&self) -> Result<(), WorldError> {
+        if self.uptime_ms.max(self.host_time_ms) > LATEST_MS {
+            return Err(WorldError::Malformed {
+                why: format!("`uptime_ms` and `host_time_ms` are at most {LATEST_MS}"),
+            });
+        }
         let mut pids = BTreeSet::from([1, self.worker]);
         let mut described = BTreeSet::new();
         for process in &self.processes {
