@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
+use super::mounts::{MountPoint, described};
 use super::world::{self, World};
-use crate::query::{FileId, FileKind, FileStat, Mount, Xattr};
+use crate::query::{FileId, FileKind, FileStat, Xattr};
 use crate::text::{Digest, HostPath, Wide};
 
 /// The flag that forbids every change of an object.
@@ -71,24 +72,13 @@ impl Traits {
     }
 }
 
-/// A place in the tree where another file system, or a directory, is shown.
-#[derive(Debug, Clone)]
-pub(super) struct MountPoint {
-    pub(super) point: HostPath,
-    pub(super) bind: Option<HostPath>,
-    pub(super) kind: String,
-    pub(super) dev: u64,
-    pub(super) source: crate::text::HostBytes,
-    pub(super) options: Vec<String>,
-}
-
 /// All names and objects. A name is kept by its own path, binds resolved; a path that is asked for may lead over links.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
     names: BTreeMap<HostPath, u64>,
     inodes: BTreeMap<u64, Inode>,
     next: u64,
-    mounts: Vec<MountPoint>,
+    pub(super) mounts: Vec<MountPoint>,
 }
 
 /// A path in its shortest absolute form; `..` at the root stays there.
@@ -111,39 +101,7 @@ pub(super) fn plain(path: &HostPath) -> HostPath {
 impl Tree {
     /// The described mounts and files, everything else still to be made.
     pub(super) fn new(world: &World) -> Self {
-        let root = MountPoint {
-            point: HostPath::from("/"),
-            bind: None,
-            kind: "ext4".to_owned(),
-            dev: 0,
-            source: crate::text::HostBytes::from("/dev/vda1"),
-            options: vec!["rw".to_owned()],
-        };
-        let mut mounts = vec![root];
-        for mount in &world.mounts {
-            let described = MountPoint {
-                point: plain(&mount.point),
-                bind: mount.bind.as_ref().map(plain),
-                kind: mount.kind.clone(),
-                dev: 0,
-                source: mount.source.clone(),
-                options: mount.options.clone(),
-            };
-            match mounts.iter_mut().find(|m| m.point == described.point) {
-                // The root shows itself: a bind there would leave no file system at all.
-                Some(root) => {
-                    *root = MountPoint {
-                        bind: None,
-                        ..described
-                    }
-                }
-                None => mounts.push(described),
-            }
-        }
-        for (minor, mount) in (1..).zip(mounts.iter_mut()) {
-            // Major 253 is that of disks made by software (devices.txt).
-            mount.dev = 253 << 8 | minor;
-        }
+        let mounts = described(world);
         let mut tree = Self {
             names: BTreeMap::new(),
             inodes: BTreeMap::new(),
@@ -232,52 +190,6 @@ impl Tree {
             let number = self.make(self.holder_of(&own).dev, Vec::new(), traits);
             self.link_own(own, number);
         }
-    }
-
-    /// The innermost mount that a path lies below.
-    pub(super) fn mount_of(&self, path: &HostPath) -> &MountPoint {
-        self.mounts
-            .iter()
-            .filter(|mount| path.is_below(&mount.point))
-            .max_by_key(|mount| mount.point.as_bytes().len())
-            .unwrap_or(&self.mounts[0])
-    }
-
-    /// The file system that a path without binds lies on.
-    fn holder_of(&self, own: &HostPath) -> &MountPoint {
-        self.mounts
-            .iter()
-            .filter(|mount| mount.bind.is_none() && own.is_below(&mount.point))
-            .max_by_key(|mount| mount.point.as_bytes().len())
-            .unwrap_or(&self.mounts[0])
-    }
-
-    /// The path without binds. What is bound elsewhere below a bound directory does not show there (mount(8)).
-    fn own_name(&self, path: &HostPath) -> HostPath {
-        let mount = self.mount_of(path);
-        match &mount.bind {
-            Some(bind) => plain(&HostPath::new(
-                [bind.as_bytes(), b"/", below(path, &mount.point)].concat(),
-            )),
-            None => path.clone(),
-        }
-    }
-
-    /// The mounts, as the kernel lists them.
-    pub(super) fn mounts(&self) -> Vec<Mount> {
-        let listed = self.mounts.iter().map(|mount| {
-            let own = self.own_name(&mount.point);
-            let holder = self.holder_of(&own);
-            Mount {
-                point: mount.point.clone(),
-                root: plain(&HostPath::new(below(&own, &holder.point))),
-                kind: holder.kind.clone(),
-                dev: Wide(holder.dev),
-                source: holder.source.clone(),
-                options: mount.options.clone(),
-            }
-        });
-        listed.collect()
     }
 
     /// The path without links on the way, the last one followed only if asked; `None` where something is missing.
@@ -508,17 +420,6 @@ impl Tree {
             None
         }
     }
-
-    /// Whether a path lies on a mount that cannot be written to.
-    pub(super) fn is_read_only(&self, path: &HostPath) -> bool {
-        self.mount_of(path).options.iter().any(|option| option == "ro")
-    }
-}
-
-/// What of a path lies below one of its directories.
-fn below<'a>(path: &'a HostPath, directory: &HostPath) -> &'a [u8] {
-    let taken = directory.as_bytes().len().min(path.as_bytes().len());
-    &path.as_bytes()[taken..]
 }
 
 /// Nanoseconds of a time in milliseconds.

@@ -126,7 +126,7 @@ fn an_edit_refuses_a_line_that_changed() {
 #[test]
 fn a_process_is_struck_only_if_it_is_the_one() {
     type Alter = fn(&mut ProcessTarget);
-    let rows: [(&str, u32, Alter, &str); 6] = [
+    let rows: [(&str, u32, Alter, &str); 7] = [
         ("the one", 11, |_| {}, "done"),
         (
             "gone, its pid used again",
@@ -146,7 +146,8 @@ fn a_process_is_struck_only_if_it_is_the_one() {
             |process| process.exe_sha256 = crate::text::Digest::of(b""),
             "changed",
         ),
-        ("another boot", 11, |process| process.boot_id.clear(), "changed"),
+        ("another boot", 11, |process| process.boot_id.clear(), "gone"),
+        ("the worker itself", 900, |_| {}, "protected"),
         ("pid 1", 1, |_| {}, "protected"),
     ];
     for (name, pid, alter, expected) in rows {

@@ -94,8 +94,13 @@ fn files_are_answered_with_their_gaps() {
             &["/d/a.conf", "/d/b.conf", "/d/link", "/d/mnt", "/d/secret", "/d/sub"],
             &[],
         ),
-        ("list nothing", list("/none"), &[], &["directory /none Gone"]),
-        ("list a secret", list("/closed"), &[], &["directory /closed Denied"]),
+        ("list nothing", list("/none"), &["no /none"], &[]),
+        (
+            "list a secret",
+            list("/closed"),
+            &["hidden /closed"],
+            &["directory /closed Denied"],
+        ),
         (
             "walk within the mount",
             walk("/d", 9, 9),
@@ -119,7 +124,7 @@ fn files_are_answered_with_their_gaps() {
             "walk far too many",
             walk("/d", 9, 2),
             &["/d/a.conf", "/d/b.conf"],
-            &["directory  TooMany"],
+            &["directory /d TooMany"],
         ),
         (
             "tree",
@@ -131,7 +136,7 @@ fn files_are_answered_with_their_gaps() {
             "tree of too many",
             tree("/d/*.conf", 1),
             &["/d/a.conf=alph..."],
-            &["file  TooMany"],
+            &["file /d TooMany"],
         ),
         (
             "tree below a secret",
@@ -290,7 +295,7 @@ fn a_watch_sees_what_comes_and_says_what_it_missed() {
         Ok(Done::Changed { .. })
     ));
     let first = watch(None, 300);
-    assert_eq!((first.covered_ms, first.missed_ms), (300, 0));
+    assert_eq!(first.missed_ms, 0);
     let running = first
         .sightings
         .iter()
@@ -310,7 +315,6 @@ fn a_watch_sees_what_comes_and_says_what_it_missed() {
         ..first.cursor
     };
     assert!(watch(Some(other_boot), 0).missed_ms > 1_000_000);
-    assert_eq!(watch(None, u64::MAX).covered_ms, limits::WATCH_MS);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::platform::simulated::behaviour::{Cron, Guardian, Watchdog, Watched, Writer};
-use crate::platform::simulated::world::{self, Content, Unreadable, WorldError};
+use crate::platform::simulated::world::{self, Content, Unreadable};
 use crate::query::{Peer, WatchQuery, WatchedLine};
 
 #[test]
