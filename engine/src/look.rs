@@ -1,6 +1,9 @@
 //! The third arrow: gather, decide and locate run for real, backup and eradicate are evaluated once for their proposals.
 
+use std::collections::BTreeMap;
+
 use deminer_worker::query::{Coverage, HostFacts};
+use serde_json::Value;
 
 use crate::finding::{Finding, Verdict};
 use crate::module::Proposal;
@@ -21,6 +24,8 @@ pub struct Looked {
     pub coverage: Coverage,
     /// What the responders proposed, in the order of the steps.
     pub proposals: Vec<Proposed>,
+    /// Outputs of reading steps that steps after the strike refer to, by step.
+    pub results: BTreeMap<String, Value>,
     /// How the playbook ended on this host.
     pub end: LookEnd,
 }
