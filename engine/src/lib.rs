@@ -12,9 +12,11 @@
 //! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
+pub mod diagnostic;
 pub mod event;
 pub mod finding;
 pub mod host;
 pub mod look;
 pub mod module;
 pub mod playbook;
+mod template;
