@@ -189,6 +189,11 @@ impl Expression {
         })
     }
 
+    /// As it is written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The value here.
     ///
     /// # Errors
@@ -229,19 +234,24 @@ impl Expression {
         let How::Computed { paths, program } = &self.how else {
             return Err(self.failed("it is a path".to_owned()));
         };
-        let context: Mini = paths
+        let slots: Vec<(String, Mini)> = paths
             .iter()
             .enumerate()
             .filter_map(|(n, path)| Some((format!("_p{n}"), scope.mini(path)?)))
             .collect();
+        let context = convert::map(slots.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let value = program.eval(context).map_err(|error| {
-            let missing = paths.iter().enumerate().find(|(n, _)| {
-                error.kind() == minijinja::ErrorKind::UndefinedError
-                    && error.detail().is_some_and(|d| d.contains(&format!("`_p{n}`")))
-            });
-            match missing {
-                Some((_, path)) => undefined(path),
-                None => self.failed(match error.detail() {
+            let missing: Vec<&str> = paths
+                .iter()
+                .enumerate()
+                .filter(|(n, _)| !slots.iter().any(|(name, _)| *name == format!("_p{n}")))
+                .map(|(_, path)| path.text.as_str())
+                .collect();
+            match (error.kind(), missing.is_empty()) {
+                (minijinja::ErrorKind::UndefinedError, false) => EvalError::Undefined {
+                    path: missing.join("` or `"),
+                },
+                _ => self.failed(match error.detail() {
                     Some(detail) => format!("{}: {detail}", error.kind()),
                     None => error.kind().to_string(),
                 }),
@@ -277,8 +287,6 @@ pub(crate) enum Piece<'t> {
     Raw(&'t str),
     /// An expression.
     Value {
-        /// Its tree; places in it count from the first byte of `text`.
-        tree: Expr<'t>,
         /// What stands between the braces.
         text: &'t str,
         /// Where in the template that begins.
@@ -309,8 +317,7 @@ pub(crate) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, minijinja::Error> {
                 let Some((at, inner)) = between_braces(text, whole(&emit.expr)) else {
                     return Ok(statement());
                 };
-                let tree = machinery::parse_expr(inner)?;
-                Ok(Piece::Value { tree, text: inner, at })
+                Ok(Piece::Value { text: inner, at })
             }
             _ => Ok(statement()),
         })
@@ -335,7 +342,7 @@ impl Text {
             .into_iter()
             .map(|piece| match piece {
                 Piece::Raw(raw) => Some(Part::Raw(raw.to_owned())),
-                Piece::Value { text, .. } => Expression::compile(text).map(Part::Value),
+                Piece::Value { text, .. } => Expression::compile(text.trim()).map(Part::Value),
                 Piece::Statement(_) => None,
             })
             .collect::<Option<Vec<Part>>>()

@@ -17,8 +17,8 @@ use super::kind::Kinds;
 use super::params::trimmed;
 use super::parse::{EXPRESSION_BYTES, parse_all};
 use super::shape::Shape;
-use super::{Body, Phase, Placed, Playbook, Repeat, Span, Step, scalar};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, quoted, suggest};
+use super::{Body, Phase, Placed, Playbook, Span, Step, scalar};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, quoted};
 use crate::module::{Module, Registry};
 use crate::template::Expression;
 
@@ -66,13 +66,13 @@ pub(super) struct Checker<'c> {
     playbook: &'c Playbook,
     registry: &'c Registry,
     pub(super) sources: &'c dyn Sources,
-    names: Names,
-    host: Shape,
-    run: Shape,
+    pub(super) names: Names,
+    pub(super) host: Shape,
+    pub(super) run: Shape,
     pub(super) mistakes: Vec<Diagnostic>,
     pub(super) resources: Vec<CheckedResource>,
     /// What the step that is being read refers to.
-    refers: IndexMap<String, Span>,
+    pub(super) refers: IndexMap<String, Span>,
 }
 
 /// A step in the order of the whole playbook.
@@ -160,6 +160,17 @@ impl<'c> Checker<'c> {
         let repeat = repeat.and_then(|repeat| self.repeat(&entries, &mut reads, repeat));
         let mut steps: Option<Vec<CheckedStep>> = reads.into_iter().map(|read| read.checked).collect();
         if let Some(steps) = &mut steps {
+            let late: HashSet<usize> = entries
+                .iter()
+                .filter(|e| e.is_after_strike())
+                .map(|e| e.number)
+                .collect();
+            for step in steps
+                .iter_mut()
+                .filter(|step| matches!(step.body, CheckedBody::Assert { .. }))
+            {
+                step.after_strike = step.phase == Phase::Eradicate && step.refers.iter().any(|n| late.contains(n));
+            }
             let wanted: HashSet<usize> = steps.iter().flat_map(|step| step.refers.iter().copied()).collect();
             for (number, step) in steps.iter_mut().enumerate() {
                 step.wanted = step.wanted || wanted.contains(&number);
@@ -379,7 +390,7 @@ impl<'c> Checker<'c> {
         }
     }
 
-    fn condition(
+    pub(super) fn condition(
         &mut self,
         label: &str,
         here: &Here<'_>,
@@ -470,80 +481,6 @@ impl<'c> Checker<'c> {
     /// The bytes of the file for a range of a scalar's value.
     pub(super) fn inside(&self, scalar: Span, value: &str, range: Range<usize>) -> Span {
         scalar::locate(self.text(), scalar, value, range)
-    }
-
-    fn repeat(&mut self, entries: &[Entry<'_>], reads: &mut [Read], repeat: &Repeat) -> Option<CheckedRepeat> {
-        self.refers = IndexMap::new();
-        let (host, run) = (self.host.clone(), self.run.clone());
-        let here = Here {
-            number: entries.iter().filter(|entry| entry.phase <= Phase::Eradicate).count(),
-            phase: Phase::Eradicate,
-            item: None,
-            host: &host,
-            run: &run,
-            holds: BTreeSet::new(),
-            ran: BTreeSet::new(),
-        };
-        let until = self.condition("phase `eradicate`", &here, "until", Some(&repeat.until));
-        let refers = std::mem::take(&mut self.refers);
-        let refresh = self.refreshed(entries, repeat);
-        let changes = |id: &String| {
-            self.names.steps.get(id).is_some_and(|known| {
-                refresh.contains(&known.number) || entries.get(known.number).is_some_and(Entry::is_after_strike)
-            })
-        };
-        if until.is_some() && !refers.keys().any(changes) {
-            let message = "`until` reads nothing that a round could change";
-            let help = "let it read a step that looks inside `eradicate`, or one that `refresh` names";
-            self.mistakes
-                .push(Diagnostic::error(Code::UntilReadsNothing, repeat.until.span, message).help(help));
-        }
-        for id in refers.keys() {
-            if let Some(known) = self.names.steps.get(id)
-                && let Some(Read {
-                    checked: Some(step), ..
-                }) = reads.get_mut(known.number)
-            {
-                step.wanted = true;
-            }
-        }
-        Some(CheckedRepeat {
-            until: until?,
-            max_rounds: u32::try_from(repeat.max_rounds.value).ok()?,
-            refresh: refresh.into_iter().collect(),
-        })
-    }
-
-    fn refreshed(&mut self, entries: &[Entry<'_>], repeat: &Repeat) -> BTreeSet<usize> {
-        let mut numbers = BTreeSet::new();
-        for name in &repeat.refresh {
-            let Some(entry) = self
-                .names
-                .steps
-                .get(&name.value)
-                .and_then(|known| entries.get(known.number))
-            else {
-                let message = format!("`refresh`: no step has the id {}", quoted(&name.value));
-                let help = suggest(&name.value, self.names.steps.keys().map(String::as_str));
-                self.mistakes
-                    .push(Diagnostic::error(Code::RefreshUnknown, name.span, message).maybe_help(help));
-                continue;
-            };
-            if entry.proposes() {
-                let message = format!("`refresh`: {} proposes; it is asked in every round anyway", entry.label);
-                let help = "`refresh` names the steps of gather, decide and locate that are taken anew";
-                self.mistakes
-                    .push(Diagnostic::error(Code::RefreshNotReading, name.span, message).help(help));
-            } else if !Phase::READING.contains(&entry.phase) {
-                let message = format!("`refresh`: {} stands in `{}`", entry.label, entry.phase);
-                let help = "`refresh` names the steps of gather, decide and locate that are taken anew";
-                self.mistakes
-                    .push(Diagnostic::error(Code::RefreshUnknown, name.span, message).help(help));
-            } else {
-                numbers.insert(entry.number);
-            }
-        }
-        numbers
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct CheckedStep {
     pub(crate) body: CheckedBody,
     /// The numbers of the steps that it refers to; all are lower than its own.
     pub(crate) refers: Vec<usize>,
-    /// In `eradicate`: taken only after a strike.
+    /// In `eradicate`: taken only after a strike. So is an `assert` that refers to such a step.
     pub(crate) after_strike: bool,
     /// Whether anything refers to it.
     pub(crate) wanted: bool,
@@ -150,6 +150,14 @@ impl std::fmt::Debug for CheckedStep {
 }
 
 impl CheckedPlaybook {
+    pub(crate) fn steps(&self) -> &[CheckedStep] {
+        &self.steps
+    }
+
+    pub(crate) fn repeat(&self) -> Option<&CheckedRepeat> {
+        self.repeat.as_ref()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 pub use bind::{BoundVars, Setting};
 pub use check::{Sources, check};
-pub(crate) use checked::{CheckedBody, CheckedStep};
+pub(crate) use checked::{CheckedBody, CheckedStep, Recipe};
 pub use checked::{CheckedPlaybook, CheckedResource, StepOutline};
 pub use parse::parse;
 

@@ -265,9 +265,7 @@ impl Checker<'_> {
                     self.mistakes
                         .push(Diagnostic::error(Code::Statement, span, message).help(help));
                 }
-                Piece::Value {
-                    text: inner, at: start, ..
-                } => {
+                Piece::Value { text: inner, at: start } => {
                     let range = start..start + inner.len();
                     if let Some(shape) = self.expression(place, here, at, text, range.clone()) {
                         let plain = Kinds::TEXT.or(Kinds::NUMBER).or(Kinds::BOOLEAN);

@@ -1,5 +1,6 @@
 //! Between JSON and minijinja's values, without losing a number or letting an undefined value through.
 
+use indexmap::IndexMap;
 use minijinja::Value as Mini;
 use minijinja::value::ValueKind;
 use serde_json::{Map, Number, Value};
@@ -21,11 +22,14 @@ pub(super) fn from_json(value: &Value) -> Mini {
         },
         Value::String(text) => Mini::from(text.as_str()),
         Value::Array(items) => items.iter().map(from_json).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| (name.as_str(), from_json(value)))
-            .collect(),
+        Value::Object(fields) => map(fields.iter().map(|(name, value)| (name.as_str(), from_json(value)))),
     }
+}
+
+/// A map of minijinja, in the order given.
+pub(super) fn map<'n>(fields: impl Iterator<Item = (&'n str, Mini)>) -> Mini {
+    let fields: IndexMap<Mini, Mini> = fields.map(|(name, value)| (Mini::from(name), value)).collect();
+    Mini::from_object(fields)
 }
 
 /// The JSON of a computed value.
