@@ -12,7 +12,9 @@
 //! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
+pub mod apply;
 pub mod approval;
+pub mod diagnostic;
 pub mod event;
 pub mod finding;
 pub mod host;
@@ -24,4 +26,5 @@ pub mod playbook;
 pub mod report;
 pub mod run;
 pub mod status;
+mod template;
 pub mod vault;
