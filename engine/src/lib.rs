@@ -23,6 +23,7 @@ pub mod look;
 pub mod module;
 pub mod plan;
 pub mod playbook;
+pub mod reconcile;
 pub mod report;
 pub mod run;
 pub mod status;
