@@ -351,7 +351,7 @@ pub(super) fn same_executable(stat: &Stat, target: &ProcessTarget, doing: &str) 
 }
 
 #[cfg(test)]
-#[allow(clippy::type_complexity, reason = "rows of tables")]
+#[expect(clippy::type_complexity, reason = "rows of tables")]
 mod tests {
     use proptest::prelude::*;
 

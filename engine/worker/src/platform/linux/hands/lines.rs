@@ -145,7 +145,7 @@ pub(super) fn missing(text: &[u8], tail: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[allow(clippy::type_complexity, reason = "rows of tables")]
+#[expect(clippy::type_complexity, reason = "rows of tables")]
 mod tests {
     use proptest::prelude::*;
 

@@ -116,7 +116,7 @@ fn put_back(place: &Place, own: &[u8], error: HostError, doing: &str) -> HostErr
 }
 
 #[cfg(test)]
-#[allow(clippy::type_complexity, reason = "rows of tables")]
+#[expect(clippy::type_complexity, reason = "rows of tables")]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;

@@ -95,13 +95,16 @@ pub(super) fn rewrite<T>(
         };
         let before = metadata::as_met(target, &pinned.stat, &file, Digest::of(&text), doing)?;
         let mut known = Known { new, text };
-        let tried = rewriting.write_beside(&temp, &known.new, &before).and_then(|fresh| {
-            let tried = rewriting.replace(&temp, &fresh, &mut known)?;
-            Ok((tried, fresh))
-        });
-        rewriting.place.unlink(&temp, doing)?;
+        let fresh = match rewriting.write_beside(&temp, &known.new, &before) {
+            Ok(fresh) => fresh,
+            Err(error) => return rewriting.place.unlink(&temp, doing).and(Err(error)),
+        };
+        let tried = rewriting.replace(&temp, &fresh, &mut known);
+        if tried.is_ok() || rewriting.has_name(&temp, &fresh)? {
+            rewriting.place.unlink(&temp, doing)?;
+        }
         rewriting.place.sync();
-        if let (Try::Done, fresh) = tried? {
+        if let Try::Done = tried? {
             fresh.sync_all().map_err(|error| failed(doing, &error))?;
             let (before, beside) = done.take().unwrap_or((Box::new(before), beside));
             if rewriting.stands(&fresh, &known)? {
@@ -246,6 +249,13 @@ impl Rewriting<'_> {
             known.text = now;
         }
         Ok(None)
+    }
+
+    /// Whether our new file has this name; after an error it may be somebody else's file that has it.
+    fn has_name(&self, name: &[u8], fresh: &File) -> Result<bool, HostError> {
+        let ours = fstat(fresh).map_err(|errno| refused(self.doing, errno))?;
+        let found = self.place.pin(name, &self.target.mount, self.doing)?;
+        Ok(found.is_some_and(|found| found.is_same_as(&ours)))
     }
 
     /// Whether the change holds: the file is ours still, or what took its place holds no line more often that was taken
