@@ -179,6 +179,11 @@ impl std::fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
+/// The line, from 1, in which a span begins.
+pub(crate) fn line_of(text: &str, span: Span) -> usize {
+    frame::place(text, span).line
+}
+
 /// The candidate that is most like a mistyped name; `None` where none is near.
 pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     candidates
@@ -205,7 +210,7 @@ pub(crate) fn suggest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
             } else {
                 String::new()
             };
-            Some(format!("there is {}{more}", shown.join(", ")))
+            Some(format!("there are {}{more}", shown.join(", ")))
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum RowEnd {
 /// What became of a step.
 enum Outcome {
     Ran {
-        given: Given,
+        given: Box<Given>,
         output: Option<Value>,
         took_ms: u64,
     },
@@ -160,7 +160,7 @@ impl Session {
             proposals: Vec::new(),
         };
         Outcome::Ran {
-            given: self.given_by(step, ran),
+            given: Box::new(self.given_by(step, ran)),
             output,
             took_ms: 0,
         }
@@ -190,7 +190,7 @@ impl Session {
             Err(why) => return Outcome::Failed(why),
         };
         let mut output = std::mem::take(&mut ran.output);
-        let mut given = self.given_by(step, ran);
+        let mut given = Box::new(self.given_by(step, ran));
         if given.verdict.is_some() && given.united.gaps.iter().any(forbids_clean) {
             if let Some(verdict) = given.verdict.as_mut().filter(|v| v.host == HostVerdict::Clean) {
                 verdict.host = HostVerdict::CannotSay;
@@ -228,7 +228,7 @@ impl Session {
                     coverage: given.own.clone(),
                     findings: given.findings.iter().map(|f| f.id.as_str().to_owned()).collect(),
                 };
-                self.given.insert(number, given);
+                self.given.insert(number, *given);
                 if let (Some(id), Some(output)) = (&step.id, output) {
                     self.scope.steps.insert(id.clone(), Held::new(output));
                 }

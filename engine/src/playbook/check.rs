@@ -15,10 +15,10 @@ use super::checked::{CheckedBody, CheckedPlaybook, CheckedRepeat, CheckedResourc
 use super::expression::{Found, Here, Known, Names, conditions, defined_steps, tell};
 use super::kind::Kinds;
 use super::params::trimmed;
-use super::parse::{EXPRESSION_BYTES, parse_all};
+use super::parse::{EXPRESSION_BYTES, Parsed, parse_all};
 use super::shape::Shape;
 use super::{Body, Phase, Placed, Playbook, Span, Step, scalar};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, quoted};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, line_of, quoted};
 use crate::module::{Module, Registry};
 use crate::template::Expression;
 
@@ -39,11 +39,23 @@ pub fn check(
     registry: &Registry,
     sources: &dyn Sources,
 ) -> Result<CheckedPlaybook, Diagnostics> {
-    let (playbook, mut mistakes) = parse_all(file, text);
+    let Parsed {
+        playbook,
+        mut mistakes,
+        untyped,
+    } = parse_all(file, text);
     let Some(playbook) = playbook else {
         return Err(Diagnostics::new(file, text, mistakes));
     };
     let mut checker = Checker::new(&playbook, registry, sources);
+    checker.names.vars = playbook
+        .vars
+        .iter()
+        .map(|(name, var)| match untyped.contains(name) {
+            true => (name.clone(), Shape::Any),
+            false => (name.clone(), Shape::of_schema(var.kind.value.schema())),
+        })
+        .collect();
     let (steps, repeat) = checker.playbook();
     mistakes.append(&mut checker.mistakes);
     let resources = checker.resources;
@@ -134,12 +146,6 @@ impl<'c> Checker<'c> {
 
     fn playbook(&mut self) -> (Option<Vec<CheckedStep>>, Option<CheckedRepeat>) {
         let entries = self.entries();
-        self.names.vars = self
-            .playbook
-            .vars
-            .iter()
-            .map(|(name, var)| (name.clone(), Shape::of_schema(var.kind.value.schema())))
-            .collect();
         self.declare(&entries);
         if entries.is_empty() && self.playbook.phases.values().all(|steps| steps.steps.is_empty()) {
             let message = "the playbook has no steps";
@@ -320,14 +326,19 @@ impl<'c> Checker<'c> {
                         .push(Diagnostic::error(Code::UnknownModule, module.span, message).help(help));
                     return (None, Shape::Any);
                 };
-                self.power(entry, found, module.span);
+                let may_stand = self.power(entry, found, module.span);
                 let shape = Shape::of_schema(found.erased().params_schema().into());
                 let with = self.params(entry, here, (&module.value, &shape), module.span, with);
                 let body = CheckedBody::Use {
                     module: found.clone(),
                     with,
                 };
-                (Some(body), Shape::of_schema(found.erased().output_schema().into()))
+                // What a misplaced module gives is not what the author meant.
+                let output = match may_stand {
+                    true => Shape::of_schema(found.erased().output_schema().into()),
+                    false => Shape::Any,
+                };
+                (Some(body), output)
             }
             Body::Let(values) => {
                 let mut fields = IndexMap::new();
@@ -360,7 +371,7 @@ impl<'c> Checker<'c> {
     }
 
     /// Whether the module may stand in the phase.
-    fn power(&mut self, entry: &Entry<'_>, module: &Module, at: Span) {
+    fn power(&mut self, entry: &Entry<'_>, module: &Module, at: Span) -> bool {
         let about = module.about();
         let (most, only) = ceiling(entry.phase);
         let fits = |phase: &&Phase| about.effect <= ceiling(**phase).0;
@@ -376,6 +387,7 @@ impl<'c> Checker<'c> {
             let help = phases.first().map(|phase| format!("move the step to {phase}"));
             self.mistakes
                 .push(Diagnostic::error(Code::EffectAbovePhase, at, message).maybe_help(help));
+            false
         } else if !about.phases.contains(&entry.phase) {
             let message = format!(
                 "{}: `{}` is not made for phase `{}`",
@@ -387,6 +399,9 @@ impl<'c> Checker<'c> {
             };
             self.mistakes
                 .push(Diagnostic::error(Code::WrongPhase, at, message).maybe_help(help));
+            false
+        } else {
+            true
         }
     }
 
@@ -449,10 +464,15 @@ impl<'c> Checker<'c> {
         {
             let at = self.inside(scalar, value, range.start + at.start..range.start + at.end);
             let place = place.split(": `").next().unwrap_or(place);
-            let mut mistake = Diagnostic::error(code, at, format!("{place}: {message}")).maybe_help(help);
-            if let Some((span, text)) = label {
-                mistake = mistake.label(span, text);
-            }
+            let mut mistake = Diagnostic::error(code, at, format!("{place}: {message}"));
+            mistake = match (code, label) {
+                (Code::NoField, Some((span, id))) => {
+                    let from = format!("`{id}` is from line {}", line_of(self.text(), span));
+                    mistake.help(help.map_or_else(|| from.clone(), |help| format!("{help} {from}")))
+                }
+                (_, Some((span, text))) => mistake.maybe_help(help).label(span, text),
+                (_, None) => mistake.maybe_help(help),
+            };
             self.mistakes.push(mistake);
         }
         for (id, at) in told.refers {

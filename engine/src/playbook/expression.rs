@@ -68,6 +68,7 @@ pub(super) struct Found {
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) help: Option<String>,
+    /// Another place, with what it has to do with it; of [`Code::NoField`] the step's id and its id.
     pub(super) label: Option<(Span, String)>,
 }
 
@@ -383,7 +384,7 @@ impl Teller<'_> {
                     code: Code::NoField,
                     message: format!("{of} has no field {}", quoted(name)),
                     help: suggest(name, names.iter().map(String::as_str)),
-                    label: from.map(|(id, known)| (known.span, format!("`{id}` is from here"))),
+                    label: from.map(|(id, known)| (known.span, id.clone())),
                 });
                 Shape::Any
             }
@@ -412,7 +413,12 @@ impl Teller<'_> {
             return Shape::Any;
         };
         if known.number == self.here.number {
-            self.mistake(range, Code::StepItself, format!("step `{id}` refers to itself"), None);
+            self.mistake(
+                range,
+                Code::StepItself,
+                format!("`steps.{id}` is this step itself"),
+                None,
+            );
             return Shape::Any;
         }
         if known.number > self.here.number {

@@ -131,7 +131,7 @@ pub(crate) fn read(text: &str) -> Result<Node, Diagnostic> {
             max_aliases: 1_000,
             max_anchors: 1_000,
             max_merge_keys: 1_000,
-            max_documents: 1,
+            max_documents: 8,
             max_total_scalar_bytes: TEXT_BYTES,
         },
         with_snippet: false,

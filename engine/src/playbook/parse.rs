@@ -4,6 +4,7 @@
 
 mod step;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -11,7 +12,7 @@ use indexmap::IndexMap;
 use super::node::{Kind, Node, read};
 use super::value::Misfit;
 use super::{Phase, Placed, Playbook, Repeat, Span, Steps, Var, VarType};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, quoted, suggest};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest, quoted, suggest};
 
 const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
 const VAR_KEYS: [&str; 3] = ["type", "default", "help"];
@@ -32,7 +33,7 @@ pub(super) const EXPRESSION_BYTES: usize = 16 << 10;
 /// # Errors
 /// All mistakes of shape.
 pub fn parse(file: &str, text: &str) -> Result<Playbook, Diagnostics> {
-    let (playbook, mistakes) = parse_all(file, text);
+    let Parsed { playbook, mistakes, .. } = parse_all(file, text);
     match playbook {
         Some(playbook) if mistakes.is_empty() => Ok(playbook),
         _ => Err(Diagnostics::new(file, text, mistakes)),
@@ -40,22 +41,42 @@ pub fn parse(file: &str, text: &str) -> Result<Playbook, Diagnostics> {
 }
 
 /// Reads as much of a playbook as can be read, with all mistakes; `None` where it is no YAML or no map.
-pub(super) fn parse_all(file: &str, text: &str) -> (Option<Playbook>, Vec<Diagnostic>) {
+pub(super) fn parse_all(file: &str, text: &str) -> Parsed {
     let node = match read(text) {
         Ok(node) => node,
-        Err(mistake) => return (None, vec![mistake]),
+        Err(mistake) => {
+            return Parsed {
+                playbook: None,
+                mistakes: vec![mistake],
+                untyped: HashSet::new(),
+            };
+        }
     };
     let mut reader = Reader {
         text,
         mistakes: Vec::new(),
+        untyped: HashSet::new(),
     };
     let playbook = reader.playbook(file, &node);
-    (playbook, reader.mistakes)
+    Parsed {
+        playbook,
+        mistakes: reader.mistakes,
+        untyped: reader.untyped,
+    }
+}
+
+/// What could be read of a text.
+pub(super) struct Parsed {
+    pub(super) playbook: Option<Playbook>,
+    pub(super) mistakes: Vec<Diagnostic>,
+    /// Variables whose type could not be read.
+    pub(super) untyped: HashSet<String>,
 }
 
 struct Reader<'t> {
     text: &'t str,
     mistakes: Vec<Diagnostic>,
+    untyped: HashSet<String>,
 }
 
 /// The pairs of a map, each key once.
@@ -280,14 +301,17 @@ impl Reader<'_> {
         let mut vars = IndexMap::new();
         for (name, (key, value)) in fields.pairs {
             self.name(key, "variable");
-            if let Some(var) = self.var(name, key, value) {
-                vars.insert(name.to_owned(), var);
+            let told = self.mistakes.len();
+            let var = self.var(name, key, value);
+            if self.mistakes.len() > told {
+                self.untyped.insert(name.to_owned());
             }
+            vars.insert(name.to_owned(), var);
         }
         vars
     }
 
-    fn var(&mut self, name: &str, key: &Node, node: &Node) -> Option<Var> {
+    fn var(&mut self, name: &str, key: &Node, node: &Node) -> Var {
         let place = format!("variable `{name}`");
         // A variable whose type cannot be read is still declared, so that references to it are no mistakes.
         let mut var = Var {
@@ -300,7 +324,7 @@ impl Reader<'_> {
             help: String::new(),
         };
         let Some(fields) = self.fields(node, &place, Some(&VAR_KEYS)) else {
-            return Some(var);
+            return var;
         };
         if let Some(help) = fields
             .value("help")
@@ -315,21 +339,23 @@ impl Reader<'_> {
                 "type",
                 "write `type: string`, `duration`, `\"list<string>\"`, ...",
             );
-            return Some(var);
+            return var;
         };
-        let written = self.plain_text(kind, &format!("{place}, `type`"))?;
+        let Some(written) = self.plain_text(kind, &format!("{place}, `type`")) else {
+            return var;
+        };
         match VarType::parse(&written.value) {
             Ok(value) => var.kind = Placed { value, span: kind.span },
             Err(misfit) => {
                 let message = format!("{place}: {}", misfit.why);
                 self.mistake(Diagnostic::error(Code::UnknownType, kind.span, message).maybe_help(misfit.help));
-                return Some(var);
+                return var;
             }
         }
         if let Some(default) = fields.value("default") {
             var.default = self.default(&place, &var.kind.value, default);
         }
-        Some(var)
+        var
     }
 
     fn default(&mut self, place: &str, kind: &VarType, node: &Node) -> Option<serde_json::Value> {
@@ -366,6 +392,12 @@ impl Reader<'_> {
                     let names: Vec<String> = Phase::ALL.iter().map(Phase::to_string).collect();
                     let help = suggest(name, names.iter().map(String::as_str));
                     self.mistake(Diagnostic::error(Code::UnknownPhase, key.span, message).maybe_help(help));
+                    // Its steps are read as those of the phase that is meant, so that references to them are no mistakes.
+                    let meant = nearest(name, names.iter().map(String::as_str)).and_then(Phase::named);
+                    if let Some(meant) = meant.filter(|meant| !fields.pairs.contains_key(meant.to_string().as_str())) {
+                        let steps = self.phase(meant, key, value);
+                        phases.insert(meant, steps);
+                    }
                 }
             }
         }

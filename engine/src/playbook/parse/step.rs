@@ -28,7 +28,16 @@ impl Reader<'_> {
         let name = fields
             .value("name")
             .and_then(|value| self.plain_text(value, &format!("{place}, `name`")));
-        let when = fields.value("when").and_then(|value| self.expression(value, "`when`"));
+        let when = fields.value("when").and_then(|value| {
+            let read = self.expression(value, "`when`");
+            // A `stop` whose condition cannot be read still has one.
+            read.or_else(|| {
+                fields.value("stop").map(|_| Placed {
+                    value: "true".to_owned(),
+                    span: value.span,
+                })
+            })
+        });
         let foreach = fields
             .value("foreach")
             .and_then(|value| self.expression(value, "`foreach`"));
