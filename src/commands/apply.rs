@@ -114,7 +114,7 @@ pub async fn apply(
     while let Some(ended) = tasks.join_next().await {
         ended.context("a host's task failed")??;
     }
-    let open = Report::from_events(&run.chains()?).hosts.iter().any(|host| host.unfinished);
+    let open = Report::from_events(&run.chains()?).hosts.iter().any(|host| !host.finished);
     if !open {
         sink.record(None, EventKind::RunFinished {})?;
     }
@@ -159,7 +159,9 @@ fn approve(desk: &Desk, plan: &Plan, yes: &Yes<'_>) -> Result<ApprovedPlan, Appr
 fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<(Arc<CheckedPlaybook>, BoundVars)> {
     let header = plan.header();
     let sources = Held(&header.resources);
-    let checked = check(&format!("{}.yml", header.playbook.name), &header.playbook.text, &desk.registry, &sources).map_err(|mistakes| {
+    // The plan's reader held the text against its digest, and a plan is UTF-8.
+    let text = String::from_utf8_lossy(header.playbook.text.as_bytes());
+    let checked = check(&format!("{}.yml", header.playbook.name), &text, &desk.registry, &sources).map_err(|mistakes| {
         let hint = "another version of Deminer made this plan: plan again".to_owned();
         Trouble::new(Exit::Refused, format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()), Some(hint))
     })?;

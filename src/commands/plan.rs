@@ -12,7 +12,7 @@ use deminer_engine::look::{LookError, RunInfo, look};
 use deminer_engine::plan::{HostPlan, Origin, Plan, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType};
 use deminer_engine::run::{PlanStore, RunDir};
-use deminer_worker::text::{Digest, HostPath};
+use deminer_worker::text::{Digest, HostBytes, HostPath};
 
 use super::{Desk, Trouble, earlier, hosts, playbook, random};
 use crate::cli::{self, Format};
@@ -182,7 +182,7 @@ fn absolute(path: &str) -> anyhow::Result<HostPath> {
 
 fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {
     let resources = checked.resources().iter().map(|resource| {
-        let held = ResourceRef { sha256: resource.sha256, text: resource.text.to_string() };
+        let held = ResourceRef { sha256: resource.sha256, text: HostBytes::from(&*resource.text) };
         (resource.path.clone(), held)
     });
     let secrets: BTreeSet<String> = checked
@@ -200,7 +200,7 @@ fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {
             name: checked.name().to_owned(),
             version: checked.version(),
             sha256: Digest::of(checked.text().as_bytes()),
-            text: checked.text().to_owned(),
+            text: HostBytes::from(checked.text()),
         },
         resources: resources.collect(),
         modules,

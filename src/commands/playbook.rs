@@ -47,7 +47,7 @@ impl Sources for Folder {
 
 impl Sources for Held<'_> {
     fn load(&self, path: &str) -> Option<String> {
-        self.0.get(path).map(|resource| resource.text.clone())
+        String::from_utf8(self.0.get(path)?.text.as_bytes().to_vec()).ok()
     }
 }
 

@@ -95,3 +95,11 @@ pub fn inside(root: &Path, runs: &Path, out: &mut dyn Write) -> anyhow::Result<E
     world::enter(root, &program, runs).context("the private world could not be made")?;
     scene::play(runs, out)
 }
+
+/// The demo where there can be no private world: the same path on a host in memory, every line marked.
+///
+/// # Errors
+/// When the path does not end as it must.
+pub fn simulated(_desk: &crate::commands::Desk, _out: &mut dyn Write) -> anyhow::Result<Exit> {
+    bail!("not yet")
+}

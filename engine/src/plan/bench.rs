@@ -408,13 +408,13 @@ pub(crate) fn origin() -> Origin {
             name: "linux-miner".to_owned(),
             version: 1,
             sha256: Digest::of(b"playbook"),
-            text: "playbook".to_owned(),
+            text: "playbook".into(),
         },
         resources: BTreeMap::from([(
             "rules/linux.yml".to_owned(),
             ResourceRef {
                 sha256: Digest::of(b"rules"),
-                text: "rules".to_owned(),
+                text: "rules".into(),
             },
         )]),
         modules: BTreeMap::from([("process.kill".to_owned(), "1".to_owned())]),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deminer_worker::text::{Digest, Wide};
+use deminer_worker::text::{Digest, HostBytes, Wide};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,8 +53,9 @@ pub struct PlaybookRef {
     pub version: u64,
     /// The digest of its text.
     pub sha256: Digest,
-    /// Its text: what is taken after the strike is taken from here, whatever became of the file.
-    pub text: String,
+    /// Its text, in the written form of [`HostBytes`]: what is taken after the strike is taken from here, whatever became
+    /// of the file.
+    pub text: HostBytes,
 }
 
 /// A file beside a playbook, by content.
@@ -63,8 +64,8 @@ pub struct PlaybookRef {
 pub struct ResourceRef {
     /// The digest of its text.
     pub sha256: Digest,
-    /// Its text.
-    pub text: String,
+    /// Its text, in the written form of [`HostBytes`].
+    pub text: HostBytes,
 }
 
 /// What a plan is made from, beside its hosts.
@@ -89,7 +90,7 @@ pub struct Origin {
 impl Header {
     /// Whether every text has the digest that stands beside it.
     pub(super) fn is_true_to_its_texts(&self) -> bool {
-        let holds = |text: &str, sha256: Digest| Digest::of(text.as_bytes()) == sha256;
+        let holds = |text: &HostBytes, sha256: Digest| Digest::of(text.as_bytes()) == sha256;
         holds(&self.playbook.text, self.playbook.sha256) && self.resources.values().all(|r| holds(&r.text, r.sha256))
     }
 
