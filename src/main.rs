@@ -17,7 +17,10 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     if let Some(part) = demo::stand_in::part_of_this_program() {
-        let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+        let arguments: Vec<String> = std::env::args_os()
+            .skip(1)
+            .map(|a| a.to_string_lossy().into_owned())
+            .collect();
         demo::stand_in::play(part, &arguments);
         return ExitCode::SUCCESS;
     }

@@ -42,8 +42,21 @@ pub struct Yes<'a> {
 pub async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     let (plan, _) = show::read(desk, &arguments.plan)?;
-    let yes = Yes { hash: &arguments.approve, exclude: &arguments.exclude, many: &arguments.many, means: "command line" };
-    apply(desk, &plan, &yes, arguments.only, arguments.watch.as_deref(), arguments.format).await
+    let yes = Yes {
+        hash: &arguments.approve,
+        exclude: &arguments.exclude,
+        many: &arguments.many,
+        means: "command line",
+    };
+    apply(
+        desk,
+        &plan,
+        &yes,
+        arguments.only,
+        arguments.watch.as_deref(),
+        arguments.format,
+    )
+    .await
 }
 
 /// Holds the yes against the plan, carries it out and reports.
@@ -62,8 +75,12 @@ pub async fn apply(
         Ok(approved) => approved,
         Err(ApprovalError::NothingToDo) => {
             match format {
-                Format::Json => desk.screen.json(&serde_json::json!({"nothing_to_do": true, "hash": plan.hash().to_string()})),
-                _ => desk.screen.say("Nothing to do: the plan changes nothing on any host. Nothing was changed."),
+                Format::Json => desk
+                    .screen
+                    .json(&serde_json::json!({"nothing_to_do": true, "hash": plan.hash().to_string()})),
+                _ => desk
+                    .screen
+                    .say("Nothing to do: the plan changes nothing on any host. Nothing was changed."),
             }
             return Ok(Exit::Done);
         }
@@ -93,14 +110,26 @@ pub async fn apply(
             hosts: names,
         },
     )?;
-    sink.record(None, EventKind::Approved { approval: approved.approval().clone() })?;
+    sink.record(
+        None,
+        EventKind::Approved {
+            approval: approved.approval().clone(),
+        },
+    )?;
     let vault = Vault::create(&run.vault(), None)?;
     let work = Arc::new(Apply {
         approved,
         playbook,
         vars,
-        run: RunInfo { id: run.id().to_string(), started_at_ms: began },
-        keeping: Keeping { vault, run: run.id().to_string(), clock: Arc::clone(&desk.clock) },
+        run: RunInfo {
+            id: run.id().to_string(),
+            started_at_ms: began,
+        },
+        keeping: Keeping {
+            vault,
+            run: run.id().to_string(),
+            clock: Arc::clone(&desk.clock),
+        },
         until: match only {
             Some(Only::Preserve) => Stage::Preserve,
             None => Stage::Eradicate,
@@ -114,7 +143,10 @@ pub async fn apply(
     while let Some(ended) = tasks.join_next().await {
         ended.context("a host's task failed")??;
     }
-    let open = Report::from_events(&run.chains()?).hosts.iter().any(|host| !host.finished);
+    let open = Report::from_events(&run.chains()?)
+        .hosts
+        .iter()
+        .any(|host| !host.finished);
     if !open {
         sink.record(None, EventKind::RunFinished {})?;
     }
@@ -134,11 +166,18 @@ fn approve(desk: &Desk, plan: &Plan, yes: &Yes<'_>) -> Result<ApprovedPlan, Appr
         .hosts()
         .flat_map(|host| &host.orders.actions)
         .map(|action| action.id)
-        .filter(|id| yes.exclude.iter().any(|given| given.len() >= 8 && id.to_string().starts_with(given)))
+        .filter(|id| {
+            yes.exclude
+                .iter()
+                .any(|given| given.len() >= 8 && id.to_string().starts_with(given))
+        })
         .collect();
     let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for named in yes.many {
-        if let Some((host, component)) = named.rsplit_once(':').and_then(|(host, n)| Some((host, n.parse().ok()?))) {
+        if let Some((host, component)) = named
+            .rsplit_once(':')
+            .and_then(|(host, n)| Some((host, n.parse().ok()?)))
+        {
             many.entry(host.to_owned()).or_default().insert(component);
         }
     }
@@ -161,14 +200,31 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
     let sources = Held(&header.resources);
     // The plan's reader held the text against its digest, and a plan is UTF-8.
     let text = String::from_utf8_lossy(header.playbook.text.as_bytes());
-    let checked = check(&format!("{}.yml", header.playbook.name), &text, &desk.registry, &sources).map_err(|mistakes| {
+    let checked = check(
+        &format!("{}.yml", header.playbook.name),
+        &text,
+        &desk.registry,
+        &sources,
+    )
+    .map_err(|mistakes| {
         let hint = "another version of Deminer made this plan: plan again".to_owned();
-        Trouble::new(Exit::Refused, format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()), Some(hint))
+        Trouble::new(
+            Exit::Refused,
+            format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()),
+            Some(hint),
+        )
     })?;
-    let mut settings: Vec<(String, Setting)> =
-        header.vars.iter().map(|(name, value)| (name.clone(), Setting::Value(value.clone()))).collect();
+    let mut settings: Vec<(String, Setting)> = header
+        .vars
+        .iter()
+        .map(|(name, value)| (name.clone(), Setting::Value(value.clone())))
+        .collect();
     if let Some(watch) = watch {
-        if checked.vars().get(WATCH).is_none_or(|var| var.kind.value != VarType::Duration) {
+        if checked
+            .vars()
+            .get(WATCH)
+            .is_none_or(|var| var.kind.value != VarType::Duration)
+        {
             let what = format!("--watch {watch}: the playbook declares no variable `{WATCH}` of type duration");
             return Err(Trouble::new(Exit::Usage, what, None).into());
         }
@@ -196,5 +252,10 @@ pub fn exit(report: &Report) -> Exit {
         Exit::Returned => 4,
         _ => 5,
     };
-    report.hosts.iter().map(|host| of(host.status)).max_by_key(rank).unwrap_or(Exit::Done)
+    report
+        .hosts
+        .iter()
+        .map(|host| of(host.status))
+        .max_by_key(rank)
+        .unwrap_or(Exit::Done)
 }

@@ -19,13 +19,19 @@ pub fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
             (Ok(checked), Format::Json) => all.push(json!({"file": name, "playbook": checked.name(), "mistakes": []})),
             (Ok(checked), _) => {
                 let steps = checked.outline().count();
-                desk.screen.say(&format!("{name}: {} {}, {steps} steps, no mistakes; no host was touched", checked.name(), checked.version()));
+                desk.screen.say(&format!(
+                    "{name}: {} {}, {steps} steps, no mistakes; no host was touched",
+                    checked.name(),
+                    checked.version()
+                ));
             }
             (Err(mistakes), format) => {
                 exit = Exit::Usage;
                 match format {
                     Format::Json => all.push(json!({"file": name, "mistakes": mistakes.json()})),
-                    _ => desk.screen.say(&format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary())),
+                    _ => desk
+                        .screen
+                        .say(&format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary())),
                 }
             }
         }

@@ -34,13 +34,20 @@ pub fn transport(name: &str) -> anyhow::Result<Arc<dyn Transport>> {
         Some(("simulated", "infected")) => Ok(Arc::new(Simulated::new(infected()))),
         Some(("simulated", "clean")) => Ok(Arc::new(Simulated::new(clean()))),
         Some(("simulated", file)) => {
-            let text = std::fs::read_to_string(Path::new(file)).with_context(|| format!("cannot read the world {file}"))?;
+            let text =
+                std::fs::read_to_string(Path::new(file)).with_context(|| format!("cannot read the world {file}"))?;
             let world = World::from_json(&text).with_context(|| format!("the world {file} cannot be simulated"))?;
             Ok(Arc::new(Simulated::new(world)))
         }
         _ => {
-            let hint = "this machine is `local`; `simulated:infected`, `simulated:clean` and `simulated:FILE` are in memory";
-            Err(Trouble::new(Exit::Usage, format!("host `{name}` is not known"), Some(hint.to_owned())).into())
+            let hint =
+                "this machine is `local`; `simulated:infected`, `simulated:clean` and `simulated:FILE` are in memory";
+            Err(Trouble::new(
+                Exit::Usage,
+                format!("host `{name}` is not known"),
+                Some(hint.to_owned()),
+            )
+            .into())
         }
     }
 }

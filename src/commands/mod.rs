@@ -6,8 +6,8 @@ mod demo;
 mod earlier;
 mod hosts;
 mod modules;
-mod playbook;
 mod plan;
+mod playbook;
 mod report;
 mod run;
 mod show;
@@ -45,7 +45,11 @@ pub struct Trouble {
 impl Trouble {
     /// A failure with a hint.
     pub fn new(exit: Exit, what: impl ToString, hint: Option<String>) -> Trouble {
-        Trouble { what: what.to_string(), hint, exit }
+        Trouble {
+            what: what.to_string(),
+            hint,
+            exit,
+        }
     }
 }
 
@@ -55,11 +59,19 @@ pub fn run(verb: Verb) -> Exit {
     let done = match verb {
         Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
-        Verb::Plan(arguments) => desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk, &arguments))),
+        Verb::Plan(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk, &arguments)))
+        }
         Verb::Show(arguments) => desk(&screen, &arguments.runs).and_then(|desk| show::run(&desk, &arguments)),
-        Verb::Run(arguments) => desk(&screen, &arguments.runs).and_then(|desk| asynchronous(run::run(&desk, &arguments))),
-        Verb::Apply(arguments) => desk(&screen, &arguments.runs).and_then(|desk| asynchronous(apply::run(&desk, &arguments))),
-        Verb::Report(arguments) => desk(&screen, &arguments.runs).and_then(|desk| asynchronous(report::run(&desk, &arguments))),
+        Verb::Run(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(run::run(&desk, &arguments)))
+        }
+        Verb::Apply(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(apply::run(&desk, &arguments)))
+        }
+        Verb::Report(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
+        }
         Verb::Demo(arguments) => desk(&screen, &arguments.runs).and_then(|desk| demo::run(&desk, &arguments)),
         Verb::Worker | Verb::Keeper => Ok(Exit::Usage),
     };
@@ -79,7 +91,10 @@ pub fn run(verb: Verb) -> Exit {
 }
 
 fn asynchronous(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     runtime.context("no threads to be had")?.block_on(verb)
 }
 
@@ -88,16 +103,29 @@ fn desk(screen: &Screen, runs: &Runs) -> anyhow::Result<Desk> {
         Some(directory) => std::path::absolute(directory).with_context(|| directory.display().to_string())?,
         None => state_directory()?.join("deminer").join("runs"),
     };
-    Ok(Desk { runs, ..Desk::bare(screen.clone()) })
+    Ok(Desk {
+        runs,
+        ..Desk::bare(screen.clone())
+    })
 }
 
 /// `$XDG_STATE_HOME`, else `~/.local/state` (the XDG base directory specification).
 fn state_directory() -> anyhow::Result<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state"))).ok_or_else(|| {
-        Trouble::new(Exit::Usage, "neither XDG_STATE_HOME nor HOME is set", Some("say where runs are kept with --runs DIR".to_owned()))
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_STATE_HOME")
+        .or_else(|| Some(absolute("HOME")?.join(".local/state")))
+        .ok_or_else(|| {
+            Trouble::new(
+                Exit::Usage,
+                "neither XDG_STATE_HOME nor HOME is set",
+                Some("say where runs are kept with --runs DIR".to_owned()),
+            )
             .into()
-    })
+        })
 }
 
 impl Desk {
@@ -117,7 +145,9 @@ impl Desk {
 }
 
 fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Random bytes of the kernel.

@@ -12,7 +12,9 @@ use crate::render;
 pub fn run(desk: &Desk, arguments: &Modules) -> anyhow::Result<Exit> {
     match (&arguments.name, arguments.format) {
         (None, Format::Json) => desk.screen.json(&render::modules::json(&desk.registry)),
-        (None, _) => desk.screen.say(&render::modules::list(&desk.registry, &desk.screen.style())),
+        (None, _) => desk
+            .screen
+            .say(&render::modules::list(&desk.registry, &desk.screen.style())),
         (Some(name), format) => {
             let module = desk.registry.find(name).ok_or_else(|| {
                 let hint = "`deminer modules` lists all".to_owned();

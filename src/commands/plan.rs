@@ -64,7 +64,8 @@ pub fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format) {
                 took_ms: Some(made.took_ms),
                 now_ms: desk.now_ms(),
             };
-            desk.screen.say(&render::plan::text(&made.plan, &about, &desk.screen.style()));
+            desk.screen
+                .say(&render::plan::text(&made.plan, &about, &desk.screen.style()));
         }
     }
     for (host, why) in &made.not_planned {
@@ -84,7 +85,12 @@ pub fn exit(made: &Made) -> Exit {
 pub fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -103,10 +109,18 @@ pub async fn make(
     let began = desk.now_ms();
     let found = playbook::find(name)?;
     let checked = playbook::checked(desk, &found).map_err(|mistakes| playbook::mistaken(&mistakes))?;
-    let settings = set.iter().map(|text| setting(text)).collect::<anyhow::Result<Vec<_>>>()?;
-    let vars = checked.bind(&settings).map_err(|mistakes| playbook::mistaken(&mistakes))?;
+    let settings = set
+        .iter()
+        .map(|text| setting(text))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let vars = checked
+        .bind(&settings)
+        .map_err(|mistakes| playbook::mistaken(&mistakes))?;
     let site = Site {
-        protect: protect.iter().map(|path| absolute(path)).collect::<anyhow::Result<_>>()?,
+        protect: protect
+            .iter()
+            .map(|path| absolute(path))
+            .collect::<anyhow::Result<_>>()?,
         ..Site::default()
     };
     let names = hosts::named(named);
@@ -129,22 +143,37 @@ pub async fn make(
             hosts: names.clone(),
         },
     )?;
-    let info = RunInfo { id: run.id().to_string(), started_at_ms: began };
+    let info = RunInfo {
+        id: run.id().to_string(),
+        started_at_ms: began,
+    };
     let mut tasks = tokio::task::JoinSet::new();
     for (host, way) in ways {
-        let (checked, vars, info, clock, site) =
-            (Arc::clone(&checked), vars.clone(), info.clone(), Arc::clone(&desk.clock), site.clone());
+        let (checked, vars, info, clock, site) = (
+            Arc::clone(&checked),
+            vars.clone(),
+            info.clone(),
+            Arc::clone(&desk.clock),
+            site.clone(),
+        );
         let mut sink = sink.clone();
         tasks.spawn(async move {
             let planned = async {
                 let link = way.connect(&host).await.map_err(|error| error.to_string())?;
                 let view = Arc::clone(&link) as Arc<dyn HostView>;
-                let (looked, _) = look(&checked, &vars, &info, clock, view, &mut sink).await.map_err(said)?;
-                draft(&looked, link.as_ref(), &site, &mut random::<16>).await.map_err(|error| error.to_string())
+                let (looked, _) = look(&checked, &vars, &info, clock, view, &mut sink)
+                    .await
+                    .map_err(said)?;
+                draft(&looked, link.as_ref(), &site, &mut random::<16>)
+                    .await
+                    .map_err(|error| error.to_string())
             };
             let planned = planned.await;
             let finished = sink.record(Some(&host), EventKind::HostFinished {});
-            (host, planned.and_then(|plan| finished.map(|()| plan).map_err(|error| error.to_string())))
+            (
+                host,
+                planned.and_then(|plan| finished.map(|()| plan).map_err(|error| error.to_string())),
+            )
         });
     }
     let mut plans: Vec<HostPlan> = Vec::new();
@@ -159,7 +188,11 @@ pub async fn make(
     sink.record(None, EventKind::RunFinished {})?;
     sink.finish();
     let plan = Plan::new(origin(&checked, &vars, desk.now_ms()), plans)?;
-    Ok(Made { plan, not_planned, took_ms: desk.now_ms().saturating_sub(began) })
+    Ok(Made {
+        plan,
+        not_planned,
+        took_ms: desk.now_ms().saturating_sub(began),
+    })
 }
 
 fn said(error: LookError) -> String {
@@ -169,7 +202,12 @@ fn said(error: LookError) -> String {
 fn setting(text: &str) -> anyhow::Result<(String, Setting)> {
     match text.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), Setting::Text(value.to_owned()))),
-        None => Err(Trouble::new(Exit::Usage, format!("--set {text}: no `=`"), Some("--set NAME=VALUE".to_owned())).into()),
+        None => Err(Trouble::new(
+            Exit::Usage,
+            format!("--set {text}: no `=`"),
+            Some("--set NAME=VALUE".to_owned()),
+        )
+        .into()),
     }
 }
 
@@ -182,7 +220,10 @@ fn absolute(path: &str) -> anyhow::Result<HostPath> {
 
 fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {
     let resources = checked.resources().iter().map(|resource| {
-        let held = ResourceRef { sha256: resource.sha256, text: HostBytes::from(&*resource.text) };
+        let held = ResourceRef {
+            sha256: resource.sha256,
+            text: HostBytes::from(&*resource.text),
+        };
         (resource.path.clone(), held)
     });
     let secrets: BTreeSet<String> = checked

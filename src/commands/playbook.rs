@@ -35,7 +35,10 @@ pub struct Held<'a>(pub &'a std::collections::BTreeMap<String, deminer_engine::p
 
 impl Sources for Shipped {
     fn load(&self, path: &str) -> Option<String> {
-        BESIDE.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned())
+        BESIDE
+            .iter()
+            .find(|(name, _)| *name == path)
+            .map(|(_, text)| (*text).to_owned())
     }
 }
 
@@ -54,7 +57,9 @@ impl Sources for Held<'_> {
 fn read_bounded(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
     let mut text = String::new();
-    std::fs::File::open(path)?.take(PLAYBOOK_BYTES).read_to_string(&mut text)?;
+    std::fs::File::open(path)?
+        .take(PLAYBOOK_BYTES)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -66,13 +71,25 @@ pub fn find(name: &str) -> anyhow::Result<Found> {
     let path = Path::new(name);
     if path.is_file() {
         let text = read_bounded(path).map_err(|error| {
-            Trouble::new(Exit::Usage, format!("{name}: {error}"), Some("a playbook is a YAML file in UTF-8".to_owned()))
+            Trouble::new(
+                Exit::Usage,
+                format!("{name}: {error}"),
+                Some("a playbook is a YAML file in UTF-8".to_owned()),
+            )
         })?;
         let folder = path.parent().map(Path::to_path_buf);
-        return Ok(Found { file: name.to_owned(), text, folder });
+        return Ok(Found {
+            file: name.to_owned(),
+            text,
+            folder,
+        });
     }
     match SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
-        Some((shipped, text)) => Ok(Found { file: format!("{shipped}.yml"), text: (*text).to_owned(), folder: None }),
+        Some((shipped, text)) => Ok(Found {
+            file: format!("{shipped}.yml"),
+            text: (*text).to_owned(),
+            folder: None,
+        }),
         None => {
             let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
             let what = format!("no playbook `{name}`: no such file, and none of that name is shipped");
@@ -95,5 +112,9 @@ pub fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>, Diagn
 
 /// A trouble out of mistakes: they are said whole.
 pub fn mistaken(mistakes: &Diagnostics) -> Trouble {
-    Trouble::new(Exit::Usage, format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()), None)
+    Trouble::new(
+        Exit::Usage,
+        format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()),
+        None,
+    )
 }

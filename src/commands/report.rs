@@ -44,6 +44,11 @@ fn find(desk: &Desk, name: Option<&str>) -> anyhow::Result<RunDir> {
             Some(name) => format!("no run `{name}` in {}", desk.runs.display()),
             None => format!("no run in {}", desk.runs.display()),
         };
-        Trouble::new(Exit::Usage, what, Some("say where runs are kept with --runs DIR".to_owned())).into()
+        Trouble::new(
+            Exit::Usage,
+            what,
+            Some("say where runs are kept with --runs DIR".to_owned()),
+        )
+        .into()
     })
 }

@@ -27,8 +27,13 @@ pub fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
             }
         },
         (None, _) => {
-            let about = render::plan::About { file: Some(&file), took_ms: None, now_ms: desk.now_ms() };
-            desk.screen.say(&render::show::text(&plan, &about, &desk.screen.style()));
+            let about = render::plan::About {
+                file: Some(&file),
+                took_ms: None,
+                now_ms: desk.now_ms(),
+            };
+            desk.screen
+                .say(&render::show::text(&plan, &about, &desk.screen.style()));
         }
     }
     Ok(Exit::Done)
@@ -41,10 +46,16 @@ pub fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
 pub fn read(desk: &Desk, name: &str) -> anyhow::Result<(Plan, String)> {
     let path = Path::new(name);
     let (file, bytes) = if path.is_file() {
-        (path.to_path_buf(), std::fs::read(path).with_context(|| format!("cannot read the plan {name}"))?)
+        (
+            path.to_path_buf(),
+            std::fs::read(path).with_context(|| format!("cannot read the plan {name}"))?,
+        )
     } else {
-        PlanStore::of(&desk.runs).find(name).map_err(|error| Trouble::new(Exit::Usage, &error, error.hint()))?
+        PlanStore::of(&desk.runs)
+            .find(name)
+            .map_err(|error| Trouble::new(Exit::Usage, &error, error.hint()))?
     };
-    let plan = Plan::read(&bytes).map_err(|error| Trouble::new(Exit::Refused, format!("{}: {error}", file.display()), error.hint()))?;
+    let plan = Plan::read(&bytes)
+        .map_err(|error| Trouble::new(Exit::Refused, format!("{}: {error}", file.display()), error.hint()))?;
     Ok((plan, file.to_string_lossy().into_owned()))
 }

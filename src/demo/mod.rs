@@ -4,8 +4,8 @@
 //! look-alikes, runs the ordinary commands on it and looks at what is left.
 
 mod network;
-pub mod stand_in;
 mod scene;
+pub mod stand_in;
 mod world;
 
 use std::io::{self, Write};

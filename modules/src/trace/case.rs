@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Artifact, Bearing, Finding, FindingId};
 use deminer_worker::action::{FileTarget, LineTarget, Role};
-use deminer_worker::query::{Executable, FileStat, FileText, Ownership, Process};
+use deminer_worker::query::{Executable, FileId, FileStat, FileText, Ownership, Process};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
 use super::components::{Account, pid_tie};
@@ -18,6 +18,8 @@ pub(super) struct Case {
     pub(super) boot_id: String,
     /// Pids that are never touched: pid 1 and our own chain.
     pub(super) spared: BTreeSet<u32>,
+    /// The scripts that these run: whoever looks is not what is looked for.
+    pub(super) spared_files: BTreeSet<FileId>,
     pub(super) account: Account,
     /// Contents of condemned executables, with their size. Never that of a packaged file.
     pub(super) contents: BTreeMap<Digest, Wide>,
@@ -118,6 +120,10 @@ impl Case {
 
     /// Condemns a file for its own content. `true` where it was not condemned yet.
     pub(super) fn condemn_file(&mut self, stat: &FileStat, words: &Words<'_>, tied_to: &[String]) -> bool {
+        if self.spared_files.contains(&stat.id) {
+            self.ask_file(stat, words, tied_to);
+            return false;
+        }
         let Some(file) = FileTarget::from_stat(stat) else {
             return false;
         };

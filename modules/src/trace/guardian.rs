@@ -1,10 +1,10 @@
 //! Who starts the miner again, and what was born of it. Never upward into servers, logins or our own chain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::module::ModuleError;
 use deminer_worker::action::Role;
-use deminer_worker::query::{Process, Socket};
+use deminer_worker::query::{Process, Socket, limits};
 use deminer_worker::text::HostPath;
 
 use super::case::{Case, Words, is_vouched, words_of};
@@ -91,28 +91,51 @@ async fn kin(case: &Case, look: &mut Look<'_>) -> Result<Kin, ModuleError> {
             }
         }
     }
-    let condemned = || case.pids.keys().filter_map(|pid| look.processes.get(pid));
-    let sessions: BTreeSet<u32> = condemned()
-        .map(|process| process.session)
-        .filter(|id| *id > 1)
-        .collect();
-    let groups: BTreeSet<u32> = condemned().map(|process| process.pgid).filter(|id| *id > 1).collect();
-    let pipes: BTreeSet<&[u8]> = condemned().flat_map(pipes_of).collect();
-    let mates = look
-        .processes
-        .values()
-        .filter(|process| {
-            sessions.contains(&process.session)
-                || groups.contains(&process.pgid)
-                || pipes_of(process).any(|pipe| pipes.contains(pipe))
-        })
-        .map(|process| process.pid)
-        .collect();
+    let mates = mates(case, look);
     Ok(Kin {
         ancestors,
         descendants,
         mates,
     })
+}
+
+/// Processes that the condemned ones work with: their arguments name a condemned path, or they share a pipe with them that
+/// nobody else holds. A session alone is no tie: whoever starts things from one shell shares it.
+fn mates(case: &Case, look: &Look<'_>) -> BTreeSet<u32> {
+    let mut holders: BTreeMap<&[u8], BTreeSet<u32>> = BTreeMap::new();
+    for process in look.processes.values() {
+        for pipe in pipes_of(process) {
+            holders.entry(pipe).or_default().insert(process.pid);
+        }
+    }
+    let between = |pid: u32, holders: &BTreeSet<u32>| {
+        let mut others = holders.iter().filter(|holder| **holder != pid).peekable();
+        others.peek().is_some() && others.all(|holder| case.pids.contains_key(holder))
+    };
+    let shares = |process: &Process| pipes_of(process).any(|pipe| between(process.pid, &holders[pipe]));
+    let named = |process: &Process| {
+        process
+            .argv
+            .iter()
+            .skip(1)
+            .any(|word| case.paths.contains(&HostPath::new(word.as_bytes())))
+    };
+    look.processes
+        .values()
+        .filter(|process| named(process) || shares(process))
+        .map(|process| process.pid)
+        .collect()
+}
+
+/// Whether the content of an executable holds a condemned path as one whole string: its own bytes speak of it.
+async fn speaks_of_condemned(case: &Case, look: &mut Look<'_>, path: &HostPath) -> Result<bool, ModuleError> {
+    let Some(file) = look.read(path, limits::READ_BYTES).await? else {
+        return Ok(false);
+    };
+    let content = file.content.as_bytes();
+    Ok(content
+        .split(|byte| !(0x21..=0x7e).contains(byte))
+        .any(|word| word.first() == Some(&b'/') && case.paths.contains(&HostPath::new(word))))
 }
 
 fn pipes_of(process: &Process) -> impl Iterator<Item = &[u8]> {
@@ -159,9 +182,15 @@ async fn program(
         return Ok(false);
     };
     let pid = process.pid;
-    let related = kin.ancestors.contains(&pid) || kin.mates.contains(&pid);
     let born = kin.descendants.contains(&pid);
     let same = exe.sha256.is_some_and(|sha256| case.contents.contains_key(&sha256));
+    let beside = exe
+        .path
+        .parent()
+        .is_some_and(|directory| case.homes.contains(&directory));
+    let related = kin.ancestors.contains(&pid)
+        || kin.mates.contains(&pid)
+        || (!same && !born && beside && speaks_of_condemned(case, look, &exe.path).await?);
     if !same && !related && !born {
         return Ok(false);
     }
@@ -339,11 +368,14 @@ fn relation_ties(case: &Case, look: &Look<'_>, process: &Process) -> Vec<String>
             let pipes: BTreeSet<&[u8]> = pipes_of(a).collect();
             pipes_of(b).any(|pipe| pipes.contains(pipe))
         };
+        let names = |a: &Process, b: &Process| {
+            let runs = |path: &HostPath| a.exe.as_ref().is_some_and(|exe| exe.path == *path);
+            b.argv.iter().skip(1).any(|word| runs(&HostPath::new(word.as_bytes())))
+        };
         if is_above(look, process.pid, known)
             || is_above(look, known.pid, process)
-            || known.session == process.session && known.session > 1
-            || known.pgid == process.pgid && known.pgid > 1
             || shares(known, process)
+            || names(known, process)
         {
             ties.push(pid_tie(known.pid));
         }

@@ -176,6 +176,10 @@ impl Collector for MinerTrace {
         };
         let mut spared: BTreeSet<u32> = look.facts.own_chain.iter().copied().collect();
         spared.insert(1);
+        let scripts = look.processes.values().filter(|process| spared.contains(&process.pid));
+        let spared_files = scripts
+            .filter_map(|process| Some(process.script.as_ref()?.id))
+            .collect();
         let mut temporary = params.limits.roots.clone();
         temporary.extend(["/run/shm", "/run/user", "/run/lock"].map(HostPath::from));
         let mut case = Case {
@@ -190,6 +194,7 @@ impl Collector for MinerTrace {
             },
             boot_id: look.facts.identity.boot_id.clone(),
             spared,
+            spared_files,
             account: Account::default(),
             contents: Default::default(),
             paths: BTreeSet::new(),

@@ -581,3 +581,42 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_shared_session_is_no_tie_own_bytes_are() {
+    let mut stub = infected()
+        .process(Row::runs(120, "/tmp/other/dataminer", &["dataminer"]), b"\x7fELF\0data")
+        .process(Row::runs(121, "/tmp/.x/tool", &["tool"]), b"\x7fELF\0tool")
+        .file("/tmp/.x/tool", b"\x7fELF\0tool")
+        .file("/tmp/.x/watcher", b"\x7fELF\0starts\0/tmp/.x/xmrig\0")
+        .process(
+            Row::runs(122, "/tmp/.x/watcher", &["watcher"]),
+            b"\x7fELF\0starts\0/tmp/.x/xmrig\0",
+        )
+        .process(
+            Row::runs(123, "/var/tmp/again", &["again", "/tmp/.x/xmrig"]),
+            b"\x7fELF\0again",
+        );
+    for row in &mut stub.rows {
+        row.process.session = 100;
+        row.process.pgid = 100;
+    }
+    let (_, names) = trace(&stub).await;
+    assert!(
+        names.condemned.iter().any(|name| name == "122 guardian"),
+        "{:?}",
+        names.condemned
+    );
+    assert!(
+        names.condemned.iter().any(|name| name == "123 guardian"),
+        "{:?}",
+        names.condemned
+    );
+    for pid in ["120 ", "121 "] {
+        assert!(
+            !names.condemned.iter().any(|name| name.starts_with(pid)),
+            "{:?}",
+            names.condemned
+        );
+    }
+}
