@@ -22,5 +22,5 @@ pub fn run(desk: &Desk, arguments: &Demo) -> anyhow::Result<Exit> {
             ended => return ended,
         }
     }
-    demo::simulated(desk, &mut out)
+    demo::simulated(&desk.runs, &mut out)
 }
