@@ -354,6 +354,7 @@ impl<'a> HostFold<'a> {
             | TransactionEvent::Keeping { .. }
             | TransactionEvent::KeptAll { .. }
             | TransactionEvent::Ready { .. }
+            | TransactionEvent::Struck { .. }
             | TransactionEvent::Thawed { .. } => {}
         }
     }
