@@ -1,0 +1,21 @@
+//! Words for people, and JSON for programs: the only place where text is made to be read.
+//!
+//! Everything here is a pure function from typed data to text; only [`screen`] writes. What a host said is data: it is
+//! escaped ([`plain`]), bounded, and never decides how the rest looks.
+
+pub(crate) mod modules;
+pub(crate) mod plain;
+pub(crate) mod plan;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod screen;
+pub(crate) mod show;
+pub(crate) mod table;
+pub(crate) mod unit;
+
+mod object;
+#[cfg(test)]
+mod sample;
+mod style;
+
+pub(crate) use style::Style;

@@ -1,0 +1,306 @@
+//! The processes that a host's verdict is about, each with the few reasons that matter most.
+
+use std::collections::BTreeMap;
+
+use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
+use deminer_engine::plan::{HostPlan, ShownProcess};
+use deminer_worker::action::{Act, ProcessTarget, Role};
+use indexmap::IndexMap;
+
+use super::super::Style;
+use super::super::object::act;
+use super::super::plain::{CUT, cut, plain, sentence, value};
+use super::super::unit::count;
+use super::findings;
+
+/// The column of a block's further lines.
+pub(super) const COLUMN: usize = 12;
+
+/// The reasons of one process.
+const REASONS: usize = 3;
+
+/// Pids that are named where one line is about several processes.
+const PIDS: usize = 12;
+
+/// Processes that are shown with their reasons; all that would be killed stand in the list of changes too.
+const SUBJECTS: usize = 4;
+
+/// Lines that start something and are shown with their reason; all stand in the list of changes too.
+const STARTED: usize = 3;
+
+/// Columns of the beginning of a command line.
+const ARGV: usize = 200;
+
+/// The signal of the finding that says how much of the CPU a process takes.
+const BUSY: &str = "busy";
+
+/// A process that stands out, with what was stated of it.
+pub(super) struct Subject<'a> {
+    process: &'a ProcessTarget,
+    component: u32,
+    planned: bool,
+    verdict: Option<HostVerdict>,
+    shown: Option<&'a ShownProcess>,
+    findings: Vec<&'a Finding>,
+}
+
+impl<'a> Subject<'a> {
+    /// Those of a host: what is to be killed, what the verdict rests on, and where it is clean what looked busy.
+    pub(super) fn of(host: &'a HostPlan) -> Vec<Subject<'a>> {
+        let verdict = host.verdict.as_ref().map(|verdict| verdict.host);
+        let mut subjects: BTreeMap<(u32, u64), Subject<'a>> = BTreeMap::new();
+        let mut note = |process: &'a ProcessTarget, component: Option<u32>| {
+            let subject = subjects
+                .entry((process.pid, process.start_ticks.0))
+                .or_insert_with(|| Subject {
+                    process,
+                    component: component.unwrap_or(u32::MAX),
+                    planned: component.is_some(),
+                    verdict,
+                    shown: None,
+                    findings: Vec::new(),
+                });
+            if subject.planned < component.is_some() {
+                *subject = Subject {
+                    process,
+                    component: component.unwrap_or(u32::MAX),
+                    planned: true,
+                    verdict,
+                    shown: None,
+                    findings: Vec::new(),
+                };
+            }
+        };
+        for action in &host.orders.actions {
+            if let Act::Kill { process } = &action.act {
+                note(process, Some(action.component));
+            }
+        }
+        let by_id = findings(host);
+        for id in host.verdict.iter().flat_map(|verdict| &verdict.because) {
+            if let Some(Artifact::Process { process }) = by_id.get(id).map(|finding| &finding.artifact) {
+                note(process, None);
+            }
+        }
+        if verdict == Some(HostVerdict::Clean) {
+            for finding in host
+                .findings
+                .iter()
+                .filter(|finding| finding.bearing == Bearing::Benign)
+            {
+                if let Artifact::Process { process } = &finding.artifact {
+                    note(process, None);
+                }
+            }
+        }
+        for finding in &host.findings {
+            if let Artifact::Process { process } = &finding.artifact
+                && let Some(subject) = subjects.get_mut(&(process.pid, process.start_ticks.0))
+            {
+                subject.findings.push(finding);
+            }
+        }
+        for shown in &host.processes {
+            if let Some(subject) = subjects.get_mut(&(shown.pid, shown.start_ticks.0)) {
+                subject.shown = Some(shown);
+            }
+        }
+        let order = host.shown_components();
+        let place = |component| order.iter().position(|id| *id == component).unwrap_or(usize::MAX);
+        let mut subjects: Vec<Subject<'a>> = subjects.into_values().collect();
+        subjects.sort_by_key(|subject| {
+            let role = match subject.process.role {
+                Role::Miner => 0,
+                Role::Guardian => 1,
+                Role::Companion => 2,
+            };
+            (place(subject.component), role, -subject.weight(), subject.process.pid)
+        });
+        subjects
+    }
+
+    fn weight(&self) -> i32 {
+        self.findings
+            .iter()
+            .map(|finding| finding.points)
+            .fold(0, i32::saturating_add)
+    }
+
+    /// The finding that says what the process is.
+    pub(super) fn statement(&self) -> Option<&'a Finding> {
+        let says = |bearing| {
+            self.findings
+                .iter()
+                .copied()
+                .filter(move |finding| finding.bearing == bearing)
+        };
+        let scored =
+            |finding: &&Finding| finding.fields.contains_key("points") && finding.fields.contains_key("needed");
+        says(Bearing::Condemns)
+            .find(scored)
+            .or_else(|| says(Bearing::Condemns).next())
+            .or_else(|| says(Bearing::Review).find(scored))
+            .or_else(|| says(Bearing::Review).next())
+    }
+
+    /// Its name, how busy it is and what it is.
+    fn said(&self) -> String {
+        let busy = self.findings.iter().find(|finding| finding.signal == BUSY);
+        let busy = busy
+            .map(|finding| format!(", {}", sentence(finding)))
+            .unwrap_or_default();
+        let said = match (self.statement(), self.verdict) {
+            (Some(finding), _) => format!(": {}", sentence(finding)),
+            (None, Some(HostVerdict::Clean)) if !busy.is_empty() => ": busy, and explained".to_owned(),
+            (None, _) => String::new(),
+        };
+        format!("`{}`{busy}{said}", value(&self.process.comm))
+    }
+
+    /// The strongest reasons, each with its weight; what speaks against them too.
+    fn reasons(&self) -> Vec<(String, String)> {
+        let statement = self.statement().map(|finding| &finding.id);
+        let mut reasons: Vec<&Finding> = self
+            .findings
+            .iter()
+            .copied()
+            .filter(|finding| Some(&finding.id) != statement && finding.signal != BUSY)
+            .filter(|finding| finding.bearing != Bearing::Review)
+            .collect();
+        let is_clean = self.verdict == Some(HostVerdict::Clean);
+        reasons.sort_by_key(|finding| {
+            let decides = finding.bearing == Bearing::Condemns;
+            (!decides, if is_clean { finding.points } else { -finding.points })
+        });
+        let weakest = reasons
+            .last()
+            .copied()
+            .filter(|finding| finding.points < 0 && reasons.len() > REASONS);
+        reasons.truncate(REASONS);
+        reasons.extend(weakest);
+        reasons
+            .into_iter()
+            .map(|finding| {
+                let weight = match finding.points {
+                    0 => String::new(),
+                    points => format!("{points:+}"),
+                };
+                (weight, sentence(finding))
+            })
+            .collect()
+    }
+
+    /// What it runs, and the beginning of its arguments.
+    fn runs(&self) -> String {
+        let deleted = self.shown.is_some_and(|shown| shown.exe_deleted);
+        let exe = self.process.exe_path.to_string();
+        let mut text = format!("{}{}", cut(&exe, ARGV), if deleted { " (deleted)" } else { "" });
+        if let Some(shown) = self.shown.filter(|shown| !shown.argv.is_empty()) {
+            let words: Vec<String> = shown.argv.iter().map(value).collect();
+            let argv = words.join(" ");
+            let more = if shown.argv_cut { CUT } else { "" };
+            text.push_str(&match argv.len() > ARGV {
+                true => format!(", as `{}`", cut(&argv, ARGV)),
+                false => format!(", as `{argv}`{more}"),
+            });
+        }
+        text
+    }
+
+    /// The first lines of a host's block.
+    pub(super) fn head(&self, lead: &str, style: &Style) -> String {
+        let mut out = style.hang(lead, &format!("pid {} {}", self.process.pid, self.said()));
+        for (weight, reason) in self.reasons() {
+            out.push_str(&style.entry(&weight, COLUMN, &reason));
+        }
+        if self.planned {
+            out.push_str(&style.entry("runs", COLUMN, &self.runs()));
+        }
+        out
+    }
+}
+
+/// The processes after the first; those of which the same is to be said as one.
+pub(super) fn rest(subjects: &[Subject<'_>], style: &Style) -> String {
+    let mut said: IndexMap<(String, String), Vec<String>> = IndexMap::new();
+    let others = subjects.get(1..).unwrap_or_default();
+    for subject in others {
+        let word = match (subject.planned, subject.verdict) {
+            (true, _) => subject.process.role.to_string(),
+            (false, Some(HostVerdict::Clean)) => "busy".to_owned(),
+            (false, _) => "suspect".to_owned(),
+        };
+        let mut text = subject.said();
+        for (weight, reason) in subject.reasons() {
+            text.push_str("; ");
+            text.push_str(&reason);
+            if !weight.is_empty() {
+                text.push_str(&format!(" ({weight})"));
+            }
+        }
+        said.entry((word, text))
+            .or_default()
+            .push(subject.process.pid.to_string());
+    }
+    let mut out = String::new();
+    for ((word, text), pids) in said.iter().take(SUBJECTS - 1) {
+        let pids = match pids.len() {
+            1 => format!("pid {}", pids[0]),
+            2..=PIDS => format!("pids {}", pids.join(" ")),
+            more => format!("pids {} and {} more", pids[..PIDS].join(" "), more - PIDS),
+        };
+        out.push_str(&style.entry(word, COLUMN, &format!("{pids} {text}")));
+    }
+    let more: usize = said.values().skip(SUBJECTS - 1).map(Vec::len).sum();
+    if more > 0 {
+        let processes = count(more as u64, "more process", "more processes");
+        let below = match others.iter().any(|subject| subject.planned) {
+            true => ", below",
+            false => "",
+        };
+        out.push_str(&style.entry("", COLUMN, &format!("and {processes}{below}")));
+    }
+    out
+}
+
+/// The lines that start what is condemned.
+pub(super) fn started(host: &HostPlan, style: &Style) -> String {
+    let by_id: BTreeMap<&str, &Finding> = host
+        .findings
+        .iter()
+        .map(|finding| (finding.id.as_str(), finding))
+        .collect();
+    let mut out = String::new();
+    let edits = host
+        .orders
+        .actions
+        .iter()
+        .filter(|action| matches!(action.act, Act::EditLines { .. }));
+    for action in edits.clone().take(STARTED) {
+        let because = action.because.iter().filter_map(|id| by_id.get(id.as_str()));
+        let why = because.clone().find(|finding| finding.bearing == Bearing::Condemns);
+        let why = why
+            .map(|finding| format!(": {}", sentence(finding)))
+            .unwrap_or_default();
+        out.push_str(&style.entry("started by", COLUMN, &format!("{}{why}", act(&action.act))));
+    }
+    let more = edits.count().saturating_sub(STARTED);
+    if more > 0 {
+        out.push_str(&style.entry("", COLUMN, &format!("and {more} more files with such lines, below")));
+    }
+    out
+}
+
+/// What a finding is about.
+pub(crate) fn about(artifact: &Artifact) -> String {
+    match artifact {
+        Artifact::Host {} => "the host".to_owned(),
+        Artifact::Process { process } => format!("pid {} `{}`", process.pid, value(&process.comm)),
+        Artifact::File { file } => file.path.to_string(),
+        Artifact::Line { file, line } => format!("line {} of {}", line.number, file.path),
+        Artifact::Remote { peer } => match peer.address.contains(':') {
+            true => format!("[{}]:{}", plain(&peer.address), peer.port),
+            false => format!("{}:{}", plain(&peer.address), peer.port),
+        },
+    }
+}

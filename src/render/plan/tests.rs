@@ -1,0 +1,91 @@
+use super::*;
+use crate::render::sample;
+
+fn shown(plan: &Plan) -> String {
+    text(plan, &sample::about(), &Style::PLAIN)
+}
+
+#[test]
+fn an_infected_plan() {
+    insta::assert_snapshot!("plan", shown(&sample::plan()));
+}
+
+#[test]
+fn equal_hosts_are_read_once_and_many_targets_come_first() {
+    let plan = sample::fleet_plan();
+    let text = shown(&plan);
+    insta::assert_snapshot!("plan_fleet", text);
+    assert!(text.find("own yes").expect("said") < text.find("web-1").expect("shown"));
+}
+
+#[test]
+fn a_plan_with_nothing_to_do_says_why() {
+    insta::assert_snapshot!("plan_idle", shown(&sample::idle_plan()));
+    insta::assert_snapshot!("plan_clean", shown(&sample::clean_plan()));
+}
+
+#[test]
+fn an_old_plan_offers_nothing_to_paste() {
+    let about = About {
+        file: None,
+        took_ms: None,
+        now_ms: sample::AT + 46 * 60_000,
+    };
+    let text = text(&sample::plan(), &about, &Style::PLAIN);
+    assert!(text.contains("was good until 2026-11-14T03:26:09Z"), "{text}");
+    assert!(!text.contains("deminer apply"), "{text}");
+}
+
+#[test]
+fn no_destroyed_object_is_left_out() {
+    for plan in [sample::plan(), sample::fleet_plan(), sample::hostile_plan()] {
+        let text = shown(&plan).split_whitespace().collect::<Vec<_>>().join(" ");
+        for group in plan.groups() {
+            for host in group.hosts {
+                for action in host.orders.actions.iter().filter(|action| is_change(&action.act)) {
+                    let object = match action.act.process() {
+                        Some(process) => process.pid.to_string(),
+                        None => act(&action.act),
+                    };
+                    assert!(text.contains(&object), "{object}\n{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_intruder_wrote_stays_text() {
+    let plan = sample::hostile_plan();
+    for width in [60, 110, 160] {
+        let text = text(&plan, &sample::about(), &Style { color: false, width });
+        assert!(
+            !text.chars().any(|c| c != '\n' && !super::super::plain::is_plain(c)),
+            "{text}"
+        );
+        assert!(text.len() < 8_000, "{}", text.len());
+    }
+    insta::assert_snapshot!("plan_hostile", shown(&plan));
+}
+
+#[test]
+fn colour_only_repeats_words() {
+    let style = Style {
+        color: true,
+        ..Style::PLAIN
+    };
+    let coloured = text(&sample::plan(), &sample::about(), &style);
+    assert!(coloured.contains("\x1b[31minfected\x1b[0m"));
+    let stripped = coloured
+        .replace("\x1b[31m", "")
+        .replace("\x1b[32m", "")
+        .replace("\x1b[33m", "")
+        .replace("\x1b[0m", "");
+    assert_eq!(stripped, shown(&sample::plan()));
+}
+
+#[test]
+fn programs_get_every_identity() {
+    let value = json(&sample::plan(), Some("miner.plan"));
+    insta::assert_json_snapshot!("plan_json", value);
+}

@@ -1,0 +1,373 @@
+//! What goes on, while it goes on: one live line on a terminal, a line a stage anywhere else. Always on stderr.
+//!
+//! Progress is made from the same events that the journal gets, so it says nothing that was not written down.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use deminer_engine::event::{EventKind, EventSink, Seen, SinkError, StepEnd};
+use deminer_worker::frame::{End, Outcome, TransactionEvent};
+
+use super::object::short_id;
+use super::plain::{cut, plain};
+use super::screen::Screen;
+use super::unit::{count, span, tally};
+
+/// Columns of an error.
+const WHY: usize = 300;
+
+/// How often the live line may change.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Where a host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Waiting,
+    Looking,
+    Looked,
+    Keeping,
+    Frozen,
+    Striking,
+    Watching,
+    Through,
+}
+
+impl Stage {
+    fn word(self) -> &'static str {
+        match self {
+            Stage::Waiting => "waiting",
+            Stage::Looking => "looking",
+            Stage::Looked => "looked at",
+            Stage::Keeping => "keeping evidence",
+            Stage::Frozen => "frozen and kept",
+            Stage::Striking => "removing",
+            Stage::Watching => "watching",
+            Stage::Through => "through",
+        }
+    }
+}
+
+/// A host, as far as its events tell.
+#[derive(Debug, Clone)]
+struct Place {
+    stage: Stage,
+    /// The step that ran last.
+    step: String,
+    frozen: u32,
+    kept: u32,
+    done: u32,
+    of: u32,
+    /// When the watch began.
+    since: Option<Instant>,
+    lost: bool,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Place {
+            stage: Stage::Waiting,
+            step: String::new(),
+            frozen: 0,
+            kept: 0,
+            done: 0,
+            of: 0,
+            since: None,
+            lost: false,
+        }
+    }
+}
+
+/// The progress of a run.
+pub(crate) struct Progress {
+    screen: Screen,
+    began: Instant,
+    drawn: Option<Instant>,
+    window: Option<Duration>,
+    hosts: BTreeMap<String, Place>,
+}
+
+impl Progress {
+    /// Nothing yet, on this screen.
+    pub(crate) fn new(screen: Screen) -> Progress {
+        Progress {
+            screen,
+            began: Instant::now(),
+            drawn: None,
+            window: None,
+            hosts: BTreeMap::new(),
+        }
+    }
+
+    /// With how long verify watches, so that the time left can be told.
+    #[must_use]
+    pub(crate) fn watching_for(mut self, window: Duration) -> Progress {
+        self.window = Some(window);
+        self
+    }
+
+    /// Takes an event in.
+    pub(crate) fn event(&mut self, host: Option<&str>, kind: &EventKind) {
+        if let EventKind::RunStarted { hosts, .. } = kind {
+            for host in hosts {
+                self.hosts.entry(host.clone()).or_default();
+            }
+        }
+        let Some(host) = host else {
+            if let EventKind::RunFinished {} = kind {
+                self.screen.clear();
+            }
+            return;
+        };
+        let place = self.hosts.entry(host.to_owned()).or_default();
+        let before = place.stage;
+        let said = place.take(kind);
+        let moved = place.stage != before;
+        if let Some(line) = said.or_else(|| moved.then(|| place.line())) {
+            self.say(host, &line, moved);
+        }
+        self.draw(moved);
+    }
+
+    /// Draws the live line anew: the time goes on without events. Called about once a second.
+    pub(crate) fn tick(&mut self) {
+        self.draw(true);
+    }
+
+    /// Takes the live line away.
+    pub(crate) fn end(&mut self) {
+        self.screen.clear();
+    }
+
+    /// Where there is no live line, each stage is a line of its own; what went wrong is one everywhere.
+    fn say(&self, host: &str, line: &str, is_stage: bool) {
+        if !self.screen.is_live() || !is_stage {
+            self.screen
+                .note(&format!("{}  {}: {line}", clock(self.began.elapsed()), plain(host)));
+        }
+    }
+
+    fn draw(&mut self, now: bool) {
+        let fresh = self.drawn.is_some_and(|at| at.elapsed() < EVERY);
+        if self.screen.is_live() && (now || !fresh) {
+            self.drawn = Some(Instant::now());
+            self.screen.light(&self.line(self.began.elapsed()));
+        }
+    }
+
+    /// The live line: of one host what it does, of several how many do what.
+    fn line(&self, elapsed: Duration) -> String {
+        let mut line = format!("~ {}", clock(elapsed));
+        if let [(host, place)] = self.hosts.iter().collect::<Vec<_>>()[..] {
+            line.push_str(&format!("  {}: {}", plain(host), place.line()));
+        } else {
+            let mut stages: BTreeMap<Stage, u64> = BTreeMap::new();
+            for place in self.hosts.values() {
+                *stages.entry(place.stage).or_default() += 1;
+            }
+            let words: Vec<String> = stages
+                .iter()
+                .rev()
+                .map(|(stage, hosts)| format!("{hosts} {}", stage.word()))
+                .collect();
+            let lost = self.hosts.values().filter(|place| place.lost).count();
+            line.push_str(&format!(
+                "  {}: {}",
+                count(self.hosts.len() as u64, "host", "hosts"),
+                words.join(", ")
+            ));
+            if lost > 0 {
+                line.push_str(&format!("; no link to {lost}"));
+            }
+        }
+        if let Some(left) = self.time_left() {
+            line.push_str(&format!(", {} left", span(left.as_secs() * 1000)));
+        }
+        line
+    }
+
+    /// How long the last watch will go on; `None` where none does, or its window is not known.
+    fn time_left(&self) -> Option<Duration> {
+        let window = self.window?;
+        let watching = self.hosts.values().filter(|place| place.stage == Stage::Watching);
+        let began = watching.filter_map(|place| place.since).max()?;
+        Some(window.saturating_sub(began.elapsed()))
+    }
+}
+
+impl Place {
+    /// Takes an event in; gives what must be said of it wherever it is read.
+    fn take(&mut self, kind: &EventKind) -> Option<String> {
+        match kind {
+            EventKind::Reached { .. } => {
+                self.lost = false;
+                self.come_to(Stage::Looking);
+            }
+            EventKind::StepRan { phase, step, end, .. } => {
+                self.step = format!("{phase}.{}", plain(step));
+                if let StepEnd::Failed { why } = end {
+                    return Some(format!("step {} failed: {}", self.step, bounded(why)));
+                }
+            }
+            EventKind::Looked { verdict, .. } => {
+                self.stage = Stage::Looked;
+                return Some(match verdict {
+                    Some(verdict) => format!("looked at, {verdict}"),
+                    None => "looked at, not judged".to_owned(),
+                });
+            }
+            EventKind::RoundStarted { round } => {
+                self.stage = Stage::Looking;
+                return Some(format!("looking again, round {round}"));
+            }
+            EventKind::Stored { .. } => self.kept += 1,
+            EventKind::Told { event, .. } => return self.told(event),
+            EventKind::Committed { .. } => self.come_to(Stage::Striking),
+            EventKind::Lost { why } => {
+                self.lost = true;
+                return Some(format!("the link is lost: {}", bounded(&why.to_string())));
+            }
+            EventKind::NotReached { why } => {
+                self.lost = true;
+                return Some(format!("not reached: {}", bounded(&why.to_string())));
+            }
+            EventKind::Blocked { why } => {
+                return Some(format!(
+                    "stopped by the host's own security: {}",
+                    bounded(&why.to_string())
+                ));
+            }
+            EventKind::HostFailed { place, why } => {
+                return Some(format!("failed at {}: {}", bounded(place), bounded(why)));
+            }
+            EventKind::Verified {
+                seen,
+                window_ms,
+                covered_ms,
+                ..
+            } => {
+                let word = match seen {
+                    Seen::Clean => "clean",
+                    Seen::Returned => "returned",
+                    Seen::CannotSay => "cannot_say",
+                };
+                return Some(format!("watched {} of {}: {word}", span(*covered_ms), span(*window_ms)));
+            }
+            EventKind::HostFinished {} => self.come_to(Stage::Through),
+            _ => {}
+        }
+        None
+    }
+
+    fn told(&mut self, event: &TransactionEvent) -> Option<String> {
+        match event {
+            TransactionEvent::Started {} => self.stage = Stage::Keeping,
+            TransactionEvent::Frozen { .. } => self.frozen += 1,
+            TransactionEvent::Ready { actions, .. } => {
+                self.of = u32::try_from(actions.len()).unwrap_or(u32::MAX);
+                self.stage = Stage::Frozen;
+            }
+            TransactionEvent::Outcome { action, outcome } => match outcome {
+                Outcome::Done { .. } => self.done += 1,
+                Outcome::NotDone { why } => {
+                    let why = why.to_string();
+                    return Some(format!("{} not done: {}", short_id(*action), bounded(&why)));
+                }
+                Outcome::Drifted | Outcome::Skipped { .. } => {}
+            },
+            TransactionEvent::Drifted { component, why, .. } => {
+                return Some(format!(
+                    "component {component} drifted, it is left alone: {}",
+                    bounded(&why.to_string())
+                ));
+            }
+            TransactionEvent::Refused { why, .. } => {
+                return Some(format!("refused, nothing was changed: {}", bounded(why)));
+            }
+            TransactionEvent::Finished { end, frozen, .. } => {
+                if *end == End::Struck {
+                    self.stage = Stage::Watching;
+                    self.since = Some(Instant::now());
+                }
+                if *frozen > 0 && *end != End::Held {
+                    let processes = count(u64::from(*frozen), "process stands", "processes stand");
+                    return Some(format!("{processes} still by our hand"));
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn come_to(&mut self, stage: Stage) {
+        self.stage = self.stage.max(stage);
+    }
+
+    /// What it does now.
+    fn line(&self) -> String {
+        let word = self.stage.word();
+        match self.stage {
+            Stage::Looking if !self.step.is_empty() => format!("{word}, {}", self.step),
+            Stage::Keeping => format!("{word}, {} frozen, {} kept", self.frozen, self.kept),
+            Stage::Frozen => format!("{} frozen, {} kept", self.frozen, self.kept),
+            Stage::Striking => {
+                let done = deminer_engine::report::Tally {
+                    done: self.done,
+                    of: self.of,
+                    excluded: 0,
+                };
+                format!("{word}, {}", tally(&done))
+            }
+            _ => word.to_owned(),
+        }
+    }
+}
+
+/// What a host may have written, for one line.
+fn bounded(text: &str) -> String {
+    cut(&plain(text), WHY).into_owned()
+}
+
+/// `00:50`, `1:05:00`.
+fn clock(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    match seconds / 3600 {
+        0 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+/// A sink that moves the progress by every event that the sink behind it took.
+pub(crate) struct ProgressSink<S> {
+    sink: S,
+    progress: Progress,
+}
+
+impl<S: EventSink> ProgressSink<S> {
+    /// Both.
+    pub(crate) fn new(sink: S, progress: Progress) -> ProgressSink<S> {
+        ProgressSink { sink, progress }
+    }
+
+    /// The progress, for a tick.
+    pub(crate) fn progress(&mut self) -> &mut Progress {
+        &mut self.progress
+    }
+
+    /// The sink behind; the live line is gone.
+    pub(crate) fn into_inner(mut self) -> S {
+        self.progress.end();
+        self.sink
+    }
+}
+
+impl<S: EventSink> EventSink for ProgressSink<S> {
+    fn record(&mut self, host: Option<&str>, kind: EventKind) -> Result<(), SinkError> {
+        // Written down first: what is shown is already durable.
+        self.sink.record(host, kind.clone())?;
+        self.progress.event(host, &kind);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::render::Style;
+use crate::render::sample::{Night, Paper};
+
+/// A sink that counts, and refuses after so many.
+struct Counting {
+    taken: Arc<Mutex<usize>>,
+    most: usize,
+}
+
+impl EventSink for Counting {
+    fn record(&mut self, _: Option<&str>, _: EventKind) -> Result<(), SinkError> {
+        let mut taken = self.taken.lock().expect("no test panics while it counts");
+        if *taken == self.most {
+            return Err(SinkError {
+                path: "host-web-1.ndjson".to_owned(),
+                why: "no space left on device".to_owned(),
+            });
+        }
+        *taken += 1;
+        Ok(())
+    }
+}
+
+fn screen(live: bool) -> (Screen, Paper) {
+    let err = Paper::default();
+    let screen = Screen::on(Style::PLAIN, live, Box::new(Paper::default()), Box::new(err.clone()));
+    (screen, err)
+}
+
+fn told(night: &Night, live: bool) -> String {
+    let (screen, err) = screen(live);
+    let mut progress = Progress::new(screen);
+    for (host, kind) in night.events() {
+        progress.event(host.as_deref(), &kind);
+    }
+    err.text()
+}
+
+#[test]
+fn not_on_a_terminal_each_stage_is_a_line() {
+    let text = told(&Night::worse(), false);
+    assert!(!text.contains('\x1b') && !text.contains('\r'), "{text}");
+    insta::assert_snapshot!("progress_lines", text);
+}
+
+#[test]
+fn on_a_terminal_one_line_lives_and_is_taken_away() {
+    let text = told(&Night::good(), true);
+    assert!(
+        text.starts_with("\r~ 00:00  3 hosts: 3 waiting\x1b[K") || text.starts_with("\r~ 00:00"),
+        "{text}"
+    );
+    assert!(text.ends_with("\r\x1b[K"), "{text}");
+    assert!(text.lines().count() <= 4, "stages are not lines here: {text}");
+}
+
+#[test]
+fn the_live_line_says_what_hosts_do_and_what_time_is_left() {
+    let (screen, _) = screen(true);
+    let mut progress = Progress::new(screen).watching_for(Duration::from_secs(600));
+    let night = Night::good();
+    let mut lines = Vec::new();
+    for (host, kind) in night.events() {
+        progress.event(host.as_deref(), &kind);
+        let line = progress.line(Duration::from_secs(50));
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+    }
+    // The time left is counted from now on.
+    let lines: Vec<String> = lines
+        .into_iter()
+        .map(|line| line.replace("9m59s left", "10m00s left"))
+        .collect();
+    insta::assert_snapshot!("progress_live", lines.join("\n"));
+}
+
+#[test]
+fn what_a_host_wrote_is_no_order_to_the_terminal() {
+    let text = told(&Night::hostile(), false);
+    assert!(
+        text.chars().all(|c| c == '\n' || super::super::plain::is_plain(c)),
+        "{text}"
+    );
+    assert!(text.lines().all(|line| line.len() < 2_000));
+}
+
+#[test]
+fn only_what_was_written_down_is_shown() {
+    let taken = Arc::new(Mutex::new(0));
+    let (screen, err) = screen(false);
+    let sink = Counting {
+        taken: taken.clone(),
+        most: 4,
+    };
+    let mut sink = ProgressSink::new(sink, Progress::new(screen));
+    let mut failed = None;
+    for (host, kind) in Night::good().events() {
+        if let Err(error) = sink.record(host.as_deref(), kind) {
+            failed = Some(error);
+            break;
+        }
+    }
+    assert!(failed.is_some());
+    assert_eq!(*taken.lock().expect("no test panics while it counts"), 4);
+    assert!(!err.text().contains("web-1: looking"), "{}", err.text());
+    sink.progress().tick();
+    sink.into_inner();
+}
+
+#[test]
+fn clocks() {
+    assert_eq!(clock(Duration::from_secs(50)), "00:50");
+    assert_eq!(clock(Duration::from_secs(3_900)), "1:05:00");
+}
