@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some(PROGRAM_KEEPER) => keeper::main_keeper(),
         Some(PROGRAM_WORKER) | None => deminer_worker::serve::main_worker(&Linux::new()),
-        Some(_) => return ExitCode::from(2),
+        Some(_) => return ExitCode::from(64),
     }
     ExitCode::SUCCESS
 }
