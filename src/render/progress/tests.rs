@@ -49,10 +49,7 @@ fn not_on_a_terminal_each_stage_is_a_line() {
 #[test]
 fn on_a_terminal_one_line_lives_and_is_taken_away() {
     let text = told(&Night::good(), true);
-    assert!(
-        text.starts_with("\r~ 00:00  3 hosts: 3 waiting\x1b[K") || text.starts_with("\r~ 00:00"),
-        "{text}"
-    );
+    assert!(text.starts_with("\r~ 00:0"), "{text}");
     assert!(text.ends_with("\r\x1b[K"), "{text}");
     assert!(text.lines().count() <= 4, "stages are not lines here: {text}");
 }
