@@ -11,8 +11,6 @@ pub enum Exit {
     Failed,
     /// 2: the command line or the playbook is wrong; no host was touched.
     Usage,
-    /// 3: a demo or a test of the kind was not possible here and was run in another way, which was said.
-    Instead,
     /// 4: refused: wrong hash, changed or expired plan, an approval that does not cover it. No host was touched.
     Refused,
     /// 5: a person must look: suspected, drifted, partial, or the host could not be judged.
@@ -30,7 +28,6 @@ impl Exit {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
-            Exit::Instead => 3,
             Exit::Refused => 4,
             Exit::Look => 5,
             Exit::Returned => 6,

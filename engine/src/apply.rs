@@ -5,16 +5,23 @@
 //! only.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use deminer_worker::frame::{End, EvidenceItem, FromWorker, Incoming, ToWorker, TransactionEvent};
 use deminer_worker::order::{Begin, Stage};
-use deminer_worker::query::HostError;
+use deminer_worker::query::{Answer, HostError, Query};
 use deminer_worker::text::{Digest, HostPath, Wide};
 
 use crate::approval::ApprovedPlan;
-use crate::event::{EventKind, EventSink, SinkError};
-use crate::host::Link;
-use crate::vault::{Vault, VaultError, VaultWriter};
+use crate::event::{EventKind, EventSink, Seen, SinkError};
+use crate::finding::{Bearing, Finding};
+use crate::host::{HostView, Link, Transport};
+use crate::look::{Clock, RunInfo, Session, Verification};
+use crate::playbook::{BoundVars, CheckedPlaybook};
+use crate::vault::{ManifestEntry, Vault, VaultError, VaultWriter};
+
+/// The bytes of one piece of evidence.
+const EVIDENCE_BYTES: u64 = 2 << 30;
 
 /// The hand on a host: what can change it. Made from approved orders only.
 pub struct HostHand<'a> {
@@ -49,8 +56,8 @@ pub struct Struck {
 impl<'a> HostHand<'a> {
     /// The hand for the host that `link` leads to; `None` where the approval leaves that host out.
     pub fn new(link: &'a Link, approved: &ApprovedPlan, epoch: u64, until: Stage) -> Option<HostHand<'a>> {
-        let begin = approved.begin(link.name(), Wide(epoch), until)?;
-        let journal = approved.journal(link.name())?;
+        let begin = approved.begin(link.name(), epoch, until)?;
+        let journal = approved.orders(link.name())?.orders().journal.clone();
         Some(HostHand { link, begin, journal })
     }
 
@@ -59,9 +66,9 @@ impl<'a> HostHand<'a> {
     /// # Errors
     /// When the link is lost, or something could not be written down or stored; then the commit is not sent. After the
     /// commit the host goes on without us.
-    pub async fn strike(&self, round: u32, vault: &Vault, sink: &mut dyn EventSink) -> Result<Struck, ApplyError> {
+    pub async fn strike(&self, round: u32, kept: &Keeping, sink: &mut dyn EventSink) -> Result<Struck, ApplyError> {
         let host = self.link.name();
-        let heard = self.drive(round, vault, sink).await;
+        let heard = self.drive(round, kept, sink).await;
         if let Err(ApplyError::Host(why)) = &heard {
             sink.record(Some(host), EventKind::Lost { why: why.clone() })?;
         } else if heard.is_err() {
@@ -71,7 +78,7 @@ impl<'a> HostHand<'a> {
         heard
     }
 
-    async fn drive(&self, round: u32, vault: &Vault, sink: &mut dyn EventSink) -> Result<Struck, ApplyError> {
+    async fn drive(&self, round: u32, kept: &Keeping, sink: &mut dyn EventSink) -> Result<Struck, ApplyError> {
         let host = self.link.name();
         self.link.say(&ToWorker::Begin(Box::new(self.begin.clone()))).await?;
         let mut open: BTreeMap<u32, (EvidenceItem, VaultWriter)> = BTreeMap::new();
@@ -85,12 +92,17 @@ impl<'a> HostHand<'a> {
                     writer.write(&bytes)?;
                     continue;
                 }
-                Incoming::Message(FromWorker::Event(event)) => event,
-                Incoming::Message(_) => return Err(broken("a message that no transaction says")),
+                Incoming::Message(message) => match *message {
+                    FromWorker::Event(event) => event,
+                    _ => return Err(broken("a message that no transaction says")),
+                },
             };
             match &event {
                 TransactionEvent::Keeping { number, item } => {
-                    if open.insert(*number, (item.clone(), vault.writer()?)).is_some() {
+                    if open
+                        .insert(*number, (item.clone(), kept.vault.writer(EVIDENCE_BYTES)?))
+                        .is_some()
+                    {
                         return Err(broken("evidence of one number twice"));
                     }
                     continue;
@@ -99,7 +111,12 @@ impl<'a> HostHand<'a> {
                     let Some((item, writer)) = open.remove(number) else {
                         return Err(broken("the end of evidence that was not announced"));
                     };
-                    self.store(host, vault, item, writer, *sha256, *size, sink).await?;
+                    let announced = Announced {
+                        item,
+                        sha256: *sha256,
+                        size: *size,
+                    };
+                    self.store(kept, announced, writer, sink).await?;
                     continue;
                 }
                 _ => {}
@@ -112,7 +129,13 @@ impl<'a> HostHand<'a> {
             };
             sink.record(Some(host), EventKind::Told { round, event })?;
             if ready {
-                sink.record(Some(host), EventKind::Committed { round, journal: self.journal.to_string() })?;
+                sink.record(
+                    Some(host),
+                    EventKind::Committed {
+                        round,
+                        journal: self.journal.to_string(),
+                    },
+                )?;
                 self.link.say(&ToWorker::Commit).await?;
             }
             if let Some(end) = finished {
@@ -125,22 +148,27 @@ impl<'a> HostHand<'a> {
     }
 
     /// Puts one piece of evidence into the vault, reads it back, and says so.
-    #[expect(clippy::too_many_arguments, reason = "one evidence's whole story, told once")]
     async fn store(
         &self,
-        host: &str,
-        vault: &Vault,
-        item: EvidenceItem,
+        kept: &Keeping,
+        Announced { item, sha256, size }: Announced,
         writer: VaultWriter,
-        sha256: Digest,
-        size: Wide,
         sink: &mut dyn EventSink,
     ) -> Result<(), ApplyError> {
-        let stored = writer.finish()?;
-        if stored.sha256 != sha256 || stored.size != size.0 {
-            return Err(broken("evidence that is not what was announced"));
+        let host = self.link.name();
+        let stored = writer.finish(Some(sha256))?;
+        if stored.size != size.0 {
+            return Err(broken("evidence of another length than was announced"));
         }
-        vault.list(host, &item, &stored)?;
+        kept.vault.note(&ManifestEntry {
+            sha256,
+            size,
+            item: item.clone(),
+            host: host.to_owned(),
+            run: kept.run.clone(),
+            at_ms: Wide((kept.clock)()),
+            host_time_ms: None,
+        })?;
         sink.record(Some(host), EventKind::Stored { item, sha256, size })?;
         self.link.say(&ToWorker::Kept { sha256 }).await?;
         Ok(())
@@ -148,11 +176,191 @@ impl<'a> HostHand<'a> {
 
     /// Removes the host's own journal: everything in it was heard and is on disk here.
     async fn forget(&self) -> Result<(), ApplyError> {
-        self.link.say(&ToWorker::Forget { journal: self.journal.clone() }).await?;
+        self.link
+            .say(&ToWorker::Forget {
+                journal: self.journal.clone(),
+            })
+            .await?;
         match self.link.hear().await? {
-            Incoming::Message(FromWorker::Forgotten { result }) => Ok(result?),
-            _ => Err(broken("no answer to the journal's removal")),
+            Incoming::Message(message) => match *message {
+                FromWorker::Forgotten { result } => Ok(result?),
+                _ => Err(broken("no answer to the journal's removal")),
+            },
+            Incoming::Piece { .. } => Err(broken("no answer to the journal's removal")),
         }
+    }
+}
+
+/// Where evidence goes.
+pub struct Keeping {
+    /// The vault.
+    pub vault: Vault,
+    /// The run.
+    pub run: String,
+    /// The controller's clock.
+    pub clock: Clock,
+}
+
+/// Evidence as the worker announced it.
+struct Announced {
+    item: EvidenceItem,
+    sha256: Digest,
+    size: Wide,
+}
+
+/// What applying to any host of a run needs.
+pub struct Apply {
+    /// The plan with its approval.
+    pub approved: ApprovedPlan,
+    /// The plan's playbook, for the loop and for verify.
+    pub playbook: Arc<CheckedPlaybook>,
+    /// Its variables, as the plan has them; the window of verify may be another.
+    pub vars: BoundVars,
+    /// The run.
+    pub run: RunInfo,
+    /// Where evidence goes.
+    pub keeping: Keeping,
+    /// Where to stop.
+    pub until: Stage,
+}
+
+impl Apply {
+    /// Applies the plan to one host and watches it: strike, look again, strike again within the envelope, verify.
+    ///
+    /// What happened to the host stands in its chain; a host that could not be reached or was lost is no error here.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub async fn to_host(
+        &self,
+        host: &str,
+        transport: &dyn Transport,
+        sink: &mut dyn EventSink,
+    ) -> Result<(), SinkError> {
+        self.announce(host, sink)?;
+        let link = match transport.connect(host).await {
+            Ok(link) => link,
+            Err(why) => {
+                sink.record(Some(host), EventKind::NotReached { why })?;
+                return sink.record(Some(host), EventKind::HostFinished {});
+            }
+        };
+        match self.strike_and_watch(&link, sink).await {
+            Ok(()) => {}
+            // Lost, or broken off: the next contact asks the host. What is open stays open in the chain.
+            Err(ApplyError::Host(_)) => return Ok(()),
+            Err(ApplyError::Vault(error)) => {
+                let (place, why) = ("the vault".to_owned(), error.to_string());
+                sink.record(Some(host), EventKind::HostFailed { place, why })?;
+            }
+            Err(ApplyError::Sink(error)) => return Err(error),
+        }
+        // A worker that is gone by itself needs no good-bye.
+        let _ = link.say(&ToWorker::Bye).await;
+        sink.record(Some(host), EventKind::HostFinished {})
+    }
+
+    fn announce(&self, host: &str, sink: &mut dyn EventSink) -> Result<(), SinkError> {
+        let plan = self.approved.plan();
+        let (Some(line), Some(sha256)) = (plan.line(host), plan.host_hash(host)) else {
+            return Ok(());
+        };
+        let line = serde_json::from_str(line).unwrap_or_default();
+        let looked_at_ms = Some(plan.header().created_at_ms);
+        sink.record(
+            Some(host),
+            EventKind::Planned {
+                line,
+                sha256,
+                looked_at_ms,
+            },
+        )
+    }
+
+    async fn strike_and_watch(&self, link: &Arc<Link>, sink: &mut dyn EventSink) -> Result<(), ApplyError> {
+        let host = link.name().to_owned();
+        let facts = match link.observe(Query::Host {}).await?.value {
+            Answer::Host(facts) => facts,
+            _ => return Err(broken("another answer than what the host is")),
+        };
+        sink.record(
+            Some(&host),
+            EventKind::Reached {
+                identity: facts.identity.clone(),
+            },
+        )?;
+        let (Some(hand), Some(plan)) = (
+            HostHand::new(link, &self.approved, (self.keeping.clock)(), self.until),
+            self.approved.plan().host(&host),
+        ) else {
+            return Ok(());
+        };
+        let mut session = Session::resume(
+            &self.playbook,
+            &self.vars,
+            &self.run,
+            Arc::clone(&self.keeping.clock),
+            Arc::clone(link) as Arc<dyn HostView>,
+            facts,
+            &plan.results,
+        );
+        for round in 1..=session.max_rounds().max(1) {
+            if round > 1 {
+                session.round(round, sink).await?;
+            }
+            let struck = hand.strike(round, &self.keeping, sink).await?;
+            if struck.end != End::Struck {
+                return Ok(());
+            }
+            let after = session.after_strike(sink).await?;
+            if after.until != Some(false) {
+                break;
+            }
+        }
+        let verification = session.verify(sink).await?;
+        sink.record(Some(&host), verified(&verification))?;
+        Ok(())
+    }
+}
+
+/// What a verify phase comes to: a return outweighs everything, then what was not seen; quiet counts for as long as it was
+/// watched.
+fn verified(verification: &Verification) -> EventKind {
+    let with = |bearing: Bearing| {
+        verification
+            .findings
+            .iter()
+            .filter(move |finding| finding.bearing == bearing)
+    };
+    let number = |finding: &Finding, field: &str| finding.fields.get(field).and_then(|value| value.parse().ok());
+    let windows: Vec<(u64, u64)> = with(Bearing::Quiet)
+        .map(|quiet| {
+            (
+                number(quiet, "window_ms").unwrap_or(u64::MAX),
+                number(quiet, "covered_ms").unwrap_or(0),
+            )
+        })
+        .collect();
+    let window_ms = windows.iter().map(|(window, _)| *window).max().unwrap_or(0);
+    let covered_ms = windows.iter().map(|(_, covered)| *covered).min().unwrap_or(0);
+    let seen = if with(Bearing::Returned).next().is_some() {
+        Seen::Returned
+    } else if !verification.failures.is_empty()
+        || verification.is_blind()
+        || windows.is_empty()
+        || windows.iter().any(|(window, covered)| covered < window)
+    {
+        Seen::CannotSay
+    } else {
+        Seen::Clean
+    };
+    let speaks = |finding: &&Finding| matches!(finding.bearing, Bearing::Returned | Bearing::Quiet | Bearing::Review);
+    EventKind::Verified {
+        seen,
+        window_ms,
+        covered_ms,
+        findings: verification.findings.iter().filter(speaks).cloned().collect(),
+        coverage: verification.coverage.clone(),
     }
 }
 
@@ -165,7 +373,10 @@ fn is_change(event: &TransactionEvent) -> bool {
     use deminer_worker::action::Done;
     use deminer_worker::frame::Outcome;
     match event {
-        TransactionEvent::Outcome { outcome: Outcome::Done { done }, .. } => !matches!(done, Done::Gone),
+        TransactionEvent::Outcome {
+            outcome: Outcome::Done { done },
+            ..
+        } => !matches!(done, Done::Gone),
         TransactionEvent::Outcome { .. } | TransactionEvent::Born { .. } | TransactionEvent::Drifted { .. } => true,
         _ => false,
     }

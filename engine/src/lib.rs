@@ -12,7 +12,9 @@
 //! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
+pub mod apply;
 pub mod approval;
+pub mod diagnostic;
 pub mod event;
 pub mod finding;
 pub mod host;
@@ -21,7 +23,9 @@ pub mod look;
 pub mod module;
 pub mod plan;
 pub mod playbook;
+pub mod reconcile;
 pub mod report;
 pub mod run;
 pub mod status;
+mod template;
 pub mod vault;

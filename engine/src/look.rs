@@ -1,10 +1,26 @@
 //! The third arrow: gather, decide and locate run for real, backup and eradicate are evaluated once for their proposals.
+//!
+//! [`look`] makes the first look; the [`Session`] that it gives keeps what was seen, for the rounds after a strike and
+//! for `verify`. What looks holds a [`HostView`], so nothing here can change a host.
 
-use deminer_worker::query::{Coverage, HostFacts};
+mod gaps;
+mod job;
+mod row;
+mod session;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use deminer_worker::query::{Answer, Coverage, HostError, HostFacts, Query};
+use serde_json::Value;
+
+use crate::event::{EventKind, EventSink, SinkError};
 use crate::finding::{Finding, Verdict};
+use crate::host::HostView;
 use crate::module::Proposal;
-use crate::playbook::Phase;
+use crate::playbook::{BoundVars, CheckedPlaybook, Phase};
+
+pub use session::{AfterStrike, Failure, Session, Verification};
 
 /// What looking at one host gave.
 #[derive(Debug, Clone)]
@@ -21,6 +37,8 @@ pub struct Looked {
     pub coverage: Coverage,
     /// What the responders proposed, in the order of the steps.
     pub proposals: Vec<Proposed>,
+    /// Outputs of reading steps that steps after the strike refer to, by step.
+    pub results: BTreeMap<String, Value>,
     /// How the playbook ended on this host.
     pub end: LookEnd,
 }
@@ -50,4 +68,64 @@ pub enum LookEnd {
         /// Why.
         why: String,
     },
+}
+
+/// What a playbook may know of its run, as `run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunInfo {
+    /// The run's id.
+    pub id: String,
+    /// When it began, milliseconds since 1970 by the controller's clock.
+    pub started_at_ms: u64,
+}
+
+/// The controller's clock in milliseconds; only differences are used.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Why there was no look.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LookError {
+    /// An event could not be kept.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The host did not say what it is; `NotReached` is recorded.
+    #[error("host did not answer: {0}")]
+    NotReached(#[source] HostError),
+}
+
+/// Looks at one host. A step that fails ends the look as [`LookEnd::Failed`]; it is no error of this function.
+///
+/// # Errors
+/// When an event cannot be recorded, or the host does not even say what it is.
+pub async fn look(
+    checked: &Arc<CheckedPlaybook>,
+    vars: &BoundVars,
+    run: &RunInfo,
+    clock: Clock,
+    host: Arc<dyn HostView>,
+    sink: &mut dyn EventSink,
+) -> Result<(Looked, Session), LookError> {
+    let name = host.name().to_owned();
+    let (facts, coverage) = match facts(host.as_ref()).await {
+        Ok(known) => known,
+        Err(why) => {
+            sink.record(Some(&name), EventKind::NotReached { why: why.clone() })?;
+            return Err(LookError::NotReached(why));
+        }
+    };
+    let identity = facts.identity.clone();
+    sink.record(Some(&name), EventKind::Reached { identity })?;
+    let mut session = Session::new(Arc::clone(checked), vars.clone(), run, clock, host, facts, coverage);
+    let looked = session.first(sink).await?;
+    Ok((looked, session))
+}
+
+async fn facts(host: &dyn HostView) -> Result<(HostFacts, Coverage), HostError> {
+    let observed = host.observe(Query::Host {}).await?;
+    match observed.value {
+        Answer::Host(facts) => Ok((facts, observed.coverage)),
+        _ => Err(HostError::Protocol {
+            why: "it answered another question than what it is".to_owned(),
+        }),
+    }
 }

@@ -438,6 +438,8 @@ pub struct Born {
     pub comm: HostBytes,
     /// What it ran; `None` where that could not be told.
     pub exe: Option<HostPath>,
+    /// Whether it was ended.
+    pub ended: bool,
 }
 
 /// A component that was left alone.

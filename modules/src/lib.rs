@@ -9,13 +9,17 @@ pub mod cron_list;
 pub mod crontab;
 mod duration_param;
 pub mod evidence_keep;
+#[cfg(test)]
+mod example_rows;
 pub mod file_remove;
 pub mod host_facts;
+pub mod judge;
 mod known_programs;
 pub mod lines_remove;
 pub mod net_sockets;
 mod option_words;
 mod outbound;
+mod places;
 pub mod preload_list;
 mod presence;
 pub mod process_kill;
@@ -23,8 +27,10 @@ pub mod process_list;
 pub mod process_row;
 mod questions;
 pub mod remnant;
+mod saying;
 mod shell_text;
 pub mod starter;
+pub mod trace;
 pub mod verify_gone;
 pub mod verify_quiet;
 
@@ -40,6 +46,8 @@ pub fn all() -> Vec<Module> {
         Module::collector(account_list::AccountList),
         Module::collector(cron_list::CronList),
         Module::collector(preload_list::PreloadList),
+        Module::analyzer(judge::MinerJudge),
+        Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
         Module::responder(process_kill::ProcessKill),

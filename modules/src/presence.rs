@@ -102,7 +102,9 @@ pub(crate) async fn running(
 ) -> Result<Vec<Remnant>, ModuleError> {
     let mut found = Vec::new();
     let mut alike: Vec<Process> = Vec::new();
-    let untold = sort_out(sought, boot_id, processes, &mut found, &mut alike);
+    let mut untold = sort_out(sought, boot_id, processes, &mut found, &mut alike);
+    // Pid 1 began with the host: nothing that was condemned can have become it.
+    untold.retain(|pid| *pid != 1);
     if !untold.is_empty() {
         // Most of these end while they are read: those that last are asked once more.
         let query = ProcessesQuery {

@@ -4,8 +4,8 @@
 //! look-alikes, runs the ordinary commands on it and looks at what is left.
 
 mod network;
-pub mod stand_in;
 mod scene;
+pub mod stand_in;
 mod world;
 
 use std::io::{self, Write};
@@ -94,4 +94,62 @@ pub fn inside(root: &Path, runs: &Path, out: &mut dyn Write) -> anyhow::Result<E
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     world::enter(root, &program, runs).context("the private world could not be made")?;
     scene::play(runs, out)
+}
+
+/// The demo where there can be no private world: the same commands on a host in memory, every line marked.
+///
+/// # Errors
+/// When a command of the path does not end as it must.
+pub fn simulated(runs: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let folder = private_directory()?;
+    let played = play_simulated(runs, &folder.join("demo.plan"), out);
+    std::fs::remove_dir_all(&folder).with_context(|| format!("{} is left behind", folder.display()))?;
+    played.map(|()| Exit::Done)
+}
+
+fn play_simulated(runs: &Path, plan: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut mark = |text: &str| text.lines().try_for_each(|line| writeln!(out, "simulated | {line}"));
+    mark("A practice run on a host in memory; nothing of this machine is looked at or changed.")?;
+    let (plan, runs) = (plan.to_string_lossy(), runs.to_string_lossy());
+    let planned = captured(&[
+        "plan",
+        "linux-miner",
+        "simulated:infected",
+        "-o",
+        &plan,
+        "--runs",
+        &runs,
+        "--format",
+        "json",
+    ])?;
+    let planned: serde_json::Value = serde_json::from_str(&planned).context("the plan's JSON cannot be read")?;
+    let hash = planned["hash"].as_str().context("the plan has no hash")?.to_owned();
+    mark(&captured(&["show", &plan, "--runs", &runs])?)?;
+    mark("approved by the demo; on your hosts by a person, who has read the plan")?;
+    mark(&captured(&[
+        "apply",
+        &plan,
+        "--approve",
+        &hash,
+        "--watch",
+        "20s",
+        "--runs",
+        &runs,
+    ])?)?;
+    mark("next     deminer run linux-miner        looks at this machine and changes nothing")?;
+    Ok(())
+}
+
+/// Runs a command of this program and gives what it printed.
+fn captured(arguments: &[&str]) -> anyhow::Result<String> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("`deminer {}` ended with {}", arguments.join(" "), output.status);
+    }
+    String::from_utf8(output.stdout).context("its output is no text")
 }

@@ -55,7 +55,12 @@ fn ask(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     sendto(&socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut answer = [0; 256];
     let (length, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
-    let word = |at: usize| answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+    let word = |at: usize| {
+        answer
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(i32::from_ne_bytes)
+    };
     let kind = u16::from_ne_bytes([answer[4], answer[5]]);
     match word(16) {
         Some(0) if kind == NLMSG_ERROR && length >= 20 => Ok(()),

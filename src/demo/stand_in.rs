@@ -63,12 +63,19 @@ pub fn part_of_this_program() -> Option<Part> {
 /// When the copy cannot be written.
 pub fn make(program: &Path, at: &Path, part: Part, mode: u32) -> io::Result<()> {
     let mut content = std::fs::read(program)?;
-    let name = part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let name = part
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default();
     let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let salt = format!("{}-{}", std::process::id(), made.subsec_nanos());
     let trailer = format!("{MARK}{name} {} {salt}", made.as_secs());
     content.extend_from_slice(format!("{trailer:<TRAILER$}").as_bytes());
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(at)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(at)?;
     file.write_all(&content)
 }
 
@@ -85,7 +92,11 @@ pub fn play(part: Part, arguments: &[String]) {
 }
 
 fn mine(arguments: &[String], end: Instant) {
-    let pool = arguments.iter().skip_while(|argument| *argument != "-o").nth(1).and_then(|at| at.parse().ok());
+    let pool = arguments
+        .iter()
+        .skip_while(|argument| *argument != "-o")
+        .nth(1)
+        .and_then(|at| at.parse().ok());
     let mut connection = None;
     burn(end, Duration::from_millis(25), Duration::from_millis(75), || {
         if connection.is_none() {
@@ -96,7 +107,11 @@ fn mine(arguments: &[String], end: Instant) {
 
 fn log_in(pool: SocketAddr) -> Option<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&pool, Duration::from_secs(1)).ok()?;
-    stream.write_all(b"{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"demo\",\"pass\":\"x\",\"agent\":\"stand-in\"}}\n").ok()?;
+    stream
+        .write_all(
+            b"{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"demo\",\"pass\":\"x\",\"agent\":\"stand-in\"}}\n",
+        )
+        .ok()?;
     Some(stream)
 }
 
@@ -106,7 +121,9 @@ fn burn(end: Instant, busy: Duration, rest: Duration, mut between: impl FnMut())
         let stop = Instant::now() + busy;
         while Instant::now() < stop {
             for _ in 0..1000 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
             }
             std::hint::black_box(state);
         }
@@ -141,7 +158,9 @@ fn start(copy: &Path, target: &Path, arguments: &[String]) -> Option<Child> {
 }
 
 fn talk(address: Option<&str>, end: Instant) {
-    let Some(mut stream) = address.and_then(|address| TcpStream::connect(address).ok()) else { return };
+    let Some(mut stream) = address.and_then(|address| TcpStream::connect(address).ok()) else {
+        return;
+    };
     while Instant::now() < end {
         if stream.write_all(b"sample 1\n").is_err() {
             return;
@@ -161,7 +180,10 @@ pub fn serve_lines(address: &str) -> io::Result<()> {
             std::thread::spawn(move || {
                 let Ok(mut output) = stream.try_clone() else { return };
                 for _ in BufReader::new(stream).lines().map_while(Result::ok) {
-                    if output.write_all(b"{\"id\":1,\"result\":{\"status\":\"OK\"},\"error\":null}\n").is_err() {
+                    if output
+                        .write_all(b"{\"id\":1,\"result\":{\"status\":\"OK\"},\"error\":null}\n")
+                        .is_err()
+                    {
                         return;
                     }
                 }

@@ -7,7 +7,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change, mount_remount, unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
+    mount_remount, unmount,
 };
 use rustix::process::pivot_root;
 
@@ -31,10 +32,29 @@ pub const HONEST: [u8; 4] = [203, 0, 113, 10];
 /// When the kernel refuses a step; then nothing of the machine has been changed, and leaving the namespaces undoes the rest.
 pub fn enter(root: &Path, program: &Path, runs: &Path) -> io::Result<()> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-    mount("deminer", root, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"mode=0755,size=512m"))?;
+    mount(
+        "deminer",
+        root,
+        "tmpfs",
+        MountFlags::NOSUID | MountFlags::NODEV,
+        Some(c"mode=0755,size=512m"),
+    )?;
     for directory in [
-        "etc/cron.d", "usr", "proc", "dev/shm", "tmp", "var/tmp", "var/lib/dpkg", "var/spool/cron/crontabs", "run", "root", "home/deploy",
-        "opt/deminer", "opt/erp", "runs", ".machine",
+        "etc/cron.d",
+        "usr",
+        "proc",
+        "dev/shm",
+        "tmp",
+        "var/tmp",
+        "var/lib/dpkg",
+        "var/spool/cron/crontabs",
+        "run",
+        "root",
+        "home/deploy",
+        "opt/deminer",
+        "opt/erp",
+        "runs",
+        ".machine",
     ] {
         fs::create_dir_all(root.join(directory))?;
     }
@@ -63,7 +83,13 @@ pub fn enter(root: &Path, program: &Path, runs: &Path) -> io::Result<()> {
     mount_bind(program, root.join(PROGRAM.trim_start_matches('/')))?;
     mount_bind(runs, root.join("runs"))?;
     write_etc(&root.join("etc"))?;
-    mount("proc", root.join("proc"), "proc", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)?;
+    mount(
+        "proc",
+        root.join("proc"),
+        "proc",
+        MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+        None,
+    )?;
     pivot_root(root, &root.join(".machine"))?;
     std::env::set_current_dir("/")?;
     unmount("/.machine", UnmountFlags::DETACH)?;
@@ -83,7 +109,10 @@ fn bind_read_only(from: impl AsRef<Path>, at: &Path) -> io::Result<()> {
 
 fn write_etc(etc: &Path) -> io::Result<()> {
     let files: [(&str, &str); 6] = [
-        ("passwd", "root:x:0:0:root:/root:/bin/sh\ndeploy:x:1000:1000:practice:/home/deploy:/bin/sh\n"),
+        (
+            "passwd",
+            "root:x:0:0:root:/root:/bin/sh\ndeploy:x:1000:1000:practice:/home/deploy:/bin/sh\n",
+        ),
         ("group", "root:x:0:\n"),
         ("machine-id", "0f00d0000000000000000000deadbeef\n"),
         ("hostname", "practice\n"),

@@ -10,7 +10,7 @@ use deminer_worker::query::{
 };
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
-use super::{HostPlan, Origin, Plan, PlanError, PlaybookRef, Site, VALID_FOR_MS, draft};
+use super::{HostPlan, Origin, Plan, PlanError, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
 use crate::finding::{Artifact, Bearing, Finding, FindingId, HostVerdict, Verdict};
 use crate::host::HostView;
 use crate::look::{LookEnd, Looked, Proposed};
@@ -204,6 +204,7 @@ impl Bench {
             findings: Vec::new(),
             coverage: Coverage::whole(),
             proposals: Vec::new(),
+            results: BTreeMap::new(),
             end: LookEnd::Through,
         };
         let processes = vec![
@@ -407,8 +408,15 @@ pub(crate) fn origin() -> Origin {
             name: "linux-miner".to_owned(),
             version: 1,
             sha256: Digest::of(b"playbook"),
+            text: "playbook".into(),
         },
-        resources: BTreeMap::from([("rules/linux.yml".to_owned(), Digest::of(b"rules"))]),
+        resources: BTreeMap::from([(
+            "rules/linux.yml".to_owned(),
+            ResourceRef {
+                sha256: Digest::of(b"rules"),
+                text: "rules".into(),
+            },
+        )]),
         modules: BTreeMap::from([("process.kill".to_owned(), "1".to_owned())]),
         vars: BTreeMap::from([
             ("watch".to_owned(), "10m".into()),

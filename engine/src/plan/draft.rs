@@ -89,6 +89,7 @@ pub async fn draft(
         many_targets: !needs_own_approval.is_empty(),
         needs_own_approval,
         footprint: footprint(&orders),
+        results: looked.results.clone(),
         orders,
     };
     let written = canonical(&plan).map_err(|error| PlanError::Inconsistent {

@@ -322,7 +322,11 @@ fn read_header(text: &str) -> Result<Header, FileError> {
         _ => return Err(malformed(1, "it is not a plan's header")),
     }
     // From the text, not from the value: a key that stands twice is an error only here.
-    serde_json::from_str(text).map_err(|error| malformed(1, error))
+    let header: Header = serde_json::from_str(text).map_err(|error| malformed(1, error))?;
+    match header.is_true_to_its_texts() {
+        true => Ok(header),
+        false => Err(malformed(1, "a text in it has another digest than it says")),
+    }
 }
 
 fn read_host(text: &str, line: usize) -> Result<HostPlan, FileError> {

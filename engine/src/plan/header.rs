@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deminer_worker::text::{Digest, Wide};
+use deminer_worker::text::{Digest, HostBytes, Wide};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub struct Header {
     /// The playbook that it was made from.
     pub playbook: PlaybookRef,
     /// The files beside the playbook that it used, by path.
-    pub resources: BTreeMap<String, Digest>,
+    pub resources: BTreeMap<String, ResourceRef>,
     /// The versions of the modules that it used, by name.
     pub modules: BTreeMap<String, String>,
     /// The variables as they were resolved; a secret is `***`.
@@ -53,6 +53,19 @@ pub struct PlaybookRef {
     pub version: u64,
     /// The digest of its text.
     pub sha256: Digest,
+    /// Its text, in the written form of [`HostBytes`]: what is taken after the strike is taken from here, whatever became
+    /// of the file.
+    pub text: HostBytes,
+}
+
+/// A file beside a playbook, by content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceRef {
+    /// The digest of its text.
+    pub sha256: Digest,
+    /// Its text, in the written form of [`HostBytes`].
+    pub text: HostBytes,
 }
 
 /// What a plan is made from, beside its hosts.
@@ -61,7 +74,7 @@ pub struct Origin {
     /// The playbook.
     pub playbook: PlaybookRef,
     /// The files beside it, by path.
-    pub resources: BTreeMap<String, Digest>,
+    pub resources: BTreeMap<String, ResourceRef>,
     /// The versions of the modules, by name.
     pub modules: BTreeMap<String, String>,
     /// The variables as they were resolved.
@@ -75,6 +88,12 @@ pub struct Origin {
 }
 
 impl Header {
+    /// Whether every text has the digest that stands beside it.
+    pub(super) fn is_true_to_its_texts(&self) -> bool {
+        let holds = |text: &HostBytes, sha256: Digest| Digest::of(text.as_bytes()) == sha256;
+        holds(&self.playbook.text, self.playbook.sha256) && self.resources.values().all(|r| holds(&r.text, r.sha256))
+    }
+
     /// The header of a plan from this origin with these actions.
     pub(super) fn new(origin: Origin, hosts: u32, actions: BTreeMap<String, u32>) -> Header {
         let mut vars = origin.vars;

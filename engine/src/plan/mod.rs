@@ -37,7 +37,7 @@ pub use canonical::canonical;
 pub use draft::draft;
 pub use file::{FileError, Plan};
 pub use group::Group;
-pub use header::{FORMAT, Header, MAKER, Origin, PlaybookRef, VALID_FOR_MS};
+pub use header::{FORMAT, Header, MAKER, Origin, PlaybookRef, ResourceRef, VALID_FOR_MS};
 
 /// The actions of one host; more are no plan that a person can read.
 pub const ACTIONS: usize = 10_000;
@@ -103,6 +103,9 @@ pub struct HostPlan {
     pub needs_own_approval: BTreeSet<u32>,
     /// What applying leaves or needs on the host.
     pub footprint: Footprint,
+    /// Outputs of reading steps that later phases refer to, by step: verify looks for what the plan condemned, not for
+    /// what a host says later.
+    pub results: BTreeMap<String, serde_json::Value>,
 }
 
 /// How a playbook's reading part ended on a host, as a plan states it.

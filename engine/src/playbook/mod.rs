@@ -1,11 +1,32 @@
 //! A playbook: its types, its reader and its checker.
 
+mod bind;
+mod check;
+mod checked;
+pub(crate) mod expression;
+mod kind;
+mod node;
+mod order;
+mod params;
+mod parse;
+mod scalar;
+mod shape;
+pub mod value;
+
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use bind::{BoundVars, Setting};
+pub use check::{Sources, check};
+pub(crate) use checked::{CheckedBody, CheckedStep, Recipe};
+pub use checked::{CheckedPlaybook, CheckedResource, StepOutline};
+pub use parse::parse;
 
 /// The phases, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +74,13 @@ impl fmt::Display for Phase {
     }
 }
 
+impl Phase {
+    /// The phase of that name.
+    pub fn named(name: &str) -> Option<Phase> {
+        Phase::ALL.into_iter().find(|phase| phase.to_string() == name)
+    }
+}
+
 /// Where something stands in a file: bytes from `start` to `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
@@ -74,6 +102,10 @@ pub struct Placed<T> {
 /// A playbook as it was read: keys are known, nothing refers to anything yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Playbook {
+    /// The file's name, as mistakes name it.
+    pub file: String,
+    /// The file's content: all places are bytes of it.
+    pub text: Arc<str>,
     /// Its name.
     pub name: Placed<String>,
     /// Its version.
@@ -175,6 +207,8 @@ pub enum Body {
     Stop(Placed<String>),
     /// Ends the host's playbook with an error where it does not hold.
     Assert(Placed<String>),
+    /// Could not be read; its mistakes are told. A playbook without mistakes has none.
+    Unread,
 }
 
 /// A parameter as it was written.
@@ -183,7 +217,12 @@ pub enum Argument {
     /// Holds no template.
     Literal(Value),
     /// A string that is exactly one `{{ expression }}`: keeps its native type.
-    Expression(String),
+    Expression {
+        /// The whole string, braces included.
+        text: String,
+        /// Where in it the expression stands.
+        inner: Range<usize>,
+    },
     /// A string with `{{ }}` inside: renders to a string.
     Template(String),
     /// A list.

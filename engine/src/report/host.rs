@@ -319,7 +319,13 @@ impl<'a> HostFold<'a> {
                 pid: process.pid,
                 comm: process.comm.clone(),
                 exe: process.exe.as_ref().map(|exe| exe.path.clone()),
+                ended: false,
             }),
+            TransactionEvent::Struck { pid, result, .. } => {
+                if let Some(born) = self.born.iter_mut().rev().find(|born| born.pid == *pid) {
+                    born.ended = matches!(result, Some(Ok(_)));
+                }
+            }
             TransactionEvent::Drifted { component, action, why } => self.drifted.push(Drift {
                 component: *component,
                 action: *action,
@@ -354,7 +360,6 @@ impl<'a> HostFold<'a> {
             | TransactionEvent::Keeping { .. }
             | TransactionEvent::KeptAll { .. }
             | TransactionEvent::Ready { .. }
-            | TransactionEvent::Struck { .. }
             | TransactionEvent::Thawed { .. } => {}
         }
     }
@@ -383,7 +388,7 @@ impl<'a> HostFold<'a> {
             struck,
             unknown: self.changes.unknown(self.open) || (gone_on && self.changes.none_allowed()),
             drifted: self.changes.drifted(),
-            left: self.changes.left(),
+            left: self.changes.left() || (struck && self.born.iter().any(|born| !born.ended)),
             contained: self.contained,
             seen: match self.returned {
                 true => Some(Seen::Returned),

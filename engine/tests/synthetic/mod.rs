@@ -442,6 +442,7 @@ impl Night {
         if is_apply {
             let approved = self.hosts.iter().filter(|host| *host != "left-out");
             let approval = Approval {
+                many: std::collections::BTreeMap::new(),
                 format: 1,
                 plan: Digest::of(b"plan"),
                 hosts: approved

@@ -188,6 +188,7 @@ impl Host {
                 },
                 bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
             },
+            results: BTreeMap::new(),
             orders: HostOrders {
                 identity: identity(&self.name),
                 host: self.name,

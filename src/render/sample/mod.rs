@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
-use deminer_engine::plan::{End, Left, Origin, Plan, PlaybookRef, VALID_FOR_MS, WhyLeft};
+use deminer_engine::plan::{End, Left, Origin, Plan, PlaybookRef, ResourceRef, VALID_FOR_MS, WhyLeft};
 use deminer_worker::action::{Act, FileTarget, LineTarget, ProcessTarget, Role};
 use deminer_worker::order::Birth;
 use deminer_worker::query::{FileId, GapReason, HostIdentity};
@@ -349,13 +349,18 @@ fn suspected(name: &str) -> Host {
 }
 
 fn origin() -> Origin {
+    let rules = ResourceRef {
+        sha256: Digest::of(b"rules"),
+        text: "rules".into(),
+    };
     Origin {
         playbook: PlaybookRef {
             name: "linux-miner".to_owned(),
             version: 1,
             sha256: Digest::of(b"playbook"),
+            text: "playbook".into(),
         },
-        resources: BTreeMap::from([("rules/linux.yml".to_owned(), Digest::of(b"rules"))]),
+        resources: BTreeMap::from([("rules/linux.yml".to_owned(), rules)]),
         modules: BTreeMap::from([("process.kill".to_owned(), "1".to_owned())]),
         vars: BTreeMap::from([("watch".to_owned(), "10m".into())]),
         secrets: Default::default(),

@@ -11,7 +11,7 @@ use crate::journal::HostJournal;
 use crate::platform::{CaptureSink, Platform, item_of};
 use crate::query::HostError;
 use crate::serve::{Controller, Said};
-use crate::text::{Digest, Wide};
+use crate::text::{Digest, HostPath, Wide};
 
 /// What is safe so far.
 #[derive(Debug, Default)]
@@ -65,6 +65,38 @@ pub(super) fn keep(
     }
     let waiting = std::mem::take(&mut sink.waiting);
     acknowledge(platform, controller, kept, waiting, ms)
+}
+
+/// Keeps bytes that were read already, as the content of a file at this moment, and waits until they are safe.
+///
+/// # Errors
+/// When they are not safe within `ms`.
+pub(super) fn keep_text(
+    platform: &dyn Platform,
+    controller: &mut Controller,
+    kept: &mut Kept,
+    path: &HostPath,
+    text: &[u8],
+    action: Option<ActionId>,
+    ms: u64,
+) -> Result<(), HostError> {
+    let sha256 = Digest::of(text);
+    let item = EvidenceItem {
+        action,
+        part: Part::Content,
+        path: path.clone(),
+        process: None,
+        expected: None,
+    };
+    let number = controller.next_evidence();
+    controller.tell(TransactionEvent::Keeping { number, item });
+    controller.piece(number, text);
+    controller.tell(TransactionEvent::KeptAll {
+        number,
+        sha256,
+        size: Wide(text.len() as u64),
+    });
+    acknowledge(platform, controller, kept, vec![sha256], ms)
 }
 
 /// Waits until the controller has said of each that it is safe.

@@ -88,8 +88,8 @@ struct Transaction<'a> {
     settled: BTreeSet<ActionId>,
     /// Actions that cannot be done any more, told already.
     failed: BTreeSet<ActionId>,
-    /// Files that stand in for the planned ones: same path, same condemned bytes, other inode.
-    stand_ins: BTreeMap<ActionId, FileTarget>,
+    /// Files that stand in for the planned ones: same path, same condemned bytes, other inode or other benign bytes.
+    stand_ins: BTreeMap<ActionId, StandIn>,
     /// Keeps whose file was another before the freeze.
     changed_keeps: BTreeMap<ActionId, HostError>,
     /// Processes that may be ended and whose live evidence is safe.
@@ -333,8 +333,8 @@ impl<'a> Transaction<'a> {
             match guarded {
                 Ok(Guarded::AsPlanned) => {}
                 Ok(Guarded::Gone) => self.gone(&action),
-                Ok(Guarded::StandIn(file)) => {
-                    self.stand_ins.insert(action.id, *file);
+                Ok(Guarded::StandIn(stand_in)) => {
+                    self.stand_ins.insert(action.id, *stand_in);
                 }
                 Err(why) => self.drift(&action, why),
             }
@@ -353,20 +353,24 @@ impl<'a> Transaction<'a> {
                 }
             )
         });
-        let stand_ins: Vec<FileTarget> = self.stand_ins.values().cloned().collect();
-        for file in stand_ins {
+        for stand_in in self.stand_ins.values().cloned().collect::<Vec<_>>() {
+            let StandIn { file, text } = stand_in;
             let keep = keeps
                 .iter()
                 .find(|keep| keep.act.file().is_some_and(|kept| kept.path == file.path))
                 .map(|keep| keep.id);
             let ms = self.time_left();
-            let object = Object::File { file: file.clone() };
-            let safe = self.kept.has(&file.sha256)
-                || match evidence::keep(self.platform, self.controller, None, &mut self.kept, &object, keep, ms) {
-                    Ok(()) => true,
-                    Err(HostError::Lost { why }) => return Err(refuse(RefusalKind::NoCommit, why)),
-                    Err(_) => false,
-                };
+            let (platform, controller, kept) = (self.platform, &mut *self.controller, &mut self.kept);
+            let result = match text {
+                Some(text) => evidence::keep_text(platform, controller, kept, &file.path, &text, keep, ms),
+                None if kept.has(&file.sha256) => Ok(()),
+                None => evidence::keep(platform, controller, None, kept, &Object::File { file }, keep, ms),
+            };
+            let safe = match result {
+                Ok(()) => true,
+                Err(HostError::Lost { why }) => return Err(refuse(RefusalKind::NoCommit, why)),
+                Err(_) => false,
+            };
             if let Some(keep) = keep.filter(|keep| safe && self.changed_keeps.remove(keep).is_some()) {
                 self.outcome(
                     keep,
@@ -396,11 +400,11 @@ impl<'a> Transaction<'a> {
                 found: format!("sha256 {}, {} bytes", stat.sha256.short(), stat.size),
             });
         }
-        if stat.id == file.id {
-            Ok(Guarded::AsPlanned)
+        Ok(if stat.id == file.id {
+            Guarded::AsPlanned
         } else {
-            Ok(Guarded::StandIn(Box::new(stat)))
-        }
+            Guarded::stand_in(stat, None)
+        })
     }
 
     /// Of a file whose flags are cleared only that it is there: the act that needs it cleared guards its content.
@@ -408,7 +412,7 @@ impl<'a> Transaction<'a> {
         Ok(match self.stat(file)? {
             None => Guarded::Gone,
             Some(stat) if stat.id == file.id => Guarded::AsPlanned,
-            Some(stat) => Guarded::StandIn(Box::new(stat)),
+            Some(stat) => Guarded::stand_in(stat, None),
         })
     }
 
@@ -428,7 +432,7 @@ impl<'a> Transaction<'a> {
         };
         match lines::locate(text.content.as_bytes(), remove) {
             Located::There(_) if stat.sha256 == file.sha256 && stat.id == file.id => Ok(Guarded::AsPlanned),
-            Located::There(_) => Ok(Guarded::StandIn(Box::new(stat))),
+            Located::There(_) => Ok(Guarded::stand_in(stat, Some(text.content.as_bytes().to_vec()))),
             Located::Gone => Ok(Guarded::Gone),
             Located::Changed { target, found } => {
                 let now = lines::split(text.content.as_bytes())
@@ -663,7 +667,7 @@ impl<'a> Transaction<'a> {
 
     /// The act of an action, on the file that stands in for the planned one where there is such a file.
     fn with_stand_in(&self, action: &Action) -> Act {
-        let Some(file) = self.stand_ins.get(&action.id).cloned() else {
+        let Some(StandIn { file, .. }) = self.stand_ins.get(&action.id).cloned() else {
             return action.act.clone();
         };
         match &action.act {
@@ -982,7 +986,21 @@ enum Guarded {
     /// Not there any more: done with.
     Gone,
     /// Another file stands there and holds what was condemned.
-    StandIn(Box<FileTarget>),
+    StandIn(Box<StandIn>),
+}
+
+/// What stands at the place of a planned file.
+#[derive(Clone)]
+struct StandIn {
+    file: FileTarget,
+    /// What it held when it was looked at, where only some of its lines are condemned.
+    text: Option<Vec<u8>>,
+}
+
+impl Guarded {
+    fn stand_in(file: FileTarget, text: Option<Vec<u8>>) -> Guarded {
+        Guarded::StandIn(Box::new(StandIn { file, text }))
+    }
 }
 
 fn key(process: &ProcessTarget) -> (u32, u64) {

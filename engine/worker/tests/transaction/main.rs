@@ -197,7 +197,7 @@ fn a_changed_condemned_line_is_drift() {
 fn benign_lines_written_meanwhile_stay() {
     let mut world = serde_json::to_value(infected()).expect("a world is written");
     world["writers"] =
-        serde_json::json!([{"path": CRONTAB, "append": "5 5 * * * /opt/erp/bin/new\n", "every_ms": 1, "times": 200}]);
+        serde_json::json!([{"path": CRONTAB, "append": "5 5 * * * /opt/erp/bin/new\n", "every_ms": 7, "times": 200}]);
     let world = deminer_worker::platform::simulated::World::from_value(world).expect("a world");
     let host = Simulated::new(world);
     let begin = approved(&orders(&host));

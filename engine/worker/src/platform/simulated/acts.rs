@@ -1,7 +1,7 @@
 //! Acts: each on exactly its target, each looked at again.
 
 use super::lines::{self, Edit};
-use super::process::Life;
+use super::process::{Life, Running};
 use super::state::State;
 use super::tree::{Traits, plain};
 use crate::action::{Act, Done, FileTarget, LineTarget, ProcessTarget, Undo};
@@ -29,21 +29,31 @@ impl State {
         }
     }
 
-    /// Whether the process that is meant still lives; another that runs something else is no longer the one.
+    /// Whether the process that is meant still lives; another boot or another start time is another process.
+    ///
+    /// # Errors
+    /// `Protected` for pid 1, kernel threads, the worker and its ancestors; `Changed` when it runs another executable.
     pub(super) fn is_there(&self, target: &ProcessTarget, doing: &str) -> Result<bool, HostError> {
-        if target.boot_id != self.world.boot_id {
-            return Err(changed(
-                doing,
-                &format!("boot {}", target.boot_id),
-                &format!("boot {}", self.world.boot_id),
-            ));
+        let protected = |why: &str| HostError::Protected {
+            doing: doing.to_owned(),
+            why: why.to_owned(),
+        };
+        if target.pid == 1 {
+            return Err(protected("pid 1 is the host's init"));
         }
-        let Some(process) = self
-            .living(target.pid)
-            .filter(|p| p.start_ticks() == target.start_ticks.0)
-        else {
+        let is_it = |process: &&Running| process.start_ticks() == target.start_ticks.0;
+        let Some(process) = self.living(target.pid).filter(is_it) else {
             return Ok(false);
         };
+        if target.boot_id != self.world.boot_id {
+            return Ok(false);
+        }
+        if process.about.kernel_thread {
+            return Err(protected("it is a thread of the kernel"));
+        }
+        if self.own_chain().contains(&target.pid) {
+            return Err(protected("it is this worker or one of its ancestors"));
+        }
         if self.unreadable_pids.contains(&target.pid) {
             return Err(denied(doing));
         }
@@ -56,12 +66,6 @@ impl State {
                 &format!("`{}` with inode {}", target.exe_path, target.exe.inode),
                 &format!("`{}` with inode {}", exe.path, exe.id.inode),
             ));
-        }
-        if target.pid == 1 {
-            return Err(HostError::Protected {
-                doing: doing.to_owned(),
-                why: "pid 1".to_owned(),
-            });
         }
         Ok(true)
     }
@@ -141,34 +145,46 @@ impl State {
         }
         match self.tree.lookup(&path) {
             None => Ok(None),
-            Some(inode) if inode.kind != FileKind::Regular => Err(changed(doing, "a regular file", "something else")),
+            Some(inode) if inode.kind == FileKind::Link => Err(changed(doing, "a regular file", "a link")),
+            Some(inode) if inode.kind != FileKind::Regular => Err(HostError::Protected {
+                doing: doing.to_owned(),
+                why: "it is no regular file".to_owned(),
+            }),
             Some(inode) => Ok(Some(inode.id.inode.0)),
         }
     }
 
-    /// The same, for acts on the very object: its device, inode and content are those of the target.
-    fn object_at(&self, file: &FileTarget, doing: &str) -> Result<Option<u64>, HostError> {
+    /// The same where it must be the very inode.
+    ///
+    /// # Errors
+    /// `Changed` where it is another.
+    pub(super) fn inode_at(&self, file: &FileTarget, doing: &str) -> Result<Option<u64>, HostError> {
         let Some(number) = self.place_of(file, doing)? else {
             return Ok(None);
         };
-        let Some(inode) = self.tree.inode(number) else {
-            return Ok(None);
-        };
-        if inode.id != file.id {
-            return Err(changed(
+        match self.tree.inode(number) {
+            Some(inode) if inode.id != file.id => Err(changed(
                 doing,
                 &format!("inode {} on device {}", file.id.inode, file.id.dev),
                 &format!("inode {} on device {}", inode.id.inode, inode.id.dev),
-            ));
+            )),
+            inode => Ok(inode.map(|_| number)),
         }
-        if inode.sha256 != file.sha256 {
-            return Err(changed(
+    }
+
+    /// The same where the content must be that of the target too.
+    fn object_at(&self, file: &FileTarget, doing: &str) -> Result<Option<u64>, HostError> {
+        let Some(number) = self.inode_at(file, doing)? else {
+            return Ok(None);
+        };
+        match self.tree.inode(number) {
+            Some(inode) if inode.sha256 != file.sha256 => Err(changed(
                 doing,
                 &format!("content {}", file.sha256.short()),
                 &format!("content {}", inode.sha256.short()),
-            ));
+            )),
+            inode => Ok(inode.map(|_| number)),
         }
-        Ok(Some(number))
     }
 
     fn writable(&self, path: &HostPath, doing: &str) -> Result<(), HostError> {
@@ -257,7 +273,7 @@ impl State {
 
     fn clear_flags(&mut self, file: &FileTarget, flags: u32) -> Result<Done, HostError> {
         let doing = format!("clear flags of `{}`", file.path);
-        let Some(number) = self.object_at(file, &doing)? else {
+        let Some(number) = self.inode_at(file, &doing)? else {
             return Ok(Done::Gone);
         };
         let Some(had) = self.tree.stat(&file.path, false).and_then(|stat| stat.flags) else {
@@ -272,12 +288,10 @@ impl State {
         if self.tree.is_read_only(&file.path) {
             return self.writable(&file.path, &doing).map(|()| Done::Gone);
         }
+        let met = self.target_of(&file.path).unwrap_or_else(|| file.clone());
         self.set_flags(number, had & !flags);
         Ok(Done::Changed {
-            undo: Undo::SetFlags {
-                file: file.clone(),
-                flags: had,
-            },
+            undo: Undo::SetFlags { file: met, flags: had },
         })
     }
 

@@ -5,7 +5,7 @@ use super::state::State;
 use super::tree::plain;
 use super::world;
 use crate::query::{
-    Account, Answer, Coverage, GapReason, HostError, HostFacts, HostIdentity, MappedFile, Observed, OpenFile,
+    Account, Answer, Coverage, FileStat, GapReason, HostError, HostFacts, HostIdentity, MappedFile, Observed, OpenFile,
     Ownership, Password, Process, ProcessesQuery, Query, Socket, limits,
 };
 use crate::text::{Digest, HostBytes, HostPath, Wide};
@@ -73,7 +73,7 @@ impl State {
     }
 
     /// The worker and its ancestors, the worker first.
-    fn own_chain(&self) -> Vec<u32> {
+    pub(super) fn own_chain(&self) -> Vec<u32> {
         let mut chain = vec![self.world.worker];
         let mut at = self.world.worker;
         while let Some(parent) = self.processes.get(&at).map(|process| process.ppid) {
@@ -152,7 +152,7 @@ impl State {
             argv_bytes: Wide(cmdline.len() as u64),
             argv_sha256: Some(Digest::of(&cmdline)),
             exe: process.executable(&self.tree, query.digest).filter(|_| shown),
-            script: self.script_of(process).filter(|_| shown),
+            script: self.script_of(process, query.digest).filter(|_| shown),
             cwd: (shown && !about.kernel_thread).then(|| about.cwd.clone()),
             environ,
             cgroup: about.cgroup.clone(),
@@ -170,17 +170,18 @@ impl State {
         }
     }
 
-    fn script_of(&self, process: &Running) -> Option<crate::query::FileStat> {
-        process.argv().iter().skip(1).find_map(|argument| {
-            let path = match argument.as_bytes() {
-                [] => return None,
-                [b'/', ..] => plain(&HostPath::new(argument.as_bytes())),
-                name => plain(&process.about.cwd.join(name)),
-            };
-            self.tree.regular(&path)?;
-            let real = self.tree.resolve(&path, true)?;
-            self.tree.stat(&real, false)
-        })
+    /// The file that an interpreter runs; none where the program stands in its arguments.
+    fn script_of(&self, process: &Running, digest: bool) -> Option<FileStat> {
+        let (exe, _) = process.exe.as_ref()?;
+        let argv = process.argv();
+        let argument = script_argument(exe.file_name(), argv.iter().skip(1).map(HostBytes::as_bytes))?;
+        let path = match argument {
+            [b'/', ..] => plain(&HostPath::new(argument)),
+            name => plain(&process.about.cwd.join(name)),
+        };
+        self.tree.regular(&path)?;
+        let real = self.tree.resolve(&path, true)?;
+        self.tree.stat(&real, digest)
     }
 
     /// Its described files and its sockets, by descriptor.
@@ -255,22 +256,15 @@ impl State {
                 coverage.note("process", process.pid.to_string().as_str(), GapReason::Denied);
             }
         }
-        let rows = self.sockets.iter().map(|socket| {
-            let usual = if socket.about.remote.is_some() {
-                "established"
-            } else {
-                "listen"
-            };
-            Socket {
-                protocol: socket.about.protocol.clone(),
-                local: socket.about.local.clone(),
-                remote: socket.about.remote.clone(),
-                state: socket.about.state.clone().unwrap_or_else(|| usual.to_owned()),
-                inode: Wide(socket.inode),
-                uid: socket.about.uid,
-                net_namespace: Wide(NET_NAMESPACE),
-                owners: self.shown_owners(socket),
-            }
+        let rows = self.sockets.iter().map(|socket| Socket {
+            protocol: socket.about.protocol.clone(),
+            local: socket.about.local.clone(),
+            remote: socket.about.remote.clone(),
+            state: socket.about.state().to_owned(),
+            inode: Wide(socket.inode),
+            uid: socket.about.uid,
+            net_namespace: Wide(NET_NAMESPACE),
+            owners: self.shown_owners(socket),
         });
         Observed {
             value: rows.collect(),
@@ -371,8 +365,63 @@ impl State {
     }
 }
 
+/// Interpreters by the beginning of their names, with the options after which the program stands in the arguments.
+const INTERPRETERS: [(&[u8], &[u8]); 11] = [
+    (b"sh", b"cs"),
+    (b"dash", b"cs"),
+    (b"bash", b"cs"),
+    (b"zsh", b"cs"),
+    (b"ksh", b"cs"),
+    (b"python", b"cm"),
+    (b"perl", b"eE"),
+    (b"ruby", b"e"),
+    (b"php", b"rBRF"),
+    (b"node", b"ep"),
+    (b"lua", b"e"),
+];
+
+/// The first argument of an interpreter that is no option. Options that take another argument are not known here: a
+/// described command line leaves them out.
+fn script_argument<'a>(exe: &[u8], arguments: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    let is_version = |rest: &[u8]| rest.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+    let is_it = |name: &[u8]| exe.strip_prefix(name).is_some_and(is_version);
+    let (_, inline) = INTERPRETERS.iter().find(|(name, _)| is_it(name))?;
+    for argument in arguments {
+        match argument {
+            [] | b"-" => return None,
+            [b'-', b'-', ..] => {}
+            [b'-', letters @ ..] if letters.iter().any(|letter| inline.contains(letter)) => return None,
+            [b'-', ..] => {}
+            path => return Some(path),
+        }
+    }
+    None
+}
+
 /// The pid in `/proc/PID/exe`.
 fn running_pid(path: &HostPath) -> Option<u32> {
     let pid = path.as_bytes().strip_prefix(b"/proc/")?.strip_suffix(b"/exe")?;
     std::str::from_utf8(pid).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_interpreter_has_a_script() {
+        let rows: [(&str, &[&str], Option<&str>); 7] = [
+            ("python3.11", &["-u", "run.py", "other.py"], Some("run.py")),
+            ("bash", &["--norc", "/tmp/x.sh"], Some("/tmp/x.sh")),
+            ("dash", &["-ec", "/tmp/x.sh"], None),
+            ("perl", &["-e", "1"], None),
+            ("python3", &["-m", "http.server"], None),
+            ("gzip", &["-9", "/var/backups/x"], None),
+            ("shred", &["/tmp/x"], None),
+        ];
+        for (exe, arguments, expected) in rows {
+            let found = script_argument(exe.as_bytes(), arguments.iter().map(|a| a.as_bytes()));
+            assert_eq!(found, expected.map(str::as_bytes), "{exe} {arguments:?}");
+        }
+    }
 }

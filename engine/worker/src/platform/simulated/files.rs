@@ -37,39 +37,44 @@ impl State {
         Entry::Present(stat)
     }
 
+    /// The entries of a directory; where there is none, that.
     pub(super) fn list(&self, path: &HostPath) -> Observed<Vec<Entry>> {
         let mut coverage = Coverage::whole();
-        let found = self.tree.lookup(path).map(|inode| inode.kind);
-        let refused = match (self.hidden(path), found) {
-            (Some(why), _) => Some(why),
-            (None, None) => Some(GapReason::Gone),
-            (None, Some(FileKind::Directory)) => None,
-            (None, Some(_)) => Some(GapReason::Unsupported),
-        };
-        if let Some(why) = refused {
+        let value = if let Some(why) = self.hidden(path) {
             coverage.note("directory", path, why);
-            return Observed {
-                value: Vec::new(),
-                coverage,
-            };
-        }
-        let children = self.tree.children(path);
-        let value = children
-            .iter()
-            .map(|child| self.entry(child, false, &mut coverage))
-            .collect();
+            vec![Entry::Hidden {
+                path: path.clone(),
+                why,
+            }]
+        } else if self
+            .tree
+            .lookup(path)
+            .is_some_and(|inode| inode.kind == FileKind::Directory)
+        {
+            let children = self.tree.children(path);
+            children
+                .iter()
+                .map(|child| self.entry(child, false, &mut coverage))
+                .collect()
+        } else {
+            vec![Entry::Absent { path: path.clone() }]
+        };
         Observed { value, coverage }
     }
 
+    /// What lies below the roots. A root that is no directory is its own only entry, one that is not there gives none.
     pub(super) fn walk(&self, roots: &[HostPath], max_depth: u32, max_entries: u32) -> Observed<Vec<FileStat>> {
         let mut coverage = Coverage::whole();
         let mut found = BTreeMap::new();
         for root in roots {
             let root = plain(root);
             let Some(stat) = self.tree.stat(&root, false) else {
-                coverage.note("directory", &root, GapReason::Gone);
                 continue;
             };
+            if stat.kind != FileKind::Directory {
+                found.insert(root, stat);
+                continue;
+            }
             let mut waiting = vec![(root, 0)];
             while let Some((directory, depth)) = waiting.pop() {
                 if let Some(why) = self.hidden(&directory) {
@@ -91,8 +96,8 @@ impl State {
                 }
             }
         }
-        if found.len() > max_entries as usize {
-            coverage.note("directory", HostBytes::default(), GapReason::TooMany);
+        if let Some(first) = found.keys().nth(max_entries as usize) {
+            coverage.note("directory", first.parent().unwrap_or_default(), GapReason::TooMany);
         }
         Observed {
             value: found.into_values().take(max_entries as usize).collect(),
@@ -153,8 +158,8 @@ impl State {
                 }
             }
         }
-        if found.len() > max_files as usize {
-            coverage.note("file", HostBytes::default(), GapReason::TooMany);
+        if let Some(first) = found.keys().nth(max_files as usize) {
+            coverage.note("file", first.parent().unwrap_or_default(), GapReason::TooMany);
         }
         Observed {
             value: found.into_values().take(max_files as usize).collect(),

@@ -28,8 +28,7 @@ pub(super) enum Edit {
     },
 }
 
-/// Takes lines out of a text. A line that moved is still itself; of equal lines the one with the number that was seen is
-/// taken, else the first.
+/// Takes lines out of a text. A line that moved is still itself; of equal lines the one nearest to its number is taken.
 pub(super) fn without(text: &[u8], remove: &[LineTarget]) -> Edit {
     let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
     let bare = |line: &'_ [u8]| -> Vec<u8> { line.strip_suffix(b"\n").unwrap_or(line).to_vec() };
@@ -37,8 +36,8 @@ pub(super) fn without(text: &[u8], remove: &[LineTarget]) -> Edit {
     let mut missing = Vec::new();
     for target in remove {
         let is_it = |at: &usize| taken[*at].is_none() && bare(lines[*at]) == target.line.as_bytes();
-        let seen_at = (target.number as usize).checked_sub(1).filter(|at| *at < lines.len());
-        match seen_at.filter(is_it).or_else(|| (0..lines.len()).find(is_it)) {
+        let distance = |at: &usize| (at + 1).abs_diff(target.number as usize);
+        match (0..lines.len()).filter(is_it).min_by_key(distance) {
             Some(at) => taken[at] = Some(target),
             None => missing.push(target),
         }
@@ -75,29 +74,33 @@ pub(super) fn without(text: &[u8], remove: &[LineTarget]) -> Edit {
 /// Puts lines back where they stood, as comments; `None` where all of them stand there already.
 pub(super) fn with_disarmed(text: &[u8], lines: &[LineTarget]) -> Option<Vec<u8>> {
     let mut rows: Vec<Vec<u8>> = text.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
-    let mut lines: Vec<&LineTarget> = lines.iter().collect();
-    lines.sort_by_key(|line| line.number);
-    let mut changed = false;
+    let mut matched = vec![false; rows.len()];
+    let mut absent = Vec::new();
     for line in lines {
         let disarmed = [DISARMED, line.line.as_bytes()].concat();
-        let stands = |row: &Vec<u8>| {
-            let row = row.strip_suffix(b"\n").unwrap_or(row);
-            row == disarmed || row == line.line.as_bytes()
+        let stands = |at: &usize| {
+            let row = rows[*at].strip_suffix(b"\n").unwrap_or(&rows[*at]);
+            !matched[*at] && (row == disarmed || row == line.line.as_bytes())
         };
-        if rows.iter().any(stands) {
-            continue;
+        match (0..rows.len()).find(stands) {
+            Some(at) => matched[at] = true,
+            None => absent.push((line.number, [&disarmed[..], b"\n"].concat())),
         }
-        let at = (line.number as usize).saturating_sub(1).min(rows.len());
-        if at == rows.len()
-            && let Some(last) = rows.last_mut()
-            && last.last() != Some(&b'\n')
-        {
-            last.push(b'\n');
-        }
-        rows.insert(at, [&disarmed[..], b"\n"].concat());
-        changed = true;
     }
-    changed.then(|| rows.concat())
+    if absent.is_empty() {
+        return None;
+    }
+    absent.sort_by_key(|(number, _)| *number);
+    for (number, line) in absent {
+        let at = (number as usize).saturating_sub(1).min(rows.len());
+        if let Some(before) = at.checked_sub(1).and_then(|before| rows.get_mut(before))
+            && !before.ends_with(b"\n")
+        {
+            before.push(b'\n');
+        }
+        rows.insert(at, line);
+    }
+    Some(rows.concat())
 }
 
 #[cfg(test)]

@@ -14,16 +14,18 @@ use crate::frame::{PIECE_BYTES, Part};
 use crate::journal::Store;
 use crate::platform::{CaptureSink, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
-use crate::text::HostPath;
+use crate::text::{Digest, HostPath};
 
 mod acts;
 mod answers;
 pub mod behaviour;
 mod capture;
+mod check;
 pub mod faults;
 mod files;
 mod keeper;
 mod lines;
+mod mounts;
 mod process;
 mod samples;
 mod snapshot;
@@ -37,11 +39,12 @@ mod watch;
 pub mod world;
 mod written;
 
+pub use check::WorldError;
 pub use faults::{At, Call, CallAt, Fault, FaultKind, Side, WorkerKilled};
 pub use process::Life;
 pub use samples::{clean, infected};
 pub use snapshot::{SeenFile, SeenProcess, Snapshot};
-pub use world::{World, WorldError};
+pub use world::World;
 
 use state::State;
 
@@ -196,6 +199,18 @@ impl Platform for Simulated {
             };
             if sink.begin(part)? {
                 bytes.chunks(PIECE_BYTES).try_for_each(|piece| sink.bytes(piece))?;
+                let found = Digest::of(&bytes);
+                if let Object::File { file } = object
+                    && found != file.sha256
+                {
+                    let (expected, found) = (file.sha256.short(), found.short());
+                    let doing = format!("keep `{}`", file.path);
+                    return Err(acts::changed(
+                        &doing,
+                        &format!("content {expected}"),
+                        &format!("content {found}"),
+                    ));
+                }
                 sink.end()?;
             }
         }

@@ -8,11 +8,11 @@ use super::keeper::Keeper;
 use super::process::{Life, Running};
 use super::store::Journal;
 use super::tree::{Traits, Tree, ns, plain};
-use super::world::{self, Content, PID_MAX, Unreadable, World};
+use super::world::{self, Content, LATEST_MS, PID_MAX, Unreadable, World};
 use crate::query::{GapReason, HostError};
 use crate::text::{Digest, HostPath};
 
-/// The uptime at which nothing ends any more: the greatest step of the clock is a day.
+/// The greatest step of the clock.
 pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// All of it.
@@ -74,7 +74,9 @@ pub(super) struct Start<'a> {
 }
 
 impl State {
-    pub(super) fn new(world: World) -> Self {
+    pub(super) fn new(mut world: World) -> Self {
+        world.uptime_ms = world.uptime_ms.min(LATEST_MS);
+        world.host_time_ms = world.host_time_ms.min(LATEST_MS);
         let mut state = Self {
             uptime_ms: world.uptime_ms,
             tree: Tree::new(&world),
@@ -138,6 +140,7 @@ impl State {
 
     /// The regular file at a path, made where there is nothing: a stand-in of its own content.
     fn program_at(&mut self, path: &HostPath) -> Option<u64> {
+        let path = &plain(path);
         if self.tree.lookup(path).is_none() {
             let old_ns = ns(self.world.host_time_ms.saturating_sub(30 * DAY_MS));
             if let Some(parent) = path.parent() {

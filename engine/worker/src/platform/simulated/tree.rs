@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
+use super::mounts::{MountPoint, described};
 use super::world::{self, World};
-use crate::query::{FileId, FileKind, FileStat, Mount, Xattr};
+use crate::query::{FileId, FileKind, FileStat, Xattr};
 use crate::text::{Digest, HostPath, Wide};
 
 /// The flag that forbids every change of an object.
@@ -71,24 +72,13 @@ impl Traits {
     }
 }
 
-/// A place in the tree where another file system, or a directory, is shown.
-#[derive(Debug, Clone)]
-pub(super) struct MountPoint {
-    pub(super) point: HostPath,
-    pub(super) bind: Option<HostPath>,
-    pub(super) kind: String,
-    pub(super) dev: u64,
-    pub(super) source: crate::text::HostBytes,
-    pub(super) options: Vec<String>,
-}
-
 /// All names and objects. A name is kept by its own path, binds resolved; a path that is asked for may lead over links.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
     names: BTreeMap<HostPath, u64>,
     inodes: BTreeMap<u64, Inode>,
     next: u64,
-    mounts: Vec<MountPoint>,
+    pub(super) mounts: Vec<MountPoint>,
 }
 
 /// A path in its shortest absolute form; `..` at the root stays there.
@@ -111,45 +101,18 @@ pub(super) fn plain(path: &HostPath) -> HostPath {
 impl Tree {
     /// The described mounts and files, everything else still to be made.
     pub(super) fn new(world: &World) -> Self {
-        let root = MountPoint {
-            point: HostPath::from("/"),
-            bind: None,
-            kind: "ext4".to_owned(),
-            dev: 0,
-            source: crate::text::HostBytes::from("/dev/vda1"),
-            options: vec!["rw".to_owned()],
-        };
-        let mut mounts = vec![root];
-        for mount in &world.mounts {
-            let described = MountPoint {
-                point: plain(&mount.point),
-                bind: mount.bind.as_ref().map(plain),
-                kind: mount.kind.clone(),
-                dev: 0,
-                source: mount.source.clone(),
-                options: mount.options.clone(),
-            };
-            match mounts.iter_mut().find(|m| m.point == described.point) {
-                // The root shows itself: a bind there would leave no file system at all.
-                Some(root) => {
-                    *root = MountPoint {
-                        bind: None,
-                        ..described
-                    }
-                }
-                None => mounts.push(described),
-            }
-        }
-        for (minor, mount) in (1..).zip(mounts.iter_mut()) {
-            // Major 253 is that of disks made by software (devices.txt).
-            mount.dev = 253 << 8 | minor;
-        }
+        let mounts = described(world);
         let mut tree = Self {
             names: BTreeMap::new(),
             inodes: BTreeMap::new(),
             next: 101,
-            mounts,
+            mounts: Vec::new(),
         };
+        // A bind shows what its source was when it was made, so only earlier mounts count for it.
+        for mount in mounts {
+            let bind = mount.bind.map(|bind| tree.own_name(&bind));
+            tree.mounts.push(MountPoint { bind, ..mount });
+        }
         let old_ns = ns(world.host_time_ms.saturating_sub(30 * 86_400_000));
         tree.put(
             &HostPath::from("/"),
@@ -160,6 +123,7 @@ impl Tree {
             tree.describe(world, file, old_ns);
         }
         for mount in tree.mounts.clone() {
+            tree.make_own_directories(mount.point.clone(), old_ns);
             tree.make_directories(&mount.point, old_ns);
         }
         tree
@@ -194,7 +158,7 @@ impl Tree {
         for other in &file.also {
             let other = plain(other);
             self.make_parents(&other, old_ns);
-            self.link(&other, number);
+            self.link_own(self.own_name(&other), number);
         }
     }
 
@@ -206,7 +170,13 @@ impl Tree {
 
     /// Makes a directory with all above it, where there is nothing yet.
     pub(super) fn make_directories(&mut self, path: &HostPath, now_ns: u64) {
-        let mut at = self.own_name(path);
+        let own = self.own_name(path);
+        self.make_own_directories(own, now_ns);
+    }
+
+    /// The same for a path without binds.
+    fn make_own_directories(&mut self, own: HostPath, now_ns: u64) {
+        let mut at = own;
         let mut missing = Vec::new();
         while !self.names.contains_key(&at) {
             missing.push(at.clone());
@@ -215,59 +185,11 @@ impl Tree {
                 None => break,
             }
         }
-        for path in missing.into_iter().rev() {
-            let traits = Traits::directory(&path, now_ns);
-            self.put(&path, Vec::new(), traits);
+        for own in missing.into_iter().rev() {
+            let traits = Traits::directory(&own, now_ns);
+            let number = self.make(self.holder_of(&own).dev, Vec::new(), traits);
+            self.link_own(own, number);
         }
-    }
-
-    /// The innermost mount that a path lies below.
-    pub(super) fn mount_of(&self, path: &HostPath) -> &MountPoint {
-        self.mounts
-            .iter()
-            .filter(|mount| path.is_below(&mount.point))
-            .max_by_key(|mount| mount.point.as_bytes().len())
-            .unwrap_or(&self.mounts[0])
-    }
-
-    /// The path without binds.
-    fn own_name(&self, path: &HostPath) -> HostPath {
-        let mut path = path.clone();
-        for _ in 0..8 {
-            let mount = self.mount_of(&path);
-            let Some(bind) = &mount.bind else { break };
-            let rest = &path.as_bytes()[mount.point.as_bytes().len()..];
-            path = plain(&HostPath::new([bind.as_bytes(), b"/", rest].concat()));
-        }
-        path
-    }
-
-    /// The mounts, as the kernel lists them.
-    pub(super) fn mounts(&self) -> Vec<Mount> {
-        let listed = self.mounts.iter().map(|mount| {
-            let held_by = match &mount.bind {
-                Some(_) => self.mount_of(&self.own_name(&mount.point)),
-                None => mount,
-            };
-            let root = match &mount.bind {
-                Some(_) => {
-                    let own = self.own_name(&mount.point);
-                    plain(&HostPath::new(
-                        &own.as_bytes()[held_by.point.as_bytes().len().min(own.as_bytes().len())..],
-                    ))
-                }
-                None => HostPath::from("/"),
-            };
-            Mount {
-                point: mount.point.clone(),
-                root,
-                kind: held_by.kind.clone(),
-                dev: Wide(held_by.dev),
-                source: held_by.source.clone(),
-                options: mount.options.clone(),
-            }
-        });
-        listed.collect()
     }
 
     /// The path without links on the way, the last one followed only if asked; `None` where something is missing.
@@ -402,9 +324,8 @@ impl Tree {
 
     /// Gives a path a new object; whatever had the name loses it.
     pub(super) fn put(&mut self, path: &HostPath, content: Vec<u8>, traits: Traits) -> u64 {
-        let own = self.own_name(path);
-        let number = self.make(self.mount_of(&own).dev, content, traits);
-        self.link(path, number);
+        let number = self.make_unlinked(path, content, traits);
+        self.link_own(self.own_name(path), number);
         number
     }
 
@@ -415,7 +336,7 @@ impl Tree {
 
     /// Makes an object without a name on the file system of a path.
     pub(super) fn make_unlinked(&mut self, path: &HostPath, content: Vec<u8>, traits: Traits) -> u64 {
-        let dev = self.mount_of(&self.own_name(path)).dev;
+        let dev = self.holder_of(&self.own_name(path)).dev;
         self.make(dev, content, traits)
     }
 
@@ -445,8 +366,7 @@ impl Tree {
         number
     }
 
-    fn link(&mut self, path: &HostPath, number: u64) {
-        let own = self.own_name(path);
+    fn link_own(&mut self, own: HostPath, number: u64) {
         if let Some(old) = self.names.insert(own, number)
             && let Some(old) = self.inodes.get_mut(&old)
         {
@@ -499,11 +419,6 @@ impl Tree {
         } else {
             None
         }
-    }
-
-    /// Whether a path lies on a mount that cannot be written to.
-    pub(super) fn is_read_only(&self, path: &HostPath) -> bool {
-        self.mount_of(path).options.iter().any(|option| option == "ro")
     }
 }
 

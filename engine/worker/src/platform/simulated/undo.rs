@@ -5,7 +5,7 @@ use super::lines;
 use super::state::State;
 use super::tree::{Traits, plain};
 use crate::action::{Done, FileTarget, LineTarget, Undo};
-use crate::query::{FileKind, HostError};
+use crate::query::{FileKind, HostError, Xattr};
 use crate::text::Digest;
 
 impl State {
@@ -24,6 +24,21 @@ impl State {
 
     fn restore_file(&mut self, file: &FileTarget, content: Option<&[u8]>) -> Result<Done, HostError> {
         let doing = format!("restore `{}`", file.path);
+        match self.place_of(file, &doing) {
+            Ok(None) => {}
+            Ok(Some(number)) => {
+                let same = self.tree.inode(number).is_some_and(|inode| inode.sha256 == file.sha256);
+                let taken = changed(&doing, "a free name", "another file");
+                return if same { Ok(Done::Gone) } else { Err(taken) };
+            }
+            Err(HostError::Protected { why, .. }) => return Err(changed(&doing, "a free name", &why)),
+            Err(error) => return Err(error),
+        }
+        let parent = plain(&file.path).parent();
+        let is_directory = |kind: FileKind| kind == FileKind::Directory;
+        if !parent.is_some_and(|parent| self.tree.lookup(&parent).is_some_and(|inode| is_directory(inode.kind))) {
+            return Err(gone(&format!("{doing}: its directory")));
+        }
         let Some(content) = content else {
             return Err(HostError::Failed {
                 doing,
@@ -32,35 +47,26 @@ impl State {
         };
         let given = Digest::of(content);
         if given != file.sha256 {
+            let (expected, found) = (file.sha256.short(), given.short());
             return Err(changed(
                 &doing,
-                &format!("content {}", file.sha256.short()),
-                &format!("content {}", given.short()),
+                &format!("content {expected}"),
+                &format!("content {found}"),
             ));
-        }
-        if let Some(number) = self.place_of(file, &doing)? {
-            return match self.tree.inode(number) {
-                Some(inode) if inode.sha256 == file.sha256 => Ok(Done::Gone),
-                _ => Err(changed(&doing, "a free place", "another file")),
-            };
-        }
-        let parent = plain(&file.path).parent();
-        let is_directory = |kind: FileKind| kind == FileKind::Directory;
-        if !parent.is_some_and(|parent| self.tree.lookup(&parent).is_some_and(|inode| is_directory(inode.kind))) {
-            return Err(gone(&format!("{doing}: its directory")));
         }
         if self.tree.holds_fast(&file.path).is_some() {
             return Err(denied(&doing));
         }
         self.need_room(&doing)?;
+        let harmless = |xattr: &&Xattr| xattr.name.as_bytes() != b"security.capability";
         let traits = Traits {
             kind: FileKind::Regular,
             mode: file.mode & 0o666,
             uid: file.uid,
             gid: file.gid,
             mtime_ns: file.mtime_ns.0,
-            flags: 0,
-            xattrs: file.xattrs.clone(),
+            flags: file.flags.unwrap_or_default(),
+            xattrs: file.xattrs.iter().filter(harmless).cloned().collect(),
             target: None,
         };
         let now_ns = self.now_ns();
@@ -104,7 +110,7 @@ impl State {
         Ok(taken_back())
     }
 
-    /// Sets flags again on the object, or on one that our own edit or restore has put in its place.
+    /// Sets flags again on the object, or on one of the same owner: an edit or a restore put it there.
     fn restore_flags(&mut self, file: &FileTarget, flags: u32) -> Result<Done, HostError> {
         let doing = format!("set flags of `{}`", file.path);
         let Some(number) = self.place_of(file, &doing)? else {
@@ -113,11 +119,12 @@ impl State {
         let Some(inode) = self.tree.inode(number) else {
             return Err(gone(&doing));
         };
-        if inode.id != file.id && inode.sha256 != file.sha256 {
+        let same_owner = (inode.uid, inode.gid, inode.id.dev) == (file.uid, file.gid, file.id.dev);
+        if inode.id != file.id && !same_owner {
             return Err(changed(
                 &doing,
-                &format!("inode {}", file.id.inode),
-                &format!("inode {}", inode.id.inode),
+                &format!("a file of {}:{}", file.uid, file.gid),
+                &format!("one of {}:{}", inode.uid, inode.gid),
             ));
         }
         match self.tree.stat(&file.path, false).and_then(|stat| stat.flags) {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::state::State;
+use super::state::{HeldSocket, State};
 use crate::query::{
     Coverage, FileKind, GapReason, Observed, Sighting, WatchCursor, WatchQuery, Watched, WatchedLine, limits,
 };
 use crate::text::Wide;
+
+/// Connections that somebody uses or begins.
+const LIVE: [&str; 4] = ["established", "syn_sent", "syn_recv", "close_wait"];
 
 /// The longest time between two looks.
 const STEP_MS: u64 = 100;
@@ -15,20 +18,25 @@ const STEP_MS: u64 = 100;
 type Seen = BTreeMap<String, Sighting>;
 
 impl State {
+    /// Ends with the time asked for, or one look after the first sighting.
     pub(super) fn watch(&mut self, query: &WatchQuery) -> Observed<Watched> {
         let mut coverage = Coverage::whole();
         let missed_ms = match &query.cursor {
             None => 0,
             Some(cursor) if cursor.boot_id == self.world.boot_id => self.uptime_ms.saturating_sub(cursor.uptime_ms.0),
-            Some(_) => self.uptime_ms,
+            Some(_) => {
+                coverage.note("watch", "", GapReason::Changed);
+                self.uptime_ms
+            }
         };
         let begin = self.uptime_ms;
         let end = begin.saturating_add(query.for_ms.min(limits::WATCH_MS));
         let mut sightings = Vec::new();
         let mut seen = Seen::new();
         loop {
+            let had_seen = !sightings.is_empty();
             self.look(query, &mut seen, &mut sightings, &mut coverage);
-            if self.uptime_ms >= end {
+            if had_seen || self.uptime_ms >= end {
                 break;
             }
             let happens = self.next_event_ms().unwrap_or(end).max(self.uptime_ms + 1);
@@ -103,7 +111,8 @@ impl State {
                 saw(format!("line {path} {}", line.line), Sighting::Line { line });
             }
         }
-        for socket in &self.sockets {
+        let is_live = |socket: &&HeldSocket| LIVE.contains(&socket.about.state());
+        for socket in self.sockets.iter().filter(is_live) {
             let Some(remote) = socket
                 .about
                 .remote

@@ -1,6 +1,6 @@
 //! What the tests of this folder share: real processes and real files.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -95,7 +95,9 @@ pub(super) fn target_of(pid: u32) -> ProcessTarget {
 /// A folder of the test's own, its path without links.
 pub(super) fn home() -> tempfile::TempDir {
     let base = std::fs::canonicalize(std::env::temp_dir()).expect("there is one");
-    tempfile::tempdir_in(base).expect("a folder")
+    let home = tempfile::tempdir_in(base).expect("a folder");
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o700)).expect("ours");
+    home
 }
 
 pub(super) fn host_path(path: &Path) -> HostPath {

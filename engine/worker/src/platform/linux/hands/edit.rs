@@ -153,14 +153,16 @@ mod tests {
         assert_eq!(names(home.path()), 1);
     }
 
-    /// Appends numbered lines as fast as it can, in turn by appending, by writing a new file over the old one, and now
-    /// and then the condemned line; gives the number of benign lines.
+    /// Appends numbered lines as fast as it can, in turn by appending and by writing a new file over the old one, and
+    /// now and then the condemned line; gives the number of benign lines.
     fn append_until(path: &Path, over: &AtomicBool) -> u32 {
         let beside = path.with_extension("beside");
         let mut count = 0;
+        let mut condemned = Instant::now();
         while !over.load(Ordering::Relaxed) {
             let mut line = format!("benign {count}\n");
-            if count % 40 == 0 {
+            if condemned.elapsed() > Duration::from_millis(100) {
+                condemned = Instant::now();
                 line.push_str(&format!("{MINER}\n"));
             }
             if count % 2 == 0 {
@@ -191,7 +193,8 @@ mod tests {
         let count = std::thread::scope(|scope| {
             let appender = scope.spawn(|| append_until(&path, &over));
             let begin = Instant::now();
-            while begin.elapsed() < Duration::from_secs(2) {
+            let longest = Duration::from_secs(20);
+            while begin.elapsed() < Duration::from_secs(2) || (edits == 0 && begin.elapsed() < longest) {
                 match edit(&target, &[miner(1)]) {
                     Ok(Done::Changed { .. }) => edits += 1,
                     Ok(_) => {}
@@ -203,7 +206,9 @@ mod tests {
             over.store(true, Ordering::Relaxed);
             appender.join().expect("the appender does not fail")
         });
-        while edit(&target, &[miner(1)]).expect("nobody writes any more") != Done::Gone {}
+        let copies = fs::read_to_string(&path).expect("ours").matches(MINER).count();
+        let left: Vec<LineTarget> = (0..copies).map(|_| miner(1)).collect();
+        edit(&target, &left).expect("nobody writes any more");
         let text = fs::read_to_string(&path).expect("ours");
         let mut kept: Vec<u32> = text
             .lines()

@@ -61,8 +61,9 @@ pub(super) fn set(target: &FileTarget, wanted: u32) -> Result<Done, HostError> {
     let Some(pinned) = pinned else {
         return Err(HostError::Gone { doing });
     };
-    let same_owner = (pinned.stat.st_uid, pinned.stat.st_gid) == (target.uid, target.gid);
-    if !pinned.is(target) && !(same_owner && pinned.stat.st_dev == target.id.dev.0) {
+    let same_owner =
+        (pinned.stat.st_dev, pinned.stat.st_uid, pinned.stat.st_gid) == (target.id.dev.0, target.uid, target.gid);
+    if !pinned.is(target) && !same_owner {
         return Err(changed(
             &doing,
             format_args!("a file of {}:{}", target.uid, target.gid),

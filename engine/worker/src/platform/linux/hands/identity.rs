@@ -351,6 +351,7 @@ pub(super) fn same_executable(stat: &Stat, target: &ProcessTarget, doing: &str) 
 }
 
 #[cfg(test)]
+#[expect(clippy::type_complexity, reason = "rows of tables")]
 mod tests {
     use proptest::prelude::*;
 

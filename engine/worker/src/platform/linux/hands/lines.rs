@@ -1,7 +1,7 @@
 //! Taking lines out of a text and putting them back: pure, byte for byte. A line ends with a line feed or with the text; a
 //! carriage return is part of the line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::action::LineTarget;
 use crate::text::HostBytes;
@@ -130,20 +130,22 @@ pub(super) fn put_back(text: &[u8], lines: &[LineTarget]) -> Option<Vec<u8>> {
 
 /// The whole lines of `tail` that `text` does not hold as often.
 pub(super) fn missing(text: &[u8], tail: &[u8]) -> Vec<u8> {
-    let mut there: Vec<&[u8]> = text.split(|b| *b == b'\n').collect();
+    let mut there: HashMap<&[u8], usize> = HashMap::new();
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        *there.entry(bare(line)).or_default() += 1;
+    }
     let mut missing = Vec::new();
     for line in tail.split_inclusive(|b| *b == b'\n') {
-        match there.iter().position(|other| *other == bare(line)) {
-            Some(at) => {
-                there.swap_remove(at);
-            }
-            None => missing.extend_from_slice(line),
+        match there.get_mut(bare(line)) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => missing.extend_from_slice(line),
         }
     }
     missing
 }
 
 #[cfg(test)]
+#[expect(clippy::type_complexity, reason = "rows of tables")]
 mod tests {
     use proptest::prelude::*;
 

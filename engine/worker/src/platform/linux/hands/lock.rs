@@ -1,7 +1,6 @@
 //! One Deminer at a time on a host: flock(2) on a directory that only we can open. No file is made, and the kernel frees
 //! the lock however we end.
 
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ const PRIVATE: [&str; 3] = ["/root", "/var/lib/private", "/etc/ssl/private"];
 
 /// The lock, held as long as it lives.
 pub(super) struct Lock {
-    _directory: OwnedFd,
+    directory: OwnedFd,
 }
 
 /// The directory that is locked: the first that nobody but us can open, else `/`, which anybody could hold.
@@ -66,7 +65,7 @@ pub(super) fn take(path: &Path) -> Result<Lock, HostError> {
     let doing = "lock the host";
     let directory = open(path).map_err(|errno| refused(doing, errno))?;
     match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock { _directory: directory }),
+        Ok(()) => Ok(Lock { directory }),
         Err(Errno::WOULDBLOCK) => Err(HostError::Busy),
         Err(errno) => Err(refused(doing, errno)),
     }
@@ -75,11 +74,7 @@ pub(super) fn take(path: &Path) -> Result<Lock, HostError> {
 impl Drop for Lock {
     fn drop(&mut self) {
         // A process that was forked a moment ago may hold a copy of the descriptor until it runs its own program.
-        let _ = self
-            ._directory
-            .try_clone()
-            .map(File::from)
-            .map(|file| flock(&file, FlockOperation::Unlock));
+        let _ = flock(&self.directory, FlockOperation::Unlock);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changing a Linux host: the only place that signals a process, unlinks a name or writes a file.
 //!
-//! [`identity`] says whether a process is the one meant, [`files`] whether a file is; nothing else is acted upon. What is
+//! `identity` says whether a process is the one meant, `files` whether a file is; nothing else is acted upon. What is
 //! stopped is held by the [`keeper`] first. Called by the transaction, and by [`super::Linux`] only.
 
 use std::collections::BTreeMap;

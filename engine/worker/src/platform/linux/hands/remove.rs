@@ -1,13 +1,13 @@
 //! Unlinking one name of a file.
 
-use rustix::fs::{AtFlags, RenameFlags, renameat, renameat_with, statat};
+use rustix::fs::{AtFlags, OFlags, RenameFlags, renameat, renameat_with, statat};
 use rustix::io::Errno;
 
 use super::files::{self, Place};
 use super::{changed, metadata, random_digits, refused};
 use crate::action::{Done, FileTarget, Undo};
 use crate::query::HostError;
-use crate::text::Digest;
+use crate::text::{Digest, HostPath};
 
 /// How names that we make are called, before 16 hexadecimal digits. Cron, run-parts and service managers pass by them.
 const PREFIX: &str = ".deminer-";
@@ -29,51 +29,13 @@ pub(super) fn remove(target: &FileTarget) -> Result<Done, HostError> {
     let Some(place) = Place::of(target, &doing)? else {
         return Ok(Done::Gone);
     };
-    let mut own = own_name("remove", target);
-    let rest = rest_of_an_earlier_removal(&place, &own, target, &doing)?;
-    if !rest {
-        let Some((pinned, file)) = files::same(&place, target, &doing)? else {
-            return Ok(Done::Gone);
-        };
-        if metadata::flags(&file, &doing)?.is_some_and(|flags| flags & metadata::HOLDS_FAST != 0) {
-            return Err(HostError::Denied {
-                doing: format!("{doing}: clear its immutable and append-only flags first"),
-            });
-        }
-        drop(pinned);
-        match rename_free(&place, &place.name, &own) {
-            Err(Errno::EXIST) => {
-                own = random_name();
-                rename_free(&place, &place.name, &own)
-            }
-            renamed => renamed,
-        }
-        .or_else(|errno| {
-            if errno == Errno::NOENT {
-                Ok(())
-            } else {
-                Err(refused(&doing, errno))
-            }
-        })?;
-    }
-    let Some(pinned) = place
-        .pin(&own, &target.mount, &doing)
-        .or_else(|error| put_back(&place, &own, error, &doing))?
-    else {
+    let Some(own) = take_name(&place, target, &doing)? else {
         return Ok(Done::Gone);
     };
-    let met = pinned.must_be(target, &doing).and_then(|()| {
-        let file = pinned.open(rustix::fs::OFlags::RDONLY, &doing)?;
-        files::same_content(&file, target, &doing)?;
-        metadata::as_met(target, &pinned.stat, &file, target.sha256, &doing)
-    });
-    let met = match met {
+    let met = match check(&place, &own, target, &doing).and_then(|met| place.unlink(&own, &doing).map(|()| met)) {
         Ok(met) => met,
-        Err(error) => return put_back(&place, &own, error, &doing).map(|_: Option<()>| Done::Gone),
+        Err(error) => return Err(put_back(&place, &own, error, &doing)),
     };
-    if let Err(error) = place.unlink(&own, &doing) {
-        return put_back(&place, &own, error, &doing).map(|_: Option<()>| Done::Gone);
-    }
     place.sync();
     match statat(&place.dir, &own[..], AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => Ok(Done::Changed {
@@ -82,6 +44,43 @@ pub(super) fn remove(target: &FileTarget) -> Result<Done, HostError> {
         Ok(_) => Err(changed(&doing, "nothing under the name that was unlinked", "a file")),
         Err(errno) => Err(refused(&doing, errno)),
     }
+}
+
+/// Gives the file a name of our own, if it is the one meant; `None` when there is no such file.
+fn take_name(place: &Place, target: &FileTarget, doing: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let own = own_name("remove", target);
+    if rest_of_an_earlier_removal(place, &own, target, doing)? {
+        return Ok(Some(own));
+    }
+    let Some((_pinned, file)) = files::same(place, target, doing)? else {
+        return Ok(None);
+    };
+    if metadata::flags(&file, doing)?.is_some_and(|flags| flags & metadata::HOLDS_FAST != 0) {
+        return Err(HostError::Denied {
+            doing: format!("{doing}: clear its immutable and append-only flags first"),
+        });
+    }
+    // Somebody may have planted the name that we would have after a crash.
+    for own in [own, random_name()] {
+        match rename_free(place, &place.name, &own) {
+            Ok(()) => return Ok(Some(own)),
+            Err(Errno::EXIST) => {}
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(refused(doing, errno)),
+        }
+    }
+    Err(refused(doing, Errno::EXIST))
+}
+
+/// Checks inode and content of what now has our own name, and gives it as it is met.
+fn check(place: &Place, own: &[u8], target: &FileTarget, doing: &str) -> Result<FileTarget, HostError> {
+    let pinned = place.pin(own, &target.mount, doing)?.ok_or_else(|| HostError::Gone {
+        doing: doing.to_owned(),
+    })?;
+    pinned.must_be(target, doing)?;
+    let file = pinned.open(OFlags::RDONLY, doing)?;
+    files::same_content(&file, target, doing)?;
+    metadata::as_met(target, &pinned.stat, &file, target.sha256, doing)
 }
 
 /// Whether our own name already holds the file: an earlier worker died between its two steps.
@@ -105,18 +104,19 @@ pub(super) fn rename_free(place: &Place, from: &[u8], to: &[u8]) -> Result<(), E
     }
 }
 
-/// Gives a file that is not the one meant its name back, and gives the error back that told so.
-fn put_back<T>(place: &Place, own: &[u8], error: HostError, doing: &str) -> Result<Option<T>, HostError> {
+/// Gives a file that is not the one meant its name back, and gives the error that told so.
+fn put_back(place: &Place, own: &[u8], error: HostError, doing: &str) -> HostError {
     match rename_free(place, own, &place.name) {
-        Ok(()) => Err(error),
-        Err(errno) => Err(HostError::Failed {
+        Ok(()) => error,
+        Err(errno) => HostError::Failed {
             doing: format!("{doing}: {error}; give the file its name back"),
-            why: format!("{errno}; it stands beside it as `{}`", crate::text::HostPath::new(own)),
-        }),
+            why: format!("{errno}; it stands beside it as `{}`", HostPath::new(own)),
+        },
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::type_complexity, reason = "rows of tables")]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
@@ -228,16 +228,13 @@ mod tests {
         let place = Place::of(&target, "test").expect("ours").expect("it is there");
         rename_free(&place, b"own", b".deminer-x").expect("free");
         let error = changed("test", "a", "b");
-        assert_eq!(
-            put_back::<()>(&place, b".deminer-x", error.clone(), "test"),
-            Err(error.clone())
-        );
+        assert_eq!(put_back(&place, b".deminer-x", error.clone(), "test"), error);
         assert_eq!(listing(home.path()), ["own"]);
         rename_free(&place, b"own", b".deminer-x").expect("free");
         std::fs::write(&path, "somebody was faster").expect("a file");
-        let result = put_back::<()>(&place, b".deminer-x", error, "test");
+        let result = put_back(&place, b".deminer-x", error, "test");
         assert!(
-            matches!(&result, Err(HostError::Failed { why, .. }) if why.contains(".deminer-x")),
+            matches!(&result, HostError::Failed { why, .. } if why.contains(".deminer-x")),
             "{result:?}"
         );
         assert_eq!(listing(home.path()), [".deminer-x", "own"], "nobody's file is lost");

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat, renameat_with};
+use rustix::fs::{Mode, OFlags, RenameFlags, fstat, openat, renameat, renameat_with};
 use rustix::io::Errno;
 
 use super::files::{self, Pinned, Place};
@@ -30,6 +30,12 @@ const SETTLE: Duration = Duration::from_millis(30);
 
 /// How long that may take at most.
 const SETTLE_MAX: Duration = Duration::from_millis(1_000);
+
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// How long all tries may take together.
+const ALL: Duration = Duration::from_millis(5_000);
 
 /// How a rewriting ended.
 #[derive(Debug)]
@@ -71,46 +77,46 @@ pub(super) fn rewrite<T>(
     let rewriting = Rewriting { target, place, doing };
     let temp = rewriting.temporary_name()?;
     let mut done: Option<(Box<FileTarget>, T)> = None;
-    for _ in 0..TRIES {
+    let begin = Instant::now();
+    let mut tries = 0;
+    while tries < TRIES && begin.elapsed() < ALL {
+        tries += 1;
         let Some((pinned, file, text)) = rewriting.look()? else {
-            break;
+            return Ok(match done {
+                Some((before, beside)) => Rewritten::Done(before, beside),
+                None => Rewritten::Gone,
+            });
         };
-        let changed = match change(&text) {
-            // The condemned line itself is gone; what took its place is seen by the next look.
-            Err(_) if done.is_some() => None,
-            changed => changed?,
-        };
-        let Some((new, beside)) = changed else {
+        let Some((new, beside)) = change(&text)? else {
             return Ok(match done {
                 Some((before, beside)) => Rewritten::Done(before, beside),
                 None => Rewritten::Nothing,
             });
         };
         let before = metadata::as_met(target, &pinned.stat, &file, Digest::of(&text), doing)?;
-        let tried = rewriting
-            .write_beside(&temp, &new, &before)
-            .and_then(|fresh| rewriting.replace(&temp, &fresh, &new, &pinned, &file, &text));
-        match tried {
-            Ok(Try::Done) => {
-                done.get_or_insert((Box::new(before), beside));
-            }
-            Ok(Try::Again) => {}
-            Err(error) => {
-                rewriting.place.unlink(&temp, doing)?;
-                return Err(error);
-            }
+        let mut known = Known { new, text };
+        let fresh = match rewriting.write_beside(&temp, &known.new, &before) {
+            Ok(fresh) => fresh,
+            Err(error) => return rewriting.place.unlink(&temp, doing).and(Err(error)),
+        };
+        let tried = rewriting.replace(&temp, &fresh, &mut known);
+        if tried.is_ok() || rewriting.has_name(&temp, &fresh)? {
+            rewriting.place.unlink(&temp, doing)?;
         }
-        rewriting.place.unlink(&temp, doing)?;
         rewriting.place.sync();
+        if let Try::Done = tried? {
+            fresh.sync_all().map_err(|error| failed(doing, &error))?;
+            let (before, beside) = done.take().unwrap_or((Box::new(before), beside));
+            if rewriting.stands(&fresh, &known)? {
+                return Ok(Rewritten::Done(before, beside));
+            }
+            done = Some((before, beside));
+        }
     }
-    match (done, rewriting.place.now(&target.mount, doing)?) {
-        (Some((before, beside)), None) => Ok(Rewritten::Done(before, beside)),
-        (None, None) => Ok(Rewritten::Gone),
-        (_, Some(_)) => Err(HostError::Failed {
-            doing: doing.to_owned(),
-            why: format!("somebody wrote to it during each of {TRIES} tries"),
-        }),
-    }
+    Err(HostError::Failed {
+        doing: doing.to_owned(),
+        why: format!("somebody wrote to it during each of {tries} tries"),
+    })
 }
 
 impl Rewriting<'_> {
@@ -155,158 +161,239 @@ impl Rewriting<'_> {
         Ok(fresh)
     }
 
-    /// Puts the new file in the place of the old one, if that is still as it was read.
-    fn replace(
+    /// Puts the new file in the place of the old one, if that is still as it was read or has only grown; then sees to it
+    /// that no line is lost of anything that lost its name meanwhile.
+    fn replace(&self, temp: &[u8], fresh: &File, known: &mut Known) -> Result<Try, HostError> {
+        let mut nameless = Vec::new();
+        let exchanged = self.exchange(temp, fresh, known, &mut nameless);
+        match (exchanged, self.settle(&nameless, known)) {
+            (Ok(Try::Done), Err(error)) => self.take_back(temp, fresh, known, &mut nameless).and(Err(error)),
+            (exchanged, settled) => settled.and(exchanged),
+        }
+    }
+
+    /// Exchanges the two files; notes in `nameless` every file that stood under the name and does no more.
+    fn exchange(
         &self,
         temp: &[u8],
         fresh: &File,
-        new: &[u8],
-        pinned: &Pinned,
-        file: &File,
-        text: &[u8],
+        known: &mut Known,
+        nameless: &mut Vec<Nameless>,
     ) -> Result<Try, HostError> {
-        let same = self
-            .place
-            .now(&self.target.mount, self.doing)?
-            .is_some_and(|now| now.is_same_as(&pinned.stat));
-        if !same || files::read_whole(file, MAX_BYTES, self.doing)? != text {
-            return Ok(Try::Again);
-        }
         let dir = &self.place.dir;
         let name = &self.place.name[..];
-        let displaced = match renameat_with(dir, temp, dir, name, RenameFlags::EXCHANGE) {
-            Ok(()) => match self.displaced(temp) {
-                Ok(displaced) => displaced,
-                Err(_) => return self.take_back(temp, fresh, new),
-            },
-            Err(Errno::NOENT) => return Ok(Try::Again),
-            // Before 3.15, and on file systems that cannot exchange: the old file stays readable through its descriptor.
-            Err(Errno::NOSYS | Errno::INVAL) => {
-                renameat(dir, temp, dir, name).map_err(|errno| refused(self.doing, errno))?;
-                let old = file.try_clone().map_err(|error| failed(self.doing, &error))?;
-                return self.settle(&old, text, fresh).map(|_| Try::Done);
-            }
-            Err(errno) => return Err(refused(self.doing, errno)),
-        };
-        match self.settle(&displaced, text, fresh) {
-            Ok(true) => Ok(Try::Done),
-            Ok(false) => self.take_back(temp, fresh, new),
-            Err(error) => self.take_back(temp, fresh, new).and(Err(error)),
-        }
-    }
-
-    /// The file that stands under our temporary name since the exchange.
-    fn displaced(&self, temp: &[u8]) -> Result<File, HostError> {
-        match self.place.pin(temp, &self.target.mount, self.doing)? {
-            Some(pinned) => pinned.open(OFlags::RDONLY, self.doing),
-            None => Err(HostError::Gone {
-                doing: self.doing.to_owned(),
-            }),
-        }
-    }
-
-    /// Moves what is appended to the displaced file over to the new one, until nothing more arrives; `false` when it was
-    /// changed otherwise.
-    fn settle(&self, displaced: &File, text: &[u8], fresh: &File) -> Result<bool, HostError> {
-        let begin = Instant::now();
-        let mut quiet_since = begin;
-        let mut moved: Vec<u8> = Vec::new();
-        loop {
-            let now = files::read_whole(displaced, MAX_BYTES, self.doing)?;
-            let tail = match now.strip_prefix(text).and_then(|rest| rest.strip_prefix(&moved[..])) {
-                Some(tail) => tail,
-                // Nothing was moved yet: it can be taken back whole.
-                None if moved.is_empty() => return Ok(false),
-                None => &[],
-            };
-            if !tail.is_empty() {
-                // The first piece would continue a line that may have been condemned.
-                if moved.is_empty() && !text.is_empty() && !text.ends_with(b"\n") {
-                    return Ok(false);
-                }
-                self.append(tail, fresh, true)?;
-                moved.extend_from_slice(tail);
-                quiet_since = Instant::now();
-            } else if !moved.is_empty() && self.append(&moved, fresh, false)? {
-                quiet_since = Instant::now();
-            }
-            if quiet_since.elapsed() >= SETTLE || begin.elapsed() >= SETTLE_MAX {
-                return Ok(true);
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    /// Appends lines to the file that has the name now; `false` when there was nothing to append. `surely` appends them to
-    /// our own file even if equal lines stand there; in a file that somebody else put there, only what it does not hold.
-    fn append(&self, tail: &[u8], fresh: &File, surely: bool) -> Result<bool, HostError> {
-        let ours = fstat(fresh).map_err(|errno| refused(self.doing, errno))?;
-        let mut appended = false;
         for _ in 0..TRIES {
-            let Some((pinned, _, text)) = self.look()? else {
-                return Ok(appended);
+            let Some((old, file)) = self.catch_up(fresh, known)? else {
+                return Ok(Try::Again);
             };
-            let is_ours = pinned.is_same_as(&ours);
-            let lost = match surely && is_ours && !appended {
-                true => tail.to_vec(),
-                false => lines::missing(&text, tail),
-            };
-            if lost.is_empty() {
-                return Ok(appended);
+            match renameat_with(dir, temp, dir, name, RenameFlags::EXCHANGE) {
+                Ok(()) => {}
+                Err(Errno::NOENT) => return Ok(Try::Again),
+                // Before 3.15, and on file systems that cannot exchange: the old file stays readable through its
+                // descriptor, but one that takes its place right now is lost.
+                Err(Errno::NOSYS | Errno::INVAL) => {
+                    renameat(dir, temp, dir, name).map_err(|errno| refused(self.doing, errno))?;
+                    nameless.extend(known.displaced(file, self.doing)?);
+                    return Ok(Try::Done);
+                }
+                Err(errno) => return Err(refused(self.doing, errno)),
             }
-            let mut bytes = Vec::new();
-            if !is_ours && !text.is_empty() && !text.ends_with(b"\n") {
-                bytes.push(b'\n');
+            // Another file may have taken the place meanwhile: the sooner it is back, the fewer have seen ours.
+            let displaced = self.place.pin(temp, &self.target.mount, self.doing);
+            let met = matches!(&displaced, Ok(Some(pinned)) if pinned.is_same_as(&old.stat));
+            let mut taken_back = None;
+            if !met {
+                taken_back = Some(self.take_back(temp, fresh, known, nameless)?);
             }
-            bytes.extend_from_slice(&lost);
-            let mut file = match is_ours {
-                true => fresh.try_clone().map_err(|error| failed(self.doing, &error))?,
-                false => pinned.open(OFlags::WRONLY | OFlags::APPEND, self.doing)?,
-            };
-            file.write_all(&bytes).map_err(|error| failed(self.doing, &error))?;
-            file.sync_data().map_err(|error| failed(self.doing, &error))?;
-            appended = true;
-            let still = self
-                .place
-                .now(&self.target.mount, self.doing)?
-                .is_some_and(|now| now.is_same_as(&pinned.stat));
-            if still {
-                return Ok(true);
+            let mut grown = None;
+            if let Ok(Some(pinned)) = displaced {
+                grown = known.displaced(pinned.open(OFlags::RDONLY, self.doing)?, self.doing)?;
             }
-        }
-        Ok(appended)
-    }
-
-    /// Takes an exchange back: what was displaced gets its name again. What somebody did to the new file meanwhile is kept:
-    /// lines appended to it are moved, a file put in its place stays in place.
-    fn take_back(&self, temp: &[u8], fresh: &File, new: &[u8]) -> Result<Try, HostError> {
-        let dir = &self.place.dir;
-        let name = &self.place.name[..];
-        let exchange = || renameat_with(dir, temp, dir, name, RenameFlags::EXCHANGE);
-        match exchange() {
-            Ok(()) => {}
-            // Somebody removed our file: then theirs simply gets its name back.
-            Err(Errno::NOENT) => {
-                return match remove::rename_free(&self.place, temp, name) {
-                    Ok(()) | Err(Errno::NOENT | Errno::EXIST) => Ok(Try::Again),
-                    Err(errno) => Err(refused(self.doing, errno)),
-                };
-            }
-            Err(errno) => return Err(refused(self.doing, errno)),
-        }
-        let ours: Stat = fstat(fresh).map_err(|errno| refused(self.doing, errno))?;
-        let came_back = self.place.pin(temp, &self.target.mount, self.doing);
-        match came_back {
-            Ok(Some(pinned)) if pinned.is_same_as(&ours) => {
-                let now = files::read_whole(fresh, MAX_BYTES, self.doing)?;
-                if let Some(tail) = now.strip_prefix(new).filter(|tail| !tail.is_empty()) {
-                    self.append(tail, fresh, false)?;
+            match (taken_back, grown) {
+                (None, Some(grown)) => {
+                    nameless.push(grown);
+                    return Ok(Try::Done);
+                }
+                (None, None) => return self.take_back(temp, fresh, known, nameless).map(|_| Try::Again),
+                (Some(clean), grown) => {
+                    // Who read our file while it had the name may write it back over this one.
+                    nameless.extend(grown);
+                    if !clean {
+                        return Ok(Try::Again);
+                    }
                 }
             }
-            _ => exchange().map_err(|errno| refused(self.doing, errno))?,
         }
         Ok(Try::Again)
     }
+
+    /// Appends to the new file what was appended to the old one, or to a copy that took its place, since it was read: the
+    /// less is left to move after the exchange, the better. Gives the file that was read last; `None` when the old one was
+    /// changed otherwise.
+    fn catch_up(&self, mut fresh: &File, known: &mut Known) -> Result<Option<(Pinned, File)>, HostError> {
+        for _ in 0..TRIES {
+            let Some((pinned, file, now)) = self.look()? else {
+                return Ok(None);
+            };
+            let Some(tail) = now
+                .strip_prefix(&known.text[..])
+                .filter(|tail| may_follow(&known.text, tail))
+            else {
+                return Ok(None);
+            };
+            if tail.is_empty() {
+                return Ok(Some((pinned, file)));
+            }
+            fresh.write_all(tail).map_err(|error| failed(self.doing, &error))?;
+            known.new.extend_from_slice(tail);
+            known.text = now;
+        }
+        Ok(None)
+    }
+
+    /// Whether our new file has this name; after an error it may be somebody else's file that has it.
+    fn has_name(&self, name: &[u8], fresh: &File) -> Result<bool, HostError> {
+        let ours = fstat(fresh).map_err(|errno| refused(self.doing, errno))?;
+        let found = self.place.pin(name, &self.target.mount, self.doing)?;
+        Ok(found.is_some_and(|found| found.is_same_as(&ours)))
+    }
+
+    /// Whether the change holds: the file is ours still, or what took its place holds no line more often that was taken
+    /// out, and none more seldom that was put in.
+    fn stands(&self, fresh: &File, known: &Known) -> Result<bool, HostError> {
+        let ours = fstat(fresh).map_err(|errno| refused(self.doing, errno))?;
+        let Some((pinned, _, now)) = self.look()? else {
+            return Ok(true);
+        };
+        if pinned.is_same_as(&ours) {
+            return Ok(true);
+        }
+        let taken_out = lines::missing(&known.new, &known.text);
+        let put_in = lines::missing(&known.text, &known.new);
+        let more = lines::missing(&known.new, &now);
+        let fewer = lines::missing(&now, &known.new);
+        Ok(lines::missing(&more, &taken_out) == taken_out && lines::missing(&fewer, &put_in) == put_in)
+    }
+
+    /// Moves what was appended to files that lost their name over to the file that has it now, until nothing more arrives
+    /// and all of it stands there.
+    fn settle(&self, nameless: &[Nameless], known: &Known) -> Result<(), HostError> {
+        let begin = Instant::now();
+        let mut quiet_since = begin;
+        while !nameless.is_empty() {
+            for Nameless { file, base } in nameless {
+                let now = files::read_whole(file, MAX_BYTES, self.doing)?;
+                let tail = now.get(*base..).unwrap_or_default();
+                if !tail.is_empty() && self.append(tail, known)? {
+                    quiet_since = Instant::now();
+                }
+            }
+            if quiet_since.elapsed() >= SETTLE || begin.elapsed() >= SETTLE_MAX {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Appends those of the lines that it does not hold to the file that has the name now; `false` when it holds all. What
+    /// it held before, one of the `known` texts, does not count.
+    fn append(&self, tail: &[u8], known: &Known) -> Result<bool, HostError> {
+        let Some((pinned, _, text)) = self.look()? else {
+            return Ok(false);
+        };
+        let added = &text[known.base_of(&text).unwrap_or(0)..];
+        let lost = lines::missing(added, tail);
+        if lost.is_empty() {
+            return Ok(false);
+        }
+        let mut bytes = Vec::new();
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(&lost);
+        let mut file = pinned.open(OFlags::WRONLY | OFlags::APPEND, self.doing)?;
+        file.write_all(&bytes).map_err(|error| failed(self.doing, &error))?;
+        Ok(true)
+    }
+
+    /// Takes an exchange back: what was displaced gets its name again. What took the place of our file meanwhile is noted
+    /// in `nameless`, or keeps the place where it is nothing that was appended to. Gives whether our file is as we wrote
+    /// it.
+    fn take_back(
+        &self,
+        temp: &[u8],
+        fresh: &File,
+        known: &Known,
+        nameless: &mut Vec<Nameless>,
+    ) -> Result<bool, HostError> {
+        let dir = &self.place.dir;
+        let name = &self.place.name[..];
+        let exchange =
+            || renameat_with(dir, temp, dir, name, RenameFlags::EXCHANGE).map_err(|errno| refused(self.doing, errno));
+        match exchange() {
+            Ok(()) => {}
+            // Somebody removed our file: then theirs simply gets its name back.
+            Err(HostError::Gone { .. }) => {
+                return match remove::rename_free(&self.place, temp, name) {
+                    Ok(()) | Err(Errno::NOENT | Errno::EXIST) => Ok(false),
+                    Err(errno) => Err(refused(self.doing, errno)),
+                };
+            }
+            Err(error) => return Err(error),
+        }
+        let ours = fstat(fresh).map_err(|errno| refused(self.doing, errno))?;
+        let Ok(Some(came_back)) = self.place.pin(temp, &self.target.mount, self.doing) else {
+            return exchange().map(|()| false);
+        };
+        let file = came_back.open(OFlags::RDONLY, self.doing)?;
+        let size = files::read_whole(&file, MAX_BYTES, self.doing)?.len();
+        match known.displaced(file, self.doing)? {
+            Some(it) => {
+                let clean = came_back.is_same_as(&ours) && it.base == size;
+                nameless.push(it);
+                Ok(clean)
+            }
+            None => exchange().map(|()| false),
+        }
+    }
+}
+
+/// The old text and the one that we wrote, as far as they had grown at the exchange.
+struct Known {
+    new: Vec<u8>,
+    text: Vec<u8>,
+}
+
+/// A file that stood under the name and does no more; what it holds beyond `base` bytes must not be lost.
+struct Nameless {
+    file: File,
+    base: usize,
+}
+
+impl Known {
+    /// How much of a text is known: the length of the longer one that it goes on from.
+    fn base_of(&self, text: &[u8]) -> Option<usize> {
+        [&self.text, &self.new]
+            .into_iter()
+            .filter(|known| text.starts_with(known))
+            .map(Vec::len)
+            .max()
+    }
+
+    /// A file that lost its name; `None` when it does not go on from a known text.
+    fn displaced(&self, file: File, doing: &str) -> Result<Option<Nameless>, HostError> {
+        let now = files::read_whole(&file, MAX_BYTES, doing)?;
+        let base = self
+            .base_of(&now)
+            .filter(|base| may_follow(&now[..*base], &now[*base..]));
+        Ok(base.map(|base| Nameless { file, base }))
+    }
+}
+
+/// Whether a tail begins a line of its own; else it goes on with a line that may have been condemned.
+fn may_follow(text: &[u8], tail: &[u8]) -> bool {
+    tail.is_empty() || text.is_empty() || text.ends_with(b"\n")
 }
 
 /// Makes a new, empty file that only we may read.

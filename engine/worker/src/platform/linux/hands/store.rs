@@ -282,6 +282,7 @@ pub(super) fn forget(path: &HostPath) -> Result<(), HostError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::type_complexity, reason = "rows of tables")]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,0 +1,394 @@
+//! What was seen of one host, and the later looks that build on it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use deminer_worker::query::{Coverage, HostFacts};
+use serde_json::{Value, json};
+
+use super::gaps::{Gaps, forbids_clean};
+use super::row::RowEnd;
+use super::{Clock, LookEnd, Looked, Proposed, RunInfo};
+use crate::event::{EventKind, EventSink, SinkError};
+use crate::finding::{Finding, HostVerdict, Verdict};
+use crate::host::HostView;
+use crate::module::Proposal;
+use crate::playbook::{BoundVars, CheckedBody, CheckedPlaybook, CheckedStep, Phase};
+use crate::template::{Held, Scope};
+
+/// A step that failed, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Phase and step.
+    pub place: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What looking after a strike gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AfterStrike {
+    /// Whether `until` holds: no further round is needed. `None` where the playbook does not repeat, or where it could
+    /// not be told (then `failure` says why).
+    pub until: Option<bool>,
+    /// Stated by the steps that look inside `eradicate`.
+    pub findings: Vec<Finding>,
+    /// What they could not see.
+    pub coverage: Coverage,
+    /// A step that failed or an `assert` that does not hold; the host is not to be called done.
+    pub failure: Option<Failure>,
+}
+
+/// What the verify phase gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verification {
+    /// All findings of the phase.
+    pub findings: Vec<Finding>,
+    /// What its steps could not see.
+    pub coverage: Coverage,
+    /// Steps that failed; the others ran all the same. With one, nothing may be called clean.
+    pub failures: Vec<Failure>,
+}
+
+impl Verification {
+    /// Whether something was not seen in which a miner could be: then nothing may be called clean.
+    pub fn is_blind(&self) -> bool {
+        self.coverage.gaps.iter().any(forbids_clean)
+    }
+}
+
+/// What a step gave.
+pub(super) struct Given {
+    pub(super) findings: Vec<Finding>,
+    /// Its own gaps.
+    pub(super) own: Coverage,
+    /// With those of all that it refers to.
+    pub(super) united: Coverage,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) proposals: Vec<Proposal>,
+    /// Of its kept output; 0 where none is kept.
+    pub(super) weight: usize,
+}
+
+/// What was seen of one host, with what is needed to look again.
+pub struct Session {
+    pub(super) checked: Arc<CheckedPlaybook>,
+    pub(super) vars: BoundVars,
+    pub(super) clock: Clock,
+    pub(super) host: Arc<dyn HostView>,
+    facts: HostFacts,
+    facts_coverage: Coverage,
+    pub(super) scope: Scope,
+    /// By step number; steps that were skipped or not taken are not there.
+    pub(super) given: HashMap<usize, Given>,
+    /// Steps that failed, in a phase that goes on.
+    pub(super) failed: HashSet<usize>,
+}
+
+impl Session {
+    pub(super) fn new(
+        checked: Arc<CheckedPlaybook>,
+        vars: BoundVars,
+        run: &RunInfo,
+        clock: Clock,
+        host: Arc<dyn HostView>,
+        facts: HostFacts,
+        facts_coverage: Coverage,
+    ) -> Session {
+        let mut known = serde_json::to_value(&facts).unwrap_or_default();
+        if let Some(fields) = known.as_object_mut() {
+            fields.insert("name".to_owned(), host.name().into());
+        }
+        let scope = Scope {
+            vars: Held::new(Value::Object(vars.all().clone())),
+            host: Held::new(known),
+            run: Held::new(json!({"id": run.id, "started_at_ms": run.started_at_ms})),
+            steps: HashMap::new(),
+            item: None,
+            round: 0,
+        };
+        Session {
+            checked,
+            vars,
+            clock,
+            host,
+            facts,
+            facts_coverage,
+            scope,
+            given: HashMap::new(),
+            failed: HashSet::new(),
+        }
+    }
+
+    /// Takes a look up again that a plan was made from: what later phases refer to is `results`, not looked at again.
+    ///
+    /// `facts` are the host's own, as it tells them now.
+    pub fn resume(
+        checked: &Arc<CheckedPlaybook>,
+        vars: &BoundVars,
+        run: &RunInfo,
+        clock: Clock,
+        host: Arc<dyn HostView>,
+        facts: HostFacts,
+        results: &BTreeMap<String, Value>,
+    ) -> Session {
+        let mut session = Session::new(
+            Arc::clone(checked),
+            vars.clone(),
+            run,
+            clock,
+            host,
+            facts,
+            Coverage::whole(),
+        );
+        let held = results
+            .iter()
+            .map(|(step, output)| (step.clone(), Held::new(output.clone())));
+        session.scope.steps.extend(held);
+        session
+    }
+
+    /// The outputs that steps after the strike, and later rounds, refer to, by step.
+    fn results(&self) -> BTreeMap<String, Value> {
+        let steps = self.checked.steps();
+        let until = self
+            .checked
+            .repeat()
+            .map(|repeat| repeat.until.text())
+            .unwrap_or_default();
+        let refreshed: &[usize] = self
+            .checked
+            .repeat()
+            .map(|repeat| repeat.refresh.as_slice())
+            .unwrap_or_default();
+        let later = steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| step.after_strike || step.phase == Phase::Verify);
+        let again = steps
+            .iter()
+            .enumerate()
+            .filter(|(number, step)| refreshed.contains(number) || step.proposes());
+        let mut wanted: BTreeSet<usize> = later.flat_map(|(_, step)| step.refers.iter().copied()).collect();
+        wanted.extend(
+            again
+                .flat_map(|(_, step)| step.refers.iter().copied())
+                .filter(|n| !refreshed.contains(n)),
+        );
+        let named = steps
+            .iter()
+            .enumerate()
+            .filter_map(|(number, step)| Some((number, step.id.as_deref()?)));
+        wanted.extend(
+            named
+                .filter(|(_, id)| until.contains(&format!("steps.{id}")))
+                .map(|(number, _)| number),
+        );
+        wanted
+            .into_iter()
+            .filter_map(|number| {
+                let id = steps[number].id.clone()?;
+                let output = self.scope.steps.get(&id)?.json().clone();
+                Some((id, output))
+            })
+            .collect()
+    }
+
+    /// The playbook that it follows.
+    pub fn playbook(&self) -> &CheckedPlaybook {
+        &self.checked
+    }
+
+    /// The rounds after the first strike that the playbook allows, the first included.
+    pub fn max_rounds(&self) -> u32 {
+        self.checked.max_rounds()
+    }
+
+    /// The plan's look: all phases up to eradicate, without what looks only after a strike.
+    pub(super) async fn first(&mut self, sink: &mut dyn EventSink) -> Result<Looked, SinkError> {
+        let row = self.numbers(|step| step.phase <= Phase::Eradicate && !step.after_strike);
+        let end = self.take(&row, sink).await?;
+        let looked = self.looked(end, sink)?;
+        Ok(looked)
+    }
+
+    /// A later round's look: the steps that `refresh` names and the responders are taken anew, all else stays as it was
+    /// when the plan was made. An `assert` over something taken anew is asked again; a `stop` of the reading phases is
+    /// not, since the first round decided it.
+    ///
+    /// # Errors
+    /// When an event cannot be recorded.
+    pub async fn round(&mut self, round: u32, sink: &mut dyn EventSink) -> Result<Looked, SinkError> {
+        self.scope.round = round;
+        self.host.begin_round(round);
+        self.record(sink, EventKind::RoundStarted { round })?;
+        let mut anew: BTreeSet<usize> = self
+            .checked
+            .repeat()
+            .map(|repeat| repeat.refresh.iter().copied().collect())
+            .unwrap_or_default();
+        for (number, step) in self.checked.steps().iter().enumerate() {
+            let asks = matches!(step.body, CheckedBody::Assert { .. });
+            let touched = step.refers.iter().any(|n| anew.contains(n));
+            let proposes = step.phase >= Phase::Backup && step.phase <= Phase::Eradicate && !step.after_strike;
+            let looks = matches!(step.body, CheckedBody::Use { .. }) && !step.proposes();
+            if (proposes && !looks) || (asks && touched && step.phase < Phase::Backup) {
+                anew.insert(number);
+            }
+        }
+        let row: Vec<usize> = anew.into_iter().collect();
+        let end = self.take(&row, sink).await?;
+        self.looked(end, sink)
+    }
+
+    /// Looks after a strike: the steps of eradicate that do not propose, then `until`.
+    ///
+    /// # Errors
+    /// When an event cannot be recorded.
+    pub async fn after_strike(&mut self, sink: &mut dyn EventSink) -> Result<AfterStrike, SinkError> {
+        let row = self.numbers(|step| step.after_strike);
+        let end = self.take(&row, sink).await?;
+        let mut failure = match end {
+            RowEnd::Failed(failure, _) => Some(failure),
+            RowEnd::Through | RowEnd::Stopped(_) => None,
+        };
+        let mut until = None;
+        if let (Some(repeat), None) = (self.checked.repeat(), &failure) {
+            match repeat.until.holds(&self.scope) {
+                Ok(holds) => until = Some(holds),
+                Err(error) => {
+                    failure = Some(Failure {
+                        place: "phase `eradicate`, `until`".to_owned(),
+                        why: self.said(error.to_string()),
+                    });
+                }
+            }
+        }
+        if let Some(Failure { place, why }) = failure.clone() {
+            self.record(sink, EventKind::HostFailed { place, why })?;
+        }
+        let (findings, coverage) = self.collected(&row);
+        Ok(AfterStrike {
+            until,
+            findings,
+            coverage,
+            failure,
+        })
+    }
+
+    /// Runs the verify phase. A step that fails does not end the others, but those that refer to it.
+    ///
+    /// # Errors
+    /// When an event cannot be recorded.
+    pub async fn verify(&mut self, sink: &mut dyn EventSink) -> Result<Verification, SinkError> {
+        let row = self.numbers(|step| step.phase == Phase::Verify);
+        let mut failures = Vec::new();
+        let mut rest = row.as_slice();
+        loop {
+            match self.take(rest, sink).await? {
+                RowEnd::Through | RowEnd::Stopped(_) => break,
+                RowEnd::Failed(failure, taken) => {
+                    let Failure { place, why } = failure.clone();
+                    self.record(sink, EventKind::HostFailed { place, why })?;
+                    failures.push(failure);
+                    rest = &rest[taken..];
+                }
+            }
+        }
+        let (findings, coverage) = self.collected(&row);
+        Ok(Verification {
+            findings,
+            coverage,
+            failures,
+        })
+    }
+
+    fn numbers(&self, wanted: impl Fn(&CheckedStep) -> bool) -> Vec<usize> {
+        let steps = self.checked.steps().iter().enumerate();
+        steps
+            .filter(|(_, step)| wanted(step))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    pub(super) fn record(&self, sink: &mut dyn EventSink, kind: EventKind) -> Result<(), SinkError> {
+        sink.record(Some(self.host.name()), kind)
+    }
+
+    /// Findings, each once, and own gaps of some steps.
+    fn collected(&self, numbers: &[usize]) -> (Vec<Finding>, Coverage) {
+        let mut gaps = Gaps::default();
+        let mut findings: Vec<Finding> = Vec::new();
+        let mut known = HashSet::new();
+        for given in numbers.iter().filter_map(|n| self.given.get(n)) {
+            gaps.unite(&given.own);
+            for finding in &given.findings {
+                if known.insert(finding.id.clone()) {
+                    findings.push(finding.clone());
+                }
+            }
+        }
+        (findings, gaps.into_coverage())
+    }
+
+    fn looked(&self, end: RowEnd, sink: &mut dyn EventSink) -> Result<Looked, SinkError> {
+        let steps = self.checked.steps();
+        let row = self.numbers(|step| step.phase <= Phase::Eradicate && !step.after_strike);
+        let (findings, seen) = self.collected(&row);
+        let mut gaps = Gaps::default();
+        gaps.unite(&self.facts_coverage);
+        gaps.unite(&seen);
+        let coverage = gaps.into_coverage();
+        let mut verdict = row.iter().rev().find_map(|n| self.given.get(n)?.verdict.clone());
+        let (end, proposals) = match end {
+            RowEnd::Failed(Failure { place, why }, _) => {
+                if let Some(verdict) = verdict.as_mut().filter(|v| v.host == HostVerdict::Clean) {
+                    verdict.host = HostVerdict::CannotSay;
+                }
+                let failed = EventKind::HostFailed {
+                    place: place.clone(),
+                    why: why.clone(),
+                };
+                self.record(sink, failed)?;
+                (LookEnd::Failed { place, why }, Vec::new())
+            }
+            RowEnd::Stopped(reason) => (LookEnd::Stopped(reason), self.proposals(&row, steps)),
+            RowEnd::Through => (LookEnd::Through, self.proposals(&row, steps)),
+        };
+        let event = EventKind::Looked {
+            verdict: verdict.as_ref().map(|v| v.host),
+            findings: findings.clone(),
+            coverage: coverage.clone(),
+        };
+        self.record(sink, event)?;
+        Ok(Looked {
+            host: self.host.name().to_owned(),
+            facts: self.facts.clone(),
+            verdict,
+            findings,
+            coverage,
+            proposals,
+            results: self.results(),
+            end,
+        })
+    }
+
+    fn proposals(&self, row: &[usize], steps: &[CheckedStep]) -> Vec<Proposed> {
+        row.iter()
+            .filter_map(|n| Some((&steps[*n], self.given.get(n)?)))
+            .flat_map(|(step, given)| {
+                given.proposals.iter().map(|proposal| Proposed {
+                    phase: step.phase,
+                    step: step.name.clone(),
+                    proposal: proposal.clone(),
+                })
+            })
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({}, round {})", self.host.name(), self.scope.round)
+    }
+}

@@ -1,0 +1,212 @@
+//! A playbook that may run: only [`super::check`] makes one.
+
+use std::sync::Arc;
+
+use deminer_worker::action::Effect;
+use deminer_worker::text::Digest;
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use super::{Phase, Var};
+use crate::module::Module;
+use crate::template::{EvalError, Expression, Scope, Text};
+
+/// A playbook of which every name, parameter and file is resolved.
+#[derive(Debug)]
+pub struct CheckedPlaybook {
+    pub(super) file: String,
+    pub(super) text: Arc<str>,
+    pub(super) name: String,
+    pub(super) version: u64,
+    pub(super) vars: IndexMap<String, Var>,
+    pub(super) resources: Vec<CheckedResource>,
+    pub(super) steps: Vec<CheckedStep>,
+    pub(super) repeat: Option<CheckedRepeat>,
+}
+
+/// A file beside the playbook, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedResource {
+    /// As the playbook names it.
+    pub path: String,
+    /// Its content.
+    pub text: Arc<str>,
+    /// Of its content.
+    pub sha256: Digest,
+}
+
+/// A step as people are shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepOutline<'c> {
+    /// Its phase.
+    pub phase: Phase,
+    /// Its id, or its number in the phase from 1.
+    pub step: &'c str,
+    /// The module and what it can do at most; `None` for `let`, `stop` and `assert`.
+    pub module: Option<(&'static str, Effect)>,
+}
+
+/// A step with everything it needs.
+pub(crate) struct CheckedStep {
+    pub(crate) phase: Phase,
+    /// Its id, or its number in the phase from 1.
+    pub(crate) name: String,
+    pub(crate) id: Option<String>,
+    pub(crate) when: Option<Expression>,
+    pub(crate) foreach: Option<Expression>,
+    pub(crate) body: CheckedBody,
+    /// The numbers of the steps that it refers to; all are lower than its own.
+    pub(crate) refers: Vec<usize>,
+    /// In `eradicate`: taken only after a strike. So is an `assert` that refers to such a step.
+    pub(crate) after_strike: bool,
+    /// Whether anything refers to it.
+    pub(crate) wanted: bool,
+}
+
+/// What a step does.
+pub(crate) enum CheckedBody {
+    Use {
+        module: Module,
+        with: Vec<(String, Recipe)>,
+    },
+    Let(Vec<(String, Expression)>),
+    Stop(String),
+    Assert {
+        holds: Expression,
+        message: String,
+    },
+}
+
+/// The controller's loop.
+#[derive(Debug)]
+pub(crate) struct CheckedRepeat {
+    pub(crate) until: Expression,
+    pub(crate) max_rounds: u32,
+    /// By number, in order.
+    pub(crate) refresh: Vec<usize>,
+}
+
+/// How a parameter is made.
+#[derive(Debug)]
+pub(crate) enum Recipe {
+    Literal(Value),
+    Value(Expression),
+    Text(Text),
+    List(Vec<Recipe>),
+    Map(Vec<(String, Recipe)>),
+    /// A file beside the playbook, as [`crate::module::Resource`].
+    Resource {
+        path: String,
+        text: Arc<str>,
+    },
+}
+
+impl Recipe {
+    /// The parameter here.
+    ///
+    /// # Errors
+    /// When an expression in it has no value.
+    pub(crate) fn value(&self, scope: &Scope) -> Result<Value, EvalError> {
+        match self {
+            Recipe::Literal(value) => Ok(value.clone()),
+            Recipe::Value(expression) => expression.value(scope),
+            Recipe::Text(text) => text.render(scope).map(Value::String),
+            Recipe::List(items) => items.iter().map(|item| item.value(scope)).collect(),
+            Recipe::Map(fields) => fields
+                .iter()
+                .map(|(name, recipe)| Ok((name.clone(), recipe.value(scope)?)))
+                .collect::<Result<Map<_, _>, _>>()
+                .map(Value::Object),
+            Recipe::Resource { path, text } => Ok(json!({"path": path, "text": text.as_ref()})),
+        }
+    }
+}
+
+impl CheckedStep {
+    /// Whether it is a responder.
+    pub(crate) fn proposes(&self) -> bool {
+        matches!(
+            &self.body,
+            CheckedBody::Use {
+                module: Module::Responder(_),
+                ..
+            }
+        )
+    }
+
+    /// Where it stands, for people: ``phase `decide`, step `verdict` ``.
+    pub(crate) fn place(&self) -> String {
+        match &self.id {
+            Some(id) => format!("phase `{}`, step `{id}`", self.phase),
+            None => format!("phase `{}`, step {}", self.phase, self.name),
+        }
+    }
+}
+
+impl std::fmt::Debug for CheckedStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.place())
+    }
+}
+
+impl CheckedPlaybook {
+    pub(crate) fn steps(&self) -> &[CheckedStep] {
+        &self.steps
+    }
+
+    pub(crate) fn repeat(&self) -> Option<&CheckedRepeat> {
+        self.repeat.as_ref()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The file that it was read from, as mistakes name it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's content.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Of the file's own bytes.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.text.as_bytes())
+    }
+
+    /// The declared variables, in the order written.
+    pub fn vars(&self) -> &IndexMap<String, Var> {
+        &self.vars
+    }
+
+    /// The files beside it that its steps are given, each once, in the order met.
+    pub fn resources(&self) -> &[CheckedResource] {
+        &self.resources
+    }
+
+    /// The steps, in order.
+    pub fn outline(&self) -> impl Iterator<Item = StepOutline<'_>> {
+        self.steps.iter().map(|step| StepOutline {
+            phase: step.phase,
+            step: &step.name,
+            module: match &step.body {
+                CheckedBody::Use { module, .. } => Some((module.about().name, module.about().effect)),
+                _ => None,
+            },
+        })
+    }
+
+    /// How many rounds of strikes it may take; 1 where it does not repeat.
+    pub fn max_rounds(&self) -> u32 {
+        self.repeat.as_ref().map_or(1, |repeat| repeat.max_rounds)
+    }
+}

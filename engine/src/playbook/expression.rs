@@ -1,0 +1,591 @@
+//! What an expression refers to and what it will be, told from its syntax tree before any host is reached.
+
+mod tree;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use indexmap::IndexMap;
+use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr};
+use minijinja::value::ValueKind;
+
+pub(crate) use tree::{for_each_child, whole};
+
+use self::tree::{end_name, path_text};
+use super::kind::Kinds;
+use super::shape::{Field, Shape};
+use super::{Phase, Span};
+use crate::diagnostic::{Code, quoted, suggest};
+use crate::template::{FILTERS, TESTS};
+
+/// The names that an expression may begin with.
+pub(super) const ROOTS: [&str; 7] = ["vars", "steps", "host", "run", "item", "index", "round"];
+
+/// A step as later expressions see it.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// Its place in the order of the whole playbook.
+    pub(super) number: usize,
+    pub(super) phase: Phase,
+    /// Where its id stands.
+    pub(super) span: Span,
+    pub(super) shape: Shape,
+    /// The conditions on which it runs, as written; all of them must hold.
+    pub(super) when: Option<BTreeSet<String>>,
+}
+
+/// All names of a playbook.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) vars: IndexMap<String, Shape>,
+    /// By id.
+    pub(super) steps: IndexMap<String, Known>,
+}
+
+/// Where an expression stands.
+#[derive(Debug, Clone)]
+pub(super) struct Here<'c> {
+    /// The number of its step; every step with a lower one ran before.
+    pub(super) number: usize,
+    /// `None` in `until`, which sees all that ran in the round.
+    pub(super) phase: Phase,
+    /// What `item` is, inside `foreach`.
+    pub(super) item: Option<Shape>,
+    /// The shape of the facts of a host.
+    pub(super) host: &'c Shape,
+    /// The shape of what is known of the run.
+    pub(super) run: &'c Shape,
+    /// Conditions that hold here, as written: the step's own `when`, split at its `and`.
+    pub(super) holds: BTreeSet<String>,
+    /// Steps that these conditions say have run.
+    pub(super) ran: BTreeSet<String>,
+}
+
+/// A mistake inside an expression: bytes of its text.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) range: Range<usize>,
+    pub(super) code: Code,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+    /// Another place, with what it has to do with it; of [`Code::NoField`] the step's id and its id.
+    pub(super) label: Option<(Span, String)>,
+}
+
+/// What was told of an expression.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) shape: Shape,
+    /// The ids of the steps that it refers to, each with the place of its first reference.
+    pub(super) refers: IndexMap<String, Range<usize>>,
+    pub(super) found: Vec<Found>,
+}
+
+/// Reads a tree.
+pub(super) fn tell(tree: &Expr<'_>, names: &Names, here: &Here<'_>) -> Told {
+    let mut ran = here.ran.clone();
+    defined_steps(tree, &mut ran);
+    let mut teller = Teller {
+        names,
+        here,
+        ran,
+        refers: IndexMap::new(),
+        found: Vec::new(),
+    };
+    let shape = teller.shape(tree, false);
+    Told {
+        shape,
+        refers: teller.refers,
+        found: teller.found,
+    }
+}
+
+/// The conditions that an expression is the `and` of, as written.
+pub(super) fn conditions(text: &str, tree: &Expr<'_>, into: &mut BTreeSet<String>) {
+    match tree {
+        Expr::BinOp(op) if matches!(op.op, BinOpKind::ScAnd) => {
+            conditions(text, &op.left, into);
+            conditions(text, &op.right, into);
+        }
+        other => {
+            // The parser lets `not` begin at the token before it.
+            let written = text.get(whole(other)).unwrap_or(text).trim();
+            into.insert(normal(written.strip_prefix("and ").unwrap_or(written)));
+        }
+    }
+}
+
+/// A condition with its blanks made one.
+pub(super) fn normal(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The steps that an `is defined` in the expression asks for.
+pub(super) fn defined_steps(tree: &Expr<'_>, into: &mut BTreeSet<String>) {
+    if let Expr::Test(test) = tree
+        && test.name == "defined"
+        && let Some(id) = step_of(&test.expr)
+    {
+        into.insert(id.to_owned());
+    }
+    for_each_child(tree, &mut |child| defined_steps(child, into));
+}
+
+/// The id of the step whose value, or a part of it, this is.
+fn step_of<'e>(tree: &'e Expr<'_>) -> Option<&'e str> {
+    match tree {
+        Expr::GetAttr(attr) => match &attr.expr {
+            Expr::Var(var) if var.id == "steps" => Some(attr.name),
+            inner => step_of(inner),
+        },
+        Expr::GetItem(item) => step_of(&item.expr),
+        _ => None,
+    }
+}
+
+struct Teller<'c> {
+    names: &'c Names,
+    here: &'c Here<'c>,
+    ran: BTreeSet<String>,
+    refers: IndexMap<String, Range<usize>>,
+    found: Vec<Found>,
+}
+
+impl Teller<'_> {
+    fn mistake(&mut self, range: Range<usize>, code: Code, message: impl Into<String>, help: Option<String>) {
+        self.found.push(Found {
+            range,
+            code,
+            message: message.into(),
+            help,
+            label: None,
+        });
+    }
+
+    /// The shape of a tree; `guarded` where it may be undefined without harm.
+    fn shape(&mut self, tree: &Expr<'_>, guarded: bool) -> Shape {
+        match tree {
+            Expr::Var(var) => self.root(var.id, whole(tree)),
+            Expr::Const(constant) => const_shape(&constant.value),
+            Expr::GetAttr(attr) => self.attribute(&attr.expr, attr.name, end_name(tree, attr.name), guarded),
+            Expr::GetItem(item) => {
+                if let Expr::Const(constant) = &item.subscript_expr
+                    && let Some(name) = constant.value.as_str()
+                {
+                    return self.attribute(&item.expr, name, whole(&item.subscript_expr), guarded);
+                }
+                self.shape(&item.subscript_expr, false);
+                let inner = self.shape(&item.expr, guarded);
+                match inner.kinds().meets(Kinds::MAP.or(Kinds::TEXT)) {
+                    true => Shape::Any,
+                    false => inner.item(),
+                }
+            }
+            Expr::Slice(slice) => {
+                for part in [&slice.start, &slice.stop, &slice.step].into_iter().flatten() {
+                    self.shape(part, false);
+                }
+                self.shape(&slice.expr, guarded)
+            }
+            Expr::UnaryOp(op) => {
+                let inner = self.shape(&op.expr, false);
+                match op.op {
+                    minijinja::machinery::ast::UnaryOpKind::Not => Shape::boolean(),
+                    minijinja::machinery::ast::UnaryOpKind::Neg => inner,
+                }
+            }
+            Expr::BinOp(op) => self.binary(op.op, &op.left, &op.right),
+            Expr::Compare(chain) => {
+                let mut left = self.shape(&chain.expr, false);
+                let mut left_tree = &chain.expr;
+                for step in &chain.ops {
+                    let right = self.shape(&step.expr, false);
+                    if matches!(step.op, CompareOpKind::Eq | CompareOpKind::Ne) {
+                        self.never_equal(&left, left_tree, &right, &step.expr);
+                    }
+                    (left, left_tree) = (right, &step.expr);
+                }
+                Shape::boolean()
+            }
+            Expr::IfExpr(choice) => {
+                self.shape(&choice.test_expr, false);
+                let yes = self.shape(&choice.true_expr, guarded);
+                match &choice.false_expr {
+                    Some(no) => {
+                        let no = self.shape(no, guarded);
+                        yes.union(&no)
+                    }
+                    None => {
+                        let help = "write `A if CONDITION else B`".to_owned();
+                        let message = "an `if` without `else` has no value where it does not hold";
+                        self.mistake(whole(tree), Code::ExpressionSyntax, message, Some(help));
+                        yes
+                    }
+                }
+            }
+            Expr::Filter(filter) => {
+                let start = tree.span().start_offset as usize;
+                let at = start..start + filter.name.len();
+                self.filter(filter.name, at, filter.expr.as_ref(), &filter.args, guarded)
+            }
+            Expr::Test(test) => {
+                let asks = matches!(test.name, "defined" | "undefined");
+                self.shape(&test.expr, asks);
+                self.arguments(&test.args);
+                if !TESTS.contains(&test.name) {
+                    let help = suggest(test.name, TESTS.iter().copied());
+                    let message = format!("unknown test {}", quoted(test.name));
+                    let at = match test.args.is_empty() {
+                        true => end_name(tree, test.name),
+                        false => whole(tree),
+                    };
+                    self.mistake(at, Code::UnknownFilter, message, help);
+                }
+                Shape::boolean()
+            }
+            Expr::Call(call) => {
+                self.arguments(&call.args);
+                match &call.expr {
+                    Expr::Var(var) if var.id == "range" => Shape::ListOf(Box::new(Shape::of_kind("integer"))),
+                    Expr::GetAttr(attr) => {
+                        self.shape(&attr.expr, false);
+                        let message = format!("{} cannot be called", quoted(attr.name));
+                        let help = "values have no methods; use a filter: `| length`, `| first`".to_owned();
+                        self.mistake(end_name(&call.expr, attr.name), Code::UnknownCall, message, Some(help));
+                        Shape::Any
+                    }
+                    other => {
+                        let message = "this cannot be called".to_owned();
+                        self.mistake(
+                            whole(other),
+                            Code::UnknownCall,
+                            message,
+                            Some("there is only `range`".to_owned()),
+                        );
+                        Shape::Any
+                    }
+                }
+            }
+            Expr::List(list) => self.items(&list.items),
+            Expr::Tuple(tuple) => self.items(&tuple.items),
+            Expr::Map(map) => {
+                let mut fields = Some(IndexMap::new());
+                for (key, value) in map.keys.iter().zip(&map.values) {
+                    let shape = self.shape(value, false);
+                    match key {
+                        Expr::Const(constant) if constant.value.as_str().is_some() => {
+                            if let (Some(fields), Some(name)) = (&mut fields, constant.value.as_str()) {
+                                fields.insert(name.to_owned(), shape);
+                            }
+                        }
+                        _ => {
+                            self.shape(key, false);
+                            fields = None;
+                        }
+                    }
+                }
+                fields.map_or(Shape::Any, Shape::Record)
+            }
+        }
+    }
+
+    fn items(&mut self, items: &[Expr<'_>]) -> Shape {
+        let shapes: Vec<Shape> = items.iter().map(|item| self.shape(item, false)).collect();
+        let inner = shapes.split_first().map_or(Shape::Any, |(first, rest)| {
+            rest.iter().fold(first.clone(), |all, one| all.union(one))
+        });
+        Shape::ListOf(Box::new(inner))
+    }
+
+    fn root(&mut self, name: &str, range: Range<usize>) -> Shape {
+        let outside = |what: &str| format!("`{name}` is only there inside `{what}`");
+        match name {
+            "host" => self.here.host.clone(),
+            "run" => self.here.run.clone(),
+            "vars" => Shape::Record(self.names.vars.clone()),
+            "steps" => {
+                let help = Some("name the step: `steps.ID`".to_owned());
+                self.mistake(range, Code::UnknownStep, "`steps` alone is no value", help);
+                Shape::Any
+            }
+            "item" => match self.here.item.clone() {
+                Some(shape) => shape,
+                None => {
+                    self.mistake(range, Code::OutsideForeach, outside("foreach"), None);
+                    Shape::Any
+                }
+            },
+            "index" => {
+                if self.here.item.is_none() {
+                    self.mistake(range, Code::OutsideForeach, outside("foreach"), None);
+                }
+                Shape::of_kind("integer")
+            }
+            "round" => {
+                if self.here.phase != Phase::Eradicate {
+                    self.mistake(range, Code::OutsideEradicate, outside("eradicate"), None);
+                }
+                Shape::of_kind("integer")
+            }
+            _ => {
+                let help = if self.names.steps.contains_key(name) {
+                    Some(format!("write `steps.{name}`"))
+                } else if self.names.vars.contains_key(name) {
+                    Some(format!("write `vars.{name}`"))
+                } else {
+                    suggest(name, ROOTS)
+                };
+                self.mistake(range, Code::UnknownRoot, format!("unknown name {}", quoted(name)), help);
+                Shape::Any
+            }
+        }
+    }
+
+    fn attribute(&mut self, inner: &Expr<'_>, name: &str, range: Range<usize>, guarded: bool) -> Shape {
+        if let Expr::Var(var) = inner {
+            match var.id {
+                "steps" => return self.step(name, range, guarded),
+                "vars" => {
+                    if let Some(shape) = self.names.vars.get(name) {
+                        return shape.clone();
+                    }
+                    let help = suggest(name, self.names.vars.keys().map(String::as_str))
+                        .or_else(|| Some("declare it under `vars:`".to_owned()));
+                    self.mistake(
+                        range,
+                        Code::UnknownVariable,
+                        format!("unknown variable {}", quoted(name)),
+                        help,
+                    );
+                    return Shape::Any;
+                }
+                _ => {}
+            }
+        }
+        let shape = self.shape(inner, guarded);
+        self.field_of(&shape, name, range, path_text(inner), step_of(inner))
+    }
+
+    fn field_of(
+        &mut self,
+        shape: &Shape,
+        name: &str,
+        range: Range<usize>,
+        of: Option<String>,
+        step: Option<&str>,
+    ) -> Shape {
+        let of = of.map_or_else(|| "this value".to_owned(), |path| format!("`{path}`"));
+        match shape.field(name) {
+            Field::Is(shape) => shape,
+            Field::Missing(names) => {
+                let from = step.and_then(|id| self.names.steps.get_key_value(id));
+                self.found.push(Found {
+                    range,
+                    code: Code::NoField,
+                    message: format!("{of} has no field {}", quoted(name)),
+                    help: suggest(name, names.iter().map(String::as_str)),
+                    label: from.map(|(id, known)| (known.span, id.clone())),
+                });
+                Shape::Any
+            }
+            Field::NoMap(kinds) => {
+                let help = match kinds {
+                    Kinds::LIST => Some("take one item (`[0]`, `| first`) or go through it with `foreach`".to_owned()),
+                    _ => None,
+                };
+                let message = format!("{of} is {kinds} and has no field {}", quoted(name));
+                self.mistake(range, Code::NoField, message, help);
+                Shape::Any
+            }
+        }
+    }
+
+    fn step(&mut self, id: &str, range: Range<usize>, guarded: bool) -> Shape {
+        let Some(known) = self.names.steps.get(id) else {
+            let help = suggest(id, self.names.steps.keys().map(String::as_str))
+                .or_else(|| Some("give the step that you mean an `id`".to_owned()));
+            self.mistake(
+                range,
+                Code::UnknownStep,
+                format!("no step has the id {}", quoted(id)),
+                help,
+            );
+            return Shape::Any;
+        };
+        if known.number == self.here.number {
+            self.mistake(
+                range,
+                Code::StepItself,
+                format!("`steps.{id}` is this step itself"),
+                None,
+            );
+            return Shape::Any;
+        }
+        if known.number > self.here.number {
+            self.found.push(Found {
+                range,
+                code: Code::StepLater,
+                message: format!("step `{id}` has not run here: it stands later, in `{}`", known.phase),
+                help: Some("move this step behind it".to_owned()),
+                label: Some((known.span, "it is this one".to_owned())),
+            });
+            return Shape::Any;
+        }
+        self.refers.entry(id.to_owned()).or_insert_with(|| range.clone());
+        if let Some(when) = &known.when
+            && !guarded
+            && !self.ran.contains(id)
+            && !when.is_subset(&self.here.holds)
+        {
+            let when = when.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+            let help = format!("guard it: `when: {when}`, `steps.{id} is defined`, or `| default(...)`");
+            self.found.push(Found {
+                range,
+                code: Code::MaybeSkipped,
+                message: format!("step `{id}` may have been skipped"),
+                help: Some(help),
+                label: Some((known.span, "it has a `when`".to_owned())),
+            });
+        }
+        known.shape.clone()
+    }
+
+    fn binary(&mut self, op: BinOpKind, left_tree: &Expr<'_>, right_tree: &Expr<'_>) -> Shape {
+        let left = self.shape(left_tree, false);
+        let right = self.shape(right_tree, false);
+        match op {
+            BinOpKind::Eq | BinOpKind::Ne => {
+                self.never_equal(&left, left_tree, &right, right_tree);
+                Shape::boolean()
+            }
+            BinOpKind::Lt | BinOpKind::Lte | BinOpKind::Gt | BinOpKind::Gte | BinOpKind::In => Shape::boolean(),
+            BinOpKind::ScAnd | BinOpKind::ScOr => left.union(&right),
+            BinOpKind::Add if left.kinds() == Kinds::LIST && right.kinds() == Kinds::LIST => left.union(&right),
+            BinOpKind::Concat => Shape::of_kind("string"),
+            BinOpKind::Add | BinOpKind::Mul => Shape::Any,
+            BinOpKind::Sub | BinOpKind::Div | BinOpKind::FloorDiv | BinOpKind::Rem | BinOpKind::Pow => {
+                Shape::of_kind("number")
+            }
+        }
+    }
+
+    /// A comparison with a word that the other side never is, is a slip of the pen.
+    fn never_equal(&mut self, left: &Shape, left_tree: &Expr<'_>, right: &Shape, right_tree: &Expr<'_>) {
+        for (words, other) in [(left.words(), right_tree), (right.words(), left_tree)] {
+            let (Some(words), Expr::Const(constant)) = (words, other) else {
+                continue;
+            };
+            let Some(word) = constant.value.as_str() else { continue };
+            if !words.iter().any(|w| w == word) {
+                let help = suggest(word, words.iter().map(String::as_str));
+                let message = format!("it is never {}", quoted(word));
+                self.mistake(whole(other), Code::NeverEqual, message, help);
+            }
+        }
+    }
+
+    fn arguments(&mut self, args: &[CallArg<'_>]) {
+        for arg in args {
+            match arg {
+                CallArg::Pos(tree) | CallArg::Kwarg(_, tree) | CallArg::PosSplat(tree) | CallArg::KwargSplat(tree) => {
+                    self.shape(tree, false);
+                }
+            }
+        }
+    }
+
+    fn filter(
+        &mut self,
+        name: &str,
+        at: Range<usize>,
+        inner: Option<&Expr<'_>>,
+        args: &[CallArg<'_>],
+        guarded: bool,
+    ) -> Shape {
+        let guards = guarded || name == "default";
+        let given = inner.map_or(Shape::Any, |tree| self.shape(tree, guards));
+        self.arguments(args);
+        if !FILTERS.contains(&name) {
+            let help = suggest(name, FILTERS.iter().copied());
+            self.mistake(
+                at,
+                Code::UnknownFilter,
+                format!("unknown filter {}", quoted(name)),
+                help,
+            );
+            return Shape::Any;
+        }
+        let positional = args.iter().find_map(|arg| match arg {
+            CallArg::Pos(tree) => Some(tree),
+            _ => None,
+        });
+        let named = args.iter().find_map(|arg| match arg {
+            CallArg::Kwarg("attribute", tree) => Some(tree),
+            _ => None,
+        });
+        let attribute = match name {
+            "selectattr" | "rejectattr" => positional,
+            "map" | "sort" | "unique" | "min" | "max" | "sum" => named,
+            _ => None,
+        };
+        let behind = attribute.and_then(|tree| self.attribute_path(&given.item(), tree));
+        match name {
+            "length" | "int" => Shape::of_kind("integer"),
+            "float" | "round" | "abs" | "sum" => Shape::of_kind("number"),
+            "bool" => Shape::boolean(),
+            "lower" | "upper" | "trim" | "replace" | "join" | "string" | "tojson" => Shape::of_kind("string"),
+            "first" | "last" | "min" | "max" => given.item(),
+            "selectattr" | "rejectattr" | "select" | "reject" | "sort" | "unique" | "list" | "reverse" => {
+                match given.kinds() {
+                    Kinds::LIST => given,
+                    _ => Shape::ListOf(Box::new(Shape::Any)),
+                }
+            }
+            "map" => Shape::ListOf(Box::new(behind.unwrap_or(Shape::Any))),
+            "default" => match positional {
+                Some(other) => {
+                    let other = self.quiet(other);
+                    given.union(&other)
+                }
+                None => given,
+            },
+            _ => Shape::Any,
+        }
+    }
+
+    /// The shape of a tree whose mistakes are told already.
+    fn quiet(&mut self, tree: &Expr<'_>) -> Shape {
+        let told = self.found.len();
+        let shape = self.shape(tree, false);
+        self.found.truncate(told);
+        shape
+    }
+
+    fn attribute_path(&mut self, item: &Shape, tree: &Expr<'_>) -> Option<Shape> {
+        let Expr::Const(constant) = tree else {
+            return None;
+        };
+        let path = constant.value.as_str()?;
+        let mut shape = item.clone();
+        for name in path.split('.') {
+            shape = match name.parse::<usize>() {
+                Ok(_) => shape.item(),
+                Err(_) => self.field_of(&shape, name, whole(tree), None, None),
+            };
+        }
+        Some(shape)
+    }
+}
+
+fn const_shape(value: &minijinja::Value) -> Shape {
+    match value.kind() {
+        ValueKind::Bool => Shape::boolean(),
+        ValueKind::Number if value.is_integer() => Shape::of_kind("integer"),
+        ValueKind::Number => Shape::of_kind("number"),
+        ValueKind::String => Shape::of_kind("string"),
+        ValueKind::None => Shape::of_kind("null"),
+        ValueKind::Seq => Shape::ListOf(Box::new(Shape::Any)),
+        ValueKind::Map => Shape::of_kind("object"),
+        _ => Shape::Any,
+    }
+}

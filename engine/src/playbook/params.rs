@@ -1,0 +1,419 @@
+//! A step's parameters against the schema of its module.
+
+use std::sync::Arc;
+
+use deminer_worker::text::Digest;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::check::{Checker, Entry};
+use super::checked::{CheckedResource, Recipe};
+use super::expression::Here;
+use super::kind::Kinds;
+use super::shape::{Field, Shape};
+use super::{Argument, Placed, Span, VarType};
+use crate::diagnostic::{Code, Diagnostic, quoted, suggest};
+use crate::module::RESOURCE_FORMAT;
+use crate::template::{Expression, Piece, Text, pieces};
+
+/// The longest file beside a playbook.
+const RESOURCE_BYTES: usize = 16 << 20;
+
+impl Checker<'_> {
+    /// Checks all parameters of a step and says how they are made.
+    pub(super) fn params(
+        &mut self,
+        entry: &Entry<'_>,
+        here: &Here<'_>,
+        module: (&str, &Shape),
+        at: Span,
+        with: &IndexMap<String, Placed<Argument>>,
+    ) -> Vec<(String, Recipe)> {
+        let (module, shape) = module;
+        let Shape::Schema { node, .. } = shape else {
+            return Vec::new();
+        };
+        let required = node
+            .get("required")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        for name in required
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| !with.contains_key(*name))
+        {
+            let message = format!("{}: `{module}` needs the parameter `{name}`", entry.label);
+            let mut mistake = Diagnostic::error(Code::MissingParameter, at, message);
+            if let Some(about) = description(shape, name) {
+                mistake = mistake.help(format!("`{name}`: {about}"));
+            }
+            self.mistakes.push(mistake);
+        }
+        with.iter()
+            .filter_map(|(name, argument)| {
+                let inner = match shape.field(name) {
+                    Field::Is(inner) => inner,
+                    Field::Missing(names) => {
+                        let message = format!("{}: `{module}` has no parameter {}", entry.label, quoted(name));
+                        let help = suggest(name, names.iter().map(String::as_str));
+                        let at = self.key_before(argument.span, name);
+                        self.mistakes
+                            .push(Diagnostic::error(Code::UnknownParameter, at, message).maybe_help(help));
+                        Shape::Any
+                    }
+                    Field::NoMap(_) => {
+                        let message = format!("{}: `{module}` takes no parameters", entry.label);
+                        self.mistakes
+                            .push(Diagnostic::error(Code::UnknownParameter, argument.span, message));
+                        return None;
+                    }
+                };
+                let place = format!("{}: `{name}`", entry.label);
+                Some((name.clone(), self.argument(&place, here, &inner, argument)?))
+            })
+            .collect()
+    }
+
+    /// The key that stands before a value, where the file has it there; else the value.
+    fn key_before(&self, value: Span, name: &str) -> Span {
+        let before = self.text().get(..value.start).unwrap_or("");
+        match before.rfind(name) {
+            Some(start)
+                if before[start + name.len()..]
+                    .chars()
+                    .all(|c| c.is_whitespace() || matches!(c, ':' | '"' | '\'' | '|' | '>' | '-' | '&' | '+')) =>
+            {
+                Span {
+                    start,
+                    end: start + name.len(),
+                }
+            }
+            _ => value,
+        }
+    }
+
+    fn argument(&mut self, place: &str, here: &Here<'_>, shape: &Shape, given: &Placed<Argument>) -> Option<Recipe> {
+        if let Some(()) = resource(shape) {
+            return self.resource(place, given);
+        }
+        match &given.value {
+            Argument::Literal(value) => {
+                self.literal(place, shape, given.span, value);
+                Some(Recipe::Literal(value.clone()))
+            }
+            Argument::Expression { text, inner } if !inner.is_empty() => {
+                let told = self.expression(place, here, given.span, text, inner.clone())?;
+                let (is, takes) = (told.kinds().without(Kinds::NULL), shape.kinds());
+                if !is.meets(takes) && is != Kinds::NONE {
+                    let message = format!("{place} takes {}, this is {is}", takes.without(Kinds::NULL));
+                    let at = self.inside(given.span, text, trimmed(text, inner.clone()));
+                    self.mistakes
+                        .push(Diagnostic::error(Code::ParameterReference, at, message));
+                }
+                Expression::compile(text[inner.clone()].trim()).map(Recipe::Value)
+            }
+            Argument::Expression { .. } => None,
+            Argument::Template(text) => {
+                self.template(place, here, given.span, text);
+                let takes = shape.kinds();
+                if !takes.meets(Kinds::TEXT) {
+                    let message = format!("{place} takes {takes}, this is text");
+                    let help = "a value that is exactly one `{{ }}` keeps its kind";
+                    self.mistakes
+                        .push(Diagnostic::error(Code::ParameterKind, given.span, message).help(help));
+                }
+                Text::compile(text).map(Recipe::Text)
+            }
+            Argument::List(items) => {
+                self.fits_kind(place, shape, given.span, Kinds::LIST);
+                let inner = self.listed(shape);
+                items
+                    .iter()
+                    .map(|item| self.argument(place, here, &inner, item))
+                    .collect::<Option<Vec<_>>>()
+                    .map(Recipe::List)
+            }
+            Argument::Map(fields) => self.map(place, here, shape, given.span, fields),
+        }
+    }
+
+    fn map(
+        &mut self,
+        place: &str,
+        here: &Here<'_>,
+        shape: &Shape,
+        at: Span,
+        fields: &IndexMap<String, Placed<Argument>>,
+    ) -> Option<Recipe> {
+        let fits = self.fits_kind(place, shape, at, Kinds::MAP);
+        if let (true, Some([node])) = (fits, shape.alternatives().as_deref()) {
+            let required = node
+                .get("required")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
+            for name in required
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|name| !fields.contains_key(*name))
+            {
+                let message = format!("{place} needs `{name}`");
+                self.mistakes
+                    .push(Diagnostic::error(Code::MissingParameter, at, message));
+            }
+        }
+        let mut recipes = Vec::with_capacity(fields.len());
+        for (name, value) in fields {
+            let inner = match shape.field(name) {
+                Field::Is(inner) => inner,
+                Field::NoMap(_) => Shape::Any,
+                Field::Missing(names) => {
+                    let message = format!("{place} has no {}", quoted(name));
+                    let help = suggest(name, names.iter().map(String::as_str));
+                    let at = self.key_before(value.span, name);
+                    self.mistakes
+                        .push(Diagnostic::error(Code::UnknownParameter, at, message).maybe_help(help));
+                    Shape::Any
+                }
+            };
+            recipes.push((
+                name.clone(),
+                self.argument(&format!("{place}, `{name}`"), here, &inner, value)?,
+            ));
+        }
+        Some(Recipe::Map(recipes))
+    }
+
+    fn listed(&self, shape: &Shape) -> Shape {
+        shape.item()
+    }
+
+    fn fits_kind(&mut self, place: &str, shape: &Shape, at: Span, is: Kinds) -> bool {
+        let takes = shape.kinds();
+        if is.meets(takes) {
+            return true;
+        }
+        let message = format!("{place} takes {}, found {is}", takes.without(Kinds::NULL));
+        self.mistakes.push(Diagnostic::error(Code::ParameterKind, at, message));
+        false
+    }
+
+    fn literal(&mut self, place: &str, shape: &Shape, at: Span, value: &Value) {
+        let Some(alternatives) = shape.alternatives() else {
+            return;
+        };
+        let kind = Kinds::of(value);
+        let fitting: Vec<&Value> = alternatives
+            .iter()
+            .filter(|node| Shape::of_schema((*node).clone()).kinds().meets(kind))
+            .collect();
+        if fitting.is_empty() {
+            let takes = shape.kinds().without(Kinds::NULL);
+            let help = match value {
+                Value::Number(_) | Value::Bool(_) if takes.meets(Kinds::TEXT) => {
+                    unit_hint(&alternatives).or_else(|| Some("put it in quotes".to_owned()))
+                }
+                _ if takes == Kinds::LIST => Some("write it as a list: `[a, b]`".to_owned()),
+                _ => None,
+            };
+            let found = match value {
+                Value::String(text) => quoted(text),
+                Value::Null => "nothing".to_owned(),
+                other => format!("`{other}`"),
+            };
+            let message = format!("{place} takes {takes}, found {found}");
+            self.mistakes
+                .push(Diagnostic::error(Code::ParameterKind, at, message).maybe_help(help));
+            return;
+        }
+        let mut first = None;
+        for node in fitting {
+            match misfit(node, value) {
+                None => return,
+                Some(why) => first = first.or(Some(why)),
+            }
+        }
+        if let Some((why, help)) = first {
+            let help = match (help, shape.words(), value.as_str()) {
+                (_, Some(words), Some(word)) => suggest(word, words.iter().map(String::as_str)),
+                (help, _, _) => help,
+            };
+            let message = format!("{place}: {why}");
+            self.mistakes
+                .push(Diagnostic::error(Code::ParameterValue, at, message).maybe_help(help));
+        }
+    }
+
+    fn template(&mut self, place: &str, here: &Here<'_>, at: Span, text: &str) {
+        let all = match pieces(text) {
+            Ok(all) => all,
+            Err(error) => {
+                let range = error.range().unwrap_or(0..text.len());
+                self.syntax(place, self.inside(at, text, range), &error);
+                return;
+            }
+        };
+        for piece in all {
+            match piece {
+                Piece::Raw(_) => {}
+                Piece::Statement(start) => {
+                    let message = format!("{place}: only `{{{{ }}}}` is of the language");
+                    let help = "compute it in a `let` step and name it here";
+                    let end = text[start..].find('}').map_or(text.len(), |n| start + n + 1);
+                    let span = self.inside(at, text, start..(end + 1).min(text.len()));
+                    self.mistakes
+                        .push(Diagnostic::error(Code::Statement, span, message).help(help));
+                }
+                Piece::Value { text: inner, at: start } => {
+                    let range = start..start + inner.len();
+                    if let Some(shape) = self.expression(place, here, at, text, range.clone()) {
+                        let plain = Kinds::TEXT.or(Kinds::NUMBER).or(Kinds::BOOLEAN);
+                        if !shape.kinds().meets(plain) {
+                            let message = format!("{place}: {} has no written form in a text", shape.kinds());
+                            let span = self.inside(at, text, trimmed(text, range));
+                            let help = "use `| tojson`, or `| join(', ')`";
+                            self.mistakes
+                                .push(Diagnostic::error(Code::NotAValue, span, message).help(help));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn resource(&mut self, place: &str, given: &Placed<Argument>) -> Option<Recipe> {
+        let Argument::Literal(Value::String(path)) = &given.value else {
+            if let Argument::Literal(Value::Null) = &given.value {
+                return Some(Recipe::Literal(Value::Null));
+            }
+            let message = format!("{place} is a file beside the playbook, named by its path");
+            let help = "write the path itself, without `{{ }}`: it is read before any host is reached";
+            self.mistakes
+                .push(Diagnostic::error(Code::ResourcePath, given.span, message).help(help));
+            return None;
+        };
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if !path.split('/').all(plain) || path.contains('\\') || path.chars().any(char::is_control) {
+            let message = format!("{place}: {} is no path below the playbook", quoted(path));
+            let help = "it is relative to the playbook's folder and does not leave it: `rules/linux.yml`";
+            self.mistakes
+                .push(Diagnostic::error(Code::ResourcePath, given.span, message).help(help));
+            return None;
+        }
+        if let Some(known) = self.resources.iter().find(|known| known.path == *path) {
+            return Some(Recipe::Resource {
+                path: path.clone(),
+                text: Arc::clone(&known.text),
+            });
+        }
+        let why = match self.sources.load(path) {
+            Some(text) if text.len() <= RESOURCE_BYTES => {
+                let text: Arc<str> = Arc::from(text);
+                self.resources.push(CheckedResource {
+                    path: path.clone(),
+                    sha256: Digest::of(text.as_bytes()),
+                    text: Arc::clone(&text),
+                });
+                return Some(Recipe::Resource {
+                    path: path.clone(),
+                    text,
+                });
+            }
+            Some(_) => format!("is longer than {} MiB", RESOURCE_BYTES >> 20),
+            None => "cannot be read".to_owned(),
+        };
+        let message = format!("{place}: the file {} {why}", quoted(path));
+        let help = "it is looked for beside the playbook, as UTF-8 text";
+        self.mistakes
+            .push(Diagnostic::error(Code::ResourceMissing, given.span, message).help(help));
+        None
+    }
+}
+
+/// The range without the blanks around what stands in it.
+pub(super) fn trimmed(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let Some(inner) = text.get(range.clone()) else {
+        return range;
+    };
+    let start = range.start + inner.len() - inner.trim_start().len();
+    start..(start + inner.trim().len())
+}
+
+/// Whether it is a file beside the playbook.
+fn resource(shape: &Shape) -> Option<()> {
+    let is = |node: &Value| node.get("format").and_then(Value::as_str) == Some(RESOURCE_FORMAT);
+    shape.alternatives()?.iter().any(is).then_some(())
+}
+
+/// What the module's manual says of a parameter: its first line.
+fn description(shape: &Shape, name: &str) -> Option<String> {
+    let Shape::Schema { node, .. } = shape else { return None };
+    let text = node.get("properties")?.get(name)?.get("description")?.as_str()?;
+    text.lines().next().map(|line| line.trim_end_matches('.').to_owned())
+}
+
+fn unit_hint(alternatives: &[Value]) -> Option<String> {
+    let format = alternatives.iter().find_map(|node| node.get("format")?.as_str())?;
+    match VarType::of_format(format)? {
+        VarType::Duration => Some("write a unit: `5s`, `10m`".to_owned()),
+        VarType::Size => Some("write a unit: `512B`, `64MiB`".to_owned()),
+        VarType::Percent => Some("write the sign: `70%`".to_owned()),
+        _ => None,
+    }
+}
+
+/// Why a value of the right kind does not fit one schema.
+fn misfit(node: &Value, value: &Value) -> Option<(String, Option<String>)> {
+    let plain = |why: String| Some((why, None));
+    if let Some(words) = node.get("enum").and_then(Value::as_array)
+        && !words.contains(value)
+    {
+        return plain(format!("`{}` is none of its words", shown(value)));
+    }
+    if let Some(only) = node.get("const")
+        && only != value
+    {
+        return plain(format!("`{}` is none of its words", shown(value)));
+    }
+    if let Value::Number(number) = value {
+        let n = number.as_f64()?;
+        let bound = |key: &str| node.get(key).and_then(Value::as_f64);
+        if let Some(least) = bound("minimum").filter(|least| n < *least) {
+            return plain(format!("{number} is less than {least}"));
+        }
+        if let Some(most) = bound("maximum").filter(|most| n > *most) {
+            return plain(format!("{number} is more than {most}"));
+        }
+    }
+    let text = value.as_str()?;
+    if let Some(kind) = node.get("format").and_then(Value::as_str).and_then(VarType::of_format)
+        && let Err(misfit) = kind.decode(value)
+    {
+        return Some((misfit.why, misfit.help));
+    }
+    let pattern = node.get("pattern").and_then(Value::as_str);
+    if let Some(pattern) = pattern.and_then(|p| regex::Regex::new(p).ok())
+        && !pattern.is_match(text)
+    {
+        return plain(format!("{} does not have the form `{pattern}`", quoted(text)));
+    }
+    let chars = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+    let bound = |key: &str| node.get(key).and_then(Value::as_u64);
+    match () {
+        () if bound("minLength").is_some_and(|n| chars < n) => plain("the text is too short".to_owned()),
+        () if bound("maxLength").is_some_and(|n| chars > n) => plain("the text is too long".to_owned()),
+        () => None,
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text
+            .chars()
+            .take(64)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect(),
+        other => other.to_string().chars().take(64).collect(),
+    }
+}

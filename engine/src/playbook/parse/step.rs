@@ -1,0 +1,201 @@
+//! Reading one step.
+
+use indexmap::IndexMap;
+use minijinja::machinery::{self, ast};
+
+use super::super::node::{Kind, Node};
+use super::super::{Argument, Body, Phase, Placed, Span, Step};
+use super::{BODY_KEYS, EXPRESSION_BYTES, Fields, Reader, STEP_KEYS};
+use crate::diagnostic::{Code, Diagnostic, quoted};
+
+impl Reader<'_> {
+    pub(super) fn steps(&mut self, phase: Phase, items: &[Node]) -> Vec<Step> {
+        items
+            .iter()
+            .enumerate()
+            .filter_map(|(n, item)| self.step(&format!("phase `{phase}`, step {}", n + 1), item))
+            .collect()
+    }
+
+    fn step(&mut self, place: &str, node: &Node) -> Option<Step> {
+        let fields = self.fields(node, place, Some(&STEP_KEYS))?;
+        let id = fields
+            .value("id")
+            .and_then(|value| self.name(value, &format!("{place}, `id`")));
+        let place = id
+            .as_ref()
+            .map_or_else(|| place.to_owned(), |id| format!("step {}", quoted(&id.value)));
+        let name = fields
+            .value("name")
+            .and_then(|value| self.plain_text(value, &format!("{place}, `name`")));
+        let when = fields.value("when").and_then(|value| {
+            let read = self.expression(value, "`when`");
+            // A `stop` whose condition cannot be read still has one.
+            read.or_else(|| {
+                fields.value("stop").map(|_| Placed {
+                    value: "true".to_owned(),
+                    span: value.span,
+                })
+            })
+        });
+        let foreach = fields
+            .value("foreach")
+            .and_then(|value| self.expression(value, "`foreach`"));
+        let body = self.body(&place, &fields);
+        self.keys_that_do_not_go(&place, &fields);
+        Some(Step {
+            span: node.span,
+            id,
+            name: name.map(|name| name.value),
+            when,
+            foreach,
+            body,
+        })
+    }
+
+    fn body(&mut self, place: &str, fields: &Fields<'_>) -> Body {
+        let mut bodies = fields.pairs.iter().filter(|(key, _)| BODY_KEYS.contains(key));
+        let (Some((key, (_, value))), second) = (bodies.next(), bodies.next()) else {
+            let at = Span {
+                start: fields.span.start,
+                end: fields.span.start,
+            };
+            let message = format!("{place} does nothing");
+            let help = "a step has one of `use`, `let`, `stop` and `assert`";
+            self.mistake(Diagnostic::error(Code::StepBody, at, message).help(help));
+            return Body::Unread;
+        };
+        if let Some((other, (other_key, _))) = second {
+            let message = format!("{place} has both `{key}` and `{other}`");
+            let mut mistake = Diagnostic::error(Code::StepBody, other_key.span, message).help("make two steps of it");
+            if let Some(first) = fields.key_span(key) {
+                mistake = mistake.label(first, "and this");
+            }
+            self.mistake(mistake);
+            return Body::Unread;
+        }
+        let read = match *key {
+            "use" => self
+                .plain_text(value, &format!("{place}, `use`"))
+                .map(|module| Body::Use {
+                    module,
+                    with: fields
+                        .value("with")
+                        .map(|with| self.with(place, with))
+                        .unwrap_or_default(),
+                }),
+            "let" => self.computed(place, fields, value),
+            "stop" => self.plain_text(value, &format!("{place}, `stop`")).map(Body::Stop),
+            _ => self.expression(value, "`assert`").map(Body::Assert),
+        };
+        read.unwrap_or(Body::Unread)
+    }
+
+    fn computed(&mut self, place: &str, step: &Fields<'_>, node: &Node) -> Option<Body> {
+        if step.value("id").is_none() {
+            let at = step.key_span("let").unwrap_or(node.span);
+            self.missing(at, place, "id", "give it one: its values are `steps.ID.NAME`");
+        }
+        let fields = self.fields(node, &format!("{place}, `let`"), None)?;
+        if fields.pairs.is_empty() {
+            self.mistake(Diagnostic::error(
+                Code::Empty,
+                node.span,
+                format!("{place}: `let` is empty"),
+            ));
+        }
+        let mut values = IndexMap::new();
+        for (name, (key, value)) in fields.pairs {
+            self.name(key, &format!("{place}, `let`"));
+            if let Some(expression) = self.expression(value, &format!("{place}, `{name}`")) {
+                values.insert(name.to_owned(), expression);
+            }
+        }
+        Some(Body::Let(values))
+    }
+
+    /// Keys that the language has, but not beside what this step does.
+    fn keys_that_do_not_go(&mut self, place: &str, fields: &Fields<'_>) {
+        let has = |key: &str| fields.pairs.contains_key(key);
+        let wrong: &[(&str, &str)] = match () {
+            () if has("use") => &[],
+            () if has("let") => &[("with", "`let`"), ("foreach", "`let`")],
+            () if has("stop") => &[("with", "`stop`"), ("foreach", "`stop`"), ("id", "`stop`")],
+            () if has("assert") => &[("with", "`assert`"), ("foreach", "`assert`"), ("id", "`assert`")],
+            () => &[],
+        };
+        for (key, body) in wrong {
+            if let Some(at) = fields.key_span(key) {
+                let message = format!("{place}: `{key}` does not go with {body}");
+                self.mistake(Diagnostic::error(Code::KeyNotHere, at, message).help(format!("remove `{key}`")));
+            }
+        }
+    }
+
+    fn with(&mut self, place: &str, node: &Node) -> IndexMap<String, Placed<Argument>> {
+        if node.kind == Kind::Null {
+            return IndexMap::new();
+        }
+        match self.fields(node, &format!("{place}, `with`"), None) {
+            Some(fields) => self.arguments(place, fields),
+            None => IndexMap::new(),
+        }
+    }
+
+    fn arguments(&mut self, place: &str, fields: Fields<'_>) -> IndexMap<String, Placed<Argument>> {
+        fields
+            .pairs
+            .into_iter()
+            .map(|(name, (_, value))| (name.to_owned(), self.argument(&format!("{place}, `{name}`"), value)))
+            .collect()
+    }
+
+    fn argument(&mut self, place: &str, node: &Node) -> Placed<Argument> {
+        let value = match &node.kind {
+            Kind::Text(text) if text.len() > EXPRESSION_BYTES => {
+                let message = format!("{place} is longer than {EXPRESSION_BYTES} bytes");
+                self.mistake(Diagnostic::error(Code::TooLong, node.span, message));
+                Argument::Literal(node.json())
+            }
+            Kind::Text(text) => text_argument(text),
+            Kind::List(items) => Argument::List(items.iter().map(|item| self.argument(place, item)).collect()),
+            Kind::Map(_) if node.is_bare_braces() => {
+                self.wrong_kind(node, place, "a value");
+                Argument::Expression {
+                    text: String::new(),
+                    inner: 0..0,
+                }
+            }
+            Kind::Map(_) => match self.fields(node, place, None) {
+                Some(fields) => Argument::Map(self.arguments(place, fields)),
+                None => Argument::Literal(node.json()),
+            },
+            _ => Argument::Literal(node.json()),
+        };
+        Placed { value, span: node.span }
+    }
+}
+
+/// What a string of `with` is: plain, one expression, or a text with expressions in it.
+fn text_argument(text: &str) -> Argument {
+    if !["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
+        return Argument::Literal(text.into());
+    }
+    let lead = text.len() - text.trim_start().len();
+    let trimmed = text.trim();
+    let inner = trimmed.strip_prefix("{{").and_then(|t| t.strip_suffix("}}"));
+    let only_one = || match machinery::parse(trimmed, "", minijinja::syntax::SyntaxConfig::default()) {
+        Ok(ast::Stmt::Template(template)) => matches!(template.children.as_slice(), [ast::Stmt::EmitExpr(_)]),
+        _ => false,
+    };
+    match inner {
+        Some(inner) if !inner.starts_with(['-', '+']) && !inner.ends_with(['-', '+']) && only_one() => {
+            let start = lead + 2;
+            Argument::Expression {
+                text: text.to_owned(),
+                inner: start..start + inner.len(),
+            }
+        }
+        _ => Argument::Template(text.to_owned()),
+    }
+}

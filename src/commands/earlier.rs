@@ -1,0 +1,30 @@
+//! Runs that another process left open: brought to their end before anything else is begun.
+
+use std::sync::Arc;
+
+use deminer_engine::reconcile::reconcile;
+use deminer_engine::run::RunDir;
+
+use super::{Desk, hosts};
+use crate::render;
+
+/// Looks at the hosts of runs that were left open and says what was done there.
+///
+/// # Errors
+/// When a journal cannot be continued. A host that cannot be reached is said and stays open.
+pub async fn settle(desk: &Desk) -> anyhow::Result<()> {
+    for run in RunDir::list(&desk.runs)? {
+        let transports = |host: &str| hosts::transport(host).ok();
+        let settled = reconcile(&run, &transports, Arc::clone(&desk.clock)).await;
+        match settled {
+            Ok(None) => {}
+            Ok(Some(report)) => {
+                run.write_report(&render::report::markdown(&report))?;
+                desk.screen.note(&render::report::settled(&report));
+            }
+            // A run that cannot be read is no reason not to work on another; it is said each time.
+            Err(error) => desk.screen.error(&format!("run {}: {error}", run.id()), None),
+        }
+    }
+    Ok(())
+}

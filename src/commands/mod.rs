@@ -1,0 +1,162 @@
+//! The verbs, one file each, and what they share.
+
+mod apply;
+mod check;
+mod demo;
+mod earlier;
+mod hosts;
+mod modules;
+mod plan;
+mod playbook;
+mod report;
+mod run;
+mod show;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use deminer_engine::journal::Clock;
+use deminer_engine::module::Registry;
+
+use crate::cli::{Runs, Verb};
+use crate::exit::Exit;
+use crate::render::Screen;
+
+/// What every verb has at hand.
+pub struct Desk {
+    pub screen: Screen,
+    pub registry: Registry,
+    pub clock: Clock,
+    /// Where runs, plans and evidence are kept.
+    pub runs: PathBuf,
+}
+
+/// A message for the operator that comes with its own exit code and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Trouble {
+    pub what: String,
+    pub hint: Option<String>,
+    pub exit: Exit,
+}
+
+impl Trouble {
+    /// A failure with a hint.
+    pub fn new(exit: Exit, what: impl ToString, hint: Option<String>) -> Trouble {
+        Trouble {
+            what: what.to_string(),
+            hint,
+            exit,
+        }
+    }
+}
+
+/// Carries out a verb and says what went wrong, if anything did.
+pub fn run(verb: Verb) -> Exit {
+    let screen = Screen::new();
+    let done = match verb {
+        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Plan(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk, &arguments)))
+        }
+        Verb::Show(arguments) => desk(&screen, &arguments.runs).and_then(|desk| show::run(&desk, &arguments)),
+        Verb::Run(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(run::run(&desk, &arguments)))
+        }
+        Verb::Apply(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(apply::run(&desk, &arguments)))
+        }
+        Verb::Report(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
+        }
+        Verb::Demo(arguments) => desk(&screen, &arguments.runs).and_then(|desk| demo::run(&desk, &arguments)),
+        Verb::Worker | Verb::Keeper => Ok(Exit::Usage),
+    };
+    match done {
+        Ok(exit) => exit,
+        Err(error) => match error.downcast_ref::<Trouble>() {
+            Some(trouble) => {
+                screen.error(&trouble.what, trouble.hint.as_deref());
+                trouble.exit
+            }
+            None => {
+                screen.error(&format!("{error:#}"), None);
+                Exit::Failed
+            }
+        },
+    }
+}
+
+fn asynchronous(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.context("no threads to be had")?.block_on(verb)
+}
+
+fn desk(screen: &Screen, runs: &Runs) -> anyhow::Result<Desk> {
+    let runs = match &runs.directory {
+        Some(directory) => std::path::absolute(directory).with_context(|| directory.display().to_string())?,
+        None => state_directory()?.join("deminer").join("runs"),
+    };
+    Ok(Desk {
+        runs,
+        ..Desk::bare(screen.clone())
+    })
+}
+
+/// `$XDG_STATE_HOME`, else `~/.local/state` (the XDG base directory specification).
+fn state_directory() -> anyhow::Result<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_STATE_HOME")
+        .or_else(|| Some(absolute("HOME")?.join(".local/state")))
+        .ok_or_else(|| {
+            Trouble::new(
+                Exit::Usage,
+                "neither XDG_STATE_HOME nor HOME is set",
+                Some("say where runs are kept with --runs DIR".to_owned()),
+            )
+            .into()
+        })
+}
+
+impl Desk {
+    fn bare(screen: Screen) -> Desk {
+        Desk {
+            screen,
+            registry: Registry::new(deminer_modules::all()),
+            clock: Arc::new(now_ms),
+            runs: PathBuf::new(),
+        }
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        (self.clock)()
+    }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Random bytes of the kernel.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut filled = 0;
+    while filled < N {
+        // Sixteen bytes come at once; only a signal can cut them short.
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
+    }
+    bytes
+}

@@ -1,0 +1,253 @@
+//! `deminer plan`: look at hosts, write down what would be changed; nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use deminer_engine::event::{EventKind, EventSink, Purpose};
+use deminer_engine::host::HostView;
+use deminer_engine::journal::Journals;
+use deminer_engine::look::{LookError, RunInfo, look};
+use deminer_engine::plan::{HostPlan, Origin, Plan, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
+use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType};
+use deminer_engine::run::{PlanStore, RunDir};
+use deminer_worker::text::{Digest, HostBytes, HostPath};
+
+use super::{Desk, Trouble, earlier, hosts, playbook, random};
+use crate::cli::{self, Format};
+use crate::exit::Exit;
+use crate::render::{self, ProgressSink};
+
+/// What planning gave.
+pub struct Made {
+    pub plan: Plan,
+    /// Hosts that are not in the plan, each with why.
+    pub not_planned: Vec<(String, String)>,
+    pub took_ms: u64,
+}
+
+/// Looks, writes the plan and shows it.
+///
+/// # Errors
+/// When the playbook is wrong, or no host could be planned.
+pub async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Exit> {
+    earlier::settle(desk).await?;
+    let looking = &arguments.looking;
+    let made = make(desk, &looking.playbook, &looking.hosts, &looking.set, &looking.protect).await?;
+    let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
+    if let Some(file) = &arguments.output {
+        write_new(file, &made.plan.write()).with_context(|| format!("cannot write the plan {}", file.display()))?;
+    }
+    let file = arguments.output.clone().unwrap_or(stored);
+    show(desk, &made, Some(&file), arguments.format);
+    Ok(exit(&made))
+}
+
+/// Shows a plan that was just made.
+pub fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format) {
+    let file = file.map(|file| file.to_string_lossy().into_owned());
+    match format {
+        Format::Json => {
+            let mut value = render::plan::json(&made.plan, file.as_deref());
+            let left: Vec<_> = made
+                .not_planned
+                .iter()
+                .map(|(host, why)| serde_json::json!({"host": host, "why": why}))
+                .collect();
+            value["not_planned"] = left.into();
+            desk.screen.json(&value);
+        }
+        Format::Text | Format::Markdown => {
+            let about = render::plan::About {
+                file: file.as_deref(),
+                took_ms: Some(made.took_ms),
+                now_ms: desk.now_ms(),
+            };
+            desk.screen
+                .say(&render::plan::text(&made.plan, &about, &desk.screen.style()));
+        }
+    }
+    for (host, why) in &made.not_planned {
+        desk.screen.error(&format!("host `{host}`: {why}"), None);
+    }
+}
+
+/// What a plan comes to.
+pub fn exit(made: &Made) -> Exit {
+    match made.not_planned.is_empty() {
+        true => Exit::Done,
+        false => Exit::Again,
+    }
+}
+
+/// Writes a file whole, for the operator only.
+pub fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Checks, looks at every host and makes the plan.
+///
+/// # Errors
+/// When the playbook is wrong or the journal cannot be written; hosts that fail are in [`Made::not_planned`].
+pub async fn make(
+    desk: &Desk,
+    name: &str,
+    named: &[String],
+    set: &[String],
+    protect: &[String],
+) -> anyhow::Result<Made> {
+    let began = desk.now_ms();
+    let found = playbook::find(name)?;
+    let checked = playbook::checked(desk, &found).map_err(|mistakes| playbook::mistaken(&mistakes))?;
+    let settings = set
+        .iter()
+        .map(|text| setting(text))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let vars = checked
+        .bind(&settings)
+        .map_err(|mistakes| playbook::mistaken(&mistakes))?;
+    let site = Site {
+        protect: protect
+            .iter()
+            .map(|path| absolute(path))
+            .collect::<anyhow::Result<_>>()?,
+        ..Site::default()
+    };
+    let names = hosts::named(named);
+    let mut ways = Vec::new();
+    for host in &names {
+        ways.push((host.clone(), hosts::transport(host)?));
+    }
+
+    let run = RunDir::create(&desk.runs, began, &checked.digest().to_string())?;
+    let _lock = run.lock()?;
+    let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
+    let mut sink = ProgressSink::new(journals.clone(), &desk.screen);
+    sink.record(
+        None,
+        EventKind::RunStarted {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            playbook: format!("{} {}", checked.name(), checked.version()),
+            purpose: Purpose::Look,
+            plan: None,
+            hosts: names.clone(),
+        },
+    )?;
+    let info = RunInfo {
+        id: run.id().to_string(),
+        started_at_ms: began,
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for (host, way) in ways {
+        let (checked, vars, info, clock, site) = (
+            Arc::clone(&checked),
+            vars.clone(),
+            info.clone(),
+            Arc::clone(&desk.clock),
+            site.clone(),
+        );
+        let mut sink = sink.clone();
+        tasks.spawn(async move {
+            let planned = async {
+                let link = way.connect(&host).await.map_err(|error| error.to_string())?;
+                let view = Arc::clone(&link) as Arc<dyn HostView>;
+                let (looked, _) = look(&checked, &vars, &info, clock, view, &mut sink)
+                    .await
+                    .map_err(said)?;
+                draft(&looked, link.as_ref(), &site, &mut random::<16>)
+                    .await
+                    .map_err(|error| error.to_string())
+            };
+            let planned = planned.await;
+            let finished = sink.record(Some(&host), EventKind::HostFinished {});
+            (
+                host,
+                planned.and_then(|plan| finished.map(|()| plan).map_err(|error| error.to_string())),
+            )
+        });
+    }
+    let mut plans: Vec<HostPlan> = Vec::new();
+    let mut not_planned = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        match ended.context("a host's task failed")? {
+            (_, Ok(plan)) => plans.push(plan),
+            (host, Err(why)) => not_planned.push((host, why)),
+        }
+    }
+    not_planned.sort();
+    sink.record(None, EventKind::RunFinished {})?;
+    sink.finish();
+    let plan = Plan::new(origin(&checked, &vars, desk.now_ms()), plans)?;
+    Ok(Made {
+        plan,
+        not_planned,
+        took_ms: desk.now_ms().saturating_sub(began),
+    })
+}
+
+fn said(error: LookError) -> String {
+    error.to_string()
+}
+
+fn setting(text: &str) -> anyhow::Result<(String, Setting)> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), Setting::Text(value.to_owned()))),
+        None => Err(Trouble::new(
+            Exit::Usage,
+            format!("--set {text}: no `=`"),
+            Some("--set NAME=VALUE".to_owned()),
+        )
+        .into()),
+    }
+}
+
+fn absolute(path: &str) -> anyhow::Result<HostPath> {
+    match path.starts_with('/') {
+        true => Ok(HostPath::from(path)),
+        false => Err(Trouble::new(Exit::Usage, format!("--protect {path}: not an absolute path"), None).into()),
+    }
+}
+
+fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {
+    let resources = checked.resources().iter().map(|resource| {
+        let held = ResourceRef {
+            sha256: resource.sha256,
+            text: HostBytes::from(&*resource.text),
+        };
+        (resource.path.clone(), held)
+    });
+    let secrets: BTreeSet<String> = checked
+        .vars()
+        .iter()
+        .filter(|(_, var)| var.kind.value == VarType::Secret)
+        .map(|(name, _)| name.clone())
+        .collect();
+    let modules: BTreeMap<String, String> = checked
+        .outline()
+        .filter_map(|step| Some((step.module?.0.to_owned(), env!("CARGO_PKG_VERSION").to_owned())))
+        .collect();
+    Origin {
+        playbook: PlaybookRef {
+            name: checked.name().to_owned(),
+            version: checked.version(),
+            sha256: Digest::of(checked.text().as_bytes()),
+            text: HostBytes::from(checked.text()),
+        },
+        resources: resources.collect(),
+        modules,
+        vars: vars.public().clone(),
+        secrets,
+        created_at_ms: now_ms,
+        valid_for_ms: VALID_FOR_MS,
+    }
+}

@@ -1,0 +1,120 @@
+//! Finding a playbook: a file, or one of those that are shipped inside the command.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use deminer_engine::diagnostic::Diagnostics;
+use deminer_engine::playbook::{CheckedPlaybook, Sources, check};
+
+use super::{Desk, Trouble};
+use crate::exit::Exit;
+
+/// The playbooks that work from anywhere, by name.
+const SHIPPED: [(&str, &str); 1] = [("linux-miner", include_str!("../../playbooks/linux-miner.yml"))];
+
+/// The files beside them.
+const BESIDE: [(&str, &str); 1] = [("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml"))];
+
+/// A playbook's text and where it is from.
+pub struct Found {
+    /// What messages call it.
+    pub file: String,
+    pub text: String,
+    folder: Option<PathBuf>,
+}
+
+/// A playbook is at most so many bytes; they are small.
+const PLAYBOOK_BYTES: u64 = 4 << 20;
+
+struct Shipped;
+
+struct Folder(PathBuf);
+
+/// Files by path, as a plan holds them.
+pub struct Held<'a>(pub &'a std::collections::BTreeMap<String, deminer_engine::plan::ResourceRef>);
+
+impl Sources for Shipped {
+    fn load(&self, path: &str) -> Option<String> {
+        BESIDE
+            .iter()
+            .find(|(name, _)| *name == path)
+            .map(|(_, text)| (*text).to_owned())
+    }
+}
+
+impl Sources for Folder {
+    fn load(&self, path: &str) -> Option<String> {
+        read_bounded(&self.0.join(path)).ok()
+    }
+}
+
+impl Sources for Held<'_> {
+    fn load(&self, path: &str) -> Option<String> {
+        String::from_utf8(self.0.get(path)?.text.as_bytes().to_vec()).ok()
+    }
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    std::fs::File::open(path)?
+        .take(PLAYBOOK_BYTES)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The playbook of that name: a file if there is one, else a shipped one.
+///
+/// # Errors
+/// When there is neither.
+pub fn find(name: &str) -> anyhow::Result<Found> {
+    let path = Path::new(name);
+    if path.is_file() {
+        let text = read_bounded(path).map_err(|error| {
+            Trouble::new(
+                Exit::Usage,
+                format!("{name}: {error}"),
+                Some("a playbook is a YAML file in UTF-8".to_owned()),
+            )
+        })?;
+        let folder = path.parent().map(Path::to_path_buf);
+        return Ok(Found {
+            file: name.to_owned(),
+            text,
+            folder,
+        });
+    }
+    match SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        Some((shipped, text)) => Ok(Found {
+            file: format!("{shipped}.yml"),
+            text: (*text).to_owned(),
+            folder: None,
+        }),
+        None => {
+            let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+            let what = format!("no playbook `{name}`: no such file, and none of that name is shipped");
+            Err(Trouble::new(Exit::Usage, what, Some(format!("shipped are: {}", names.join(", ")))).into())
+        }
+    }
+}
+
+/// Checks a playbook; touches no host.
+///
+/// # Errors
+/// All mistakes.
+pub fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>, Diagnostics> {
+    let sources: Box<dyn Sources> = match &found.folder {
+        Some(folder) => Box::new(Folder(folder.clone())),
+        None => Box::new(Shipped),
+    };
+    check(&found.file, &found.text, &desk.registry, sources.as_ref()).map(Arc::new)
+}
+
+/// A trouble out of mistakes: they are said whole.
+pub fn mistaken(mistakes: &Diagnostics) -> Trouble {
+    Trouble::new(
+        Exit::Usage,
+        format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()),
+        None,
+    )
+}

@@ -1,0 +1,54 @@
+//! `deminer report`
+
+use deminer_engine::report::Report;
+use deminer_engine::run::RunDir;
+
+use super::{Desk, Trouble, apply, earlier};
+use crate::cli::{self, Format};
+use crate::exit::Exit;
+use crate::render;
+
+/// Folds a run's journal into its report and shows it.
+///
+/// # Errors
+/// When there is no such run.
+pub async fn run(desk: &Desk, arguments: &cli::Report) -> anyhow::Result<Exit> {
+    earlier::settle(desk).await?;
+    let run = find(desk, arguments.run.as_deref())?;
+    let report = Report::from_events(&run.chains()?);
+    match arguments.format {
+        Format::Json => desk.screen.json(&render::report::json(&report)),
+        Format::Markdown => desk.screen.say(&render::report::markdown(&report)),
+        Format::Text => desk.screen.say(&render::report::text(&report, &desk.screen.style())),
+    }
+    Ok(apply::exit(&report))
+}
+
+fn find(desk: &Desk, name: Option<&str>) -> anyhow::Result<RunDir> {
+    let runs = RunDir::list(&desk.runs)?;
+    let path = name.map(std::path::Path::new).filter(|path| path.is_dir());
+    if let Some(path) = path {
+        return Ok(RunDir::open(path)?);
+    }
+    let newest = match name {
+        Some(name) => runs.into_iter().find(|run| run.id().as_str() == name),
+        // A look leaves a run too; what people ask for is what was done last.
+        None => {
+            let applied = |run: &RunDir| matches!(run.plan(), Ok(Some(_)));
+            let position = runs.iter().position(applied).unwrap_or(0);
+            runs.into_iter().nth(position)
+        }
+    };
+    newest.ok_or_else(|| {
+        let what = match name {
+            Some(name) => format!("no run `{name}` in {}", desk.runs.display()),
+            None => format!("no run in {}", desk.runs.display()),
+        };
+        Trouble::new(
+            Exit::Usage,
+            what,
+            Some("say where runs are kept with --runs DIR".to_owned()),
+        )
+        .into()
+    })
+}
