@@ -7,10 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
 #[command(name = "deminer", version, max_term_width = 110, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub verb: Verb,
+    pub(crate) verb: Verb,
 }
 
 const EXIT_CODES: &str = "\
@@ -20,7 +20,7 @@ Exit codes: 0 done; 1 failed; 2 wrong command line or playbook; 4 refused (hash,
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// Look at hosts and write a plan; changes nothing.
     Plan(Plan),
     /// Show a plan, or one action of it and why.
@@ -47,7 +47,7 @@ pub enum Verb {
 
 /// How a command answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     #[default]
     Text,
@@ -59,161 +59,161 @@ pub enum Format {
 
 /// What the looking commands share.
 #[derive(Debug, Args)]
-pub struct Looking {
+pub(crate) struct Looking {
     /// A playbook file, or the name of a shipped one: `linux-miner`.
-    pub playbook: String,
+    pub(crate) playbook: String,
     /// Hosts; none is this machine. `local`, `simulated:infected`, `simulated:FILE`.
     #[arg(value_name = "HOST")]
-    pub hosts: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     /// Set a variable of the playbook.
     #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
+    pub(crate) set: Vec<String>,
     /// A path never to be touched, with all below it; may be repeated.
     #[arg(long, value_name = "PATH")]
-    pub protect: Vec<String>,
+    pub(crate) protect: Vec<String>,
 }
 
 /// Where runs are kept.
 #[derive(Debug, Args, Clone)]
-pub struct Runs {
+pub(crate) struct Runs {
     /// Where runs, plans and evidence are kept [default: deminer/runs under $XDG_STATE_HOME or ~/.local/state].
     #[arg(long = "runs", value_name = "DIR")]
-    pub directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// `deminer plan`
 #[derive(Debug, Args)]
-pub struct Plan {
+pub(crate) struct Plan {
     #[command(flatten)]
-    pub looking: Looking,
+    pub(crate) looking: Looking,
     /// The file to write the plan to.
     #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub runs: Runs,
+    pub(crate) runs: Runs,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// `deminer show`
 #[derive(Debug, Args)]
-pub struct Show {
+pub(crate) struct Show {
     /// A plan file, or the hash of a stored plan.
-    pub plan: String,
+    pub(crate) plan: String,
     /// One action, by the first digits of its id.
-    pub action: Option<String>,
+    pub(crate) action: Option<String>,
     #[command(flatten)]
-    pub runs: Runs,
+    pub(crate) runs: Runs,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// `deminer run`
 #[derive(Debug, Args)]
-pub struct Run {
+pub(crate) struct Run {
     /// A playbook file, or the name of a shipped one; not with --approve.
     #[arg(required_unless_present = "approve")]
-    pub playbook: Option<String>,
+    pub(crate) playbook: Option<String>,
     /// Hosts; none is this machine.
     #[arg(value_name = "HOST")]
-    pub hosts: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     /// Set a variable of the playbook.
     #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
+    pub(crate) set: Vec<String>,
     /// A path never to be touched, with all below it; may be repeated.
     #[arg(long, value_name = "PATH")]
-    pub protect: Vec<String>,
+    pub(crate) protect: Vec<String>,
     /// Apply the stored plan of this hash; nothing is planned anew.
     #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "protect"])]
-    pub approve: Option<String>,
+    pub(crate) approve: Option<String>,
     /// How long verify watches.
     #[arg(long, value_name = "DURATION", requires = "approve")]
-    pub watch: Option<String>,
+    pub(crate) watch: Option<String>,
     #[command(flatten)]
-    pub runs: Runs,
+    pub(crate) runs: Runs,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// `deminer apply`
 #[derive(Debug, Args)]
-pub struct Apply {
+pub(crate) struct Apply {
     /// A plan file, or the hash of a stored plan.
-    pub plan: String,
+    pub(crate) plan: String,
     /// The plan's hash, its first 16 digits at least: what was reviewed.
     #[arg(long, value_name = "HASH")]
-    pub approve: String,
+    pub(crate) approve: String,
     /// Leave an action out, by its id; what needs it is left out too. May be repeated.
     #[arg(long, value_name = "ACTION")]
-    pub exclude: Vec<String>,
+    pub(crate) exclude: Vec<String>,
     /// Also approve a component with more targets than one approval covers, by its number; may be repeated.
     #[arg(long, value_name = "HOST:COMPONENT")]
-    pub many: Vec<String>,
+    pub(crate) many: Vec<String>,
     /// End after this stage; nothing is destroyed.
     #[arg(long, value_enum)]
-    pub only: Option<Only>,
+    pub(crate) only: Option<Only>,
     /// How long verify watches; shorter than the plan's window cannot prove more than it watched.
     #[arg(long, value_name = "DURATION")]
-    pub watch: Option<String>,
+    pub(crate) watch: Option<String>,
     #[command(flatten)]
-    pub runs: Runs,
+    pub(crate) runs: Runs,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// The stages at which an apply may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Only {
+pub(crate) enum Only {
     /// Keep the evidence, change nothing.
     Preserve,
 }
 
 /// `deminer report`
 #[derive(Debug, Args)]
-pub struct Report {
+pub(crate) struct Report {
     /// The run; none is the newest.
-    pub run: Option<String>,
+    pub(crate) run: Option<String>,
     #[command(flatten)]
-    pub runs: Runs,
+    pub(crate) runs: Runs,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// `deminer check`
 #[derive(Debug, Args)]
-pub struct Check {
+pub(crate) struct Check {
     /// Playbook files, or names of shipped ones.
     #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// `deminer modules`
 #[derive(Debug, Args)]
-pub struct Modules {
+pub(crate) struct Modules {
     /// One module; none lists all.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// `deminer demo`
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     #[command(flatten)]
-    pub runs: Runs,
+    pub(crate) runs: Runs,
     /// Run on the simulated host, whatever the kernel allows.
     #[arg(long)]
-    pub simulated: bool,
+    pub(crate) simulated: bool,
     /// Inside the private world. Started by the demo itself.
     #[arg(long, hide = true, value_name = "DIR")]
-    pub inside: Option<PathBuf>,
+    pub(crate) inside: Option<PathBuf>,
 }

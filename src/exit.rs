@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// What a command comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// 0: it did what it was asked: a plan was made, shown or applied and verified, a report was written.
     Done,
     /// 1: it failed; nothing is known that was not known before. The message says what to do.
@@ -23,7 +23,7 @@ pub enum Exit {
 
 impl Exit {
     /// The number.
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
             Exit::Failed => 1,

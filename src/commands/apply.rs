@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
@@ -10,6 +11,7 @@ use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
 use deminer_engine::plan::{Plan, VALID_FOR_MS};
+use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
 use deminer_engine::report::Report;
 use deminer_engine::run::RunDir;
@@ -19,27 +21,28 @@ use deminer_worker::action::{ActionId, Effect};
 use deminer_worker::order::Stage;
 
 use super::playbook::{Held, mistaken};
+use super::progress::Watched;
 use super::{Desk, Trouble, earlier, hosts, show};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
-use crate::render::{self, ProgressSink};
+use crate::render;
 
 /// The variable that `--watch` sets: the window of verify.
 const WATCH: &str = "watch";
 
 /// A yes as it stands on the command line.
-pub struct Yes<'a> {
-    pub hash: &'a str,
-    pub exclude: &'a [String],
-    pub many: &'a [String],
-    pub means: &'a str,
+pub(crate) struct Yes<'a> {
+    pub(crate) hash: &'a str,
+    pub(crate) exclude: &'a [String],
+    pub(crate) many: &'a [String],
+    pub(crate) means: &'a str,
 }
 
 /// Applies a plan file or a stored plan.
 ///
 /// # Errors
 /// When it is refused, or could not be begun.
-pub async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
+pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     let (plan, _) = show::read(desk, &arguments.plan)?;
     let yes = Yes {
@@ -63,7 +66,7 @@ pub async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn apply(
+pub(crate) async fn apply(
     desk: &Desk,
     plan: &Plan,
     yes: &Yes<'_>,
@@ -99,7 +102,7 @@ pub async fn apply(
     run.write_plan(&plan.write())?;
     run.write_approval(approved.approval())?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
-    let mut sink = ProgressSink::new(journals, &desk.screen);
+    let mut sink = Watched::new(journals, &desk.screen, window(&vars));
     sink.record(
         None,
         EventKind::RunStarted {
@@ -150,13 +153,13 @@ pub async fn apply(
     if !open {
         sink.record(None, EventKind::RunFinished {})?;
     }
-    sink.finish();
+    sink.end();
     let report = Report::from_events(&run.chains()?);
     run.write_report(&render::report::markdown(&report))?;
     match format {
         Format::Json => desk.screen.json(&render::report::json(&report)),
         Format::Markdown => desk.screen.say(&render::report::markdown(&report)),
-        Format::Text => desk.screen.say(&render::report::text(&report, &desk.screen.style())),
+        Format::Text => desk.screen.say(&render::report::text(&report, desk.screen.style())),
     }
     Ok(exit(&report))
 }
@@ -234,8 +237,13 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
     Ok((Arc::new(checked), vars))
 }
 
+/// How long verify watches, by the variables.
+fn window(vars: &BoundVars) -> Option<Duration> {
+    duration(vars.public().get(WATCH)?.as_str()?).ok()
+}
+
 /// What a report comes to: its worst host.
-pub fn exit(report: &Report) -> Exit {
+pub(crate) fn exit(report: &Report) -> Exit {
     let of = |status: Status| match status {
         Status::Clean | Status::Eradicated | Status::Contained | Status::Proposed | Status::Undone => Exit::Done,
         Status::Returned => Exit::Returned,

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
+pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     let mut all: Vec<Value> = Vec::new();
     for name in &arguments.files {

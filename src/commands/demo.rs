@@ -10,7 +10,7 @@ use super::Desk;
 ///
 /// # Errors
 /// When the demo does not end as it must.
-pub fn run(desk: &Desk, arguments: &Demo) -> anyhow::Result<Exit> {
+pub(crate) fn run(desk: &Desk, arguments: &Demo) -> anyhow::Result<Exit> {
     let mut out = std::io::stdout();
     if let Some(root) = &arguments.inside {
         return demo::inside(root, &desk.runs, &mut out);

@@ -12,7 +12,7 @@ use crate::render;
 ///
 /// # Errors
 /// When a journal cannot be continued. A host that cannot be reached is said and stays open.
-pub async fn settle(desk: &Desk) -> anyhow::Result<()> {
+pub(crate) async fn settle(desk: &Desk) -> anyhow::Result<()> {
     for run in RunDir::list(&desk.runs)? {
         let transports = |host: &str| hosts::transport(host).ok();
         let settled = reconcile(&run, &transports, Arc::clone(&desk.clock)).await;

@@ -11,10 +11,10 @@ use super::Trouble;
 use crate::exit::Exit;
 
 /// The name of this machine in a run.
-pub const LOCAL: &str = "local";
+pub(crate) const LOCAL: &str = "local";
 
 /// The hosts that a command names; none is this machine.
-pub fn named(hosts: &[String]) -> Vec<String> {
+pub(crate) fn named(hosts: &[String]) -> Vec<String> {
     match hosts.is_empty() {
         true => vec![LOCAL.to_owned()],
         false => hosts.to_vec(),
@@ -25,7 +25,7 @@ pub fn named(hosts: &[String]) -> Vec<String> {
 ///
 /// # Errors
 /// When no such host is known.
-pub fn transport(name: &str) -> anyhow::Result<Arc<dyn Transport>> {
+pub(crate) fn transport(name: &str) -> anyhow::Result<Arc<dyn Transport>> {
     match name.split_once(':') {
         None if name == LOCAL => {
             let program = std::env::current_exe().context("cannot find this program's own file")?;

@@ -8,6 +8,7 @@ mod hosts;
 mod modules;
 mod plan;
 mod playbook;
+mod progress;
 mod report;
 mod run;
 mod show;
@@ -22,29 +23,29 @@ use deminer_engine::module::Registry;
 
 use crate::cli::{Runs, Verb};
 use crate::exit::Exit;
-use crate::render::Screen;
+use crate::render::screen::Screen;
 
 /// What every verb has at hand.
-pub struct Desk {
-    pub screen: Screen,
-    pub registry: Registry,
-    pub clock: Clock,
+pub(crate) struct Desk {
+    pub(crate) screen: Screen,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Clock,
     /// Where runs, plans and evidence are kept.
-    pub runs: PathBuf,
+    pub(crate) runs: PathBuf,
 }
 
 /// A message for the operator that comes with its own exit code and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
-pub struct Trouble {
-    pub what: String,
-    pub hint: Option<String>,
-    pub exit: Exit,
+pub(crate) struct Trouble {
+    pub(crate) what: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) exit: Exit,
 }
 
 impl Trouble {
     /// A failure with a hint.
-    pub fn new(exit: Exit, what: impl ToString, hint: Option<String>) -> Trouble {
+    pub(crate) fn new(exit: Exit, what: impl ToString, hint: Option<String>) -> Trouble {
         Trouble {
             what: what.to_string(),
             hint,
@@ -54,7 +55,7 @@ impl Trouble {
 }
 
 /// Carries out a verb and says what went wrong, if anything did.
-pub fn run(verb: Verb) -> Exit {
+pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
     let done = match verb {
         Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()), &arguments),
@@ -139,7 +140,7 @@ impl Desk {
     }
 
     /// Milliseconds since 1970.
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         (self.clock)()
     }
 }
@@ -151,7 +152,7 @@ fn now_ms() -> u64 {
 }
 
 /// Random bytes of the kernel.
-pub fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let mut filled = 0;
     while filled < N {

@@ -9,20 +9,20 @@ use crate::render;
 ///
 /// # Errors
 /// When there is no such module.
-pub fn run(desk: &Desk, arguments: &Modules) -> anyhow::Result<Exit> {
+pub(crate) fn run(desk: &Desk, arguments: &Modules) -> anyhow::Result<Exit> {
     match (&arguments.name, arguments.format) {
-        (None, Format::Json) => desk.screen.json(&render::modules::json(&desk.registry)),
+        (None, Format::Json) => desk.screen.json(&render::modules::json(desk.registry.iter())),
         (None, _) => desk
             .screen
-            .say(&render::modules::list(&desk.registry, &desk.screen.style())),
+            .say(&render::modules::list(&desk.registry, desk.screen.style())),
         (Some(name), format) => {
             let module = desk.registry.find(name).ok_or_else(|| {
                 let hint = "`deminer modules` lists all".to_owned();
                 Trouble::new(Exit::Usage, format!("no module `{name}`"), Some(hint))
             })?;
             match format {
-                Format::Json => desk.screen.json(&render::modules::one_json(module)),
-                _ => desk.screen.say(&render::modules::one(module, &desk.screen.style())),
+                Format::Json => desk.screen.json(&render::modules::json([module])),
+                _ => desk.screen.say(&render::modules::one(module, desk.screen.style())),
             }
         }
     }

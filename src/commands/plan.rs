@@ -14,24 +14,25 @@ use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType};
 use deminer_engine::run::{PlanStore, RunDir};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
 
+use super::progress::Watched;
 use super::{Desk, Trouble, earlier, hosts, playbook, random};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
-use crate::render::{self, ProgressSink};
+use crate::render;
 
 /// What planning gave.
-pub struct Made {
-    pub plan: Plan,
+pub(crate) struct Made {
+    pub(crate) plan: Plan,
     /// Hosts that are not in the plan, each with why.
-    pub not_planned: Vec<(String, String)>,
-    pub took_ms: u64,
+    pub(crate) not_planned: Vec<(String, String)>,
+    pub(crate) took_ms: u64,
 }
 
 /// Looks, writes the plan and shows it.
 ///
 /// # Errors
 /// When the playbook is wrong, or no host could be planned.
-pub async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Exit> {
+pub(crate) async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     let looking = &arguments.looking;
     let made = make(desk, &looking.playbook, &looking.hosts, &looking.set, &looking.protect).await?;
@@ -45,7 +46,7 @@ pub async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Exit> {
 }
 
 /// Shows a plan that was just made.
-pub fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format) {
+pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format) {
     let file = file.map(|file| file.to_string_lossy().into_owned());
     match format {
         Format::Json => {
@@ -65,7 +66,7 @@ pub fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format) {
                 now_ms: desk.now_ms(),
             };
             desk.screen
-                .say(&render::plan::text(&made.plan, &about, &desk.screen.style()));
+                .say(&render::plan::text(&made.plan, &about, desk.screen.style()));
         }
     }
     for (host, why) in &made.not_planned {
@@ -74,7 +75,7 @@ pub fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format) {
 }
 
 /// What a plan comes to.
-pub fn exit(made: &Made) -> Exit {
+pub(crate) fn exit(made: &Made) -> Exit {
     match made.not_planned.is_empty() {
         true => Exit::Done,
         false => Exit::Again,
@@ -82,7 +83,7 @@ pub fn exit(made: &Made) -> Exit {
 }
 
 /// Writes a file whole, for the operator only.
-pub fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new()
@@ -99,7 +100,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 ///
 /// # Errors
 /// When the playbook is wrong or the journal cannot be written; hosts that fail are in [`Made::not_planned`].
-pub async fn make(
+pub(crate) async fn make(
     desk: &Desk,
     name: &str,
     named: &[String],
@@ -132,7 +133,7 @@ pub async fn make(
     let run = RunDir::create(&desk.runs, began, &checked.digest().to_string())?;
     let _lock = run.lock()?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
-    let mut sink = ProgressSink::new(journals.clone(), &desk.screen);
+    let mut sink = Watched::new(journals, &desk.screen, None);
     sink.record(
         None,
         EventKind::RunStarted {
@@ -186,7 +187,7 @@ pub async fn make(
     }
     not_planned.sort();
     sink.record(None, EventKind::RunFinished {})?;
-    sink.finish();
+    sink.end();
     let plan = Plan::new(origin(&checked, &vars, desk.now_ms()), plans)?;
     Ok(Made {
         plan,

@@ -16,10 +16,10 @@ const SHIPPED: [(&str, &str); 1] = [("linux-miner", include_str!("../../playbook
 const BESIDE: [(&str, &str); 1] = [("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml"))];
 
 /// A playbook's text and where it is from.
-pub struct Found {
+pub(crate) struct Found {
     /// What messages call it.
-    pub file: String,
-    pub text: String,
+    pub(crate) file: String,
+    pub(crate) text: String,
     folder: Option<PathBuf>,
 }
 
@@ -31,7 +31,7 @@ struct Shipped;
 struct Folder(PathBuf);
 
 /// Files by path, as a plan holds them.
-pub struct Held<'a>(pub &'a std::collections::BTreeMap<String, deminer_engine::plan::ResourceRef>);
+pub(crate) struct Held<'a>(pub(crate) &'a std::collections::BTreeMap<String, deminer_engine::plan::ResourceRef>);
 
 impl Sources for Shipped {
     fn load(&self, path: &str) -> Option<String> {
@@ -67,7 +67,7 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
 ///
 /// # Errors
 /// When there is neither.
-pub fn find(name: &str) -> anyhow::Result<Found> {
+pub(crate) fn find(name: &str) -> anyhow::Result<Found> {
     let path = Path::new(name);
     if path.is_file() {
         let text = read_bounded(path).map_err(|error| {
@@ -102,7 +102,7 @@ pub fn find(name: &str) -> anyhow::Result<Found> {
 ///
 /// # Errors
 /// All mistakes.
-pub fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>, Diagnostics> {
+pub(crate) fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>, Diagnostics> {
     let sources: Box<dyn Sources> = match &found.folder {
         Some(folder) => Box::new(Folder(folder.clone())),
         None => Box::new(Shipped),
@@ -111,7 +111,7 @@ pub fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>, Diagn
 }
 
 /// A trouble out of mistakes: they are said whole.
-pub fn mistaken(mistakes: &Diagnostics) -> Trouble {
+pub(crate) fn mistaken(mistakes: &Diagnostics) -> Trouble {
     Trouble::new(
         Exit::Usage,
         format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()),

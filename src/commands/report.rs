@@ -12,14 +12,14 @@ use crate::render;
 ///
 /// # Errors
 /// When there is no such run.
-pub async fn run(desk: &Desk, arguments: &cli::Report) -> anyhow::Result<Exit> {
+pub(crate) async fn run(desk: &Desk, arguments: &cli::Report) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     let run = find(desk, arguments.run.as_deref())?;
     let report = Report::from_events(&run.chains()?);
     match arguments.format {
         Format::Json => desk.screen.json(&render::report::json(&report)),
         Format::Markdown => desk.screen.say(&render::report::markdown(&report)),
-        Format::Text => desk.screen.say(&render::report::text(&report, &desk.screen.style())),
+        Format::Text => desk.screen.say(&render::report::text(&report, desk.screen.style())),
     }
     Ok(apply::exit(&report))
 }

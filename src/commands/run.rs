@@ -10,7 +10,7 @@ use crate::exit::Exit;
 ///
 /// # Errors
 /// As [`plan::run`] or [`apply::run`].
-pub async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
+pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     if let Some(hash) = &arguments.approve {
         let (plan, _) = show::read(desk, hash)?;

@@ -15,14 +15,14 @@ use crate::render;
 ///
 /// # Errors
 /// When there is no such plan or action.
-pub fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
+pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
     let (plan, file) = read(desk, &arguments.plan)?;
     match (&arguments.action, arguments.format) {
         (_, Format::Json) => desk.screen.json(&render::plan::json(&plan, Some(&file))),
-        (Some(action), _) => match render::show::action(&plan, action, &desk.screen.style()) {
+        (Some(action), _) => match render::show::action(&plan, action, desk.screen.style()) {
             Ok(text) => desk.screen.say(&text),
             Err(error) => {
-                let hint = format!("`deminer show {}` lists them", arguments.plan);
+                let hint = error.hint().to_owned();
                 return Err(Trouble::new(Exit::Usage, error, Some(hint)).into());
             }
         },
@@ -32,8 +32,7 @@ pub fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
                 took_ms: None,
                 now_ms: desk.now_ms(),
             };
-            desk.screen
-                .say(&render::show::text(&plan, &about, &desk.screen.style()));
+            desk.screen.say(&render::show::text(&plan, &about, desk.screen.style()));
         }
     }
     Ok(Exit::Done)
@@ -43,7 +42,7 @@ pub fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// When there is none, or its bytes are no plan.
-pub fn read(desk: &Desk, name: &str) -> anyhow::Result<(Plan, String)> {
+pub(crate) fn read(desk: &Desk, name: &str) -> anyhow::Result<(Plan, String)> {
     let path = Path::new(name);
     let (file, bytes) = if path.is_file() {
         (

@@ -5,7 +5,7 @@
 
 mod network;
 mod scene;
-pub mod stand_in;
+pub(crate) mod stand_in;
 mod world;
 
 use std::io::{self, Write};
@@ -19,13 +19,13 @@ use crate::exit::Exit;
 /// Why there can be no private world here.
 #[derive(Debug, thiserror::Error)]
 #[error("this kernel or its policy refuses a private world: {0}")]
-pub struct NoWorld(String);
+pub(crate) struct NoWorld(String);
 
 /// Makes the world, plays the scene in it, and removes what was made outside of it.
 ///
 /// # Errors
 /// [`NoWorld`] when namespaces are refused; anything else is a failure of the demo itself.
-pub fn in_private_world(runs: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn in_private_world(runs: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     try_world()?;
     let root = private_directory()?;
@@ -90,7 +90,7 @@ fn private_directory() -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// When the world cannot be made or the scene does not end as it must.
-pub fn inside(root: &Path, runs: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn inside(root: &Path, runs: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     world::enter(root, &program, runs).context("the private world could not be made")?;
     scene::play(runs, out)
@@ -100,7 +100,7 @@ pub fn inside(root: &Path, runs: &Path, out: &mut dyn Write) -> anyhow::Result<E
 ///
 /// # Errors
 /// When a command of the path does not end as it must.
-pub fn simulated(runs: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn simulated(runs: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let folder = private_directory()?;
     let played = play_simulated(runs, &folder.join("demo.plan"), out);
     std::fs::remove_dir_all(&folder).with_context(|| format!("{} is left behind", folder.display()))?;

@@ -21,7 +21,7 @@ const LOOPBACK: u32 = 1;
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn loopback_up() -> io::Result<()> {
+pub(crate) fn loopback_up() -> io::Result<()> {
     let mut body = vec![0; 4];
     body.extend_from_slice(&LOOPBACK.to_ne_bytes());
     body.extend_from_slice(&IFF_UP.to_ne_bytes());
@@ -33,7 +33,7 @@ pub fn loopback_up() -> io::Result<()> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn add_address(address: [u8; 4]) -> io::Result<()> {
+pub(crate) fn add_address(address: [u8; 4]) -> io::Result<()> {
     // ifaddrmsg: family, prefix length, flags, scope, link; then one attribute.
     let mut body = vec![2, 32, 0, 0];
     body.extend_from_slice(&LOOPBACK.to_ne_bytes());

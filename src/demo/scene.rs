@@ -38,7 +38,7 @@ struct LookAlike {
 ///
 /// # Errors
 /// When a command of the path fails, something of the infection is left, or a look-alike was harmed.
-pub fn play(outside: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn play(outside: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
     writeln!(
         out,
         "A practice run: a harmless infection in a private world on this machine; all else is untouched."

@@ -27,7 +27,7 @@ const SHELF_LIFE: Duration = Duration::from_secs(3600);
 
 /// What a stand-in plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Part {
+pub(crate) enum Part {
     /// Burns a quarter of a CPU and keeps a connection to the address after `-o`, if there is one.
     Miner,
     /// Arguments: COPY TARGET ARG... Copies COPY to TARGET, runs it with the arguments, unlinks it; again whenever it ends.
@@ -41,7 +41,7 @@ pub enum Part {
 }
 
 /// The part that this program's own file says it plays; `None` for Deminer itself.
-pub fn part_of_this_program() -> Option<Part> {
+pub(crate) fn part_of_this_program() -> Option<Part> {
     let mut file = File::open("/proc/self/exe").ok()?;
     file.seek(SeekFrom::End(-(TRAILER as i64))).ok()?;
     let mut trailer = [0; TRAILER];
@@ -61,7 +61,7 @@ pub fn part_of_this_program() -> Option<Part> {
 ///
 /// # Errors
 /// When the copy cannot be written.
-pub fn make(program: &Path, at: &Path, part: Part, mode: u32) -> io::Result<()> {
+pub(crate) fn make(program: &Path, at: &Path, part: Part, mode: u32) -> io::Result<()> {
     let mut content = std::fs::read(program)?;
     let name = part
         .to_possible_value()
@@ -80,7 +80,7 @@ pub fn make(program: &Path, at: &Path, part: Part, mode: u32) -> io::Result<()> 
 }
 
 /// Plays the part until its time is over.
-pub fn play(part: Part, arguments: &[String]) {
+pub(crate) fn play(part: Part, arguments: &[String]) {
     let end = Instant::now() + LIFE;
     match part {
         Part::Miner => mine(arguments, end),
@@ -173,7 +173,7 @@ fn talk(address: Option<&str>, end: Instant) {
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub fn serve_lines(address: &str) -> io::Result<()> {
+pub(crate) fn serve_lines(address: &str) -> io::Result<()> {
     let listener = TcpListener::bind(address)?;
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {

@@ -15,22 +15,22 @@ use rustix::process::pivot_root;
 use super::network;
 
 /// Where the world keeps runs: the machine's own directory for them, the only one of the machine that can be written.
-pub const RUNS: &str = "/runs";
+pub(crate) const RUNS: &str = "/runs";
 
 /// Where this program is in the world.
-pub const PROGRAM: &str = "/opt/deminer/deminer";
+pub(crate) const PROGRAM: &str = "/opt/deminer/deminer";
 
 /// The fake pool's address, of a range for documentation (RFC 5737).
-pub const POOL: [u8; 4] = [198, 51, 100, 23];
+pub(crate) const POOL: [u8; 4] = [198, 51, 100, 23];
 
 /// An honest server's address, of a range for documentation.
-pub const HONEST: [u8; 4] = [203, 0, 113, 10];
+pub(crate) const HONEST: [u8; 4] = [203, 0, 113, 10];
 
 /// Makes the world below `root` and moves into it. Must run in namespaces of its own, as their root.
 ///
 /// # Errors
 /// When the kernel refuses a step; then nothing of the machine has been changed, and leaving the namespaces undoes the rest.
-pub fn enter(root: &Path, program: &Path, runs: &Path) -> io::Result<()> {
+pub(crate) fn enter(root: &Path, program: &Path, runs: &Path) -> io::Result<()> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     mount(
         "deminer",
@@ -90,7 +90,7 @@ pub fn enter(root: &Path, program: &Path, runs: &Path) -> io::Result<()> {
         MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
         None,
     )?;
-    pivot_root(root, &root.join(".machine"))?;
+    pivot_root(root, root.join(".machine"))?;
     std::env::set_current_dir("/")?;
     unmount("/.machine", UnmountFlags::DETACH)?;
     fs::remove_dir("/.machine")?;

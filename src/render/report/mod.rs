@@ -3,6 +3,7 @@
 mod account;
 mod markdown;
 mod next;
+mod settled;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use deminer_worker::text::HostPath;
 use serde_json::Value;
 
 pub(crate) use self::markdown::markdown;
+pub(crate) use self::settled::settled;
 use super::Style;
 use super::plain::plain;
 use super::style::{Tone, padded};

@@ -1,0 +1,62 @@
+//! Events of a run, written down and shown: one sink that the tasks of all hosts share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deminer_engine::event::{EventKind, EventSink, SinkError};
+use deminer_engine::journal::Journals;
+
+use crate::render::progress::{Progress, ProgressSink};
+use crate::render::screen::Screen;
+
+/// Between two drawings of the live line.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The sink. Clones write to the same journals and move the same progress.
+#[derive(Clone)]
+pub(super) struct Watched {
+    sink: Arc<Mutex<ProgressSink<Journals>>>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Watched {
+    /// Writes to `journals`, shows on `screen`; `window` is how long verify will watch, where that is known.
+    pub(super) fn new(journals: Journals, screen: &Screen, window: Option<Duration>) -> Watched {
+        let progress = Progress::new(screen.clone());
+        let progress = match window {
+            Some(window) => progress.watching_for(window),
+            None => progress,
+        };
+        let watched = Watched {
+            sink: Arc::new(Mutex::new(ProgressSink::new(journals, progress))),
+            ended: Arc::new(AtomicBool::new(false)),
+        };
+        if screen.is_live() {
+            let ticking = watched.clone();
+            std::thread::spawn(move || {
+                while !ticking.ended.load(Ordering::Relaxed) {
+                    ticking.with(|sink| sink.progress().tick());
+                    std::thread::sleep(TICK);
+                }
+            });
+        }
+        watched
+    }
+
+    /// Takes the live line away; nothing is shown after it.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.with(|sink| sink.progress().end());
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut ProgressSink<Journals>) -> T) -> T {
+        work(&mut self.sink.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl EventSink for Watched {
+    fn record(&mut self, host: Option<&str>, kind: EventKind) -> Result<(), SinkError> {
+        self.with(|sink| sink.record(host, kind))
+    }
+}
