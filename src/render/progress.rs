@@ -84,6 +84,7 @@ pub(crate) struct Progress {
     drawn: Option<Instant>,
     window: Option<Duration>,
     hosts: BTreeMap<String, Place>,
+    ended: bool,
 }
 
 impl Progress {
@@ -95,6 +96,7 @@ impl Progress {
             drawn: None,
             window: None,
             hosts: BTreeMap::new(),
+            ended: false,
         }
     }
 
@@ -114,7 +116,7 @@ impl Progress {
         }
         let Some(host) = host else {
             if let EventKind::RunFinished {} = kind {
-                self.screen.clear();
+                self.end();
             }
             return;
         };
@@ -133,8 +135,9 @@ impl Progress {
         self.draw(true);
     }
 
-    /// Takes the live line away.
+    /// Takes the live line away for good.
     pub(crate) fn end(&mut self) {
+        self.ended = true;
         self.screen.clear();
     }
 
@@ -148,7 +151,7 @@ impl Progress {
 
     fn draw(&mut self, now: bool) {
         let fresh = self.drawn.is_some_and(|at| at.elapsed() < EVERY);
-        if self.screen.is_live() && (now || !fresh) {
+        if self.screen.is_live() && !self.ended && (now || !fresh) {
             self.drawn = Some(Instant::now());
             self.screen.light(&self.line(self.began.elapsed()));
         }
@@ -351,12 +354,6 @@ impl<S: EventSink> ProgressSink<S> {
     /// The progress, for a tick.
     pub(crate) fn progress(&mut self) -> &mut Progress {
         &mut self.progress
-    }
-
-    /// The sink behind; the live line is gone.
-    pub(crate) fn into_inner(mut self) -> S {
-        self.progress.end();
-        self.sink
     }
 }
 

@@ -322,7 +322,7 @@ fn not_seen(plan: &Plan, style: &Style) -> String {
     let gapped = plan.hosts().filter(|host| !host.gaps.is_empty() || host.more_gaps > 0);
     let items = gapped.map(|host| {
         let all = host.gaps.len() as u64 + u64::from(host.more_gaps);
-        let mut words: Vec<String> = sorted(&host.gaps).into_iter().take(GAPS).map(gap).collect();
+        let mut words: Vec<String> = telling_first(&host.gaps).into_iter().take(GAPS).map(gap).collect();
         if all > words.len() as u64 {
             words.push(format!("{} more", all - words.len() as u64));
         }
@@ -352,7 +352,7 @@ fn by_words<'a>(items: impl Iterator<Item = (&'a HostPlan, String)>) -> Vec<Stri
 }
 
 /// What can hide something first.
-pub(crate) fn sorted(gaps: &[Gap]) -> Vec<&Gap> {
+pub(crate) fn telling_first(gaps: &[Gap]) -> Vec<&Gap> {
     let mut sorted: Vec<&Gap> = gaps.iter().collect();
     sorted.sort_by_key(|gap| !gap.why.is_material());
     sorted

@@ -46,7 +46,11 @@ fn step(report: &Report, next: &Next) -> Step {
     };
     let is_apply = report.purpose == Some(Purpose::Apply);
     let (command, why) = match next.step {
-        NextStep::Resume if is_apply => (apply(), format!("asks {shown} what was done; not known until then")),
+        NextStep::Resume if is_apply => {
+            let command = format!("deminer report {}", shell_word(&plain(&report.run)));
+            let why = format!("asks {shown} what was done; not known until then");
+            ((!report.run.is_empty()).then_some(command), why)
+        }
         NextStep::Resume => (
             None,
             format!("take the run up again on {shown}: something is half done or not known"),
