@@ -49,19 +49,20 @@ pub(super) fn section(plan: &Plan, style: &Style) -> String {
         return out;
     }
     let touched: Vec<&HostPlan> = plan.hosts().filter(|host| changes(host) > 0).collect();
-    let hosts = match touched.len() {
-        1..=NAMED => {
+    let hosts = match touched[..] {
+        [host] => format!(" on {}", plain(&host.orders.host)),
+        _ if touched.len() > NAMED => format!(" on {} hosts", touched.len()),
+        _ => {
             let sums = touched
                 .iter()
-                .map(|host| format!("{} on {}", changes(host), plain(&host.orders.host)));
-            sums.collect::<Vec<_>>().join(", ")
+                .map(|host| format!(", {} on {}", changes(host), plain(&host.orders.host)));
+            sums.collect()
         }
-        hosts => format!("on {hosts} hosts"),
     };
     let actions = count(all as u64, "action", "actions");
     out.push_str(&style.hang(
         "would change: ",
-        &format!("{actions}, {hosts}; what is killed is frozen first"),
+        &format!("{actions}{hosts}; what is killed is frozen first"),
     ));
     let groups = plan.groups();
     for kinds in UNDOS {

@@ -388,17 +388,15 @@ fn approval(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let name = about.file.map_or_else(|| hash.clone(), |file| shell_word(&plain(file)));
     let not_after = plan.header().not_after_ms.0;
     let good = match not_after.checked_sub(about.now_ms) {
-        Some(left) => format!("good until {} ({} min)", time(not_after), left / 60_000),
+        Some(left) => format!("good until {} ({} min)", time(not_after), (left + 30_000) / 60_000),
         None => format!("was good until {}: hosts change, plan again", time(not_after)),
     };
-    let mut out = style.hang(
-        &padded("hash", COLUMN + 1),
-        &format!("{hash}, {good}; deminer show {name} says why"),
-    );
+    let mut out = style.hang(&padded("hash", COLUMN + 1), &format!("{hash}, {good}"));
     if plan.is_empty() || not_after < about.now_ms {
         return out;
     }
-    // Never wrapped: it is to be pasted.
+    // Never wrapped: these are to be pasted.
+    out.push_str(&format!("{}deminer show {name}\n", padded("why", COLUMN + 1)));
     out.push_str(&format!(
         "{}deminer apply {name} --approve {hash}\n",
         padded("next", COLUMN + 1)

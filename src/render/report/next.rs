@@ -71,6 +71,10 @@ fn step(report: &Report, next: &Next) -> Step {
 /// The steps, for people: commands are never wrapped.
 pub(super) fn text(report: &Report, style: &Style) -> String {
     let mut out = String::new();
+    if report.next.is_empty() && !report.run.is_empty() {
+        let run = shell_word(&plain(&report.run));
+        return format!("{}deminer report {run} --format markdown\n", padded("next", COLUMN));
+    }
     for (at, step) in steps(report).into_iter().enumerate() {
         let lead = padded(if at == 0 { "next" } else { "" }, COLUMN);
         match step.command {
