@@ -26,6 +26,7 @@ use super::{Desk, Trouble, earlier, hosts, show};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
+use crate::render::plain::plain;
 
 /// The variable that `--watch` sets: the window of verify.
 const WATCH: &str = "watch";
@@ -74,7 +75,8 @@ pub(crate) async fn apply(
     watch: Option<&str>,
     format: Format,
 ) -> anyhow::Result<Exit> {
-    let approved = match approve(desk, plan, yes) {
+    let left_out = LeftOut::read(plan, yes)?;
+    let approved = match approve(desk, plan, yes, &left_out) {
         Ok(approved) => approved,
         Err(ApprovalError::NothingToDo) => {
             match format {
@@ -164,32 +166,60 @@ pub(crate) async fn apply(
     Ok(exit(&report))
 }
 
-fn approve(desk: &Desk, plan: &Plan, yes: &Yes<'_>) -> Result<ApprovedPlan, ApprovalError> {
-    let excluded: BTreeSet<ActionId> = plan
-        .hosts()
-        .flat_map(|host| &host.orders.actions)
-        .map(|action| action.id)
-        .filter(|id| {
-            yes.exclude
-                .iter()
-                .any(|given| given.len() >= 8 && id.to_string().starts_with(given))
-        })
-        .collect();
-    let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-    for named in yes.many {
-        if let Some((host, component)) = named
-            .rsplit_once(':')
-            .and_then(|(host, n)| Some((host, n.parse().ok()?)))
-        {
+/// What a yes leaves out, and what it means by name.
+struct LeftOut {
+    excluded: BTreeSet<ActionId>,
+    many: BTreeMap<String, BTreeSet<u32>>,
+}
+
+/// The digits by which an action can be named.
+const ACTION_DIGITS: usize = 8;
+
+impl LeftOut {
+    /// Reads `--exclude` and `--many`; one that fits nothing, or more than one action, is refused: what was meant to live
+    /// must not die of a slip.
+    fn read(plan: &Plan, yes: &Yes<'_>) -> Result<LeftOut, Trouble> {
+        let refused = |what: String, hint: &str| Trouble::new(Exit::Usage, what, Some(hint.to_owned()));
+        let actions = || {
+            plan.hosts()
+                .flat_map(|host| &host.orders.actions)
+                .map(|action| action.id)
+        };
+        let mut excluded = BTreeSet::new();
+        for given in yes.exclude {
+            let wanted = given.to_ascii_lowercase();
+            let found: BTreeSet<ActionId> = actions().filter(|id| id.to_string().starts_with(&wanted)).collect();
+            if wanted.len() < ACTION_DIGITS || found.len() != 1 {
+                let what = format!("--exclude {}: names {} actions of the plan", plain(given), found.len());
+                return Err(refused(
+                    what,
+                    "give the first 8 digits at least of one action's id, as `deminer show` lists them",
+                ));
+            }
+            excluded.extend(found);
+        }
+        let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for given in yes.many {
+            let named = given
+                .rsplit_once(':')
+                .and_then(|(host, number)| Some((host, number.parse().ok()?)));
+            let Some((host, component)) = named.filter(|(host, _)| plan.host(host).is_some()) else {
+                let what = format!("--many {}: no host and component of the plan", plain(given));
+                return Err(refused(what, "give HOST:NUMBER, as `deminer show` lists them"));
+            };
             many.entry(host.to_owned()).or_default().insert(component);
         }
+        Ok(LeftOut { excluded, many })
     }
+}
+
+fn approve(desk: &Desk, plan: &Plan, yes: &Yes<'_>, left_out: &LeftOut) -> Result<ApprovedPlan, ApprovalError> {
     plan.approve(Ask {
         hash: yes.hash.to_owned(),
         hosts: Hosts::All,
         classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
-        excluded: with_dependents(plan, &excluded),
-        many,
+        excluded: with_dependents(plan, &left_out.excluded),
+        many: left_out.many.clone(),
         approver: format!("uid {}", rustix::process::getuid().as_raw()),
         means: yes.means.to_owned(),
         at_ms: desk.now_ms(),

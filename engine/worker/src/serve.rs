@@ -50,6 +50,11 @@ impl Controller {
         self.lost
     }
 
+    /// Goes on as if nobody listened any more.
+    pub fn give_up(&mut self) {
+        self.lost = true;
+    }
+
     /// Says something; if nobody listens any more, notes that.
     pub fn say(&mut self, message: &FromWorker) {
         if !self.lost && frame::send_message(&mut self.output, message).is_err() {
@@ -117,13 +122,14 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
         }
     }
     controller.say(&hello());
+    let mut spent = transaction::Spent::default();
     loop {
         match controller.wait(None) {
             Said::Message(ToWorker::Ask { id, query }) => {
                 let result = answer(platform, &query);
                 controller.say(&FromWorker::Answer { id, result });
             }
-            Said::Message(ToWorker::Begin(begin)) => transaction::run(platform, controller, &begin),
+            Said::Message(ToWorker::Begin(begin)) => transaction::run(platform, controller, &begin, &mut spent),
             Said::Message(ToWorker::Recall { journal }) => {
                 let records = match platform.recall_journal(&journal) {
                     Ok(Some(bytes)) => crate::journal::read(&bytes),

@@ -23,6 +23,7 @@ use crate::platform::Platform;
 use crate::protect::{self, Facts};
 use crate::query::{Answer, Coverage, Entry, HostError, HostFacts, Process, ProcessesQuery, Query, limits};
 use crate::serve::{Controller, Said};
+use crate::text::Digest;
 
 use census::Member;
 use evidence::Kept;
@@ -31,14 +32,28 @@ use evidence::Kept;
 const BACKUP_MS: u64 = 120_000;
 
 /// How long after the commit a controller that still listens may take to store what was born since.
-const LATE_EVIDENCE_MS: u64 = 2_000;
+const LATE_EVIDENCE_MS: u64 = 10_000;
 
 /// How far past the full minute the last look is taken: cron starts its jobs within the first second.
 const PAST_MINUTE_MS: u64 = 1_500;
 
+/// What earlier transactions of one plan used up: the rounds of a loop share one envelope.
+#[derive(Debug, Default)]
+pub struct Spent {
+    plan: Option<Digest>,
+    births: BTreeMap<u32, u32>,
+    family: BTreeMap<(u32, u64), u32>,
+}
+
 /// Carries out approved orders, telling the controller everything as it happens.
-pub fn run(platform: &dyn Platform, controller: &mut Controller, begin: &Begin) {
-    let end = match Transaction::begin(platform, controller, begin) {
+pub fn run(platform: &dyn Platform, controller: &mut Controller, begin: &Begin, spent: &mut Spent) {
+    if spent.plan != Some(begin.approval.plan) {
+        *spent = Spent {
+            plan: Some(begin.approval.plan),
+            ..Spent::default()
+        };
+    }
+    let end = match Transaction::begin(platform, controller, begin, spent) {
         Ok(mut transaction) => transaction.go(begin.until),
         Err(refusal) => Err(refusal),
     };
@@ -78,10 +93,12 @@ struct Transaction<'a> {
     kept: Kept,
     /// Processes that stand still by our hand, by pid and start time.
     frozen: BTreeMap<(u32, u64), Member>,
-    /// Condemned processes, dead ones included: who descends from them may be born within the envelope.
-    family: BTreeMap<(u32, u64), u32>,
-    /// Born within the envelope, all rounds together, by component.
-    births: BTreeMap<u32, u32>,
+    /// Condemned processes of all rounds, dead ones included, and how many were born within the envelope.
+    spent: &'a mut Spent,
+    /// The processes that the plan names, those included that the approval leaves out.
+    named: BTreeSet<(u32, u64)>,
+    /// What protection goes by, as it was before the freeze.
+    facts: Facts,
     /// Components that are left alone, each with the action that drifted.
     drifted: BTreeMap<u32, ActionId>,
     /// Actions that are done, or whose target is gone.
@@ -106,6 +123,7 @@ impl<'a> Transaction<'a> {
         platform: &'a dyn Platform,
         controller: &'a mut Controller,
         begin: &Begin,
+        spent: &'a mut Spent,
     ) -> Result<Transaction<'a>, Refusal> {
         let orders = order::check(begin).map_err(|error| refuse(RefusalKind::Orders, error))?;
         let lock = platform.lock().map_err(|error| refuse(RefusalKind::Busy, error))?;
@@ -136,7 +154,13 @@ impl<'a> Transaction<'a> {
         }
         let family = orders
             .actions()
-            .filter_map(|action| Some((key(action.act.process()?), action.component)))
+            .filter_map(|action| Some((key(action.act.process()?), action.component)));
+        spent.family.extend(family);
+        let named = orders
+            .orders()
+            .actions
+            .iter()
+            .filter_map(|action| action.act.process().map(key))
             .collect();
         controller.tell(Event::Started {});
         Ok(Transaction {
@@ -146,8 +170,9 @@ impl<'a> Transaction<'a> {
             host,
             kept: Kept::default(),
             frozen: BTreeMap::new(),
-            family,
-            births: BTreeMap::new(),
+            spent,
+            named,
+            facts: Facts::default(),
             drifted: BTreeMap::new(),
             settled: BTreeSet::new(),
             failed: BTreeSet::new(),
@@ -233,10 +258,21 @@ impl<'a> Transaction<'a> {
 
     /// Stops guardians, then miners, then looks until two looks agree that nobody else is there.
     fn freeze(&mut self) -> Result<(), Refusal> {
+        self.facts = self.facts().map_err(|error| refuse(RefusalKind::Host, error))?;
         let mut freezes = self.allowed(|act| matches!(act, Act::Freeze { .. }));
         freezes.sort_by_key(|action| action.act.process().map(|process| process.role));
         for action in freezes {
             let Act::Freeze { process } = &action.act else { continue };
+            if !self.may_end(key(process), action.component) {
+                // It would stand still for nothing: the approval lets nobody end it.
+                self.outcome(action.id, Outcome::Skipped { needs: action.id });
+                continue;
+            }
+            if let Some(why) = protect::protection(&action.act, &BTreeSet::new(), &self.facts) {
+                let doing = action.act.kind().to_owned();
+                self.drift(&action, HostError::Protected { doing, why });
+                continue;
+            }
             match self.platform.act(&action.act) {
                 Ok(Done::Gone) => self.outcome(action.id, Outcome::Done { done: Done::Gone }),
                 Ok(done) => {
@@ -282,16 +318,17 @@ impl<'a> Transaction<'a> {
             .iter()
             .find(|c| c.id == component)
             .map_or(0, |c| c.envelope.max_births);
-        let born = self.births.entry(component).or_default();
-        if *born >= allowed {
+        let act = Act::Freeze {
+            process: target.clone(),
+        };
+        let spared = protect::protection(&act, &BTreeSet::new(), &self.facts).is_some();
+        if spared || self.spent.births.get(&component).copied().unwrap_or(0) >= allowed {
             return false;
         }
-        match self.platform.act(&Act::Freeze {
-            process: target.clone(),
-        }) {
+        match self.platform.act(&act) {
             Ok(Done::Changed { .. } | Done::WouldNotStop) => {
-                *born += 1;
-                self.family.insert(key(&target), component);
+                *self.spent.births.entry(component).or_default() += 1;
+                self.spent.family.insert(key(&target), component);
                 self.controller.tell(Event::Born {
                     component,
                     process: Box::new(process.clone()),
@@ -400,7 +437,7 @@ impl<'a> Transaction<'a> {
                 found: format!("sha256 {}, {} bytes", stat.sha256.short(), stat.size),
             });
         }
-        Ok(if stat.id == file.id {
+        Ok(if stat.id == file.id && self.kept.has(&file.sha256) {
             Guarded::AsPlanned
         } else {
             Guarded::stand_in(stat, None)
@@ -424,14 +461,30 @@ impl<'a> Transaction<'a> {
             path: file.path.clone(),
             max_bytes: limits::READ_BYTES,
         })?;
+        let doing = || format!("look again at the lines of {}", file.path);
+        // What was not read may hold the line: only a file that is whole, or not there, can tell that it is gone.
+        if read.coverage.material().next().is_some() {
+            return Err(HostError::Denied { doing: doing() });
+        }
         let Answer::Files(files) = read.value else {
-            return Ok(Guarded::Gone);
+            return Err(HostError::Failed {
+                doing: doing(),
+                why: "another question was answered".to_owned(),
+            });
         };
         let Some(text) = files.into_iter().next() else {
             return Ok(Guarded::Gone);
         };
+        if text.cut {
+            return Err(HostError::TooLarge {
+                doing: doing(),
+                limit: u64::from(limits::READ_BYTES),
+            });
+        }
         match lines::locate(text.content.as_bytes(), remove) {
-            Located::There(_) if stat.sha256 == file.sha256 && stat.id == file.id => Ok(Guarded::AsPlanned),
+            Located::There(_) if stat.id == file.id && stat.sha256 == file.sha256 && self.kept.has(&file.sha256) => {
+                Ok(Guarded::AsPlanned)
+            }
             Located::There(_) => Ok(Guarded::stand_in(stat, Some(text.content.as_bytes().to_vec()))),
             Located::Gone => Ok(Guarded::Gone),
             Located::Changed { target, found } => {
@@ -488,12 +541,13 @@ impl<'a> Transaction<'a> {
             .into_iter()
             .filter_map(|action| Some((key(action.act.process()?), action.id)))
             .collect();
-        let members: Vec<Member> = self.frozen.values().cloned().collect();
-        for member in members {
+        let running = self.running_named(&actions);
+        for member in self.frozen.values().cloned().chain(running).collect::<Vec<_>>() {
             let object = Object::Process {
                 process: member.target.clone(),
             };
-            let action = actions.get(&key(&member.target)).copied();
+            let process = key(&member.target);
+            let action = actions.get(&process).copied();
             let ms = self.time_left();
             match evidence::keep(
                 self.platform,
@@ -505,16 +559,12 @@ impl<'a> Transaction<'a> {
                 ms,
             ) {
                 Ok(()) => {
-                    if self.may_kill(member.component) {
-                        self.proven.insert(key(&member.target));
+                    if self.may_end(process, member.component) {
+                        self.proven.insert(process);
                     }
                     if let Some(action) = action {
-                        self.outcome(
-                            action,
-                            Outcome::Done {
-                                done: Done::Changed { undo: Undo::None },
-                            },
-                        );
+                        let done = Done::Changed { undo: Undo::None };
+                        self.outcome(action, Outcome::Done { done });
                     }
                 }
                 Err(HostError::Lost { why }) => return Err(refuse(RefusalKind::NoCommit, why)),
@@ -528,11 +578,28 @@ impl<'a> Transaction<'a> {
         }
         // What the plan would keep of a process that is gone is gone with it.
         for (process, action) in actions {
-            if !self.frozen.contains_key(&process) && !self.failed.contains(&action) {
+            let told = self.failed.contains(&action) || self.settled.contains(&action);
+            if !told && !self.frozen.contains_key(&process) {
                 self.outcome(action, Outcome::Done { done: Done::Gone });
             }
         }
         Ok(())
+    }
+
+    /// The processes that are to be kept though the approval lets nobody end them: they run on.
+    fn running_named(&self, actions: &BTreeMap<(u32, u64), ActionId>) -> Vec<Member> {
+        let keeps = self
+            .orders
+            .actions()
+            .filter(|action| actions.values().any(|keep| *keep == action.id));
+        keeps
+            .filter_map(|action| Some((action.component, action.act.process()?)))
+            .filter(|(component, process)| !self.may_end(key(process), *component))
+            .map(|(component, process)| Member {
+                component,
+                target: process.clone(),
+            })
+            .collect()
     }
 
     /// Tells that all is ready, and passes the point of no return when the controller has written that down.
@@ -604,9 +671,10 @@ impl<'a> Transaction<'a> {
             self.carry_out(&mut journal, &action);
         }
         self.kill_born(&mut journal);
-        for action in self.allowed(|act| matches!(act, Act::RemoveFile { .. } | Act::ClearFlags { .. })) {
+        for action in self.allowed(|act| matches!(act, Act::RemoveFile { .. })) {
             self.carry_out(&mut journal, &action);
         }
+        self.leave_flags(&mut journal);
         let stroke_ms = self.platform.uptime_ms().saturating_sub(self.began_ms);
         self.tell_holders();
         self.look(&mut journal, 1);
@@ -639,30 +707,105 @@ impl<'a> Transaction<'a> {
         if self.drifted.contains_key(&action.component) {
             return self.journaled(journal, action.id, Outcome::Drifted);
         }
-        // Flags are cleared per object, right before its act.
-        let flags = self.allowed(|act| matches!(act, Act::ClearFlags { .. }));
-        for needed in flags.iter().filter(|needed| action.needs.contains(&needed.id)) {
-            self.carry_out(journal, needed);
-        }
-        if let Some(needs) = action.needs.iter().find(|needed| !self.settled.contains(needed)) {
+        let flags: Vec<Action> = self
+            .allowed(|act| matches!(act, Act::ClearFlags { .. }))
+            .into_iter()
+            .filter(|needed| action.needs.contains(&needed.id))
+            .collect();
+        let missing = action
+            .needs
+            .iter()
+            .find(|needed| !self.settled.contains(needed) && !flags.iter().any(|prepares| prepares.id == **needed));
+        if let Some(needs) = missing {
             return self.journaled(journal, action.id, Outcome::Skipped { needs: *needs });
         }
+        if !self.is_kept(action) {
+            let doing = format!("{} {}", action.act.kind(), action.id);
+            let why = HostError::Failed {
+                doing,
+                why: "what is there now is not kept".to_owned(),
+            };
+            return self.journaled(journal, action.id, Outcome::NotDone { why });
+        }
+        // Flags are cleared per object, right before its act, and come back where the act fails.
+        let mut cleared = Vec::new();
+        for prepares in &flags {
+            if !self.settled.contains(&prepares.id) {
+                cleared.extend(self.act(journal, prepares));
+            }
+            if !self.settled.contains(&prepares.id) {
+                return self.journaled(journal, action.id, Outcome::Skipped { needs: prepares.id });
+            }
+        }
+        self.act(journal, action);
+        if !self.settled.contains(&action.id) {
+            for undo in cleared {
+                // Nothing depends on it any more: what cannot be set again is told by the act's own undo.
+                let _ = self.platform.undo(&undo, None);
+            }
+        }
+    }
+
+    /// Does one act after it is written down; gives how it is taken back.
+    fn act(&mut self, journal: &mut HostJournal, action: &Action) -> Option<Undo> {
         let intent = Event::Intent { action: action.id };
         if let Err(why) = journal.record(self.platform.host_time_ms(), &intent) {
-            return self.outcome(action.id, Outcome::NotDone { why });
+            self.outcome(action.id, Outcome::NotDone { why });
+            return None;
         }
         self.controller.tell(intent);
-        let outcome = match self.platform.act(&self.with_stand_in(action)) {
+        let (outcome, undo) = match self.platform.act(&self.with_stand_in(action)) {
             Ok(done) => {
-                self.changed |= matches!(done, Done::Changed { .. });
+                let undo = match &done {
+                    Done::Changed { undo } => Some(undo.clone()),
+                    Done::Gone | Done::WouldNotStop => None,
+                };
+                self.changed |= undo.is_some();
                 if let Act::Kill { process } = &action.act {
                     self.frozen.remove(&key(process));
                 }
-                Outcome::Done { done }
+                (Outcome::Done { done }, undo)
             }
-            Err(why) => Outcome::NotDone { why },
+            Err(why) => (Outcome::NotDone { why }, None),
         };
         self.journaled(journal, action.id, outcome);
+        undo
+    }
+
+    /// Whether what an act would destroy now is safe.
+    fn is_kept(&self, action: &Action) -> bool {
+        let content = self.stand_ins.get(&action.id).map(StandIn::content);
+        match &action.act {
+            Act::RemoveFile { file } | Act::EditLines { file, .. } => self.kept.has(&content.unwrap_or(file.sha256)),
+            Act::Kill { process } => self.proven.contains(&key(process)) || self.is_gone(process),
+            _ => true,
+        }
+    }
+
+    /// Whether a process of the plan was gone when it was to be frozen.
+    fn is_gone(&self, process: &ProcessTarget) -> bool {
+        !self.frozen.contains_key(&key(process))
+    }
+
+    /// Flags that nothing needs cleared any more stay as they are.
+    fn leave_flags(&mut self, journal: &mut HostJournal) {
+        for action in self.allowed(|act| matches!(act, Act::ClearFlags { .. })) {
+            if self.settled.contains(&action.id) || self.failed.contains(&action.id) {
+                continue;
+            }
+            let served = self
+                .orders
+                .orders()
+                .actions
+                .iter()
+                .find(|other| other.needs.contains(&action.id));
+            let outcome = match served {
+                _ if self.drifted.contains_key(&action.component) => Outcome::Drifted,
+                Some(served) => Outcome::Skipped { needs: served.id },
+                None => Outcome::Skipped { needs: action.id },
+            };
+            self.journaled(journal, action.id, outcome);
+        }
     }
 
     /// The act of an action, on the file that stands in for the planned one where there is such a file.
@@ -753,18 +896,10 @@ impl<'a> Transaction<'a> {
                 let Some(member) = self.frozen.get(&process).cloned() else {
                     continue;
                 };
-                let object = Object::Process { process: member.target };
-                let safe = evidence::keep(
-                    self.platform,
-                    self.controller,
-                    Some(journal),
-                    &mut self.kept,
-                    &object,
-                    None,
-                    LATE_EVIDENCE_MS,
-                );
-                if safe.is_ok() && self.may_kill(member.component) {
+                if self.keep_late(journal, &member) && self.may_kill(member.component) {
                     self.proven.insert(process);
+                    // Should we die before the kill, the keeper does it. Where it cannot be told, it lets go.
+                    let _ = self.platform.committed(std::slice::from_ref(&member.target));
                 }
             }
             struck += self.kill_born(journal);
@@ -774,6 +909,39 @@ impl<'a> Transaction<'a> {
             struck,
             coverage: seen,
         });
+    }
+
+    /// Keeps what was born after the commit: with the controller while it answers, else in the host's own spool.
+    fn keep_late(&mut self, journal: &mut HostJournal, member: &Member) -> bool {
+        let object = Object::Process {
+            process: member.target.clone(),
+        };
+        let (platform, controller, kept) = (self.platform, &mut *self.controller, &mut self.kept);
+        match evidence::keep(
+            platform,
+            controller,
+            Some(journal),
+            kept,
+            &object,
+            None,
+            LATE_EVIDENCE_MS,
+        ) {
+            Ok(()) => true,
+            Err(HostError::Lost { .. } | HostError::TimedOut { .. }) => {
+                controller.give_up();
+                evidence::keep(
+                    platform,
+                    controller,
+                    Some(journal),
+                    kept,
+                    &object,
+                    None,
+                    LATE_EVIDENCE_MS,
+                )
+                .is_ok()
+            }
+            Err(_) => false,
+        }
     }
 
     /// Tells who still holds what was deleted; a foreign holder does not block, it is to be started anew by its owner.
@@ -800,7 +968,7 @@ impl<'a> Transaction<'a> {
         };
         for process in processes
             .iter()
-            .filter(|process| !self.family.contains_key(&(process.pid, process.start_ticks.0)))
+            .filter(|process| !self.spent.family.contains_key(&(process.pid, process.start_ticks.0)))
         {
             let opened = process.fds.iter().flatten().filter_map(|file| file.id);
             let mapped = process.maps.iter().flatten().map(|file| file.id);
@@ -832,6 +1000,18 @@ impl<'a> Transaction<'a> {
             .any(|action| action.component == component && matches!(action.act, Act::Kill { .. }))
     }
 
+    /// Whether the approval lets this process be ended: one that the plan names by its own kill, one born within the
+    /// envelope with its component.
+    fn may_end(&self, process: (u32, u64), component: u32) -> bool {
+        match self.named.contains(&process) {
+            true => self
+                .orders
+                .actions()
+                .any(|action| matches!(&action.act, Act::Kill { process: target } if key(target) == process)),
+            false => self.may_kill(component),
+        }
+    }
+
     fn all_births(&self) -> Vec<Birth> {
         self.orders
             .orders()
@@ -859,7 +1039,7 @@ impl<'a> Transaction<'a> {
     /// The processes of a census that an envelope admits, of components whose processes may be ended.
     fn born(&self, processes: &[Process]) -> Vec<(u32, Process)> {
         let own: BTreeSet<u32> = self.host.own_chain.iter().copied().collect();
-        census::births(processes, &self.orders.orders().components, &self.family, &own)
+        census::births(processes, &self.orders.orders().components, &self.spent.family, &own)
             .into_iter()
             .filter(|(component, _)| self.may_kill(*component))
             .map(|(component, process)| (component, process.clone()))
@@ -995,6 +1175,13 @@ struct StandIn {
     file: FileTarget,
     /// What it held when it was looked at, where only some of its lines are condemned.
     text: Option<Vec<u8>>,
+}
+
+impl StandIn {
+    /// The digest of what must be kept of it.
+    fn content(&self) -> Digest {
+        self.text.as_deref().map_or(self.file.sha256, Digest::of)
+    }
 }
 
 impl Guarded {

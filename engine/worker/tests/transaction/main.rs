@@ -403,3 +403,143 @@ fn orders_that_were_touched_are_refused() {
     assert_eq!(refused(&begin), Some(RefusalKind::Busy));
     drop(lock);
 }
+
+/// The approval with these kinds of acts on these paths or processes left out.
+fn leaving_out(
+    orders: &deminer_worker::order::HostOrders,
+    out: impl Fn(&deminer_worker::action::Act) -> bool,
+) -> deminer_worker::order::Begin {
+    let mut begin = approved(orders);
+    begin.approval.excluded = orders
+        .actions
+        .iter()
+        .filter(|action| out(&action.act))
+        .map(|action| action.id)
+        .collect();
+    let dependents = |excluded: &std::collections::BTreeSet<_>| {
+        let needs =
+            |action: &&deminer_worker::action::Action| action.needs.iter().any(|needed| excluded.contains(needed));
+        orders
+            .actions
+            .iter()
+            .filter(needs)
+            .map(|action| action.id)
+            .collect::<Vec<_>>()
+    };
+    loop {
+        let before = begin.approval.excluded.len();
+        let more = dependents(&begin.approval.excluded);
+        begin.approval.excluded.extend(more);
+        if begin.approval.excluded.len() == before {
+            return begin;
+        }
+    }
+}
+
+#[test]
+fn who_is_left_out_runs_on() {
+    use deminer_worker::action::{Act, Role};
+    let host = Simulated::new(infected());
+    let orders = orders(&host);
+    let guard = orders.actions.iter().find_map(|action| match &action.act {
+        Act::Kill { process } if process.role == Role::Guardian => Some(process.pid),
+        _ => None,
+    });
+    let guard = guard.expect("a guardian is planned");
+    for whole in [false, true] {
+        let host = Simulated::new(infected());
+        let left = |act: &Act| match act {
+            Act::Kill { process } => process.pid == guard,
+            Act::Freeze { process } => whole && process.pid == guard,
+            _ => false,
+        };
+        transact(&host, &leaving_out(&orders, left), Manner::Good);
+        let after = host.snapshot();
+        assert!(after.runs(guard), "excluded with its freeze: {whole}");
+        assert!(after.frozen().is_empty(), "excluded with its freeze: {whole}");
+    }
+}
+
+#[test]
+fn a_file_that_is_back_is_kept_before_it_goes() {
+    let host = Simulated::new(infected());
+    let begin = approved(&orders(&host));
+    let at = CallAt {
+        of: Call::Capture,
+        kind: Some("content".to_owned()),
+        nth: 1,
+        side: Side::Before,
+    };
+    let gone = HostError::Gone {
+        doing: "keep it".to_owned(),
+    };
+    host.script(Fault {
+        at: At::Call(at),
+        then: FaultKind::Fail(gone),
+    });
+    let before = host.snapshot();
+    let heard = transact(&host, &begin, Manner::Good);
+    let after = host.snapshot();
+    for (path, file) in before.files.iter().filter(|(path, _)| !after.files.contains_key(*path)) {
+        assert!(
+            heard.vault.contains_key(&Digest::of(file.content.as_bytes())),
+            "{path} went without evidence"
+        );
+    }
+}
+
+#[test]
+fn flags_stay_where_nothing_follows() {
+    use deminer_worker::action::Act;
+    let host = Simulated::new(infected());
+    let orders = orders(&host);
+    let dropper = HostPath::from("/tmp/.x/drop.sh");
+    let begin = leaving_out(
+        &orders,
+        |act| matches!(act, Act::RemoveFile { file } if file.path == dropper),
+    );
+    transact(&host, &begin, Manner::Good);
+    assert_eq!(host.snapshot().files[&dropper].flags, 0x10, "still immutable");
+}
+
+#[test]
+fn what_the_site_lists_is_not_even_frozen() {
+    let host = Simulated::new(infected());
+    let mut orders = orders(&host);
+    orders.protect = vec![HostPath::from("/tmp/.x")];
+    let before = host.snapshot();
+    let heard = transact(&host, &approved(&orders), Manner::Good);
+    assert_eq!(host.snapshot().files, before.files);
+    assert_eq!(host.snapshot().running(), before.running());
+    assert!(
+        !heard
+            .events
+            .iter()
+            .any(|event| matches!(event, TransactionEvent::Frozen { .. })),
+        "protected before the freeze"
+    );
+}
+
+#[test]
+fn the_envelope_counts_over_all_rounds() {
+    let host = Simulated::new(infected());
+    let mut orders = orders(&host);
+    orders.components[0].envelope.max_births = 0;
+    let begin = approved(&orders);
+    let miner = *intruder_lives(&host.snapshot()).iter().max().expect("a miner runs");
+    let kill = orders
+        .actions
+        .iter()
+        .map(|action| &action.act)
+        .find(|act| matches!(act, deminer_worker::action::Act::Kill { process } if process.pid == miner));
+    host.act(kill.expect("planned")).expect("an administrator kills it");
+    host.pass(5_000);
+    let heard = transact(&host, &begin, Manner::Good);
+    assert!(
+        !heard
+            .events
+            .iter()
+            .any(|event| matches!(event, TransactionEvent::Born { .. })),
+        "none was approved"
+    );
+}
