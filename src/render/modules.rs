@@ -122,7 +122,7 @@ impl<'a> Fields<'a> {
             let mut line = format!("{name}: {}", kind(self.root, schema, DEPTH));
             match &schema["default"] {
                 Value::Null => {}
-                Value::String(text) => line.push_str(&format!(", default {text}")),
+                Value::String(text) if !text.is_empty() => line.push_str(&format!(", default {text}")),
                 value => {
                     let text = value.to_string();
                     // A default as long as a page is in the JSON.

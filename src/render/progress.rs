@@ -2,16 +2,17 @@
 //!
 //! Progress is made from the same events that the journal gets, so it says nothing that was not written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use deminer_engine::event::{EventKind, EventSink, Seen, SinkError, StepEnd};
+use deminer_worker::action::ActionId;
 use deminer_worker::frame::{End, Outcome, TransactionEvent};
 
 use super::object::short_id;
 use super::plain::{cut, plain};
 use super::screen::Screen;
-use super::unit::{count, span, tally};
+use super::unit::{count, span};
 
 /// Columns of an error.
 const WHY: usize = 300;
@@ -55,8 +56,9 @@ struct Place {
     step: String,
     frozen: u32,
     kept: u32,
-    done: u32,
-    of: u32,
+    /// What is to be carried out after the commit.
+    ordered: BTreeSet<ActionId>,
+    done: BTreeSet<ActionId>,
     /// When the watch began.
     since: Option<Instant>,
     lost: bool,
@@ -69,8 +71,8 @@ impl Default for Place {
             step: String::new(),
             frozen: 0,
             kept: 0,
-            done: 0,
-            of: 0,
+            ordered: BTreeSet::new(),
+            done: BTreeSet::new(),
             since: None,
             lost: false,
         }
@@ -84,6 +86,7 @@ pub(crate) struct Progress {
     drawn: Option<Instant>,
     window: Option<Duration>,
     hosts: BTreeMap<String, Place>,
+    ended: bool,
 }
 
 impl Progress {
@@ -95,6 +98,7 @@ impl Progress {
             drawn: None,
             window: None,
             hosts: BTreeMap::new(),
+            ended: false,
         }
     }
 
@@ -114,7 +118,7 @@ impl Progress {
         }
         let Some(host) = host else {
             if let EventKind::RunFinished {} = kind {
-                self.screen.clear();
+                self.end();
             }
             return;
         };
@@ -133,8 +137,9 @@ impl Progress {
         self.draw(true);
     }
 
-    /// Takes the live line away.
+    /// Takes the live line away for good.
     pub(crate) fn end(&mut self) {
+        self.ended = true;
         self.screen.clear();
     }
 
@@ -148,7 +153,7 @@ impl Progress {
 
     fn draw(&mut self, now: bool) {
         let fresh = self.drawn.is_some_and(|at| at.elapsed() < EVERY);
-        if self.screen.is_live() && (now || !fresh) {
+        if self.screen.is_live() && !self.ended && (now || !fresh) {
             self.drawn = Some(Instant::now());
             self.screen.light(&self.line(self.began.elapsed()));
         }
@@ -263,11 +268,14 @@ impl Place {
             TransactionEvent::Started {} => self.stage = Stage::Keeping,
             TransactionEvent::Frozen { .. } => self.frozen += 1,
             TransactionEvent::Ready { actions, .. } => {
-                self.of = u32::try_from(actions.len()).unwrap_or(u32::MAX);
+                self.ordered = actions.iter().copied().collect();
+                self.done.clear();
                 self.stage = Stage::Frozen;
             }
             TransactionEvent::Outcome { action, outcome } => match outcome {
-                Outcome::Done { .. } => self.done += 1,
+                Outcome::Done { .. } => {
+                    self.done.insert(*action);
+                }
                 Outcome::NotDone { why } => {
                     let why = why.to_string();
                     return Some(format!("{} not done: {}", short_id(*action), bounded(&why)));
@@ -310,12 +318,8 @@ impl Place {
             Stage::Keeping => format!("{word}, {} frozen, {} kept", self.frozen, self.kept),
             Stage::Frozen => format!("{} frozen, {} kept", self.frozen, self.kept),
             Stage::Striking => {
-                let done = deminer_engine::report::Tally {
-                    done: self.done,
-                    of: self.of,
-                    excluded: 0,
-                };
-                format!("{word}, {}", tally(&done))
+                let done = self.ordered.intersection(&self.done).count();
+                format!("{word}, {done} of {}", self.ordered.len())
             }
             _ => word.to_owned(),
         }
@@ -351,12 +355,6 @@ impl<S: EventSink> ProgressSink<S> {
     /// The progress, for a tick.
     pub(crate) fn progress(&mut self) -> &mut Progress {
         &mut self.progress
-    }
-
-    /// The sink behind; the live line is gone.
-    pub(crate) fn into_inner(mut self) -> S {
-        self.progress.end();
-        self.sink
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Style;
 use super::plain::{is_plain, plain_lines};
+use super::style::COLOURS;
 
 /// The width where none is known.
 pub(crate) const WIDTH: usize = 110;
@@ -74,11 +75,11 @@ impl Screen {
         self.live
     }
 
-    /// An answer for people, made by the other modules of `render`; ends with one line feed.
+    /// An answer for people; ends with one line feed. Of what a terminal would obey only our own colours are left.
     pub(crate) fn say(&self, text: &str) {
         let mut ends = self.ends();
         ends.clear();
-        ends.out(&with_line_feed(text));
+        ends.out(&with_line_feed(&painted_lines(text)));
     }
 
     /// An answer for programs: one JSON value and a line feed. What a terminal would obey is written `\uXXXX`.
@@ -153,6 +154,24 @@ fn write_or_drop(end: &mut Option<Box<dyn Write + Send>>, text: &str) {
     }
 }
 
+/// A text of several lines, harmless but for the colours of [`Style`].
+fn painted_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, part) in text.split('\x1b').enumerate() {
+        let colour = COLOURS.iter().find(|colour| at > 0 && part.starts_with(**colour));
+        match colour {
+            Some(colour) => {
+                out.push('\x1b');
+                out.push_str(colour);
+                out.push_str(&plain_lines(&part[colour.len()..]));
+            }
+            None if at > 0 => out.push_str(&plain_lines(&format!("\x1b{part}"))),
+            None => out.push_str(&plain_lines(part)),
+        }
+    }
+    out
+}
+
 fn with_line_feed(text: &str) -> String {
     format!("{}\n", text.strip_suffix('\n').unwrap_or(text))
 }
@@ -198,6 +217,17 @@ mod tests {
             err.text(),
             "\r~ 00:01  looking\x1b[K\r\x1b[Kerror: cannot read `a\\x1b[2Jb`\nhelp: connect as root\n"
         );
+    }
+
+    #[test]
+    fn of_escapes_only_our_colours_are_left() {
+        let red = Style {
+            color: true,
+            ..Style::PLAIN
+        }
+        .paint(crate::render::style::Tone::Bad, "failed");
+        let text = format!("{red}\nfile \x1b[2Ja\x1b[5m\tb");
+        assert_eq!(painted_lines(&text), format!("{red}\nfile \\x1b[2Ja\\x1b[5m\\x09b"));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(crate) struct Style {
     pub(crate) width: usize,
 }
 
+/// Red, yellow, green and their end, behind the escape.
+pub(crate) const COLOURS: [&str; 4] = ["[31m", "[33m", "[32m", "[0m"];
+
 /// What a colour repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
@@ -67,14 +70,15 @@ impl Style {
 
     /// The word in its colour.
     pub(crate) fn paint(&self, tone: Tone, word: impl fmt::Display) -> String {
-        let code = match tone {
-            Tone::Bad => "31",
-            Tone::Doubt => "33",
-            Tone::Good => "32",
+        let [bad, doubt, good, end] = COLOURS;
+        let colour = match tone {
+            Tone::Bad => bad,
+            Tone::Doubt => doubt,
+            Tone::Good => good,
             Tone::Even => return word.to_string(),
         };
         match self.color {
-            true => format!("\x1b[{code}m{word}\x1b[0m"),
+            true => format!("\x1b{colour}{word}\x1b{end}"),
             false => word.to_string(),
         }
     }

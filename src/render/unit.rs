@@ -3,10 +3,11 @@
 use deminer_engine::report::Tally;
 use jiff::Timestamp;
 
-/// A span in milliseconds: `1.9 s`, `20 s`, `10m00s`, `1h05m00s`. Never rounded up, so that nothing watched looks longer.
+/// A span in milliseconds: `90 ms`, `1.9 s`, `20 s`, `10m00s`, `1h05m00s`. Never rounded up, so that nothing watched looks longer.
 pub(crate) fn span(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
+        0 if (1..100).contains(&ms) => format!("{ms} ms"),
         0..60 if ms.is_multiple_of(1000) => format!("{seconds} s"),
         0..60 => format!("{seconds}.{} s", ms % 1000 / 100),
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
@@ -90,7 +91,8 @@ mod tests {
     fn spans() {
         let rows = [
             (0, "0 s"),
-            (90, "0.0 s"),
+            (90, "90 ms"),
+            (100, "0.1 s"),
             (1_900, "1.9 s"),
             (20_000, "20 s"),
             (59_999, "59.9 s"),

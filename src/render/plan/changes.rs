@@ -49,19 +49,20 @@ pub(super) fn section(plan: &Plan, style: &Style) -> String {
         return out;
     }
     let touched: Vec<&HostPlan> = plan.hosts().filter(|host| changes(host) > 0).collect();
-    let hosts = match touched.len() {
-        1..=NAMED => {
+    let hosts = match touched[..] {
+        [host] => format!(" on {}", plain(&host.orders.host)),
+        _ if touched.len() > NAMED => format!(" on {} hosts", touched.len()),
+        _ => {
             let sums = touched
                 .iter()
-                .map(|host| format!("{} on {}", changes(host), plain(&host.orders.host)));
-            sums.collect::<Vec<_>>().join(", ")
+                .map(|host| format!(", {} on {}", changes(host), plain(&host.orders.host)));
+            sums.collect()
         }
-        hosts => format!("on {hosts} hosts"),
     };
     let actions = count(all as u64, "action", "actions");
     out.push_str(&style.hang(
         "would change: ",
-        &format!("{actions}, {hosts}; what is killed is frozen first"),
+        &format!("{actions}{hosts}; what is killed is frozen first"),
     ));
     let groups = plan.groups();
     for kinds in UNDOS {
@@ -104,23 +105,29 @@ fn why_nothing(plan: &Plan) -> String {
     reasons.collect::<Vec<_>>().join("; ")
 }
 
+/// The changes of a host of one kind that are taken back so, in the order in which components are shown.
+fn chosen<'a>(host: &'a HostPlan, kinds: &[UndoKind], kind: &str) -> Vec<&'a Action> {
+    let actions = host.orders.actions.iter();
+    let mut chosen: Vec<&Action> = actions
+        .filter(|action| is_change(&action.act) && action.act.kind() == kind)
+        .filter(|action| kinds.contains(&UndoKind::of(&action.act)))
+        .collect();
+    let order = host.shown_components();
+    let place = |component| order.iter().position(|id| *id == component).unwrap_or(usize::MAX);
+    chosen.sort_by_cached_key(|action| (place(action.component), pid(&action.act), act(&action.act)));
+    chosen
+}
+
 /// One kind of change, a line a host or a group; kills in one line with every pid.
 fn lines(groups: &[Group<'_>], kinds: &[UndoKind], kind: &str) -> Vec<String> {
-    let chosen = |host: &HostPlan| -> Vec<Action> {
-        let fits = |action: &&Action| {
-            action.act.kind() == kind && kinds.contains(&UndoKind::of(&action.act)) && is_change(&action.act)
-        };
-        let mut chosen: Vec<Action> = host.orders.actions.iter().filter(fits).cloned().collect();
-        let order = host.shown_components();
-        let place = |component| order.iter().position(|id| *id == component).unwrap_or(usize::MAX);
-        chosen.sort_by_cached_key(|action| (place(action.component), pid(&action.act), act(&action.act)));
-        chosen
-    };
     if kind == "kill" {
         let hosts = groups.iter().flat_map(|group| &group.hosts);
         let pids: Vec<(String, Vec<String>)> = hosts
             .map(|host| {
-                let pids = chosen(host).iter().map(|action| pid(&action.act).to_string()).collect();
+                let pids = chosen(host, kinds, kind)
+                    .iter()
+                    .map(|action| pid(&action.act).to_string())
+                    .collect();
                 (plain(&host.orders.host).into_owned(), pids)
             })
             .filter(|(_, pids): &(String, Vec<String>)| !pids.is_empty())
@@ -140,7 +147,7 @@ fn lines(groups: &[Group<'_>], kinds: &[UndoKind], kind: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for group in groups {
         let host = group.hosts[0];
-        let actions = chosen(host);
+        let actions = chosen(host, kinds, kind);
         if actions.is_empty() {
             continue;
         }

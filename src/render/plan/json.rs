@@ -38,7 +38,11 @@ pub(crate) fn json(plan: &Plan, file: Option<&str>) -> Value {
         "hash": plan.hash(),
         "file": file,
         "deminer": header.deminer,
-        "playbook": header.playbook,
+        "playbook": {
+            "name": header.playbook.name,
+            "version": header.playbook.version,
+            "sha256": header.playbook.sha256,
+        },
         "vars": header.vars,
         "made_at": time(header.created_at_ms.0),
         "good_until": time(header.not_after_ms.0),

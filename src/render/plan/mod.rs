@@ -322,7 +322,7 @@ fn not_seen(plan: &Plan, style: &Style) -> String {
     let gapped = plan.hosts().filter(|host| !host.gaps.is_empty() || host.more_gaps > 0);
     let items = gapped.map(|host| {
         let all = host.gaps.len() as u64 + u64::from(host.more_gaps);
-        let mut words: Vec<String> = sorted(&host.gaps).into_iter().take(GAPS).map(gap).collect();
+        let mut words: Vec<String> = telling_first(&host.gaps).into_iter().take(GAPS).map(gap).collect();
         if all > words.len() as u64 {
             words.push(format!("{} more", all - words.len() as u64));
         }
@@ -352,7 +352,7 @@ fn by_words<'a>(items: impl Iterator<Item = (&'a HostPlan, String)>) -> Vec<Stri
 }
 
 /// What can hide something first.
-pub(crate) fn sorted(gaps: &[Gap]) -> Vec<&Gap> {
+pub(crate) fn telling_first(gaps: &[Gap]) -> Vec<&Gap> {
     let mut sorted: Vec<&Gap> = gaps.iter().collect();
     sorted.sort_by_key(|gap| !gap.why.is_material());
     sorted
@@ -388,17 +388,15 @@ fn approval(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let name = about.file.map_or_else(|| hash.clone(), |file| shell_word(&plain(file)));
     let not_after = plan.header().not_after_ms.0;
     let good = match not_after.checked_sub(about.now_ms) {
-        Some(left) => format!("good until {} ({} min)", time(not_after), left / 60_000),
+        Some(left) => format!("good until {} ({} min)", time(not_after), (left + 30_000) / 60_000),
         None => format!("was good until {}: hosts change, plan again", time(not_after)),
     };
-    let mut out = style.hang(
-        &padded("hash", COLUMN + 1),
-        &format!("{hash}, {good}; deminer show {name} says why"),
-    );
+    let mut out = style.hang(&padded("hash", COLUMN + 1), &format!("{hash}, {good}"));
     if plan.is_empty() || not_after < about.now_ms {
         return out;
     }
-    // Never wrapped: it is to be pasted.
+    // Never wrapped: these are to be pasted.
+    out.push_str(&format!("{}deminer show {name}\n", padded("why", COLUMN + 1)));
     out.push_str(&format!(
         "{}deminer apply {name} --approve {hash}\n",
         padded("next", COLUMN + 1)

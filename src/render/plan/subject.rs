@@ -49,8 +49,9 @@ impl<'a> Subject<'a> {
     pub(super) fn of(host: &'a HostPlan) -> Vec<Subject<'a>> {
         let verdict = host.verdict.as_ref().map(|verdict| verdict.host);
         let mut subjects: BTreeMap<(u32, u64), Subject<'a>> = BTreeMap::new();
+        // What is to be killed comes first, and is not made less by what the verdict says of it.
         let mut note = |process: &'a ProcessTarget, component: Option<u32>| {
-            let subject = subjects
+            subjects
                 .entry((process.pid, process.start_ticks.0))
                 .or_insert_with(|| Subject {
                     process,
@@ -60,16 +61,6 @@ impl<'a> Subject<'a> {
                     shown: None,
                     findings: Vec::new(),
                 });
-            if subject.planned < component.is_some() {
-                *subject = Subject {
-                    process,
-                    component: component.unwrap_or(u32::MAX),
-                    planned: true,
-                    verdict,
-                    shown: None,
-                    findings: Vec::new(),
-                };
-            }
         };
         for action in &host.orders.actions {
             if let Act::Kill { process } = &action.act {

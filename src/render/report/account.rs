@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::super::Style;
 use super::super::object::{gap, object, short_id};
 use super::super::plain::{cut, plain, sentence, value};
-use super::super::plan::{about, sorted};
+use super::super::plan::{about, telling_first};
 use super::super::style::Tone;
 use super::entry;
 
@@ -131,7 +131,7 @@ pub(super) fn lines(host: &HostReport) -> Vec<Line> {
         LINES,
         &review.map(to_look_at).collect::<Vec<_>>(),
     );
-    let gaps: Vec<String> = sorted(&host.gaps).into_iter().map(gap).collect();
+    let gaps: Vec<String> = telling_first(&host.gaps).into_iter().map(gap).collect();
     add(&mut lines, "not seen", GAPS, &gaps);
     lines
 }

@@ -65,19 +65,17 @@ pub(crate) fn markdown(report: &Report) -> String {
         &mut out,
         &["journal", "lines", "last hash", "end"],
         report.journals.iter().map(|journal| {
-            let name = journal.host.as_deref().unwrap_or("of the run");
+            let name = match &journal.host {
+                Some(host) => code(host, true),
+                None => "the run".to_owned(),
+            };
             let end = match (&journal.not_used, &journal.end) {
                 (Some(_), _) => "not used".to_owned(),
                 (None, deminer_engine::journal::ChainEnd::Whole) => "whole".to_owned(),
                 (None, deminer_engine::journal::ChainEnd::Torn { bytes }) => format!("torn, {} dropped", size(*bytes)),
                 (None, deminer_engine::journal::ChainEnd::Broken { line, .. }) => format!("broken at line {line}"),
             };
-            vec![
-                code(&plain(name), true),
-                journal.lines.to_string(),
-                journal.head.short(),
-                prose(&end),
-            ]
+            vec![name, journal.lines.to_string(), journal.head.short(), prose(&end)]
         }),
     );
     out
@@ -305,11 +303,24 @@ fn code(text: &str, in_table: bool) -> String {
         false => "",
     };
     let text = if in_table {
-        text.replace('|', "\\|")
+        without_bars(&text)
     } else {
         text.into_owned()
     };
     format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// Bars as a table takes them; one behind a backslash would end the cell all the same and is written `\x7c`.
+fn without_bars(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' if out.ends_with('\\') => out.push_str("\\x7c"),
+            '|' => out.push_str("\\|"),
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -323,6 +334,7 @@ mod tests {
             ("ticks", "a `b` ``c", false, "```a `b` ``c```"),
             ("tick at the end", "`", false, "`` ` ``"),
             ("bar", "a|b", true, "`a\\|b`"),
+            ("bar behind a backslash", "a\\|b", true, "`a\\\\x7cb`"),
             ("line feed", "a\nb", false, "`a\\x0ab`"),
             (
                 "link",

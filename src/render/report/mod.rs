@@ -290,8 +290,11 @@ fn watched(report: &Report) -> Option<String> {
     })
 }
 
-/// When what happened, the path written as `shown` says; `None` where none of it is known.
+/// When what happened, the path written as `shown` says; `None` where there was no intruder or none of it is known.
 fn times(report: &Report, shown: impl Fn(&HostPath) -> String) -> Option<String> {
+    if !is_infected(report) {
+        return None;
+    }
     let times = &report.times;
     let mut words = Vec::new();
     if let Some(Appeared { mtime_ns, path }) = &times.appeared {

@@ -46,7 +46,11 @@ fn step(report: &Report, next: &Next) -> Step {
     };
     let is_apply = report.purpose == Some(Purpose::Apply);
     let (command, why) = match next.step {
-        NextStep::Resume if is_apply => (apply(), format!("asks {shown} what was done; not known until then")),
+        NextStep::Resume if is_apply => {
+            let command = format!("deminer report {}", shell_word(&plain(&report.run)));
+            let why = format!("asks {shown} what was done; not known until then");
+            ((!report.run.is_empty()).then_some(command), why)
+        }
         NextStep::Resume => (
             None,
             format!("take the run up again on {shown}: something is half done or not known"),
@@ -67,6 +71,10 @@ fn step(report: &Report, next: &Next) -> Step {
 /// The steps, for people: commands are never wrapped.
 pub(super) fn text(report: &Report, style: &Style) -> String {
     let mut out = String::new();
+    if report.next.is_empty() && !report.run.is_empty() {
+        let run = shell_word(&plain(&report.run));
+        return format!("{}deminer report {run} --format markdown\n", padded("next", COLUMN));
+    }
     for (at, step) in steps(report).into_iter().enumerate() {
         let lead = padded(if at == 0 { "next" } else { "" }, COLUMN);
         match step.command {

@@ -18,6 +18,13 @@ fn a_worse_night() {
 }
 
 #[test]
+fn a_look_changes_nothing_and_says_no_more_than_it_saw() {
+    let text = text(&Night::look().report(), &Style::PLAIN);
+    assert!(!text.contains("Frozen") && !text.contains("Way in"), "{text}");
+    insta::assert_snapshot!("report_look", text);
+}
+
+#[test]
 fn what_was_found_by_looking_is_said_first() {
     let report = Night::reconciled().report();
     let text = text(&report, &Style::PLAIN);

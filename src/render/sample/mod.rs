@@ -1,22 +1,20 @@
 //! The incident that the words are tried on: plans made by hand, and runs told event by event.
 
+mod host;
 mod night;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use deminer_engine::finding::{Artifact, Bearing, Finding, FindingId, HostVerdict, Verdict};
-use deminer_engine::plan::{
-    End, Footprint, HostPlan, Left, LeftAlone, Machine, Origin, Plan, PlaybookRef, ResourceRef, SettleReason,
-    ShownProcess, UndoKind, VALID_FOR_MS, WhyLeft,
-};
-use deminer_worker::action::{Act, Action, FileTarget, LineTarget, Object, ProcessTarget, Role};
-use deminer_worker::many::many_targets;
-use deminer_worker::order::{Birth, Bounds, ComponentOrders, Envelope, HostOrders, Settle};
-use deminer_worker::query::{FileId, Gap, GapReason, HostIdentity};
+use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
+use deminer_engine::plan::{End, Left, Origin, Plan, PlaybookRef, ResourceRef, VALID_FOR_MS, WhyLeft};
+use deminer_worker::action::{Act, FileTarget, LineTarget, ProcessTarget, Role};
+use deminer_worker::order::Birth;
+use deminer_worker::query::{FileId, GapReason, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
+use self::host::Host;
 pub(crate) use self::night::Night;
 use super::plan::About;
 
@@ -112,240 +110,6 @@ pub(super) fn line(number: u32, text: impl Into<HostBytes>, mark: &str) -> LineT
         number,
         line: text.into(),
         mark: mark.into(),
-    }
-}
-
-/// A host's part of a plan as it grows.
-pub(super) struct Host {
-    name: String,
-    verdict: Option<HostVerdict>,
-    end: End,
-    because: Vec<FindingId>,
-    findings: Vec<Finding>,
-    acts: Vec<(u32, Act, FindingId)>,
-    left: Vec<LeftAlone>,
-    gaps: Vec<Gap>,
-    shown: Vec<ShownProcess>,
-    births: Vec<Birth>,
-}
-
-impl Host {
-    pub(super) fn new(name: &str, verdict: HostVerdict) -> Host {
-        Host {
-            name: name.to_owned(),
-            verdict: Some(verdict),
-            end: End::Through {},
-            because: Vec::new(),
-            findings: Vec::new(),
-            acts: Vec::new(),
-            left: Vec::new(),
-            gaps: Vec::new(),
-            shown: Vec::new(),
-            births: Vec::new(),
-        }
-    }
-
-    fn end(mut self, end: End) -> Host {
-        self.end = end;
-        self
-    }
-
-    fn state(mut self, finding: Finding) -> Host {
-        self.findings.push(finding);
-        self
-    }
-
-    /// The verdict rests on this.
-    fn rests(mut self, finding: Finding) -> Host {
-        self.because.push(finding.id.clone());
-        self.state(finding)
-    }
-
-    /// Proposes an act because of a finding that condemns its object.
-    pub(super) fn act(mut self, component: u32, act: Act, finding: Finding) -> Host {
-        self.acts.push((component, act, finding.id.clone()));
-        self.state(finding)
-    }
-
-    fn gap(mut self, subject: &str, object: &str, why: GapReason) -> Host {
-        self.gaps.push(Gap {
-            subject: subject.to_owned(),
-            object: object.into(),
-            why,
-        });
-        self
-    }
-
-    fn leave(mut self, what: Left, why: WhyLeft) -> Host {
-        self.left.push(LeftAlone {
-            what,
-            why,
-            because: Vec::new(),
-        });
-        self
-    }
-
-    fn shows(mut self, process: &ProcessTarget, argv: Vec<HostBytes>) -> Host {
-        self.shown.push(ShownProcess {
-            pid: process.pid,
-            start_ticks: process.start_ticks,
-            ppid: 1,
-            argv_cut: argv.iter().map(HostBytes::len).sum::<usize>() > 1000,
-            argv,
-            exe_deleted: process.exe_path.as_bytes().starts_with(b"/dev/shm"),
-        });
-        self
-    }
-
-    fn birth(mut self, birth: Birth) -> Host {
-        self.births.push(birth);
-        self
-    }
-
-    /// The actions, with the copies, freezes and cleared flags that they need.
-    pub(super) fn actions(&self) -> Vec<Action> {
-        let mut actions: BTreeMap<_, Action> = BTreeMap::new();
-        for (component, act, because) in &self.acts {
-            let mut needs = Vec::new();
-            for first in preparations(act) {
-                let id = first.id(&self.name);
-                needs.push(id);
-                let prepared = actions.entry(id).or_insert_with(|| Action {
-                    id,
-                    component: *component,
-                    needs: preparations(&first).iter().map(|act| act.id(&self.name)).collect(),
-                    act: first,
-                    because: Vec::new(),
-                });
-                prepared.because.push(because.to_string());
-                prepared.because.dedup();
-            }
-            needs.sort();
-            let id = act.id(&self.name);
-            let action = Action {
-                id,
-                component: *component,
-                act: act.clone(),
-                because: vec![because.to_string()],
-                needs,
-            };
-            actions.insert(id, action);
-        }
-        actions.into_values().collect()
-    }
-
-    pub(super) fn plan(self) -> HostPlan {
-        let actions = self.actions();
-        let needs_own_approval = many_targets(&actions);
-        let components: std::collections::BTreeSet<u32> = actions.iter().map(|action| action.component).collect();
-        let timed = actions.iter().find(|action| action.act.kind() == "edit_lines");
-        let settle_because = match timed.and_then(|action| action.act.file()) {
-            Some(file) => SettleReason::TimedTrigger {
-                path: file.path.clone(),
-                scheduler: 655,
-                comm: "cron".into(),
-            },
-            None => SettleReason::NoTimedTrigger {},
-        };
-        let journal = HostPath::from("/var/tmp/.deminer-000102030405060708090a0b0c0d0e0f");
-        HostPlan {
-            results: BTreeMap::new(),
-            end: self.end,
-            verdict: self.verdict.map(|host| Verdict {
-                host,
-                because: self.because,
-            }),
-            machine: Machine {
-                system: "linux".to_owned(),
-                distribution: "Debian GNU/Linux 12 (bookworm)".to_owned(),
-                kernel: "6.1.0-28-amd64".to_owned(),
-                architecture: "x86_64".to_owned(),
-                cpus: 4,
-            },
-            review: self
-                .findings
-                .iter()
-                .filter(|finding| finding.bearing == Bearing::Review)
-                .map(|finding| finding.id.clone())
-                .collect(),
-            findings: self.findings,
-            more_findings: 0,
-            left_alone: self.left,
-            gaps: self.gaps,
-            more_gaps: 0,
-            processes: self.shown,
-            undo: actions
-                .iter()
-                .map(|action| (action.id, UndoKind::of(&action.act)))
-                .collect(),
-            settle_because,
-            many_targets: !needs_own_approval.is_empty(),
-            needs_own_approval,
-            footprint: Footprint {
-                processes: if actions.is_empty() { 0 } else { 2 },
-                directories: if actions.is_empty() {
-                    Vec::new()
-                } else {
-                    vec![journal.clone()]
-                },
-                bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
-            },
-            orders: HostOrders {
-                identity: identity(&self.name),
-                host: self.name,
-                components: components
-                    .into_iter()
-                    .map(|id| ComponentOrders {
-                        id,
-                        envelope: Envelope {
-                            births: self.births.clone(),
-                            max_births: 8,
-                        },
-                    })
-                    .collect(),
-                actions,
-                protect: Vec::new(),
-                journal,
-                settle: if timed_settle(&self.acts) {
-                    Settle::NextMinute
-                } else {
-                    Settle::AtOnce
-                },
-                bounds: Bounds::default(),
-            },
-        }
-    }
-}
-
-fn timed_settle(acts: &[(u32, Act, FindingId)]) -> bool {
-    acts.iter().any(|(_, act, _)| act.kind() == "edit_lines")
-}
-
-fn preparations(act: &Act) -> Vec<Act> {
-    match act {
-        Act::Keep { .. } | Act::Freeze { .. } => Vec::new(),
-        Act::Kill { process } => vec![
-            Act::Freeze {
-                process: process.clone(),
-            },
-            Act::Keep {
-                object: Object::Process {
-                    process: process.clone(),
-                },
-            },
-        ],
-        Act::ClearFlags { file, .. } | Act::RemoveFile { file } | Act::EditLines { file, .. } => {
-            let keep = Act::Keep {
-                object: Object::File { file: file.clone() },
-            };
-            let held = file.flags.unwrap_or(0) & 0x30;
-            let clears = matches!(act, Act::ClearFlags { .. }) || held == 0;
-            let clear = (!clears).then(|| Act::ClearFlags {
-                file: file.clone(),
-                flags: held,
-            });
-            std::iter::once(keep).chain(clear).collect()
-        }
     }
 }
 
@@ -585,6 +349,10 @@ fn suspected(name: &str) -> Host {
 }
 
 fn origin() -> Origin {
+    let rules = ResourceRef {
+        sha256: Digest::of(b"rules"),
+        text: "rules".into(),
+    };
     Origin {
         playbook: PlaybookRef {
             name: "linux-miner".to_owned(),
@@ -592,13 +360,7 @@ fn origin() -> Origin {
             sha256: Digest::of(b"playbook"),
             text: "playbook".into(),
         },
-        resources: BTreeMap::from([(
-            "rules/linux.yml".to_owned(),
-            ResourceRef {
-                sha256: Digest::of(b"rules"),
-                text: "rules".into(),
-            },
-        )]),
+        resources: BTreeMap::from([("rules/linux.yml".to_owned(), rules)]),
         modules: BTreeMap::from([("process.kill".to_owned(), "1".to_owned())]),
         vars: BTreeMap::from([("watch".to_owned(), "10m".into())]),
         secrets: Default::default(),
@@ -669,7 +431,7 @@ pub(crate) fn hostile_plan() -> Plan {
         line(3, HostBytes::new(&b"\xff\xfe\r\ttwo\0"[..]), "/tmp/x"),
     ];
     let because = of_line(&crontab, &lines[0]);
-    Host::new("web-1", HostVerdict::Infected)
+    let host = Host::new("web-1", HostVerdict::Infected)
         .act(1, Act::Kill { process: miner.clone() }, condemned(&miner, 50))
         .act(
             1,
@@ -687,12 +449,6 @@ pub(crate) fn hostile_plan() -> Plan {
             &miner,
             vec![HostBytes::new(vec![0xff; 300]), "{{ 7*7 }}".into(), "a\nb".into()],
         )
-        .gap("file", "/tmp/\x1b[2J\n", GapReason::Denied)
-        .into_plan()
-}
-
-impl Host {
-    fn into_plan(self) -> Plan {
-        plan_of(vec![self])
-    }
+        .gap("file", "/tmp/\x1b[2J\n", GapReason::Denied);
+    plan_of(vec![host])
 }

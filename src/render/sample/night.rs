@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::event::{Event, EventKind, Purpose, Reconciled, Seen};
-use deminer_engine::finding::{Artifact, Bearing, Finding};
+use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
 use deminer_engine::journal::{Chain, ChainEnd};
 use deminer_engine::plan::{HostPlan, Plan};
 use deminer_engine::report::Report;
 use deminer_worker::action::{Act, Action, Done, Effect, Undo};
 use deminer_worker::frame::{End, EvidenceItem, Outcome, Part, TransactionEvent};
 use deminer_worker::order::Approval;
-use deminer_worker::query::{Coverage, HostError};
+use deminer_worker::query::{Coverage, GapReason, HostError};
 use deminer_worker::text::{Digest, Wide};
 
 use super::{AT, MINUTE, identity};
@@ -219,6 +219,7 @@ impl Night {
 
     /// All events, the run's own first, as a sink gets them.
     pub(crate) fn events(&self) -> Vec<(Option<String>, EventKind)> {
+        let is_apply = self.purpose == Purpose::Apply;
         let names: Vec<String> = self.plan.hosts().map(|host| host.orders.host.clone()).collect();
         let mut events = vec![(
             None,
@@ -226,7 +227,7 @@ impl Night {
                 version: "0.1.0".to_owned(),
                 playbook: "linux-miner 1".to_owned(),
                 purpose: self.purpose,
-                plan: Some(self.plan.hash()),
+                plan: is_apply.then(|| self.plan.hash()),
                 hosts: names.clone(),
             },
         )];
@@ -246,7 +247,9 @@ impl Night {
             at_ms: Wide(AT + 3 * MINUTE),
             not_after_ms: Wide(AT + 45 * MINUTE),
         };
-        events.push((None, EventKind::Approved { approval }));
+        if is_apply {
+            events.push((None, EventKind::Approved { approval }));
+        }
         for (host, kinds) in &self.hosts {
             events.extend(kinds.iter().map(|kind| (Some(host.clone()), kind.clone())));
         }
@@ -373,6 +376,33 @@ impl Night {
             )
             .tell("web-1", EventKind::Lost { why })
             .finish("web-1")
+            .run_event(EventKind::RunFinished {})
+    }
+
+    /// A look that only suspects.
+    pub(crate) fn look() -> Night {
+        let mut coverage = Coverage::whole();
+        coverage.note("directory", "/srv/share", GapReason::Unsupported);
+        let looked = |verdict, findings, coverage: &Coverage| EventKind::Looked {
+            verdict: Some(verdict),
+            findings,
+            coverage: coverage.clone(),
+        };
+        let host = super::suspected("ci-1").plan();
+        let mut night = Night::of(super::idle_plan());
+        night.purpose = Purpose::Look;
+        for name in ["new-1", "nfs-1", "old-1"] {
+            let why = HostError::TimedOut {
+                doing: "connect".to_owned(),
+                limit_ms: 30_000,
+            };
+            night = night.tell(name, EventKind::NotReached { why }).finish(name);
+        }
+        night
+            .tell("ci-1", looked(HostVerdict::Suspected, host.findings, &coverage))
+            .finish("ci-1")
+            .tell("db-1", looked(HostVerdict::Clean, Vec::new(), &Coverage::whole()))
+            .finish("db-1")
             .run_event(EventKind::RunFinished {})
     }
 
