@@ -1,0 +1,101 @@
+//! Commands as they are written down for people, carried out by the built program in a folder of their own.
+//!
+//! `HASH` and `ACTION` stand for what the plan before prints. An approval is carried out on simulated hosts only: what is
+//! written for people must never strike the machine that tests it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The repository.
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A reader at their terminal: a folder, a state directory, and the plan that was made last.
+pub struct Reader {
+    home: TempDir,
+    plan: Value,
+}
+
+/// What a command came to.
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// The answer for programs, of the verbs that look, apply and report; `null` of the others.
+    pub answer: Value,
+    /// What went to stderr, for messages.
+    pub stderr: String,
+}
+
+impl Reader {
+    /// Sits down in a folder that holds the examples and nothing else.
+    pub fn new() -> Reader {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let examples = Path::new(ROOT).join("examples");
+        std::os::unix::fs::symlink(examples, home.path().join("examples")).expect("a link to the examples");
+        fs::create_dir(home.path().join("state")).expect("a state directory");
+        let plan = Value::Null;
+        Reader { home, plan }
+    }
+
+    /// Carries out `deminer ...`.
+    pub fn run(&mut self, written: &str) -> Ran {
+        let words = self.words(written);
+        let verb = words.first().map(String::as_str).unwrap_or_default().to_owned();
+        let answers = ["plan", "run", "apply", "report"].contains(&verb.as_str());
+        if words.iter().any(|word| word == "--approve") {
+            self.only_simulated(written);
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deminer"));
+        command.args(&words).args(answers.then_some("--format=json"));
+        let output = command
+            .current_dir(self.home.path())
+            .env("HOME", self.home.path())
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("the built program starts");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let code = output.status.code().expect("it ends by itself");
+        let answer = match answers && !output.stdout.is_empty() {
+            true => serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| panic!("`{written}` does not answer in JSON: {error}\n{stderr}")),
+            false => Value::Null,
+        };
+        if answer["actions"].is_array() {
+            self.plan = answer.clone();
+        }
+        Ran { code, answer, stderr }
+    }
+
+    /// The words after `deminer`, a comment left out, what stands for something put in.
+    fn words(&self, written: &str) -> Vec<String> {
+        let command = written.split(" #").next().unwrap_or_default();
+        let mut words = command.split_whitespace();
+        assert_eq!(words.next(), Some("deminer"), "`{written}` is no command of ours");
+        let said = |value: &Value, digits: usize| {
+            let whole = value
+                .as_str()
+                .unwrap_or_else(|| panic!("`{written}`: no plan was made before"));
+            whole[..digits].to_owned()
+        };
+        words
+            .map(|word| match word {
+                "HASH" => said(&self.plan["hash"], 16),
+                "ACTION" => said(&self.plan["actions"][0]["id"], 8),
+                _ => word.to_owned(),
+            })
+            .collect()
+    }
+
+    fn only_simulated(&self, written: &str) {
+        let hosts = self.plan["hosts"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let simulated = |host: &Value| host["host"].as_str().is_some_and(|name| name.starts_with("simulated:"));
+        assert!(
+            !hosts.is_empty() && hosts.iter().all(simulated),
+            "`{written}` would strike a host that is not simulated"
+        );
+    }
+}
