@@ -89,7 +89,9 @@ fn the_documents_name_files_that_are_there() {
             if file == "modules/src/hosts_list.rs" {
                 continue;
             }
-            let there = folders.iter().any(|folder| Path::new(ROOT).join(folder).join(file).is_file());
+            let there = folders
+                .iter()
+                .any(|folder| Path::new(ROOT).join(folder).join(file).is_file());
             assert!(there, "{document}: no {file}");
         }
     }

@@ -49,6 +49,33 @@ pub(super) fn keep(
         Object::File { .. } => &[Part::Content],
         Object::Process { .. } => &LIVE_PARTS,
     };
+    keep_parts(platform, controller, journal, kept, object, parts, action, ms)
+}
+
+/// Keeps the executable of a process that still runs: it is the large part, and it does not change while it runs, so that
+/// nothing need stand still for it. What fails here is tried again with the other parts.
+pub(super) fn keep_executable(
+    platform: &dyn Platform,
+    controller: &mut Controller,
+    kept: &mut Kept,
+    object: &Object,
+    action: ActionId,
+    ms: u64,
+) -> Result<(), HostError> {
+    keep_parts(platform, controller, None, kept, object, &[Part::Exe], Some(action), ms)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one capture's whole story, told once")]
+fn keep_parts(
+    platform: &dyn Platform,
+    controller: &mut Controller,
+    journal: Option<&mut HostJournal>,
+    kept: &mut Kept,
+    object: &Object,
+    parts: &[Part],
+    action: Option<ActionId>,
+    ms: u64,
+) -> Result<(), HostError> {
     let mut sink = Sink {
         controller,
         journal,

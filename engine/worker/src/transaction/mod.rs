@@ -188,7 +188,9 @@ impl<'a> Transaction<'a> {
     /// The stages, in order.
     fn go(&mut self, until: Stage) -> Result<(), Refusal> {
         self.keep_files()?;
+        self.keep_executables()?;
         if until == Stage::Preserve {
+            self.keep_running()?;
             self.controller.tell(Event::Finished {
                 end: End::Held,
                 stroke_ms: 0,
@@ -250,6 +252,52 @@ impl<'a> Transaction<'a> {
                 Err(why @ HostError::Changed { .. }) => {
                     self.changed_keeps.insert(action.id, why);
                 }
+                Err(why) => self.outcome(action.id, Outcome::NotDone { why }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what processes run, while they still do: so the freeze is short.
+    fn keep_executables(&mut self) -> Result<(), Refusal> {
+        for action in self.allowed(|act| {
+            matches!(
+                act,
+                Act::Keep {
+                    object: Object::Process { .. }
+                }
+            )
+        }) {
+            let Act::Keep { object } = &action.act else { continue };
+            let (platform, controller, kept) = (self.platform, &mut *self.controller, &mut self.kept);
+            if let Err(HostError::Lost { why }) =
+                evidence::keep_executable(platform, controller, kept, object, action.id, BACKUP_MS)
+            {
+                return Err(refuse(RefusalKind::NoCommit, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the live parts of processes that nobody stops: where evidence is all that was approved.
+    fn keep_running(&mut self) -> Result<(), Refusal> {
+        for action in self.allowed(|act| {
+            matches!(
+                act,
+                Act::Keep {
+                    object: Object::Process { .. }
+                }
+            )
+        }) {
+            let Act::Keep { object } = &action.act else { continue };
+            let (platform, controller, kept) = (self.platform, &mut *self.controller, &mut self.kept);
+            match evidence::keep(platform, controller, None, kept, object, Some(action.id), BACKUP_MS) {
+                Ok(()) => {
+                    let done = Done::Changed { undo: Undo::None };
+                    self.outcome(action.id, Outcome::Done { done });
+                }
+                Err(HostError::Gone { .. }) => self.outcome(action.id, Outcome::Done { done: Done::Gone }),
+                Err(HostError::Lost { why }) => return Err(refuse(RefusalKind::NoCommit, why)),
                 Err(why) => self.outcome(action.id, Outcome::NotDone { why }),
             }
         }

@@ -543,3 +543,23 @@ fn the_envelope_counts_over_all_rounds() {
         "none was approved"
     );
 }
+
+#[test]
+fn evidence_alone_changes_nothing() {
+    let host = Simulated::new(infected());
+    let mut begin = approved(&orders(&host));
+    begin.until = deminer_worker::order::Stage::Preserve;
+    let before = host.snapshot();
+    let heard = transact(&host, &begin, Manner::Good);
+    let after = host.snapshot();
+    assert_eq!((after.files, after.processes), (before.files, before.processes));
+    assert!(matches!(
+        heard.events.last(),
+        Some(TransactionEvent::Finished {
+            end: End::Held,
+            frozen: 0,
+            ..
+        })
+    ));
+    assert!(heard.vault.len() > 5 && !heard.committed);
+}
