@@ -64,6 +64,13 @@ fn every_command_of_the_readme_works() {
         }
         let ran = reader.run(&command);
         assert_eq!(ran.code, 0, "`{written}`: {}", ran.stderr);
+        if command.starts_with("deminer apply ") {
+            assert_eq!(
+                ran.answer["headline"]["worst"], "eradicated",
+                "`{written}`: {}",
+                ran.stderr
+            );
+        }
     }
 }
 
@@ -89,7 +96,9 @@ fn the_documents_name_files_that_are_there() {
             if file == "modules/src/hosts_list.rs" {
                 continue;
             }
-            let there = folders.iter().any(|folder| Path::new(ROOT).join(folder).join(file).is_file());
+            let there = folders
+                .iter()
+                .any(|folder| Path::new(ROOT).join(folder).join(file).is_file());
             assert!(there, "{document}: no {file}");
         }
     }
