@@ -64,6 +64,13 @@ fn every_command_of_the_readme_works() {
         }
         let ran = reader.run(&command);
         assert_eq!(ran.code, 0, "`{written}`: {}", ran.stderr);
+        if command.starts_with("deminer apply ") {
+            assert_eq!(
+                ran.answer["headline"]["worst"], "eradicated",
+                "`{written}`: {}",
+                ran.stderr
+            );
+        }
     }
 }
 

@@ -11,27 +11,27 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The repository.
-pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A reader at their terminal: a folder, a state directory, and the plan that was made last.
-pub struct Reader {
+pub(crate) struct Reader {
     home: TempDir,
     plan: Value,
 }
 
 /// What a command came to.
-pub struct Ran {
+pub(crate) struct Ran {
     /// The exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// The answer for programs, of the verbs that look, apply and report; `null` of the others.
-    pub answer: Value,
+    pub(crate) answer: Value,
     /// What went to stderr, for messages.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Reader {
     /// Sits down in a folder that holds the examples and nothing else.
-    pub fn new() -> Reader {
+    pub(crate) fn new() -> Reader {
         let home = tempfile::tempdir().expect("a temporary folder");
         let examples = Path::new(ROOT).join("examples");
         std::os::unix::fs::symlink(examples, home.path().join("examples")).expect("a link to the examples");
@@ -41,7 +41,7 @@ impl Reader {
     }
 
     /// Carries out `deminer ...`.
-    pub fn run(&mut self, written: &str) -> Ran {
+    pub(crate) fn run(&mut self, written: &str) -> Ran {
         let words = self.words(written);
         let verb = words.first().map(String::as_str).unwrap_or_default().to_owned();
         let answers = ["plan", "run", "apply", "report"].contains(&verb.as_str());
