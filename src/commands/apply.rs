@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
-use deminer_engine::approval::{ApprovalError, ApprovedPlan, Ask, Hosts, with_dependents};
+use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
 use deminer_engine::plan::{Plan, VALID_FOR_MS};
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
-use deminer_engine::report::Report;
+use deminer_engine::report::{HostReport, Report};
 use deminer_engine::run::RunDir;
 use deminer_engine::status::Status;
 use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Effect};
+use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
 use super::playbook::{Held, mistaken};
@@ -71,7 +72,18 @@ pub async fn apply(
     watch: Option<&str>,
     format: Format,
 ) -> anyhow::Result<Exit> {
-    let approved = match approve(desk, plan, yes) {
+    let ask = Ask {
+        hash: yes.hash.to_owned(),
+        hosts: Hosts::All,
+        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
+        excluded: excluded(plan, yes.exclude)?,
+        many: many(yes.many)?,
+        approver: format!("uid {}", rustix::process::getuid().as_raw()),
+        means: yes.means.to_owned(),
+        at_ms: desk.now_ms(),
+        valid_for_ms: VALID_FOR_MS,
+    };
+    let approved = match plan.approve(ask) {
         Ok(approved) => approved,
         Err(ApprovalError::NothingToDo) => {
             match format {
@@ -161,37 +173,42 @@ pub async fn apply(
     Ok(exit(&report))
 }
 
-fn approve(desk: &Desk, plan: &Plan, yes: &Yes<'_>) -> Result<ApprovedPlan, ApprovalError> {
-    let excluded: BTreeSet<ActionId> = plan
-        .hosts()
-        .flat_map(|host| &host.orders.actions)
-        .map(|action| action.id)
-        .filter(|id| {
-            yes.exclude
-                .iter()
-                .any(|given| given.len() >= 8 && id.to_string().starts_with(given))
-        })
-        .collect();
-    let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-    for named in yes.many {
-        if let Some((host, component)) = named
-            .rsplit_once(':')
-            .and_then(|(host, n)| Some((host, n.parse().ok()?)))
-        {
-            many.entry(host.to_owned()).or_default().insert(component);
-        }
+/// Digits of an action's id that name it.
+const ACTION_DIGITS: usize = 8;
+
+/// The actions that are left out: each as it was named, and what needs it.
+fn excluded(plan: &Plan, named: &[String]) -> anyhow::Result<BTreeSet<ActionId>> {
+    let mut excluded = BTreeSet::new();
+    for name in named {
+        let actions = plan.hosts().flat_map(|host| &host.orders.actions);
+        let alike: Vec<ActionId> = actions
+            .map(|action| action.id)
+            .filter(|id| name.len() >= ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
+            .collect();
+        let [id] = alike[..] else {
+            let what = format!("--exclude {name}: names {} actions of the plan, not one", alike.len());
+            let hint = format!("give {ACTION_DIGITS} digits of its id or more; `deminer show` lists them");
+            return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+        };
+        excluded.insert(id);
     }
-    plan.approve(Ask {
-        hash: yes.hash.to_owned(),
-        hosts: Hosts::All,
-        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
-        excluded: with_dependents(plan, &excluded),
-        many,
-        approver: format!("uid {}", rustix::process::getuid().as_raw()),
-        means: yes.means.to_owned(),
-        at_ms: desk.now_ms(),
-        valid_for_ms: VALID_FOR_MS,
-    })
+    Ok(with_dependents(plan, &excluded))
+}
+
+/// The components with many targets that are meant by name, by host.
+fn many(named: &[String]) -> anyhow::Result<BTreeMap<String, BTreeSet<u32>>> {
+    let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for name in named {
+        let component = name
+            .rsplit_once(':')
+            .and_then(|(host, number)| Some((host, number.parse().ok()?)));
+        let Some((host, component)) = component else {
+            let what = format!("--many {name}: not HOST:COMPONENT");
+            return Err(Trouble::new(Exit::Usage, what, Some("as in --many web-1:2".to_owned())).into());
+        };
+        many.entry(host.to_owned()).or_default().insert(component);
+    }
+    Ok(many)
 }
 
 /// The playbook and its variables, from the plan itself; only the window of verify may be another.
@@ -236,7 +253,9 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
 
 /// What a report comes to: its worst host.
 pub fn exit(report: &Report) -> Exit {
-    let of = |status: Status| match status {
+    let of = |host: &HostReport| match host.status {
+        // Another Deminer works on it.
+        Status::Failed if host.refused == Some(RefusalKind::Busy) => Exit::Again,
         Status::Clean | Status::Eradicated | Status::Contained | Status::Proposed | Status::Undone => Exit::Done,
         Status::Returned => Exit::Returned,
         Status::Unreachable | Status::Blocked => Exit::Again,
@@ -252,10 +271,5 @@ pub fn exit(report: &Report) -> Exit {
         Exit::Returned => 4,
         _ => 5,
     };
-    report
-        .hosts
-        .iter()
-        .map(|host| of(host.status))
-        .max_by_key(rank)
-        .unwrap_or(Exit::Done)
+    report.hosts.iter().map(of).max_by_key(rank).unwrap_or(Exit::Done)
 }
