@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Look,
     /// 6: the miner came back.
     Returned,
-    /// 7: a host could not be reached: try again.
+    /// 7: a host could not be reached or another Deminer works on it: try again.
     Again,
 }
 

@@ -4,19 +4,21 @@
 //! down what it is told, and judges afterwards. What strikes is [`HostHand`], and it is made from an [`ApprovedPlan`]
 //! only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use deminer_worker::frame::{End, EvidenceItem, FromWorker, Incoming, ToWorker, TransactionEvent};
+use deminer_worker::action::{Act, ActionId, Done, Effect};
+use deminer_worker::frame::{End, EvidenceItem, FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
 use deminer_worker::order::{Begin, Stage};
 use deminer_worker::query::{Answer, HostError, Query};
 use deminer_worker::text::{Digest, HostPath, Wide};
 
 use crate::approval::ApprovedPlan;
 use crate::event::{EventKind, EventSink, Seen, SinkError};
-use crate::finding::{Bearing, Finding};
+use crate::finding::{Artifact, Bearing, Finding};
 use crate::host::{HostView, Link, Transport};
 use crate::look::{Clock, RunInfo, Session, Verification};
+use crate::plan::{End as LookEnd, HostPlan, Left};
 use crate::playbook::{BoundVars, CheckedPlaybook};
 use crate::vault::{ManifestEntry, Vault, VaultError, VaultWriter};
 
@@ -45,12 +47,14 @@ pub enum ApplyError {
 }
 
 /// How a strike ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Struck {
     /// The transaction's own word.
     pub end: End,
-    /// Whether anything was found to do: an action that was not gone already, or a birth.
-    pub changed: bool,
+    /// Actions that are done, or whose target is gone.
+    pub settled: BTreeSet<ActionId>,
+    /// Components that were left alone since they are not what the plan says.
+    pub drifted: BTreeSet<u32>,
 }
 
 impl<'a> HostHand<'a> {
@@ -82,7 +86,7 @@ impl<'a> HostHand<'a> {
         let host = self.link.name();
         self.link.say(&ToWorker::Begin(Box::new(self.begin.clone()))).await?;
         let mut open: BTreeMap<u32, (EvidenceItem, VaultWriter)> = BTreeMap::new();
-        let mut changed = false;
+        let (mut settled, mut drifted) = (BTreeSet::new(), BTreeSet::new());
         loop {
             let event = match self.link.hear().await? {
                 Incoming::Piece { number, bytes } => {
@@ -121,7 +125,15 @@ impl<'a> HostHand<'a> {
                 }
                 _ => {}
             }
-            changed |= is_change(&event);
+            match &event {
+                TransactionEvent::Outcome { action, outcome } if is_settled(outcome) => {
+                    settled.insert(*action);
+                }
+                TransactionEvent::Drifted { component, .. } => {
+                    drifted.insert(*component);
+                }
+                _ => {}
+            }
             let ready = matches!(event, TransactionEvent::Ready { .. });
             let finished = match &event {
                 TransactionEvent::Finished { end, .. } => Some(*end),
@@ -142,7 +154,7 @@ impl<'a> HostHand<'a> {
                 if end == End::Struck {
                     self.forget().await?;
                 }
-                return Ok(Struck { end, changed });
+                return Ok(Struck { end, settled, drifted });
             }
         }
     }
@@ -238,6 +250,9 @@ impl Apply {
         sink: &mut dyn EventSink,
     ) -> Result<(), SinkError> {
         self.announce(host, sink)?;
+        if self.ended_while_looking(host) {
+            return sink.record(Some(host), EventKind::HostFinished {});
+        }
         let link = match transport.connect(host).await {
             Ok(link) => link,
             Err(why) => {
@@ -258,6 +273,13 @@ impl Apply {
         // A worker that is gone by itself needs no good-bye.
         let _ = link.say(&ToWorker::Bye).await;
         sink.record(Some(host), EventKind::HostFinished {})
+    }
+
+    /// Whether the playbook ended on this host in its reading part: there is nothing to strike, and what verify would refer
+    /// to was never looked for.
+    fn ended_while_looking(&self, host: &str) -> bool {
+        let plan = self.approved.plan().host(host);
+        plan.is_some_and(|plan| plan.orders.actions.is_empty() && !matches!(plan.end, LookEnd::Through {}))
     }
 
     fn announce(&self, host: &str, sink: &mut dyn EventSink) -> Result<(), SinkError> {
@@ -304,6 +326,7 @@ impl Apply {
             facts,
             &plan.results,
         );
+        let mut settled = BTreeSet::new();
         for round in 1..=session.max_rounds().max(1) {
             if round > 1 {
                 session.round(round, sink).await?;
@@ -312,20 +335,50 @@ impl Apply {
             if struck.end != End::Struck {
                 return Ok(());
             }
+            settled.extend(struck.settled);
             let after = session.after_strike(sink).await?;
-            if after.until != Some(false) {
+            // What is not what the plan says stays so in every round: only a new plan helps.
+            let is_all_drifted = plan.orders.components.iter().all(|c| struck.drifted.contains(&c.id));
+            if after.until != Some(false) || is_all_drifted {
                 break;
             }
         }
         let verification = session.verify(sink).await?;
-        sink.record(Some(&host), verified(&verification))?;
+        sink.record(Some(&host), verified(&verification, &left(plan, &settled)))?;
         Ok(())
     }
 }
 
+/// What the plan names and no strike removed: it drifted, failed, was not approved, or is protected.
+fn left<'a>(plan: &'a HostPlan, settled: &BTreeSet<ActionId>) -> Vec<&'a Act> {
+    let actions = plan.orders.actions.iter();
+    let actions = actions.filter(|action| action.act.effect() == Effect::Destroy && !settled.contains(&action.id));
+    let alone = plan.left_alone.iter().filter_map(|left| match &left.what {
+        Left::Act { act, .. } => Some(act),
+        Left::Directory { .. } => None,
+    });
+    actions.map(|action| &action.act).chain(alone).collect()
+}
+
+/// Whether an act would have removed what a finding is about.
+fn would_remove(act: &Act, artifact: &Artifact) -> bool {
+    match (act, artifact) {
+        (Act::Kill { process }, Artifact::Process { process: seen }) => {
+            (process.pid, process.start_ticks) == (seen.pid, seen.start_ticks)
+        }
+        // A process that was left may keep any connection of the incident.
+        (Act::Kill { .. }, Artifact::Remote { .. }) => true,
+        (Act::RemoveFile { file }, Artifact::File { file: seen }) => file.path == seen.path,
+        (Act::EditLines { file, remove }, Artifact::Line { file: seen, line }) => {
+            file.path == seen.path && remove.iter().any(|removed| removed.line == line.line)
+        }
+        _ => false,
+    }
+}
+
 /// What a verify phase comes to: a return outweighs everything, then what was not seen; quiet counts for as long as it was
-/// watched.
-fn verified(verification: &Verification) -> EventKind {
+/// watched. What was left was not removed, so that it is there is no return, and no quiet either.
+fn verified(verification: &Verification, left: &[&Act]) -> EventKind {
     let with = |bearing: Bearing| {
         verification
             .findings
@@ -343,9 +396,11 @@ fn verified(verification: &Verification) -> EventKind {
         .collect();
     let window_ms = windows.iter().map(|(window, _)| *window).max().unwrap_or(0);
     let covered_ms = windows.iter().map(|(_, covered)| *covered).min().unwrap_or(0);
-    let seen = if with(Bearing::Returned).next().is_some() {
+    let is_back = |finding: &Finding| !left.iter().any(|act| would_remove(act, &finding.artifact));
+    let seen = if with(Bearing::Returned).any(is_back) {
         Seen::Returned
-    } else if !verification.failures.is_empty()
+    } else if with(Bearing::Returned).next().is_some()
+        || !verification.failures.is_empty()
         || verification.is_blind()
         || windows.is_empty()
         || windows.iter().any(|(window, covered)| covered < window)
@@ -368,16 +423,10 @@ fn broken(why: &str) -> ApplyError {
     ApplyError::Host(HostError::Protocol { why: why.to_owned() })
 }
 
-/// Whether an event tells that something was there to be changed.
-fn is_change(event: &TransactionEvent) -> bool {
-    use deminer_worker::action::Done;
-    use deminer_worker::frame::Outcome;
-    match event {
-        TransactionEvent::Outcome {
-            outcome: Outcome::Done { done },
-            ..
-        } => !matches!(done, Done::Gone),
-        TransactionEvent::Outcome { .. } | TransactionEvent::Born { .. } | TransactionEvent::Drifted { .. } => true,
-        _ => false,
+/// Whether an action's target is as the plan wants it.
+fn is_settled(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Done { done } => *done != Done::WouldNotStop,
+        Outcome::NotDone { .. } | Outcome::Drifted | Outcome::Skipped { .. } => false,
     }
 }

@@ -46,6 +46,8 @@ struct Story {
     orders: HostOrders,
     /// Actions whose end was heard.
     known: BTreeSet<ActionId>,
+    /// Whether the host was reached, so that a worker may have begun there.
+    reached: bool,
     /// Whether the commit may have been sent.
     committed: bool,
     finished: bool,
@@ -98,11 +100,12 @@ fn approval(chains: &[Chain]) -> Option<Approval> {
 fn story(chain: &Chain) -> Option<Story> {
     let host = chain.host.clone()?;
     let mut orders = None;
-    let (mut committed, mut finished) = (false, false);
+    let (mut reached, mut committed, mut finished) = (false, false, false);
     let mut known = BTreeSet::new();
     for event in &chain.events {
         match &event.kind {
             EventKind::Planned { line, .. } => orders = serde_json::from_value::<HostOrders>(line.clone()).ok(),
+            EventKind::Reached { .. } => reached = true,
             EventKind::Committed { .. } => committed = true,
             EventKind::Told {
                 event: TransactionEvent::Outcome { action, .. },
@@ -122,6 +125,7 @@ fn story(chain: &Chain) -> Option<Story> {
         host,
         orders: orders?,
         known,
+        reached,
         committed,
         finished,
     })
@@ -142,7 +146,9 @@ async fn settle(
         .filter(|action| action.act.effect() == Effect::Destroy && !story.known.contains(&action.id))
         .filter(|action| approval.classes.contains(&Effect::Destroy) && !approval.excluded.contains(&action.id))
         .collect();
-    if !story.committed {
+    let told = if story.committed {
+        look_at(story, &open, transport).await
+    } else {
         // Without the commit, which is written down before it is sent, no host has passed its point of no return.
         for action in open {
             journals.record(
@@ -153,10 +159,15 @@ async fn settle(
                 },
             )?;
         }
-        journals.record(host, EventKind::HostFinished {})?;
-        return Ok(true);
-    }
-    match look_at(story, &open, transport).await {
+        match story.reached {
+            true => clear_up(story, transport).await.map(|()| BTreeMap::new()),
+            false => {
+                journals.record(host, EventKind::HostFinished {})?;
+                return Ok(true);
+            }
+        }
+    };
+    match told {
         Ok(states) => {
             for (action, state) in states {
                 journals.record(host, EventKind::Reconciled { action, state })?;
@@ -175,6 +186,16 @@ async fn settle(
             Ok(false)
         }
     }
+}
+
+/// Removes what a worker that died before its commit left: the journal is made before the commit is asked for.
+async fn clear_up(story: &Story, transport: &dyn Transport) -> Result<(), HostError> {
+    let link = transport.connect(&story.host).await?;
+    recall(&link, story).await?;
+    forget(&link, story).await?;
+    // A worker that is gone by itself needs no good-bye.
+    let _ = link.say(&ToWorker::Bye).await;
+    Ok(())
 }
 
 async fn look_at(

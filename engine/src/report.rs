@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use deminer_worker::action::{Act, ActionId, Done, Role};
-use deminer_worker::frame::EvidenceItem;
+use deminer_worker::frame::{EvidenceItem, RefusalKind};
 use deminer_worker::query::{Gap, HostError, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde::Serialize;
@@ -114,6 +114,8 @@ pub struct Counts {
 pub struct Tally {
     /// Done, or found done.
     pub done: u32,
+    /// Of those the ones whose target was gone already, so that nothing was changed; equal to `done`, nothing was left to do.
+    pub gone: u32,
     /// Approved.
     pub of: u32,
     /// Planned and not approved.
@@ -256,6 +258,8 @@ pub struct HostReport {
     pub gaps: Vec<Gap>,
     /// What is on the host now by our hand.
     pub stays: Vec<Stay>,
+    /// Why the last transaction refused to begin or to go on; `None` where it did not.
+    pub refused: Option<RefusalKind>,
     /// What stood in the way, in the order met.
     pub troubles: Vec<Trouble>,
     /// What was taken back of an earlier run.

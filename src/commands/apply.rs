@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
-use deminer_engine::approval::{ApprovalError, ApprovedPlan, Ask, Hosts, with_dependents};
+use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
 use deminer_engine::plan::{Plan, VALID_FOR_MS};
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
-use deminer_engine::report::Report;
+use deminer_engine::report::{HostReport, Report};
 use deminer_engine::run::RunDir;
 use deminer_engine::status::Status;
 use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Effect};
+use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
 use super::playbook::{Held, mistaken};
@@ -26,7 +27,6 @@ use super::{Desk, Trouble, earlier, hosts, show};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
-use crate::render::plain::plain;
 
 /// The variable that `--watch` sets: the window of verify.
 const WATCH: &str = "watch";
@@ -75,8 +75,18 @@ pub(crate) async fn apply(
     watch: Option<&str>,
     format: Format,
 ) -> anyhow::Result<Exit> {
-    let left_out = LeftOut::read(plan, yes)?;
-    let approved = match approve(desk, plan, yes, &left_out) {
+    let ask = Ask {
+        hash: yes.hash.to_owned(),
+        hosts: Hosts::All,
+        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
+        excluded: excluded(plan, yes.exclude)?,
+        many: many(yes.many)?,
+        approver: format!("uid {}", rustix::process::getuid().as_raw()),
+        means: yes.means.to_owned(),
+        at_ms: desk.now_ms(),
+        valid_for_ms: VALID_FOR_MS,
+    };
+    let approved = match plan.approve(ask) {
         Ok(approved) => approved,
         Err(ApprovalError::NothingToDo) => {
             match format {
@@ -166,65 +176,42 @@ pub(crate) async fn apply(
     Ok(exit(&report))
 }
 
-/// What a yes leaves out, and what it means by name.
-struct LeftOut {
-    excluded: BTreeSet<ActionId>,
-    many: BTreeMap<String, BTreeSet<u32>>,
-}
-
-/// The digits by which an action can be named.
+/// Digits of an action's id that name it.
 const ACTION_DIGITS: usize = 8;
 
-impl LeftOut {
-    /// Reads `--exclude` and `--many`; one that fits nothing, or more than one action, is refused: what was meant to live
-    /// must not die of a slip.
-    fn read(plan: &Plan, yes: &Yes<'_>) -> Result<LeftOut, Trouble> {
-        let refused = |what: String, hint: &str| Trouble::new(Exit::Usage, what, Some(hint.to_owned()));
-        let actions = || {
-            plan.hosts()
-                .flat_map(|host| &host.orders.actions)
-                .map(|action| action.id)
+/// The actions that are left out: each as it was named, and what needs it.
+fn excluded(plan: &Plan, named: &[String]) -> anyhow::Result<BTreeSet<ActionId>> {
+    let mut excluded = BTreeSet::new();
+    for name in named {
+        let actions = plan.hosts().flat_map(|host| &host.orders.actions);
+        let alike: Vec<ActionId> = actions
+            .map(|action| action.id)
+            .filter(|id| name.len() >= ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
+            .collect();
+        let [id] = alike[..] else {
+            let what = format!("--exclude {name}: names {} actions of the plan, not one", alike.len());
+            let hint = format!("give {ACTION_DIGITS} digits of its id or more; `deminer show` lists them");
+            return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
         };
-        let mut excluded = BTreeSet::new();
-        for given in yes.exclude {
-            let wanted = given.to_ascii_lowercase();
-            let found: BTreeSet<ActionId> = actions().filter(|id| id.to_string().starts_with(&wanted)).collect();
-            if wanted.len() < ACTION_DIGITS || found.len() != 1 {
-                let what = format!("--exclude {}: names {} actions of the plan", plain(given), found.len());
-                return Err(refused(
-                    what,
-                    "give the first 8 digits at least of one action's id, as `deminer show` lists them",
-                ));
-            }
-            excluded.extend(found);
-        }
-        let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-        for given in yes.many {
-            let named = given
-                .rsplit_once(':')
-                .and_then(|(host, number)| Some((host, number.parse().ok()?)));
-            let Some((host, component)) = named.filter(|(host, _)| plan.host(host).is_some()) else {
-                let what = format!("--many {}: no host and component of the plan", plain(given));
-                return Err(refused(what, "give HOST:NUMBER, as `deminer show` lists them"));
-            };
-            many.entry(host.to_owned()).or_default().insert(component);
-        }
-        Ok(LeftOut { excluded, many })
+        excluded.insert(id);
     }
+    Ok(with_dependents(plan, &excluded))
 }
 
-fn approve(desk: &Desk, plan: &Plan, yes: &Yes<'_>, left_out: &LeftOut) -> Result<ApprovedPlan, ApprovalError> {
-    plan.approve(Ask {
-        hash: yes.hash.to_owned(),
-        hosts: Hosts::All,
-        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
-        excluded: with_dependents(plan, &left_out.excluded),
-        many: left_out.many.clone(),
-        approver: format!("uid {}", rustix::process::getuid().as_raw()),
-        means: yes.means.to_owned(),
-        at_ms: desk.now_ms(),
-        valid_for_ms: VALID_FOR_MS,
-    })
+/// The components with many targets that are meant by name, by host.
+fn many(named: &[String]) -> anyhow::Result<BTreeMap<String, BTreeSet<u32>>> {
+    let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for name in named {
+        let component = name
+            .rsplit_once(':')
+            .and_then(|(host, number)| Some((host, number.parse().ok()?)));
+        let Some((host, component)) = component else {
+            let what = format!("--many {name}: not HOST:COMPONENT");
+            return Err(Trouble::new(Exit::Usage, what, Some("as in --many web-1:2".to_owned())).into());
+        };
+        many.entry(host.to_owned()).or_default().insert(component);
+    }
+    Ok(many)
 }
 
 /// The playbook and its variables, from the plan itself; only the window of verify may be another.
@@ -274,7 +261,9 @@ fn window(vars: &BoundVars) -> Option<Duration> {
 
 /// What a report comes to: its worst host.
 pub(crate) fn exit(report: &Report) -> Exit {
-    let of = |status: Status| match status {
+    let of = |host: &HostReport| match host.status {
+        // Another Deminer works on it.
+        Status::Failed if host.refused == Some(RefusalKind::Busy) => Exit::Again,
         Status::Clean | Status::Eradicated | Status::Contained | Status::Proposed | Status::Undone => Exit::Done,
         Status::Returned => Exit::Returned,
         Status::Unreachable | Status::Blocked => Exit::Again,
@@ -290,10 +279,5 @@ pub(crate) fn exit(report: &Report) -> Exit {
         Exit::Returned => 4,
         _ => 5,
     };
-    report
-        .hosts
-        .iter()
-        .map(|host| of(host.status))
-        .max_by_key(rank)
-        .unwrap_or(Exit::Done)
+    report.hosts.iter().map(of).max_by_key(rank).unwrap_or(Exit::Done)
 }

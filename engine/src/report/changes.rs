@@ -171,7 +171,8 @@ impl Changes {
         for entry in self.changes() {
             match entry.state {
                 ChangeState::Excluded => tally.excluded += 1,
-                ChangeState::Done { .. } => {
+                ChangeState::Done { ref done } => {
+                    tally.gone += u32::from(*done == Some(Done::Gone));
                     tally.done += 1;
                     tally.of += 1;
                 }

@@ -466,6 +466,7 @@ impl<'a> HostFold<'a> {
             held: self.held,
             gaps,
             stays,
+            refused: self.refused,
             troubles: self.troubles,
             undone: undone.unwrap_or_default(),
             entry: Entry::Unknown,
@@ -507,8 +508,10 @@ fn field<T: DeserializeOwned>(line: &Value, name: &str) -> Option<T> {
 
 fn taken_back(undone: &[UndoReport]) -> Tally {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let with = |holds: fn(&UndoReport) -> bool| number(undone.iter().filter(|undo| holds(undo)).count());
     Tally {
-        done: number(undone.iter().filter(|undo| matches!(undo.result, Some(Ok(_)))).count()),
+        done: with(|undo| matches!(undo.result, Some(Ok(_)))),
+        gone: with(|undo| undo.result == Some(Ok(Done::Gone))),
         of: number(undone.len()),
         excluded: 0,
     }

@@ -184,6 +184,7 @@ fn earlier(one: Option<Wide>, other: Option<Wide>) -> Option<Wide> {
 impl Counts {
     fn add(&mut self, host: &HostReport) {
         self.changes.done += host.tally.done;
+        self.changes.gone += host.tally.gone;
         self.changes.of += host.tally.of;
         self.changes.excluded += host.tally.excluded;
         self.kept.items += host.kept.items;

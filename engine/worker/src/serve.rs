@@ -131,11 +131,12 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
             }
             Said::Message(ToWorker::Begin(begin)) => transaction::run(platform, controller, &begin, &mut spent),
             Said::Message(ToWorker::Recall { journal }) => {
+                // Asked first: a stroke that ends in between has written all that is read then.
+                let busy = matches!(platform.lock(), Err(HostError::Busy));
                 let records = match platform.recall_journal(&journal) {
                     Ok(Some(bytes)) => crate::journal::read(&bytes),
                     Ok(None) | Err(_) => Vec::new(),
                 };
-                let busy = matches!(platform.lock(), Err(HostError::Busy));
                 controller.say(&FromWorker::Recalled { records, busy });
             }
             Said::Message(ToWorker::Forget { journal }) => {
