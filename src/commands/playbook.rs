@@ -112,9 +112,5 @@ pub fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>, Diagn
 
 /// A trouble out of mistakes: they are said whole.
 pub fn mistaken(mistakes: &Diagnostics) -> Trouble {
-    Trouble::new(
-        Exit::Usage,
-        format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()),
-        None,
-    )
+    Trouble::new(Exit::Usage, mistakes.text().trim_end(), None)
 }
