@@ -228,11 +228,7 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
     )
     .map_err(|mistakes| {
         let hint = "another version of Deminer made this plan: plan again".to_owned();
-        Trouble::new(
-            Exit::Refused,
-            format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()),
-            Some(hint),
-        )
+        Trouble::new(Exit::Refused, mistakes.text().trim_end(), Some(hint))
     })?;
     let mut settings: Vec<(String, Setting)> = header
         .vars

@@ -28,10 +28,8 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
             (Err(mistakes), format) => {
                 exit = Exit::Usage;
                 match format {
-                    Format::Json => all.push(json!({"file": name, "mistakes": mistakes.json()})),
-                    _ => desk
-                        .screen
-                        .say(&format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary())),
+                    Format::Json => all.push(json!({"file": name, "mistakes": mistakes.json()["diagnostics"]})),
+                    _ => desk.screen.say(mistakes.text().trim_end()),
                 }
             }
         }

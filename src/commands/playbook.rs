@@ -111,10 +111,6 @@ pub(crate) fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>
 }
 
 /// A trouble out of mistakes: they are said whole.
-pub(crate) fn mistaken(mistakes: &Diagnostics) -> Trouble {
-    Trouble::new(
-        Exit::Usage,
-        format!("{}\n{}", mistakes.text().trim_end(), mistakes.summary()),
-        None,
-    )
+pub fn mistaken(mistakes: &Diagnostics) -> Trouble {
+    Trouble::new(Exit::Usage, mistakes.text().trim_end(), None)
 }

@@ -18,7 +18,32 @@ struct Entry {
     action: Action,
     allowed: bool,
     state: ChangeState,
+    /// What the act did when it changed something: a later round finds the target gone by that.
+    changed: Option<Done>,
     reconciled: Option<Reconciled>,
+}
+
+impl Entry {
+    /// Takes the last word over.
+    fn come_to(&mut self, state: ChangeState) {
+        if let ChangeState::Done {
+            done: Some(done @ Done::Changed { .. }),
+        } = &state
+        {
+            self.changed = Some(done.clone());
+        }
+        self.state = match (state, &self.changed) {
+            (
+                ChangeState::Done {
+                    done: None | Some(Done::Gone),
+                },
+                Some(done),
+            ) => ChangeState::Done {
+                done: Some(done.clone()),
+            },
+            (state, _) => state,
+        };
+    }
 }
 
 /// Whether an act counts as a change: copies are counted as evidence, and what is frozen only serves the kill.
@@ -46,6 +71,7 @@ impl Changes {
                 action,
                 allowed,
                 state,
+                changed: None,
                 reconciled: None,
             });
         }
@@ -75,9 +101,9 @@ impl Changes {
                 })
         {
             // To not stop is no end of a process.
-            entry.state = ChangeState::NotDone { why: None };
+            entry.come_to(ChangeState::NotDone { why: None });
         } else {
-            entry.state = state;
+            entry.come_to(state);
         }
         entry.reconciled = None;
         entry.allowed
@@ -96,13 +122,13 @@ impl Changes {
     /// Takes in what looking at the host showed of an action.
     pub(super) fn reconcile(&mut self, id: ActionId, shown: &Reconciled) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        entry.state = match shown {
+        entry.come_to(match shown {
             Reconciled::Done { testimony } => ChangeState::Done {
                 done: testimony.clone(),
             },
             Reconciled::NotDone {} => ChangeState::NotDone { why: None },
             Reconciled::Unknown { why } => ChangeState::Unknown { why: why.clone() },
-        };
+        });
         entry.reconciled = Some(shown.clone());
     }
 
