@@ -198,6 +198,9 @@ impl<'a> Transaction<'a> {
             });
             return Ok(());
         }
+        // What `guard` and the census will ask while everything stands still, asked once while it still runs: the platform
+        // remembers the digests and the package index. The answers are not believed later.
+        let _ = self.facts();
         self.platform
             .arm()
             .map_err(|error| refuse(RefusalKind::Host, format!("no keeper: {error}")))?;

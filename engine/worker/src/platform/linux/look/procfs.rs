@@ -8,6 +8,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fstatfs, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+use rustix::path::Arg;
 
 use super::file::Meta;
 use super::gaps::{Gaps, failure, pid_object};
@@ -128,7 +129,12 @@ impl Proc {
         }
     }
 
-    fn list(&self, path: &CStr) -> Result<OwnedFd, Errno> {
+    /// The directory of a process's descriptors, as its first thread has them.
+    pub(super) fn descriptors(&self, pid: u32) -> Result<OwnedFd, Errno> {
+        self.list(format!("{pid}/fd"))
+    }
+
+    fn list(&self, path: impl Arg) -> Result<OwnedFd, Errno> {
         openat(
             &self.root,
             path,
@@ -298,7 +304,7 @@ pub(super) fn bracketed(link: &[u8]) -> Option<u64> {
 }
 
 /// Calls `take` with each name of a directory but `.` and `..` until it gives `false`.
-pub(super) fn for_each_name(fd: OwnedFd, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Errno> {
+pub(super) fn for_each_name(fd: impl AsFd, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Errno> {
     let mut buffer = Vec::with_capacity(32 << 10);
     let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, OFlags, statat};
 use rustix::io::Errno;
 
 use super::Scene;
@@ -101,12 +101,12 @@ pub(super) fn processes(scene: &Arc<Scene>, query: &ProcessesQuery) -> Result<Ob
         before,
     });
     let reading = reader.clone();
-    let harvest = scene
-        .crew
-        .run(pids.clone(), move |pid: &u32, report: &Report<(Option<Row>, Gaps)>| {
+    let harvest = scene.crew.run(
+        pids.clone(),
+        move |pid: &u32, report: &Report<(Option<Box<Row>>, Gaps)>| {
             let mut gaps = Gaps::default();
             let row = match reading.row(*pid, &mut gaps, &|| report.beat()) {
-                Ok(row) => Some(row),
+                Ok(row) => Some(Box::new(row)),
                 Err(why) => {
                     // What was noted of a process that is gone is of no use.
                     gaps = Gaps::default();
@@ -118,12 +118,13 @@ pub(super) fn processes(scene: &Arc<Scene>, query: &ProcessesQuery) -> Result<Ob
                 }
             };
             report.give((row, gaps));
-        });
+        },
+    );
     let mut told = harvest.given;
     told.sort_unstable_by_key(|(at, _)| *at);
     let mut rows = Vec::with_capacity(told.len());
     for (_, (row, own)) in told {
-        rows.extend(row);
+        rows.extend(row.map(|row| *row));
         gaps.unite(own);
     }
     for at in harvest.stuck {
@@ -434,14 +435,8 @@ fn environment(dir: &PidDir, pid: u32, bytes: &mut Vec<u8>, gaps: &mut Gaps) -> 
 
 fn descriptors(dir: &PidDir, pid: u32, gaps: &mut Gaps) -> Option<Vec<OpenFile>> {
     let mut files = Vec::new();
-    let told = dir.list(c"fd").and_then(|list| {
-        let table = openat(
-            dir,
-            c"fd",
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
-        for_each_name(list, |name| {
+    let told = dir.list(c"fd").and_then(|table| {
+        for_each_name(&table, |name| {
             files.extend(number(name).and_then(|fd| descriptor(&table, fd)));
             true
         })
@@ -474,16 +469,19 @@ fn descriptor(table: &OwnedFd, fd: u32) -> Option<OpenFile> {
 
 /// The inodes of the sockets that a process holds.
 pub(super) fn socket_inodes(proc: &Proc, pid: u32) -> Result<Vec<u64>, Errno> {
-    let dir = proc.shared(pid)?;
-    let list = dir.list(c"fd")?;
-    let table = openat(
-        &dir,
-        c"fd",
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
     let mut inodes = Vec::new();
-    for_each_name(list, |name| {
+    // No descriptor at all: a kernel thread, a zombie, or one whose first thread ended while others run.
+    if !sockets_of(proc.descriptors(pid)?, &mut inodes)? {
+        sockets_of(proc.shared(pid)?.list(c"fd")?, &mut inodes)?;
+    }
+    Ok(inodes)
+}
+
+/// Adds the sockets behind the descriptors of an `fd` directory; gives whether there is any descriptor.
+fn sockets_of(table: OwnedFd, inodes: &mut Vec<u64>) -> Result<bool, Errno> {
+    let mut any = false;
+    for_each_name(&table, |name| {
+        any = true;
         let mut buffer = [std::mem::MaybeUninit::uninit(); 64];
         if let Ok((link, _)) = rustix::fs::readlinkat_raw(&table, name, &mut buffer)
             && link.starts_with(b"socket:[")
@@ -492,7 +490,7 @@ pub(super) fn socket_inodes(proc: &Proc, pid: u32) -> Result<Vec<u64>, Errno> {
         }
         true
     })?;
-    Ok(inodes)
+    Ok(any)
 }
 
 #[cfg(test)]
