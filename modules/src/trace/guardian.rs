@@ -50,7 +50,10 @@ fn inline_text(process: &Process) -> Option<&[u8]> {
 struct Kin {
     ancestors: BTreeSet<u32>,
     descendants: BTreeSet<u32>,
+    /// Those that share a pipe with them that nobody else holds.
     mates: BTreeSet<u32>,
+    /// Those whose arguments name a condemned path: a guardian does, and so does whoever looks at the miner.
+    naming: BTreeSet<u32>,
 }
 
 /// A processes' parents up to a server, a login or the host's own: those end the way up.
@@ -91,16 +94,27 @@ async fn kin(case: &Case, look: &mut Look<'_>) -> Result<Kin, ModuleError> {
             }
         }
     }
-    let mates = mates(case, look);
     Ok(Kin {
         ancestors,
         descendants,
-        mates,
+        mates: mates(case, look),
+        naming: naming(case, look),
     })
 }
 
-/// Processes that the condemned ones work with: their arguments name a condemned path, or they share a pipe with them that
-/// nobody else holds. A session alone is no tie: whoever starts things from one shell shares it.
+fn naming(case: &Case, look: &Look<'_>) -> BTreeSet<u32> {
+    let names = |process: &&Process| {
+        let mut words = process.argv.iter().skip(1);
+        words.any(|word| case.paths.contains(&HostPath::new(word.as_bytes())))
+    };
+    look.processes
+        .values()
+        .filter(names)
+        .map(|process| process.pid)
+        .collect()
+}
+
+/// A session alone is no tie: whoever starts things from one shell shares it.
 fn mates(case: &Case, look: &Look<'_>) -> BTreeSet<u32> {
     let mut holders: BTreeMap<&[u8], BTreeSet<u32>> = BTreeMap::new();
     for process in look.processes.values() {
@@ -112,17 +126,10 @@ fn mates(case: &Case, look: &Look<'_>) -> BTreeSet<u32> {
         let mut others = holders.iter().filter(|holder| **holder != pid).peekable();
         others.peek().is_some() && others.all(|holder| case.pids.contains_key(holder))
     };
-    let shares = |process: &Process| pipes_of(process).any(|pipe| between(process.pid, &holders[pipe]));
-    let named = |process: &Process| {
-        process
-            .argv
-            .iter()
-            .skip(1)
-            .any(|word| case.paths.contains(&HostPath::new(word.as_bytes())))
-    };
+    let shares = |process: &&Process| pipes_of(process).any(|pipe| between(process.pid, &holders[pipe]));
     look.processes
         .values()
-        .filter(|process| named(process) || shares(process))
+        .filter(shares)
         .map(|process| process.pid)
         .collect()
 }
@@ -188,10 +195,12 @@ async fn program(
         .path
         .parent()
         .is_some_and(|directory| case.homes.contains(&directory));
+    let names = kin.naming.contains(&pid);
     let related = kin.ancestors.contains(&pid)
         || kin.mates.contains(&pid)
+        || beside && names
         || (!same && !born && beside && speaks_of_condemned(case, look, &exe.path).await?);
-    if !same && !related && !born {
+    if !same && !related && !born && !names {
         return Ok(false);
     }
     let ties = relation_ties(case, look, process);
@@ -222,6 +231,15 @@ async fn program(
         return condemn(case, look, process, role, &words, &ties).await;
     }
     if !near {
+        return Ok(false);
+    }
+    if !related && !born {
+        let words = Words {
+            signal: "names_condemned",
+            say: "its arguments name a condemned file; no package knows {path}, in a remarkable place: a guardian, or somebody who looks",
+            fields: &[("path", path)],
+        };
+        case.ask_process(process, &words, &[], &ties);
         return Ok(false);
     }
     let words = match born {

@@ -388,6 +388,28 @@ async fn guardians_of_every_kind() {
 }
 
 #[tokio::test]
+async fn who_only_names_the_miner_is_for_a_person() {
+    let stub = infected()
+        .file("/tmp/triage/scan", b"\x7fELF\0scan")
+        .file("/tmp/.x/again", b"\x7fELF\0again")
+        .process(
+            Row::runs(60, "/tmp/triage/scan", &["scan", "/tmp/.x/xmrig"]),
+            b"\x7fELF\0scan",
+        )
+        .process(
+            Row::runs(61, "/tmp/.x/again", &["again", "/tmp/.x/xmrig"]),
+            b"\x7fELF\0again",
+        )
+        .process(
+            Row::runs(62, "/opt/erp/scan", &["scan", "/tmp/.x/xmrig"]),
+            b"\x7fELF\0erp",
+        );
+    let (_, names) = trace(&stub).await;
+    assert_eq!(names.condemned, ["61 guardian", "100 miner", "/tmp/.x/again"]);
+    assert_eq!(names.review, ["60 companion"]);
+}
+
+#[tokio::test]
 async fn an_administrators_words_about_it_stay() {
     let cleaner = b"#!/bin/sh\npkill xmrig\nrm -f /tmp/.x/xmrig\n";
     let stub = infected()
@@ -594,7 +616,7 @@ async fn a_shared_session_is_no_tie_own_bytes_are() {
             b"\x7fELF\0starts\0/tmp/.x/xmrig\0",
         )
         .process(
-            Row::runs(123, "/var/tmp/again", &["again", "/tmp/.x/xmrig"]),
+            Row::runs(123, "/tmp/.x/again", &["again", "/tmp/.x/xmrig"]),
             b"\x7fELF\0again",
         );
     for row in &mut stub.rows {
