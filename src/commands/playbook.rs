@@ -111,6 +111,6 @@ pub(crate) fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>
 }
 
 /// A trouble out of mistakes: they are said whole.
-pub fn mistaken(mistakes: &Diagnostics) -> Trouble {
+pub(crate) fn mistaken(mistakes: &Diagnostics) -> Trouble {
     Trouble::new(Exit::Usage, mistakes.text().trim_end(), None)
 }

@@ -419,13 +419,11 @@ fn control(stream: UnixStream, begin: &Begin, disk: &mut Option<Disk>) -> Stroke
             tell(&ToWorker::Kept { sha256 });
             continue;
         }
-        if let TransactionEvent::Frozen { .. } = event {
-            if first.is_none() {
-                if let Some(disk) = disk {
-                    (disk.syncs, disk.syncing) = (0, Duration::ZERO);
-                }
-                first = Some(Instant::now());
+        if matches!(event, TransactionEvent::Frozen { .. }) && first.is_none() {
+            if let Some(disk) = disk {
+                (disk.syncs, disk.syncing) = (0, Duration::ZERO);
             }
+            first = Some(Instant::now());
         }
         if let Some(disk) = disk
             .as_mut()
