@@ -1,0 +1,163 @@
+//! The path over hosts in memory: words, numbers and exit codes, on any machine and as any user.
+
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
+mod common;
+
+use common::command::Deminer;
+use common::plan::Planned;
+use serde_json::{Value, json};
+
+const INFECTED: &str = "simulated:infected";
+const CLEAN: &str = "simulated:clean";
+
+fn planned(deminer: &Deminer, words: &[&str]) -> Planned {
+    Planned::make(deminer, &deminer.runs().join("the.plan"), words)
+}
+
+/// What a report says, without what differs from run to run.
+fn account(report: &Value) -> Value {
+    let hosts = report["hosts"].as_array().expect("a list").iter().map(|host| {
+        let changes = host["changes"].as_array().expect("a list").iter().map(|change| {
+            let state = &change["state"];
+            let path = change["object"]["path"].as_str().or(change["object"]["exe"].as_str());
+            json!([
+                change["kind"],
+                path,
+                state["state"],
+                state["done"]["did"],
+                change["undo"]
+            ])
+        });
+        json!({
+            "host": host["host"],
+            "status": host["status"],
+            "verdict": host["verdict"],
+            "progress": host["progress"],
+            "tally": host["tally"],
+            "seen": host["verify"]["seen"],
+            "watched_ms": host["verify"]["covered_ms"],
+            "changes": changes.collect::<Vec<_>>(),
+            "kept": host["kept"]["items"],
+            "not_kept": host["not_kept"],
+            "stays": host["stays"],
+            "troubles": host["troubles"],
+            "next": host["next"],
+        })
+    });
+    let mut counts = report["counts"].clone();
+    counts["kept"]["bytes"] = "[bytes]".into();
+    json!({
+        "purpose": report["purpose"],
+        "headline": report["headline"],
+        "counts": counts,
+        "hosts": hosts.collect::<Vec<_>>(),
+    })
+}
+
+fn snapshot(name: &str, value: &Value) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_json_snapshot!(name, value));
+}
+
+#[test]
+fn an_infected_host() {
+    let deminer = Deminer::new();
+    let planned = planned(&deminer, &[INFECTED]);
+    snapshot("infected_plan", &json!(planned.acts()));
+    let report = planned.apply(&deminer, "5s").expect(0).json();
+    snapshot("infected_report", &account(&report));
+    assert_eq!(deminer.report(), report, "made again from the journals");
+}
+
+#[test]
+fn a_clean_host() {
+    let deminer = Deminer::new();
+    let planned = planned(&deminer, &[CLEAN]);
+    assert_eq!(planned.acts(), [] as [&str; 0]);
+    assert_eq!(planned.json["hosts"][0]["host"], CLEAN);
+    let answer = planned.apply(&deminer, "5s").expect(0);
+    assert_eq!(answer.json()["nothing_to_do"], true, "{answer}");
+    let report = deminer.report();
+    assert_eq!(report["purpose"], "look");
+    assert_eq!(report["hosts"][0]["status"], "clean");
+}
+
+#[test]
+fn two_hosts_in_one_plan() {
+    let deminer = Deminer::new();
+    let planned = planned(&deminer, &[INFECTED, CLEAN]);
+    let names: Vec<&Value> = planned.hosts.iter().map(|host| &host["host"]).collect();
+    assert_eq!(names, [CLEAN, INFECTED]);
+    let report = planned.apply(&deminer, "5s").expect(0).json();
+    snapshot("two_hosts_report", &account(&report));
+}
+
+#[test]
+fn what_is_excluded_or_protected_stays_and_is_no_return() {
+    let deminer = Deminer::new();
+    let whole = planned(&deminer, &[INFECTED]);
+    let actions = whole.actions().iter();
+    let of_kind = |kind: &str| actions.clone().find(|action| action["act"]["kind"] == kind);
+    let edit = of_kind("edit_lines").expect("a crontab");
+    let id = edit["id"].as_str().expect("an id");
+    let name = whole.name();
+    let words = [
+        "apply",
+        &name,
+        "--approve",
+        &whole.hash,
+        "--watch",
+        "5s",
+        "--format",
+        "json",
+    ];
+    let excluded = [&words[..], &["--exclude", &id[..8]]].concat();
+    let report = deminer.run(&excluded).expect(5).json();
+    let host = &report["hosts"][0];
+    assert_eq!(host["status"], "cannot_say", "{report:#}");
+    assert_eq!(host["tally"], json!({"done": 7, "gone": 0, "of": 7, "excluded": 1}));
+
+    let path = edit["act"]["file"]["path"].as_str().expect("a path");
+    let protected = planned(&deminer, &[INFECTED, "--protect", path]);
+    assert!(!protected.acts().iter().any(|act| act.starts_with("edit_lines")));
+    let report = protected.apply(&deminer, "5s").expect(5).json();
+    assert_eq!(report["hosts"][0]["status"], "cannot_say", "{report:#}");
+}
+
+#[test]
+fn run_stops_at_the_plan_and_applies_only_what_it_stored() {
+    let deminer = Deminer::new();
+    let json = deminer
+        .run(&["run", "linux-miner", INFECTED, "--format", "json"])
+        .expect(0)
+        .json();
+    let hash = json["hash"].as_str().expect("a hash");
+    assert_eq!(deminer.report()["hosts"][0]["status"], "proposed");
+    let words = ["run", "--approve", hash, "--watch", "5s", "--format", "json"];
+    let report = deminer.run(&words).expect(0).json();
+    assert_eq!(report["hosts"][0]["status"], "eradicated");
+    assert_eq!(report["plan"], hash);
+}
+
+#[test]
+fn evidence_alone_changes_nothing() {
+    let deminer = Deminer::new();
+    let planned = planned(&deminer, &[INFECTED]);
+    let name = planned.name();
+    let words = [
+        "apply",
+        &name,
+        "--approve",
+        planned.short_hash(),
+        "--only",
+        "preserve",
+        "--format",
+        "json",
+    ];
+    let report = deminer.run(&words).expect(0).json();
+    let host = &report["hosts"][0];
+    assert_eq!(host["status"], "proposed", "{report:#}");
+    assert_eq!(host["tally"]["done"], 0);
+    assert_ne!(host["kept"]["items"], 0);
+}
