@@ -18,7 +18,31 @@ struct Entry {
     action: Action,
     allowed: bool,
     state: ChangeState,
+    /// How our own change is taken back. A later round that finds it done does not make it somebody else's.
+    changed: Option<Done>,
     reconciled: Option<Reconciled>,
+}
+
+impl Entry {
+    fn come_to(&mut self, state: ChangeState) {
+        self.state = match (state, &self.changed) {
+            (
+                ChangeState::Done {
+                    done: Some(Done::Gone) | None,
+                },
+                Some(changed),
+            ) => ChangeState::Done {
+                done: Some(changed.clone()),
+            },
+            (state, _) => state,
+        };
+        if let ChangeState::Done {
+            done: Some(done @ Done::Changed { .. }),
+        } = &self.state
+        {
+            self.changed = Some(done.clone());
+        }
+    }
 }
 
 /// Whether an act counts as a change: copies are counted as evidence, and what is frozen only serves the kill.
@@ -46,6 +70,7 @@ impl Changes {
                 action,
                 allowed,
                 state,
+                changed: None,
                 reconciled: None,
             });
         }
@@ -77,7 +102,7 @@ impl Changes {
             // To not stop is no end of a process.
             entry.state = ChangeState::NotDone { why: None };
         } else {
-            entry.state = state;
+            entry.come_to(state);
         }
         entry.reconciled = None;
         entry.allowed
@@ -96,13 +121,13 @@ impl Changes {
     /// Takes in what looking at the host showed of an action.
     pub(super) fn reconcile(&mut self, id: ActionId, shown: &Reconciled) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        entry.state = match shown {
+        entry.come_to(match shown {
             Reconciled::Done { testimony } => ChangeState::Done {
                 done: testimony.clone(),
             },
             Reconciled::NotDone {} => ChangeState::NotDone { why: None },
             Reconciled::Unknown { why } => ChangeState::Unknown { why: why.clone() },
-        };
+        });
         entry.reconciled = Some(shown.clone());
     }
 
