@@ -3,16 +3,17 @@
 //! What the host's own journal says is testimony and stands beside what is seen. Nothing is done again, and what cannot
 //! be told stays unknown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deminer_worker::action::{Act, Action, ActionId, Done, Effect, FileTarget};
+use deminer_worker::action::{Act, Action, ActionId, Done, Effect};
 use deminer_worker::frame::{FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
 use deminer_worker::journal::Record;
 use deminer_worker::lines::{self, Located};
 use deminer_worker::order::{Approval, HostOrders};
-use deminer_worker::query::{Answer, Entry, FileStat, HostError, ProcessesQuery, Query, limits};
+use deminer_worker::query::{Answer, Coverage, Entry, FileStat, HostError, ProcessesQuery, Query, limits};
+use deminer_worker::text::HostPath;
 
 use crate::event::{EventKind, Reconciled, SinkError};
 use crate::host::{HostView, Link, Transport};
@@ -44,13 +45,25 @@ pub enum ReconcileError {
 struct Story {
     host: String,
     orders: HostOrders,
+<<<<<<< HEAD
     /// Actions whose end was heard.
     known: BTreeSet<ActionId>,
     /// Whether the host was reached, so that a worker may have begun there.
     reached: bool,
+=======
+    /// Actions whose end was heard or seen, and nothing was begun since that could have changed it.
+    known: BTreeMap<ActionId, Known>,
+>>>>>>> r1
     /// Whether the commit may have been sent.
     committed: bool,
     finished: bool,
+}
+
+/// The last word about an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    round: u32,
+    done: bool,
 }
 
 /// Brings a run to its end that another process left open. Gives the report then; `None` where there was nothing to do:
@@ -100,6 +113,7 @@ fn approval(chains: &[Chain]) -> Option<Approval> {
 fn story(chain: &Chain) -> Option<Story> {
     let host = chain.host.clone()?;
     let mut orders = None;
+<<<<<<< HEAD
     let (mut reached, mut committed, mut finished) = (false, false, false);
     let mut known = BTreeSet::new();
     for event in &chain.events {
@@ -112,9 +126,35 @@ fn story(chain: &Chain) -> Option<Story> {
                 ..
             } => {
                 known.insert(*action);
+=======
+    let (mut committed, mut finished) = (false, false);
+    let mut known: BTreeMap<ActionId, Known> = BTreeMap::new();
+    let mut round = 1;
+    for event in &chain.events {
+        match &event.kind {
+            EventKind::Planned { line, .. } => orders = serde_json::from_value::<HostOrders>(line.clone()).ok(),
+            EventKind::Committed { round: now, .. } => {
+                (committed, round) = (true, *now);
+                // What an earlier round left undone, this one may carry out.
+                known.retain(|_, known| known.done || known.round >= round);
+            }
+            EventKind::Told { round: now, event } => {
+                round = round.max(*now);
+                match event {
+                    TransactionEvent::Intent { action } if known.get(action).is_some_and(|known| !known.done) => {
+                        known.remove(action);
+                    }
+                    TransactionEvent::Outcome { action, outcome } => {
+                        let done = is_done(outcome) || known.get(action).is_some_and(|known| known.done);
+                        known.insert(*action, Known { round, done });
+                    }
+                    _ => {}
+                }
+>>>>>>> r1
             }
             EventKind::Reconciled { action, state } if !matches!(state, Reconciled::Unknown { .. }) => {
-                known.insert(*action);
+                let done = matches!(state, Reconciled::Done { .. });
+                known.insert(*action, Known { round, done });
             }
             EventKind::HostFinished {} => finished = true,
             EventKind::Resumed { .. } => finished = false,
@@ -131,6 +171,11 @@ fn story(chain: &Chain) -> Option<Story> {
     })
 }
 
+/// Whether an action needs no further look; a process that would not stop still runs.
+fn is_done(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done { done } if *done != Done::WouldNotStop)
+}
+
 /// Brings one host to its end; says whether it is one.
 async fn settle(
     story: &Story,
@@ -143,7 +188,7 @@ async fn settle(
         .orders
         .actions
         .iter()
-        .filter(|action| action.act.effect() == Effect::Destroy && !story.known.contains(&action.id))
+        .filter(|action| action.act.effect() == Effect::Destroy && !story.known.contains_key(&action.id))
         .filter(|action| approval.classes.contains(&Effect::Destroy) && !approval.excluded.contains(&action.id))
         .collect();
     let told = if story.committed {
@@ -207,14 +252,12 @@ async fn look_at(
     let records = recall(&link, story).await?;
     let mut states = BTreeMap::new();
     for action in open {
-        let state = match seen(&link, &action.act, &story.orders).await {
-            Ok(Some(true)) => Reconciled::Done {
+        let state = match seen(link.as_ref(), &action.act, &story.orders).await {
+            Ok(Sight::Done) => Reconciled::Done {
                 testimony: testimony(&records, action.id),
             },
-            Ok(Some(false)) => Reconciled::NotDone {},
-            Ok(None) => Reconciled::Unknown {
-                why: "another object stands in its place".to_owned(),
-            },
+            Ok(Sight::NotDone) => Reconciled::NotDone {},
+            Ok(Sight::Unclear(why)) => Reconciled::Unknown { why },
             Err(why @ HostError::Lost { .. }) => return Err(why),
             Err(why) => Reconciled::Unknown { why: why.to_string() },
         };
@@ -287,68 +330,119 @@ fn testimony(records: &[Record], id: ActionId) -> Option<Done> {
     })
 }
 
-/// Whether an act's target shows it done; `None` where what is there is neither the target nor nothing.
-async fn seen(link: &Link, act: &Act, orders: &HostOrders) -> Result<Option<bool>, HostError> {
+/// What a target shows of its act.
+#[derive(Debug, PartialEq, Eq)]
+enum Sight {
+    /// It is done.
+    Done,
+    /// The target is as it was.
+    NotDone,
+    /// Neither can be told, and why.
+    Unclear(String),
+}
+
+/// Whether an act's target shows it done.
+async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sight, HostError> {
+    let other = || Sight::Unclear("another object stands in its place".to_owned());
+    let is = |done| if done { Sight::Done } else { Sight::NotDone };
     match act {
         Act::Kill { process } | Act::Freeze { process } => {
             if orders.identity.boot_id != process.boot_id {
-                return Ok(Some(true));
+                return Ok(Sight::Done);
             }
             let query = ProcessesQuery {
                 pids: Some(vec![process.pid]),
                 ..ProcessesQuery::default()
             };
-            let Answer::Processes(found) = link.observe(Query::Processes(query)).await?.value else {
-                return Ok(None);
+            let observed = link.observe(Query::Processes(query)).await?;
+            let Answer::Processes(found) = observed.value else {
+                return Err(another_answer());
             };
-            let lives = found
-                .iter()
-                .any(|p| p.pid == process.pid && p.start_ticks == process.start_ticks && p.state != "Z");
-            Ok(Some(!lives))
+            match found.iter().find(|found| found.pid == process.pid) {
+                Some(found) => Ok(is(found.start_ticks != process.start_ticks || found.state == "Z")),
+                // It may live and not be readable.
+                None => Ok(unseen(&observed.coverage).unwrap_or(Sight::Done)),
+            }
         }
-        Act::RemoveFile { file } => Ok(match stat(link, file).await? {
-            None => Some(true),
-            Some(stat) if stat.id == file.id || stat.sha256 == Some(file.sha256) => Some(false),
-            Some(_) => None,
-        }),
-        Act::ClearFlags { file, flags } => Ok(match stat(link, file).await? {
-            None => Some(true),
-            Some(stat) => stat.flags.map(|now| now & flags == 0),
+        Act::RemoveFile { file } => match stat(link, &file.path).await? {
+            None => Ok(rest(link, &file.name_in_removal()).await?.unwrap_or(Sight::Done)),
+            Some(stat) if stat.id == file.id || stat.sha256 == Some(file.sha256) => Ok(Sight::NotDone),
+            Some(_) => Ok(rest(link, &file.name_in_removal()).await?.unwrap_or_else(other)),
+        },
+        Act::ClearFlags { file, flags } => Ok(match stat(link, &file.path).await? {
+            None => Sight::Done,
+            Some(stat) => match stat.flags {
+                Some(now) => is(now & flags == 0),
+                None => other(),
+            },
         }),
         Act::EditLines { file, remove } => {
             let query = Query::Read {
                 path: file.path.clone(),
                 max_bytes: limits::READ_BYTES,
             };
-            let Answer::Files(files) = link.observe(query).await?.value else {
-                return Ok(None);
+            let observed = link.observe(query).await?;
+            let Answer::Files(files) = observed.value else {
+                return Err(another_answer());
             };
+            if let Some(unclear) = unseen(&observed.coverage) {
+                return Ok(unclear);
+            }
+            if files.iter().any(|file| file.cut) {
+                return Ok(Sight::Unclear(format!("`{}` is too long to be read whole", file.path)));
+            }
             let text = files.first().map(|file| file.content.as_bytes()).unwrap_or_default();
-            Ok(match lines::locate(text, remove) {
-                Located::There(_) => Some(false),
-                Located::Gone => Some(true),
-                Located::Changed { .. } => None,
-            })
+            match lines::locate(text, remove) {
+                Located::There(_) => Ok(Sight::NotDone),
+                Located::Gone => Ok(rest(link, &file.name_in_edit()).await?.unwrap_or(Sight::Done)),
+                Located::Changed { .. } => Ok(other()),
+            }
         }
-        Act::Keep { .. } => Ok(None),
+        Act::Keep { .. } => Ok(other()),
     }
 }
 
-async fn stat(link: &Link, file: &FileTarget) -> Result<Option<FileStat>, HostError> {
+/// What an act that broke off left under a name of our own; `None` where nothing is there.
+async fn rest(link: &dyn HostView, own: &HostPath) -> Result<Option<Sight>, HostError> {
+    let left = |_| Sight::Unclear(format!("it broke off half done: the file stands as `{own}`"));
+    Ok(stat(link, own).await?.map(left))
+}
+
+/// Why nothing can be said where an answer has a hole that could hide what was asked for.
+fn unseen(coverage: &Coverage) -> Option<Sight> {
+    let gap = coverage.gaps.iter().find(|gap| gap.why.is_material())?;
+    let why = serde_json::to_value(gap.why).unwrap_or_default();
+    let why = why.as_str().unwrap_or_default();
+    Some(Sight::Unclear(format!(
+        "{} `{}` cannot be seen: {why}",
+        gap.subject, gap.object
+    )))
+}
+
+fn another_answer() -> HostError {
+    HostError::Protocol {
+        why: "another question was answered".to_owned(),
+    }
+}
+
+/// What stands under a path; `None` only where the host says that nothing does.
+async fn stat(link: &dyn HostView, path: &HostPath) -> Result<Option<FileStat>, HostError> {
     let query = Query::Stat {
-        paths: vec![file.path.clone()],
+        paths: vec![path.clone()],
         digest: true,
     };
     let Answer::Entries(entries) = link.observe(query).await?.value else {
-        return Err(HostError::Protocol {
-            why: "another question was answered".to_owned(),
-        });
+        return Err(another_answer());
     };
     match entries.into_iter().next() {
         Some(Entry::Present(stat)) => Ok(Some(stat)),
-        Some(Entry::Absent { .. }) | None => Ok(None),
+        Some(Entry::Absent { .. }) => Ok(None),
         Some(Entry::Hidden { .. }) => Err(HostError::Denied {
-            doing: format!("look at {}", file.path),
+            doing: format!("look at {path}"),
         }),
+        None => Err(another_answer()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -569,3 +569,24 @@ fn a_second_journal_of_a_host_is_not_believed() {
     fs::copy(&path, written.run.journal().join("host-web-2.ndjson")).unwrap();
     assert_eq!(status(&written.report()), Status::CannotSay);
 }
+
+#[test]
+fn what_a_later_round_finds_gone_was_still_removed_by_us() {
+    let file = synthetic::changes("web-1")[4].clone();
+    let gone = Outcome::Done { done: Done::Gone };
+    let once = eradicated().write().report();
+    let twice = Night::apply(&["web-1"])
+        .ready("web-1")
+        .commit("web-1")
+        .all_done("web-1")
+        .commit("web-1")
+        .outcome("web-1", &file, gone)
+        .struck("web-1")
+        .write()
+        .report();
+    let of = |report: &Report| {
+        let mut changes = report.hosts.iter().flat_map(|host| &host.changes);
+        changes.find(|change| change.action == file.id).cloned().unwrap()
+    };
+    assert_eq!((of(&twice).state, of(&twice).undo), (of(&once).state, of(&once).undo));
+}

@@ -231,6 +231,28 @@ pub struct FileTarget {
 }
 
 impl FileTarget {
+    /// Under which name of our own a removal holds the file before it unlinks it; the same again after a crash, so that
+    /// what is left is found.
+    pub fn name_in_removal(&self) -> HostPath {
+        self.own_name("remove", self.id.dev, self.id.inode)
+    }
+
+    /// Under which name of our own an edit writes the new file, and holds the old one after the two were exchanged;
+    /// whichever inode the file has by then.
+    pub fn name_in_edit(&self) -> HostPath {
+        self.own_name("edit", Wide(0), Wide(0))
+    }
+
+    /// Cron, run-parts and service managers pass by such names.
+    fn own_name(&self, use_for: &str, dev: Wide, inode: Wide) -> HostPath {
+        let digest = Digest::of(format!("{use_for} {} {dev} {inode}", self.path).as_bytes());
+        let name = format!(".deminer-{}", digest.short());
+        match self.path.parent() {
+            Some(parent) => parent.join(name.as_bytes()),
+            None => HostPath::new(name),
+        }
+    }
+
     /// The identity of a file as it was seen; `None` where its content was not hashed.
     pub fn from_stat(stat: &FileStat) -> Option<FileTarget> {
         Some(FileTarget {

@@ -144,11 +144,7 @@ mod tests {
         let path = home.path().join("root");
         fs::write(&path, "a\n").expect("a file");
         let target = bench::file_target(&path);
-        let mut own = target.clone();
-        own.id.dev.0 = 0;
-        own.id.inode.0 = 0;
-        let rest = super::super::remove::own_name("edit", &own);
-        fs::write(home.path().join(std::str::from_utf8(&rest).expect("ours")), MINER).expect("a file");
+        fs::write(target.name_in_edit().as_path(), MINER).expect("a file");
         assert_eq!(edit(&target, &[miner(1)]), Ok(Done::Gone));
         assert_eq!(names(home.path()), 1);
     }

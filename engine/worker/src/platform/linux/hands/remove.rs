@@ -7,16 +7,10 @@ use super::files::{self, Place};
 use super::{changed, metadata, random_digits, refused};
 use crate::action::{Done, FileTarget, Undo};
 use crate::query::HostError;
-use crate::text::{Digest, HostPath};
+use crate::text::HostPath;
 
-/// How names that we make are called, before 16 hexadecimal digits. Cron, run-parts and service managers pass by them.
+/// How names that we make are called, before 16 hexadecimal digits; as [`FileTarget::name_in_removal`] has them.
 const PREFIX: &str = ".deminer-";
-
-/// The name under which we hold a file of a target; the same again after a crash, so that a rest is found.
-pub(super) fn own_name(use_for: &str, target: &FileTarget) -> Vec<u8> {
-    let text = format!("{use_for} {} {} {}", target.path, target.id.dev, target.id.inode);
-    format!("{PREFIX}{}", Digest::of(text.as_bytes()).short()).into_bytes()
-}
 
 /// A name of ours that nobody can have foreseen.
 pub(super) fn random_name() -> Vec<u8> {
@@ -48,7 +42,7 @@ pub(super) fn remove(target: &FileTarget) -> Result<Done, HostError> {
 
 /// Gives the file a name of our own, if it is the one meant; `None` when there is no such file.
 fn take_name(place: &Place, target: &FileTarget, doing: &str) -> Result<Option<Vec<u8>>, HostError> {
-    let own = own_name("remove", target);
+    let own = target.name_in_removal().file_name().to_vec();
     if rest_of_an_earlier_removal(place, &own, target, doing)? {
         return Ok(Some(own));
     }
@@ -123,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::platform::linux::hands::bench;
-    use crate::text::Wide;
+    use crate::text::{Digest, Wide};
 
     fn listing(dir: &Path) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(dir)
@@ -160,7 +154,7 @@ mod tests {
         let path = home.path().join("miner");
         std::fs::write(&path, "bytes").expect("a file");
         let target = bench::file_target(&path);
-        let own = own_name("remove", &target);
+        let own = target.name_in_removal().file_name().to_vec();
         let own = home.path().join(std::str::from_utf8(&own).expect("ours"));
         std::fs::rename(&path, own).expect("ours");
         assert!(matches!(remove(&target), Ok(Done::Changed { .. })));
@@ -173,7 +167,7 @@ mod tests {
         let path = home.path().join("miner");
         std::fs::write(&path, "bytes").expect("a file");
         let target = bench::file_target(&path);
-        let own = String::from_utf8(own_name("remove", &target)).expect("ours");
+        let own = String::from_utf8(target.name_in_removal().file_name().to_vec()).expect("ours");
         std::fs::write(home.path().join(&own), "planted").expect("a file");
         assert!(matches!(remove(&target), Ok(Done::Changed { .. })));
         assert_eq!(listing(home.path()), [own]);

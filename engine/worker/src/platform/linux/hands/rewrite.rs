@@ -132,12 +132,7 @@ impl Rewriting<'_> {
 
     /// Our name for the new file. It is the same after a crash: what an earlier worker left under it is removed first.
     fn temporary_name(&self) -> Result<Vec<u8>, HostError> {
-        let mut own = self.target.clone();
-        own.id = crate::query::FileId {
-            dev: crate::text::Wide(0),
-            inode: crate::text::Wide(0),
-        };
-        let name = remove::own_name("edit", &own);
+        let name = self.target.name_in_edit().file_name().to_vec();
         match self.place.pin(&name, &self.target.mount, self.doing) {
             Ok(None) => Ok(name),
             Ok(Some(_)) => self.place.unlink(&name, self.doing).map(|()| name),

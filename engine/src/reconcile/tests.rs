@@ -1,0 +1,265 @@
+use std::path::Path;
+
+use async_trait::async_trait;
+use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget, Role, Undo};
+use deminer_worker::order::{Bounds, Settle};
+use deminer_worker::query::{FileId, FileKind, FileText, GapReason, HostIdentity, Observed};
+use deminer_worker::text::{Digest, HostBytes, Wide};
+
+use super::*;
+use crate::journal::read_chain;
+
+const PATH: &str = "/var/tmp/.x/miner";
+
+fn file() -> FileTarget {
+    FileTarget {
+        mount: "/".into(),
+        path: PATH.into(),
+        id: FileId {
+            dev: Wide(1),
+            inode: Wide(7),
+        },
+        size: Wide(5),
+        ctime_ns: Wide(0),
+        mtime_ns: Wide(0),
+        sha256: Digest::of(b"bytes"),
+        mode: 0o700,
+        uid: 0,
+        gid: 0,
+        flags: None,
+        links: 1,
+        xattrs: Vec::new(),
+    }
+}
+
+fn stat_of(path: &HostPath) -> FileStat {
+    let file = file();
+    FileStat {
+        path: path.clone(),
+        mount: file.mount,
+        kind: FileKind::Regular,
+        id: file.id,
+        size: file.size,
+        mode: file.mode,
+        uid: 0,
+        gid: 0,
+        links: 1,
+        mtime_ns: Wide(0),
+        ctime_ns: Wide(0),
+        btime_ns: None,
+        flags: None,
+        xattrs: Vec::new(),
+        link_target: None,
+        sha256: Some(file.sha256),
+    }
+}
+
+fn orders(actions: Vec<Action>) -> HostOrders {
+    HostOrders {
+        host: "h".to_owned(),
+        identity: HostIdentity {
+            machine_id: None,
+            boot_id: "b".to_owned(),
+            hostname: "h".into(),
+            pid_namespace: Wide(1),
+        },
+        components: Vec::new(),
+        actions,
+        protect: Vec::new(),
+        journal: "/run/.deminer-000102030405060708090a0b0c0d0e0f".into(),
+        settle: Settle::NextMinute,
+        bounds: Bounds::default(),
+    }
+}
+
+/// A host of files without anything else; what is hidden is only a gap.
+#[derive(Default)]
+struct Files {
+    there: Vec<HostPath>,
+    text: Option<(&'static str, bool)>,
+    hidden: bool,
+}
+
+#[async_trait]
+impl HostView for Files {
+    fn name(&self) -> &str {
+        "h"
+    }
+
+    async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError> {
+        let value = match &query {
+            Query::Stat { paths, .. } => Answer::Entries(
+                paths
+                    .iter()
+                    .map(|path| match self.there.contains(path) {
+                        true => Entry::Present(stat_of(path)),
+                        false => Entry::Absent { path: path.clone() },
+                    })
+                    .collect(),
+            ),
+            Query::Read { path, .. } => Answer::Files(
+                self.text
+                    .iter()
+                    .map(|(text, cut)| FileText {
+                        stat: stat_of(path),
+                        content: HostBytes::from(*text),
+                        cut: *cut,
+                    })
+                    .collect(),
+            ),
+            Query::Processes(_) => Answer::Processes(Vec::new()),
+            _ => return Err(another_answer()),
+        };
+        let mut coverage = Coverage::whole();
+        if self.hidden {
+            coverage.note("process", "7", GapReason::Denied);
+        }
+        Ok(Observed { value, coverage })
+    }
+}
+
+fn remove() -> Act {
+    Act::RemoveFile { file: file() }
+}
+
+fn edit() -> Act {
+    let remove = vec![LineTarget {
+        number: 1,
+        line: "* * * * * /m".into(),
+        mark: "/m".into(),
+    }];
+    Act::EditLines { file: file(), remove }
+}
+
+fn kill() -> Act {
+    Act::Kill {
+        process: ProcessTarget {
+            boot_id: "b".to_owned(),
+            pid: 7,
+            start_ticks: Wide(1),
+            exe: file().id,
+            exe_path: PATH.into(),
+            exe_sha256: Digest::of(b"bytes"),
+            exe_size: Wide(5),
+            argv_sha256: Digest::of(b""),
+            uid: 0,
+            comm: "m".into(),
+            role: Role::Miner,
+        },
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_seen_gone_counts_as_done() {
+    let files = Files::default;
+    let hidden = || Files {
+        hidden: true,
+        ..Files::default()
+    };
+    let there = |path: HostPath| Files {
+        there: vec![path],
+        ..Files::default()
+    };
+    let text = |text, cut| Files {
+        text: Some((text, cut)),
+        ..Files::default()
+    };
+    let rows = [
+        ("removed", files(), remove(), "done"),
+        ("it stands there", there(PATH.into()), remove(), "not done"),
+        ("under our name", there(file().name_in_removal()), remove(), "stands as"),
+        ("no such file", files(), edit(), "done"),
+        ("the line stands", text("* * * * * /m\n", false), edit(), "not done"),
+        ("the line is gone", text("a\n", false), edit(), "done"),
+        ("too long", text("a\n", true), edit(), "too long"),
+        ("not readable", hidden(), edit(), "cannot be seen: denied"),
+        ("beside it", there(file().name_in_edit()), edit(), "stands as"),
+        ("ended", files(), kill(), "done"),
+        ("process not readable", hidden(), kill(), "cannot be seen: denied"),
+    ];
+    for (name, host, act, expected) in rows {
+        let sight = seen(&host, &act, &orders(Vec::new())).await.expect("an answer");
+        match &sight {
+            Sight::Done => assert_eq!(expected, "done", "{name}"),
+            Sight::NotDone => assert_eq!(expected, "not done", "{name}"),
+            Sight::Unclear(why) => assert!(why.contains(expected), "{name}: {why}"),
+        }
+    }
+}
+
+/// The story of a chain, as the journal has it.
+fn told(dir: &Path, action: &Action, kinds: Vec<EventKind>) -> Story {
+    let journals = Journals::create(dir, "run", Arc::new(|| 1)).expect("a folder");
+    let line = serde_json::to_value(orders(vec![action.clone()])).expect("orders are JSON");
+    let sha256 = Digest::of(b"line");
+    let looked_at_ms = None;
+    let planned = EventKind::Planned {
+        line,
+        sha256,
+        looked_at_ms,
+    };
+    for kind in std::iter::once(planned).chain(kinds) {
+        journals.record(Some("h"), kind).expect("a disk");
+    }
+    let chain = read_chain(&dir.join("host-h.ndjson")).expect("our own");
+    story(&chain).expect("it has orders")
+}
+
+#[test]
+fn what_a_round_left_undone_a_later_one_may_do() {
+    let act = remove();
+    let action = Action {
+        id: act.id("h"),
+        component: 1,
+        act,
+        because: Vec::new(),
+        needs: Vec::new(),
+    };
+    let committed = |round| EventKind::Committed {
+        round,
+        journal: "j".to_owned(),
+    };
+    let outcome = |round, outcome| EventKind::Told {
+        round,
+        event: TransactionEvent::Outcome {
+            action: action.id,
+            outcome,
+        },
+    };
+    let intent = |round| EventKind::Told {
+        round,
+        event: TransactionEvent::Intent { action: action.id },
+    };
+    let done = |undo| Outcome::Done {
+        done: Done::Changed { undo },
+    };
+    let restore = Undo::RestoreFile { file: file() };
+    let rows = [
+        ("heard", vec![committed(1), outcome(1, Outcome::Drifted)], true),
+        (
+            "drifted before its own commit",
+            vec![outcome(1, Outcome::Drifted), committed(1)],
+            true,
+        ),
+        (
+            "drifted, then committed again",
+            vec![committed(1), outcome(1, Outcome::Drifted), committed(2)],
+            false,
+        ),
+        (
+            "not done, then begun",
+            vec![committed(1), outcome(1, Outcome::Drifted), intent(1)],
+            false,
+        ),
+        (
+            "done, then committed again",
+            vec![committed(1), outcome(1, done(restore)), committed(2), intent(2)],
+            true,
+        ),
+    ];
+    for (name, kinds, known) in rows {
+        let home = tempfile::tempdir().expect("a folder");
+        let story = told(home.path(), &action, kinds);
+        assert_eq!(story.known.contains_key(&action.id), known, "{name}");
+    }
+}
