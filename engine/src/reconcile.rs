@@ -45,15 +45,10 @@ pub enum ReconcileError {
 struct Story {
     host: String,
     orders: HostOrders,
-<<<<<<< HEAD
-    /// Actions whose end was heard.
-    known: BTreeSet<ActionId>,
     /// Whether the host was reached, so that a worker may have begun there.
     reached: bool,
-=======
     /// Actions whose end was heard or seen, and nothing was begun since that could have changed it.
     known: BTreeMap<ActionId, Known>,
->>>>>>> r1
     /// Whether the commit may have been sent.
     committed: bool,
     finished: bool,
@@ -113,26 +108,13 @@ fn approval(chains: &[Chain]) -> Option<Approval> {
 fn story(chain: &Chain) -> Option<Story> {
     let host = chain.host.clone()?;
     let mut orders = None;
-<<<<<<< HEAD
     let (mut reached, mut committed, mut finished) = (false, false, false);
-    let mut known = BTreeSet::new();
-    for event in &chain.events {
-        match &event.kind {
-            EventKind::Planned { line, .. } => orders = serde_json::from_value::<HostOrders>(line.clone()).ok(),
-            EventKind::Reached { .. } => reached = true,
-            EventKind::Committed { .. } => committed = true,
-            EventKind::Told {
-                event: TransactionEvent::Outcome { action, .. },
-                ..
-            } => {
-                known.insert(*action);
-=======
-    let (mut committed, mut finished) = (false, false);
     let mut known: BTreeMap<ActionId, Known> = BTreeMap::new();
     let mut round = 1;
     for event in &chain.events {
         match &event.kind {
             EventKind::Planned { line, .. } => orders = serde_json::from_value::<HostOrders>(line.clone()).ok(),
+            EventKind::Reached { .. } => reached = true,
             EventKind::Committed { round: now, .. } => {
                 (committed, round) = (true, *now);
                 // What an earlier round left undone, this one may carry out.
@@ -150,7 +132,6 @@ fn story(chain: &Chain) -> Option<Story> {
                     }
                     _ => {}
                 }
->>>>>>> r1
             }
             EventKind::Reconciled { action, state } if !matches!(state, Reconciled::Unknown { .. }) => {
                 let done = matches!(state, Reconciled::Done { .. });

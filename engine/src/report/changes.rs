@@ -18,17 +18,12 @@ struct Entry {
     action: Action,
     allowed: bool,
     state: ChangeState,
-<<<<<<< HEAD
     /// What the act did when it changed something: a later round finds the target gone by that.
-=======
-    /// How our own change is taken back. A later round that finds it done does not make it somebody else's.
->>>>>>> r1
     changed: Option<Done>,
     reconciled: Option<Reconciled>,
 }
 
 impl Entry {
-<<<<<<< HEAD
     /// Takes the last word over.
     fn come_to(&mut self, state: ChangeState) {
         if let ChangeState::Done {
@@ -48,26 +43,6 @@ impl Entry {
             },
             (state, _) => state,
         };
-=======
-    fn come_to(&mut self, state: ChangeState) {
-        self.state = match (state, &self.changed) {
-            (
-                ChangeState::Done {
-                    done: Some(Done::Gone) | None,
-                },
-                Some(changed),
-            ) => ChangeState::Done {
-                done: Some(changed.clone()),
-            },
-            (state, _) => state,
-        };
-        if let ChangeState::Done {
-            done: Some(done @ Done::Changed { .. }),
-        } = &self.state
-        {
-            self.changed = Some(done.clone());
-        }
->>>>>>> r1
     }
 }
 
