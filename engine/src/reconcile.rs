@@ -282,7 +282,7 @@ async fn seen(link: &Link, act: &Act, orders: &HostOrders) -> Result<Option<bool
             };
             let lives = found
                 .iter()
-                .any(|p| p.pid == process.pid && p.start_ticks == process.start_ticks && p.state != "Z");
+                .any(|p| p.pid == process.pid && p.start_ticks == process.start_ticks && !p.has_ended());
             Ok(Some(!lives))
         }
         Act::RemoveFile { file } => Ok(match stat(link, file).await? {

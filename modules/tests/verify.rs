@@ -120,6 +120,7 @@ async fn gone_says_what_is_still_there() {
 async fn gone_is_silent_about_what_only_looks_like_it() {
     let mut zombie = miner(30);
     zombie.state = "Z".to_owned();
+    zombie.exe = None;
     // The pid of the miner, another process.
     let mut heir = process(30, "/usr/sbin/cron", b"cron", &["cron"]);
     heir.start_ticks.0 += 1;
@@ -130,6 +131,20 @@ async fn gone_is_silent_about_what_only_looks_like_it() {
         .file("/tmp/.x/run", "a harmless file of that name")
         .file(SPOOL, "0 3 * * * backup\n# */5 * * * * /tmp/.x/run\n");
     assert_eq!(gone(alike).await, json!({"found": false, "rows": []}));
+}
+
+#[tokio::test]
+async fn a_process_whose_first_thread_ended_is_not_gone() {
+    let (mut same, mut alike, mut unread) = (miner(30), miner(77), miner(78));
+    for process in [&mut same, &mut alike, &mut unread] {
+        process.state = "Z".to_owned();
+        process.threads = 3;
+    }
+    unread.exe = None;
+    for (process, expected) in [(same, "process"), (alike, "executable"), (unread, "unseen")] {
+        let told = gone(cleaned().runs(process)).await;
+        assert_eq!(told["rows"][0]["seen"], expected);
+    }
 }
 
 #[tokio::test]
