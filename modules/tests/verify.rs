@@ -415,6 +415,49 @@ async fn what_ran_and_talked_before_goes_on() {
 }
 
 #[tokio::test]
+async fn who_hides_and_talks_before_the_watch_is_no_quiet() {
+    let named = |exe: &str| process(50, exe, b"second", &["x"]);
+    let mut deleted = named("/opt/app");
+    deleted.exe.as_mut().expect("it runs a file").deleted = true;
+    let mut scripted = perl(50, &["perl", "/tmp/.y/x.pl"]);
+    scripted.script = Some(stat("/tmp/.y/x.pl", b"script"));
+    let cases = [
+        (
+            "a temporary place",
+            named("/tmp/y"),
+            "established",
+            "cannot_say 10000 hiding?",
+        ),
+        (
+            "a hidden place",
+            named("/usr/lib/.y/y"),
+            "syn_sent",
+            "cannot_say 10000 hiding?",
+        ),
+        ("no name", deleted, "established", "cannot_say 10000 hiding?"),
+        ("a script there", scripted, "established", "cannot_say 10000 hiding?"),
+        ("an application", named("/opt/app"), "established", "clean 10000"),
+        ("nothing open", named("/tmp/y"), "close_wait", "clean 10000"),
+    ];
+    for (name, owner, state, expected) in cases {
+        let host = cleaned()
+            .runs(owner)
+            .talks(socket(40_001, Some(("203.0.113.5", 443)), state, &[50]))
+            .host();
+        let ran = quiet(&host, "10s").await;
+        assert_eq!(word(&ran), expected, "{name}");
+        let is_quiet = bearings(&ran) == [Bearing::Quiet];
+        assert_eq!(is_quiet, expected.starts_with("clean"), "{name}");
+        let mut packaged = cleaned()
+            .runs(named("/tmp/y"))
+            .file("/tmp/y", "second")
+            .owned("/tmp/y", owned("y"));
+        packaged = packaged.talks(socket(40_001, Some(("203.0.113.5", 443)), state, &[50]));
+        assert_eq!(word(&quiet(&packaged.host(), "10s").await), "clean 10000", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_line_left_for_a_person_did_not_come_back_but_is_not_quiet() {
     let host = cleaned()
         .file("/etc/cron.d/mixed", "@daily root backup; /tmp/.x/run\n")
