@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{ActionId, Effect};
-use deminer_worker::order::{Approval, ApprovedOrders, Begin, OrderError, Stage, check_all};
+use deminer_worker::order::{APPROVAL_FORMAT, Approval, ApprovedOrders, Begin, OrderError, Stage, check_all};
 use deminer_worker::text::{Digest, Wide};
 
 use crate::plan::{FileError, Plan, canonical};
 
 /// The version of the approval's form that is written and read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = APPROVAL_FORMAT;
 
 /// The digits of a plan's hash that must be given at least.
 pub const HASH_DIGITS: usize = 16;

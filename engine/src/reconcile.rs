@@ -340,7 +340,7 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
                 return Err(another_answer());
             };
             match found.iter().find(|found| found.pid == process.pid) {
-                Some(found) => Ok(is(found.start_ticks != process.start_ticks || found.state == "Z")),
+                Some(found) => Ok(is(found.start_ticks != process.start_ticks || found.has_ended())),
                 // It may live and not be readable.
                 None => Ok(unseen(&observed.coverage).unwrap_or(Sight::Done)),
             }

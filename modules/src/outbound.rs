@@ -1,4 +1,5 @@
-//! Connections that begin while a host is watched, and whether their owners are explained.
+//! Connections that begin while a host is watched, or of owners that hide already when the watch begins, and whether their
+//! owners are explained.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,6 +9,7 @@ use deminer_engine::module::ModuleError;
 use deminer_worker::query::{Coverage, FileId, Ownership, Peer, Process, ProcessesQuery, Socket};
 use deminer_worker::text::{Digest, HostPath, Wide};
 
+use crate::places::Places;
 use crate::process_list::packages_of;
 use crate::questions;
 use crate::remnant::{Remnant, Seen};
@@ -64,6 +66,48 @@ fn stays(peer: &Peer) -> bool {
     address
         .parse::<IpAddr>()
         .is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+/// Connections to the outside that are there at the first look, of owners that hide: a program without a name, or in a
+/// temporary or hidden place, or one that runs a script there, and nothing that a package put there. Each is uncertain: it
+/// may have come between the plan and the watch, and may have been there always.
+pub(crate) async fn hiding(
+    host: &dyn HostView,
+    sockets: &[Socket],
+    processes: &[Process],
+    own_chain: &[u32],
+    coverage: &mut Coverage,
+) -> Result<Vec<Remnant>, ModuleError> {
+    let places = Places::usual();
+    let hidden: Vec<Process> = (processes.iter())
+        .filter(|process| hides(process, &places))
+        .cloned()
+        .collect();
+    let pids: BTreeSet<u32> = hidden.iter().map(|process| process.pid).collect();
+    let sockets: Vec<Socket> = (sockets.iter())
+        .filter(|socket| socket.state == "listen" || socket.owners.iter().any(|pid| pids.contains(pid)))
+        .cloned()
+        .collect();
+    let found = unexplained(host, &Before::default(), &sockets, &hidden, own_chain, coverage).await?;
+    Ok(found.into_iter().map(uncertain).collect())
+}
+
+fn uncertain(remnant: Remnant) -> Remnant {
+    let seen = match remnant.seen {
+        Seen::Outbound { remote, owners } => Seen::Hiding { remote, owners },
+        other => other,
+    };
+    Remnant {
+        seen,
+        certain: false,
+        ..remnant
+    }
+}
+
+fn hides(process: &Process, places: &Places) -> bool {
+    let exe = process.exe.as_ref();
+    exe.is_some_and(|exe| exe.deleted || exe.memfd || places.is_remarkable(&exe.path))
+        || (process.script.as_ref()).is_some_and(|script| places.is_remarkable(&script.path))
 }
 
 /// New connections to the outside whose owners are not explained: neither a packaged program with a packaged script,

@@ -2,6 +2,8 @@
 
 use deminer_worker::text::HostPath;
 
+use crate::trace::Limits;
+
 /// The remarkable places, by path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Places {
@@ -12,6 +14,22 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    /// Those of every host, for whoever was given no list.
+    pub(crate) fn usual() -> Places {
+        Places::of(&Limits::default())
+    }
+
+    /// Those of a search.
+    pub(crate) fn of(limits: &Limits) -> Places {
+        let mut temporary = limits.roots.clone();
+        temporary.extend(["/run/shm", "/run/user", "/run/lock"].map(HostPath::from));
+        let usual = limits.usual_hidden_names.iter();
+        Places {
+            temporary,
+            usual_hidden: usual.map(|name| name.clone().into_bytes()).collect(),
+        }
+    }
+
     /// Whether it lies in a temporary place.
     pub(crate) fn is_temporary(&self, path: &HostPath) -> bool {
         self.temporary.iter().any(|place| path.is_below(place))

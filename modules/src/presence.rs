@@ -158,7 +158,7 @@ fn sort_out(
     alike: &mut Vec<Process>,
 ) -> Vec<u32> {
     let mut untold = Vec::new();
-    let living = |process: &&Process| !process.kernel_thread && !matches!(&*process.state, "Z" | "X");
+    let living = |process: &&Process| !process.kernel_thread && !process.has_ended();
     for process in processes.iter().filter(living) {
         let same = sought.processes.iter().find(|of| {
             of.object.boot_id == boot_id && of.object.pid == process.pid && of.object.start_ticks == process.start_ticks

@@ -84,6 +84,13 @@ pub enum Seen {
         /// Who, by pid; empty where that could not be told.
         owners: Vec<u32>,
     },
+    /// A connection that was there at the first look, of an owner that hides.
+    Hiding {
+        /// The remote end.
+        remote: Peer,
+        /// Who, by pid.
+        owners: Vec<u32>,
+    },
     /// A condemned object could not be looked at.
     Unseen {
         /// A path or a pid.
@@ -161,6 +168,12 @@ impl Remnant {
             Seen::Outbound { remote, owners } => new("outbound_new", "{owners} has a new connection to {remote}")
                 .field("remote", shown(remote))
                 .field("owners", pids(owners)),
+            Seen::Hiding { remote, owners } => new(
+                "outbound_hiding",
+                "{owners}, which no package explains and which hides, has a connection to {remote}",
+            )
+            .field("remote", shown(remote))
+            .field("owners", pids(owners)),
             Seen::Unseen { object, why } => new("not_seen", "{object} could not be looked at: {why}")
                 .field("object", object)
                 .field("why", format!("{why:?}").to_lowercase()),

@@ -2,7 +2,7 @@
 //!
 //! A full look, then one watch after the other until the window is covered, then a full look again: processes and what
 //! they run, condemned paths and lines, everything that cron and the preload file start, connections to the incident's
-//! remote ends, and new connections of owners that nothing explains. Only time that somebody watched counts. It cannot
+//! remote ends, new connections of owners that nothing explains, and those that an owner which hides has from the beginning. Only time that somebody watched counts. It cannot
 //! see what waits for longer than the window, what pauses while somebody is logged in, nor what the kernel hides.
 //! Handbook: no restart, no suspicious connection out.
 
@@ -101,7 +101,7 @@ impl Collector for VerifyQuiet {
         let mut vigil = Vigil::new(host, sought, window_ms);
         let first = vigil.look().await?;
         let before = Before::new(&first.processes, &first.sockets);
-        let known = vigil.take_in_first(&first);
+        let known = vigil.take_in_first(&first).await?;
         vigil.shared = presence::packaged_contents(host, &vigil.sought, &mut vigil.coverage).await?;
         let whole = match vigil.watch().await {
             Ok(()) => match vigil.last_look(&before, &known).await {
@@ -195,10 +195,17 @@ impl<'a> Vigil<'a> {
         })
     }
 
-    /// Gives what starts condemned files from the beginning: it is told, but did not come back.
-    fn take_in_first(&mut self, look: &Look) -> Vec<Seen> {
+    /// Gives what starts condemned files from the beginning: it is told, but did not come back. So is who is connected and
+    /// hides: it may have come since the plan was made.
+    async fn take_in_first(&mut self, look: &Look) -> Result<Vec<Seen>, ModuleError> {
         self.tell(look.remnants.iter().chain(&look.starting).cloned());
-        look.starting.iter().map(|remnant| remnant.seen.clone()).collect()
+        let chain = &look.facts.own_chain;
+        let coverage = &mut self.coverage;
+        let hiding = outbound::hiding(self.host, &look.sockets, &look.processes, chain, coverage).await?;
+        let told = look.remnants.clone();
+        let again = |remnant: &Remnant| told.iter().any(|other| other.artifact == remnant.artifact);
+        self.tell(hiding.into_iter().filter(|remnant| !again(remnant)));
+        Ok(look.starting.iter().map(|remnant| remnant.seen.clone()).collect())
     }
 
     async fn watch(&mut self) -> Result<(), ModuleError> {

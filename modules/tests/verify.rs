@@ -120,6 +120,7 @@ async fn gone_says_what_is_still_there() {
 async fn gone_is_silent_about_what_only_looks_like_it() {
     let mut zombie = miner(30);
     zombie.state = "Z".to_owned();
+    zombie.exe = None;
     // The pid of the miner, another process.
     let mut heir = process(30, "/usr/sbin/cron", b"cron", &["cron"]);
     heir.start_ticks.0 += 1;
@@ -130,6 +131,20 @@ async fn gone_is_silent_about_what_only_looks_like_it() {
         .file("/tmp/.x/run", "a harmless file of that name")
         .file(SPOOL, "0 3 * * * backup\n# */5 * * * * /tmp/.x/run\n");
     assert_eq!(gone(alike).await, json!({"found": false, "rows": []}));
+}
+
+#[tokio::test]
+async fn a_process_whose_first_thread_ended_is_not_gone() {
+    let (mut same, mut alike, mut unread) = (miner(30), miner(77), miner(78));
+    for process in [&mut same, &mut alike, &mut unread] {
+        process.state = "Z".to_owned();
+        process.threads = 3;
+    }
+    unread.exe = None;
+    for (process, expected) in [(same, "process"), (alike, "executable"), (unread, "unseen")] {
+        let told = gone(cleaned().runs(process)).await;
+        assert_eq!(told["rows"][0]["seen"], expected);
+    }
 }
 
 #[tokio::test]
@@ -397,6 +412,49 @@ async fn what_ran_and_talked_before_goes_on() {
             Ok((Vec::new(), 0))
         });
     assert_eq!(word(&quiet(&host, "10s").await), "clean 10000");
+}
+
+#[tokio::test]
+async fn who_hides_and_talks_before_the_watch_is_no_quiet() {
+    let named = |exe: &str| process(50, exe, b"second", &["x"]);
+    let mut deleted = named("/opt/app");
+    deleted.exe.as_mut().expect("it runs a file").deleted = true;
+    let mut scripted = perl(50, &["perl", "/tmp/.y/x.pl"]);
+    scripted.script = Some(stat("/tmp/.y/x.pl", b"script"));
+    let cases = [
+        (
+            "a temporary place",
+            named("/tmp/y"),
+            "established",
+            "cannot_say 10000 hiding?",
+        ),
+        (
+            "a hidden place",
+            named("/usr/lib/.y/y"),
+            "syn_sent",
+            "cannot_say 10000 hiding?",
+        ),
+        ("no name", deleted, "established", "cannot_say 10000 hiding?"),
+        ("a script there", scripted, "established", "cannot_say 10000 hiding?"),
+        ("an application", named("/opt/app"), "established", "clean 10000"),
+        ("nothing open", named("/tmp/y"), "close_wait", "clean 10000"),
+    ];
+    for (name, owner, state, expected) in cases {
+        let host = cleaned()
+            .runs(owner)
+            .talks(socket(40_001, Some(("203.0.113.5", 443)), state, &[50]))
+            .host();
+        let ran = quiet(&host, "10s").await;
+        assert_eq!(word(&ran), expected, "{name}");
+        let is_quiet = bearings(&ran) == [Bearing::Quiet];
+        assert_eq!(is_quiet, expected.starts_with("clean"), "{name}");
+        let mut packaged = cleaned()
+            .runs(named("/tmp/y"))
+            .file("/tmp/y", "second")
+            .owned("/tmp/y", owned("y"));
+        packaged = packaged.talks(socket(40_001, Some(("203.0.113.5", 443)), state, &[50]));
+        assert_eq!(word(&quiet(&packaged.host(), "10s").await), "clean 10000", "{name}");
+    }
 }
 
 #[tokio::test]

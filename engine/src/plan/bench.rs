@@ -369,6 +369,29 @@ impl Bench {
     }
 }
 
+/// The row of a script that a process runs.
+pub(crate) fn script(path: &str) -> FileStat {
+    let file = file(path);
+    FileStat {
+        path: file.path,
+        mount: file.mount,
+        kind: FileKind::Regular,
+        id: file.id,
+        size: file.size,
+        mode: file.mode,
+        uid: file.uid,
+        gid: file.gid,
+        links: file.links,
+        mtime_ns: file.mtime_ns,
+        ctime_ns: file.ctime_ns,
+        btime_ns: None,
+        flags: file.flags,
+        xattrs: file.xattrs,
+        link_target: None,
+        sha256: Some(file.sha256),
+    }
+}
+
 fn mount(point: &HostPath) -> Mount {
     Mount {
         point: point.clone(),

@@ -110,7 +110,7 @@ impl Default for Bounds {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
-    /// The version of this form, 1.
+    /// The version of this form, [`APPROVAL_FORMAT`].
     pub format: u32,
     /// The plan, by its hash.
     pub plan: Digest,
@@ -129,7 +129,8 @@ pub struct Approval {
     pub means: String,
     /// When, in milliseconds since 1970.
     pub at_ms: Wide,
-    /// Until when, in milliseconds since 1970.
+    /// Until when, in milliseconds since 1970, by the controller's clock. The controller holds to it; a host does not, whose
+    /// clock is the intruder's to set.
     pub not_after_ms: Wide,
 }
 
@@ -168,6 +169,9 @@ pub enum Stage {
     Eradicate,
 }
 
+/// The version of [`Approval`] that this version understands.
+pub const APPROVAL_FORMAT: u32 = 1;
+
 /// Why orders are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
@@ -178,6 +182,20 @@ pub enum OrderError {
         found: Digest,
         /// Of the approval.
         approved: Digest,
+    },
+    /// The approval is of a form that this version does not know: it may leave out what is not understood here.
+    #[error("the approval has the format {found}, this version understands {APPROVAL_FORMAT}")]
+    OtherFormat {
+        /// Of the approval at hand.
+        found: u32,
+    },
+    /// The approval ends before it begins.
+    #[error("the approval was good until {not_after_ms} ms since 1970, but was given at {at_ms}")]
+    NeverValid {
+        /// When it was given.
+        at_ms: u64,
+        /// Its end.
+        not_after_ms: u64,
     },
     /// The host's line is not one of the plan's, or not the approved one.
     #[error("host `{host}`: its line in the plan has the hash {found}, which was not approved")]
@@ -240,8 +258,10 @@ pub fn plan_hash(header: &str, sorted_host_hashes: &[Digest]) -> Digest {
 /// Holds a host's line against the plan's hash and the approval.
 ///
 /// # Errors
-/// Whenever a byte of header or line differs from what was approved, the host or a needed action was left out, a component
-/// with many targets was not approved by name, or the line contradicts itself.
+/// Whenever the approval is of another format or contradicts itself, a byte of header or line differs from what was
+/// approved, the host or a needed action was left out, a component
+/// with many targets was not approved by name, or the line contradicts itself. Whether the approval's time is over is not
+/// asked here: that is the controller's to hold to.
 pub fn check(begin: &Begin) -> Result<ApprovedOrders, OrderError> {
     let mut hashes = begin.host_hashes.clone();
     hashes.sort_unstable();
@@ -275,6 +295,14 @@ pub fn check_all(
 }
 
 fn check_plan(header: &str, sorted_hashes: &[Digest], approval: &Approval) -> Result<(), OrderError> {
+    if approval.format != APPROVAL_FORMAT {
+        let found = approval.format;
+        return Err(OrderError::OtherFormat { found });
+    }
+    let (at_ms, not_after_ms) = (approval.at_ms.0, approval.not_after_ms.0);
+    if not_after_ms < at_ms {
+        return Err(OrderError::NeverValid { at_ms, not_after_ms });
+    }
     // A header of several lines could pass for a header and host hashes.
     if header.contains('\n') {
         let why = "the header is more than one line".to_owned();

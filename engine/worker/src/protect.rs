@@ -74,7 +74,9 @@ pub fn protection(act: &Act, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) ->
     }
 }
 
-fn protected_process(target: &ProcessTarget, facts: &Facts) -> Option<String> {
+/// Why a process must be neither frozen nor ended; `None` where nothing protects it. Asked for those that a plan names and
+/// for those that take their place, before they are frozen.
+pub fn protected_process(target: &ProcessTarget, facts: &Facts) -> Option<String> {
     if target.pid == 1 {
         return Some("pid 1 is the host's own".to_owned());
     }
@@ -84,16 +86,24 @@ fn protected_process(target: &ProcessTarget, facts: &Facts) -> Option<String> {
     let alive = facts
         .processes
         .iter()
-        .find(|p| p.pid == target.pid && p.start_ticks == target.start_ticks)?;
-    if alive.kernel_thread {
+        .find(|p| p.pid == target.pid && p.start_ticks == target.start_ticks);
+    if alive.is_some_and(|alive| alive.kernel_thread) {
         return Some("it is a kernel thread".to_owned());
     }
-    None
+    let exe = alive.and_then(|alive| alive.exe.as_ref()).map(|exe| &exe.path);
+    let script = alive.and_then(|alive| alive.script.as_ref()).map(|script| &script.path);
+    let runs = [Some(&target.exe_path), exe, script];
+    runs.into_iter().flatten().find_map(|path| listed_by_site(path, facts))
+}
+
+fn listed_by_site(path: &HostPath, facts: &Facts) -> Option<String> {
+    let listed = facts.site.iter().find(|listed| path.is_below(listed))?;
+    Some(format!("the site lists {listed}"))
 }
 
 fn protected_place(file: &FileTarget, facts: &Facts) -> Option<String> {
-    if let Some(listed) = facts.site.iter().find(|listed| file.path.is_below(listed)) {
-        return Some(format!("the site lists {listed}"));
+    if let Some(why) = listed_by_site(&file.path, facts) {
+        return Some(why);
     }
     if facts.mounts.contains(&file.path) {
         return Some("it is a mount point".to_owned());
@@ -143,4 +153,97 @@ pub fn condemned_processes<'a>(
             .then_some((process.pid, process.start_ticks.0))
     });
     named.chain(born).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Role;
+    use crate::platform::Platform;
+    use crate::platform::simulated::{Simulated, infected};
+
+    /// What the sample host answers, and its miner as a plan names it.
+    fn asked(change: impl FnOnce(&mut Process)) -> (Facts, ProcessTarget) {
+        let mut facts = Facts::default();
+        let host = Simulated::new(infected());
+        for question in Facts::questions(&[]) {
+            let answer = host.answer(&question).expect("the sample host answers").value;
+            facts.learn(&question, answer);
+        }
+        let miner = facts
+            .processes
+            .iter_mut()
+            .find(|p| p.pid == 2101)
+            .expect("the miner runs");
+        let exe = miner.exe.clone().expect("it runs a file");
+        let target = ProcessTarget {
+            boot_id: "b".to_owned(),
+            pid: miner.pid,
+            start_ticks: miner.start_ticks,
+            exe: exe.id,
+            exe_path: exe.path,
+            exe_sha256: exe.sha256.expect("it was hashed"),
+            exe_size: exe.size,
+            argv_sha256: miner.argv_sha256.expect("its arguments were read"),
+            uid: miner.uid,
+            comm: miner.comm.clone(),
+            role: Role::Miner,
+        };
+        change(miner);
+        (facts, target)
+    }
+
+    fn script(path: &str) -> crate::query::FileStat {
+        let host = Simulated::new(infected());
+        let query = Query::Stat {
+            paths: vec!["/tmp/.x/config.json".into()],
+            digest: false,
+        };
+        match host.answer(&query).expect("the sample host answers").value {
+            Answer::Entries(entries) => match entries.into_iter().next() {
+                Some(crate::query::Entry::Present(stat)) => crate::query::FileStat {
+                    path: path.into(),
+                    ..stat
+                },
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_the_site_lists_is_neither_frozen_nor_ended() {
+        type Change = fn(&mut Process);
+        let nothing: Change = |_| {};
+        let by_script: Change = |miner| miner.script = Some(script("/srv/app/job.pl"));
+        let by_directory: Change = |miner| miner.cwd = Some("/srv/app".into());
+        let moved: Change = |miner| {
+            if let Some(exe) = &mut miner.exe {
+                exe.path = "/srv/app/worker".into();
+            }
+        };
+        let rows: [(&str, Change, &str, bool); 6] = [
+            ("nothing that concerns it", nothing, "/srv", false),
+            ("its executable", nothing, "/tmp/.x", true),
+            ("a name that only begins so", nothing, "/tmp/.", false),
+            ("its script", by_script, "/srv/app", true),
+            ("where it stands", by_directory, "/srv/app", false),
+            ("where its executable lies by now", moved, "/srv", true),
+        ];
+        for (name, change, listed, expected) in rows {
+            let (mut facts, target) = asked(change);
+            facts.site = vec![listed.into()];
+            let why = protected_process(&target, &facts);
+            assert_eq!(why.is_some(), expected, "{name}: {why:?}");
+            let acts = [
+                Act::Freeze {
+                    process: target.clone(),
+                },
+                Act::Kill { process: target },
+            ];
+            for act in acts {
+                assert_eq!(protection(&act, &BTreeSet::new(), &facts), why, "{name}");
+            }
+        }
+    }
 }

@@ -435,6 +435,15 @@ pub struct Process {
     pub maps: Option<Vec<MappedFile>>,
 }
 
+impl Process {
+    /// Whether it ended and only waits for its parent. The state alone does not say so: it is that of the first thread,
+    /// which may end (`Z`, proc(5)) while others go on and the process runs, connected and counted as before. Such a
+    /// process has more than one thread, and shows what it runs through them.
+    pub fn has_ended(&self) -> bool {
+        matches!(&*self.state, "Z" | "X" | "x") && self.exe.is_none() && self.threads <= 1
+    }
+}
+
 /// The file that a process runs, read through `/proc/PID/exe`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -129,7 +129,7 @@ fn judge(params: &Params, rules: &Rules) -> (Outcome<Judged>, Vec<FindingId>) {
         .iter()
         .filter_map(|row| {
             let process = &row.process;
-            if process.exe.is_none() && !process.kernel_thread && process.state != "Z" {
+            if process.exe.is_none() && !process.kernel_thread && !process.has_ended() {
                 coverage.note(
                     "executable",
                     format!("/proc/{}/exe", process.pid).as_str(),

@@ -101,7 +101,7 @@ impl<'a> Scene<'a> {
     /// Everything recognised of one process. A kernel thread, and a process that ended, has nothing.
     pub(crate) fn signals(&self, row: &ProcessRow) -> Vec<Seen> {
         let process = &row.process;
-        if process.kernel_thread || process.state == "Z" {
+        if process.kernel_thread || process.has_ended() {
             return Vec::new();
         }
         let argv: Vec<Vec<u8>> = process.argv.iter().map(|word| word.as_bytes().to_vec()).collect();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use deminer_worker::query::Ownership;
+use deminer_worker::query::{Ownership, Process};
 use deminer_worker::text::HostPath;
 use proptest::prelude::*;
 
@@ -613,5 +613,45 @@ proptest! {
         for finding in &outcome.findings {
             prop_assert!(!finding.sentence().chars().any(char::is_control));
         }
+    }
+}
+
+#[test]
+fn only_a_process_of_which_nothing_runs_has_ended() {
+    let running = Row::runs(100, "/tmp/.x/xmrig", &["/tmp/.x/xmrig"]).deleted().build();
+    let verdict = |change: fn(&mut Process)| {
+        let mut row = running.clone();
+        change(&mut row.process);
+        let (outcome, _) = judge(&params(vec![row]), &shipped());
+        (outcome.output.host, outcome.coverage.is_whole())
+    };
+    let cases: [(fn(&mut Process), (HostVerdict, bool)); 4] = [
+        (|_| {}, (HostVerdict::Infected, true)),
+        (
+            |process| {
+                process.state = "Z".to_owned();
+                process.threads = 3;
+            },
+            (HostVerdict::Infected, true),
+        ),
+        (
+            |process| {
+                process.state = "Z".to_owned();
+                process.exe = None;
+            },
+            (HostVerdict::Clean, true),
+        ),
+        (
+            |process| {
+                process.state = "Z".to_owned();
+                process.threads = 3;
+                process.argv.clear();
+                process.exe = None;
+            },
+            (HostVerdict::Clean, false),
+        ),
+    ];
+    for (change, expected) in cases {
+        assert_eq!(verdict(change), expected);
     }
 }

@@ -26,7 +26,7 @@ use deminer_engine::host::HostView;
 use deminer_engine::module::{About, Collector, ModuleError, Outcome};
 use deminer_engine::playbook::Phase;
 use deminer_worker::action::{Effect, Role};
-use deminer_worker::query::{Peer, Socket};
+use deminer_worker::query::{Peer, Socket, limits};
 use deminer_worker::text::HostPath;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -180,18 +180,8 @@ impl Collector for MinerTrace {
         let spared_files = scripts
             .filter_map(|process| Some(process.script.as_ref()?.id))
             .collect();
-        let mut temporary = params.limits.roots.clone();
-        temporary.extend(["/run/shm", "/run/user", "/run/lock"].map(HostPath::from));
         let mut case = Case {
-            places: Places {
-                temporary,
-                usual_hidden: params
-                    .limits
-                    .usual_hidden_names
-                    .iter()
-                    .map(|name| name.clone().into_bytes())
-                    .collect(),
-            },
+            places: Places::of(&params.limits),
             boot_id: look.facts.identity.boot_id.clone(),
             spared,
             spared_files,
@@ -238,7 +228,22 @@ async fn miner(case: &mut Case, look: &mut Look<'_>, row: &JudgedRow) -> Result<
         say: "judged a miner with {points} points of {needed}",
         fields: &[("points", points.as_bytes()), ("needed", needed.as_bytes())],
     };
-    if let Some(process) = &now {
+    let too_large = (now.as_ref().and_then(|now| now.exe.as_ref()))
+        .filter(|exe| exe.sha256.is_none() && exe.size.0 > limits::DIGEST_BYTES);
+    if let (Some(process), Some(exe)) = (&now, too_large) {
+        let (size, limit) = (exe.size.to_string(), limits::DIGEST_BYTES.to_string());
+        let words = Words {
+            signal: "executable_too_large",
+            say: "judged a miner, but what it runs, {path}, is too large to hash with {size} bytes, more than {limit}: no \
+                  act can name it; a person decides",
+            fields: &[
+                ("path", exe.path.as_bytes()),
+                ("size", size.as_bytes()),
+                ("limit", limit.as_bytes()),
+            ],
+        };
+        case.ask_process(process, &words, &row.findings, &[pid_tie(process.pid)]);
+    } else if let Some(process) = &now {
         case.condemn_process(process, Role::Miner, &words, &row.findings, &[]);
     }
     // A process that ended meanwhile, or runs another file by now, still tells which file it was.

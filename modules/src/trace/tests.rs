@@ -518,6 +518,27 @@ async fn our_own_chain_is_spared_whatever_it_runs() {
 }
 
 #[tokio::test]
+async fn what_is_too_large_to_hash_is_said() {
+    let mut stub = infected();
+    let exe = stub.rows[0].process.exe.as_mut().expect("runs a file");
+    (exe.size, exe.sha256) = (Wide(900 << 30), None);
+    let (outcome, names) = trace(&stub).await;
+    assert!(names.condemned.is_empty());
+    assert_eq!(names.review, ["100 companion"]);
+    let finding = outcome
+        .findings
+        .iter()
+        .find(|finding| finding.signal == "executable_too_large");
+    let finding = finding.expect("it is said");
+    assert_eq!(finding.bearing, Bearing::Review);
+    assert!(
+        finding.sentence().contains("/tmp/.x/xmrig, is too large to hash"),
+        "{}",
+        finding.sentence()
+    );
+}
+
+#[tokio::test]
 async fn a_reused_pid_is_another_process() {
     let stub = infected().file("/tmp/.x/copy", MINER);
     let verdict = shipped_verdict(stub.rows.clone(), Vec::new(), Vec::new());

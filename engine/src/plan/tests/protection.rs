@@ -3,7 +3,7 @@
 use deminer_worker::action::{Act, ActionId};
 use deminer_worker::query::{GapReason, Ownership};
 
-use super::super::bench::{Bench, edit, file, freeze, keep, kill, line, process, remove};
+use super::super::bench::{Bench, edit, file, freeze, keep, kill, line, process, remove, script};
 use super::super::*;
 
 const CRONTAB: &str = "/var/spool/cron/crontabs/deploy";
@@ -51,6 +51,18 @@ fn every_destructive_kind_is_refused_on_what_is_protected() {
             kill(&kw),
             |bench| bench.processes.iter_mut().for_each(|p| p.kernel_thread = p.pid == 4242),
             "kernel thread",
+        ),
+        ("kill what runs a listed file", kill(&kw), site, "the site lists"),
+        ("freeze what runs a listed file", freeze(&kw), site, "the site lists"),
+        (
+            "kill what runs a listed script",
+            kill(&kw),
+            |bench| {
+                bench.site.protect = vec!["/srv/app".into()];
+                let script = script("/srv/app/job.pl");
+                (bench.processes.iter_mut().filter(|p| p.pid == 4242)).for_each(|p| p.script = Some(script.clone()));
+            },
+            "the site lists /srv/app",
         ),
         ("remove a listed file", remove("/opt/kw"), site, "the site lists"),
         ("edit a listed file", one_line("/opt/kw"), site, "the site lists"),

@@ -97,12 +97,19 @@ fn begin(orders: &HostOrders) -> Begin {
 #[test]
 fn what_was_approved_may_be_done_and_nothing_else() {
     type Change = fn(&mut Begin);
-    let rows: [(&str, Change, &str); 10] = [
+    let rows: [(&str, Change, &str); 13] = [
         ("as approved", |_| {}, ""),
         (
             "copies only",
             |b| b.approval.classes = BTreeSet::from([Effect::Preserve]),
             "",
+        ),
+        ("a newer format", |b| b.approval.format = 2, "has the format 2"),
+        ("no format", |b| b.approval.format = 0, "has the format 0"),
+        (
+            "an end before the beginning",
+            |b| b.approval.not_after_ms = Wide(0),
+            "was good until 0",
         ),
         ("another header", |b| b.header.push(' '), "the plan's hash"),
         ("another line", |b| b.line.push(' '), "was not approved"),

@@ -27,7 +27,7 @@ pub(super) fn births<'a>(
         let stranger = !family.contains_key(&(process.pid, process.start_ticks.0));
         if !stranger
             || process.kernel_thread
-            || process.state == "Z"
+            || process.has_ended()
             || process.pid == 1
             || own_chain.contains(&process.pid)
         {

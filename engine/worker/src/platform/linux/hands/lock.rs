@@ -1,5 +1,6 @@
-//! One Deminer at a time on a host: flock(2) on a directory that only we can open. No file is made, and the kernel frees
-//! the lock however we end.
+//! One Deminer at a time on a host: flock(2) on what only we can open, a directory or, where root has none, a file of
+//! `/proc`. Whoever can open it could hold the lock for ever. No file is made, and the kernel frees the
+//! lock however we end.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -11,38 +12,58 @@ use rustix::io::Errno;
 use super::refused;
 use crate::query::HostError;
 
-/// Root's own directories, of which every host has at least one.
-const PRIVATE: [&str; 3] = ["/root", "/var/lib/private", "/etc/ssl/private"];
+/// What is root's own, by preference. The files of `/proc` have the mode 0400 on every host; a container may refuse the
+/// first of them to its own root.
+const PRIVATE: [&str; 5] = [
+    "/root",
+    "/var/lib/private",
+    "/etc/ssl/private",
+    "/proc/1/environ",
+    "/proc/vmallocinfo",
+];
 
 /// The lock, held as long as it lives.
 pub(super) struct Lock {
-    directory: OwnedFd,
+    object: OwnedFd,
 }
 
-/// The directory that is locked: the first that nobody but us can open, else `/`, which anybody could hold.
-pub(super) fn directory() -> PathBuf {
+/// What is locked: the first that nobody but us can open. Without root's rights that is the user's home, else `/`, which
+/// anybody could hold; with them it is never `/`.
+pub(super) fn object() -> PathBuf {
     let uid = rustix::process::geteuid().as_raw();
-    let home = || home_of(&std::fs::read("/etc/passwd").unwrap_or_default(), uid);
-    let candidates: Vec<PathBuf> = match uid {
-        0 => PRIVATE.iter().map(PathBuf::from).collect(),
-        _ => home().into_iter().collect(),
-    };
-    candidates
-        .into_iter()
-        .find(|path| is_private(path, uid))
-        .unwrap_or_else(|| PathBuf::from("/"))
+    match uid {
+        0 => roots_own(&PRIVATE),
+        _ => home_of(&std::fs::read("/etc/passwd").unwrap_or_default(), uid)
+            .filter(|path| is_private(path, uid))
+            .unwrap_or_else(|| PathBuf::from("/")),
+    }
+}
+
+/// The first that is private to root, else the last: to fail there is better than a lock that anybody can hold.
+fn roots_own(candidates: &[&str]) -> PathBuf {
+    let private = candidates.iter().find(|path| is_private(Path::new(path), 0));
+    PathBuf::from(private.or(candidates.last()).unwrap_or(&""))
 }
 
 fn open(path: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty())
 }
 
-/// Whether only this user can open the directory.
+/// Whether only this user can open it.
 fn is_private(path: &Path, uid: u32) -> bool {
     open(path).and_then(fstat).is_ok_and(|stat| {
-        FileType::from_raw_mode(stat.st_mode) == FileType::Directory && stat.st_uid == uid && stat.st_mode & 0o077 == 0
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        matches!(kind, FileType::Directory | FileType::RegularFile)
+            && stat.st_uid == uid
+            && keeps_others_out(stat.st_mode, uid, stat.st_gid)
     })
+}
+
+/// Whether permission bits leave nothing to anybody but the owner. Root's group is root's own: on some systems `/root` has
+/// the mode 0550.
+fn keeps_others_out(mode: u32, uid: u32, gid: u32) -> bool {
+    mode & 0o007 == 0 && (mode & 0o070 == 0 || (uid == 0 && gid == 0))
 }
 
 /// The home directory of a user by passwd(5); `None` where there is no such user or no absolute path.
@@ -57,15 +78,15 @@ fn home_of(passwd: &[u8], uid: u32) -> Option<PathBuf> {
     })
 }
 
-/// Takes the lock on this directory.
+/// Takes the lock on this directory or file.
 ///
 /// # Errors
 /// `Busy` when it is held.
 pub(super) fn take(path: &Path) -> Result<Lock, HostError> {
     let doing = "lock the host";
-    let directory = open(path).map_err(|errno| refused(doing, errno))?;
-    match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock { directory }),
+    let object = open(path).map_err(|errno| refused(doing, errno))?;
+    match flock(&object, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Lock { object }),
         Err(Errno::WOULDBLOCK) => Err(HostError::Busy),
         Err(errno) => Err(refused(doing, errno)),
     }
@@ -74,7 +95,7 @@ pub(super) fn take(path: &Path) -> Result<Lock, HostError> {
 impl Drop for Lock {
     fn drop(&mut self) {
         // A process that was forked a moment ago may hold a copy of the descriptor until it runs its own program.
-        let _ = flock(&self.directory, FlockOperation::Unlock);
+        let _ = flock(&self.object, FlockOperation::Unlock);
     }
 }
 
@@ -130,7 +151,40 @@ mod tests {
         let link = home.path().join("link");
         symlink(home.path(), &link).expect("a link");
         assert!(!is_private(&link, uid));
-        std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o750)).expect("ours");
+        std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o705)).expect("ours");
         assert!(!is_private(home.path(), uid));
+    }
+
+    #[test]
+    fn what_keeps_others_out() {
+        let rows = [
+            (0o700, 0, 0, true),
+            (0o550, 0, 0, true),
+            (0o600, 0, 42, true),
+            (0o640, 0, 42, false),
+            (0o755, 0, 0, false),
+            (0o701, 0, 0, false),
+            (0o700, 7, 7, true),
+            (0o750, 7, 7, false),
+            (0o750, 7, 0, false),
+        ];
+        for (mode, uid, gid, expected) in rows {
+            assert_eq!(keeps_others_out(mode, uid, gid), expected, "{mode:o} {uid}:{gid}");
+        }
+    }
+
+    #[test]
+    fn root_never_locks_what_anybody_can_hold() {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "needs root, to own files: run the tests as root"
+        );
+        assert!(is_private(&object(), 0));
+        let without_directory = roots_own(&["/", "/etc", "/proc/vmallocinfo"]);
+        assert_eq!(without_directory, PathBuf::from("/proc/vmallocinfo"));
+        assert_eq!(roots_own(&["/", "/nonexistent"]), PathBuf::from("/nonexistent"));
+        let lock = take(&without_directory).expect("nobody has it");
+        assert_eq!(take(&without_directory).err(), Some(HostError::Busy));
+        drop(lock);
     }
 }

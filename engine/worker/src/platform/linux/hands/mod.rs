@@ -125,7 +125,7 @@ impl Hands {
     /// # Errors
     /// `Busy` when another has it.
     pub fn lock(&self) -> Result<Box<dyn Send>, HostError> {
-        Ok(Box::new(lock::take(&lock::directory())?))
+        Ok(Box::new(lock::take(&lock::object())?))
     }
 
     /// Makes the journal's directory and gives its store; see [`crate::platform::Platform::open_journal`].

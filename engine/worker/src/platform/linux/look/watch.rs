@@ -196,7 +196,7 @@ impl Watcher {
                     }
                     runners.push((pid, key));
                 }
-                // A kernel thread, a zombie, or gone.
+                // A kernel thread, a process of which no thread runs any more, or gone.
                 Err(Errno::NOENT | Errno::SRCH) => {}
                 Err(errno) => gaps.errno("executable", pid_object(pid), errno),
             }

@@ -165,6 +165,7 @@ fn a_zombie_has_no_gap() {
     let child = start(&mut Command::new("/bin/true"));
     let (process, gaps) = settled(&child, everything(), |process| process.state == "Z");
     assert!(process.exe.is_none() && process.argv.is_empty());
+    assert!(process.has_ended());
     assert!(gaps.is_empty(), "{gaps:?}");
 }
 
@@ -346,6 +347,7 @@ fn a_process_whose_first_thread_ended_is_no_zombie() {
         process.exe.as_ref().is_some_and(|exe| exe.sha256.is_some()),
         "{process:?} {gaps:?}"
     );
+    assert!(!process.has_ended());
     assert_eq!(process.argv.len(), 3);
     assert!(!process.fds.unwrap().is_empty() && !process.maps.unwrap().is_empty());
     assert!(process.net_namespace.is_some());

@@ -119,3 +119,35 @@ fn everything_that_comes_back_is_seen_once() {
             .any(|gap| gap.subject == "remote" && gap.why == GapReason::Malformed)
     );
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_process_whose_first_thread_ended_is_seen() {
+    // exit(2) of the first thread only.
+    let program = "import ctypes, threading, time\n\
+        threading.Thread(target=time.sleep, args=(60,)).start()\n\
+        print('.', flush=True)\n\
+        ctypes.CDLL(None).syscall(60, 0)\n";
+    let mut child = std::process::Command::new("python3")
+        .args(["-c", program])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stat = format!("/proc/{}/stat", child.id());
+    let ended = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        std::fs::read_to_string(&stat).is_ok_and(|line| line.contains(") Z "))
+    });
+    let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let content = threads.filter_map(|task| std::fs::read(task.unwrap().path().join("exe")).ok());
+    let python = content.last().unwrap();
+    let told = watched(WatchQuery {
+        executables: vec![Digest::of(&python)],
+        ..nothing(0)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(ended, "the first thread goes on");
+    let seen = |sighting: &Sighting| matches!(sighting, Sighting::Running { pid, .. } if *pid == child.id());
+    assert!(told.value.sightings.iter().any(seen), "{:?}", told.value.sightings);
+}
