@@ -133,3 +133,85 @@ impl<'a> Intake<'a> {
 fn broken(why: &str) -> IntakeError {
     IntakeError::Host(HostError::Protocol { why: why.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use deminer_worker::frame::Part;
+
+    use super::*;
+
+    fn item() -> EvidenceItem {
+        EvidenceItem {
+            action: None,
+            part: Part::Content,
+            path: "/m".into(),
+            process: None,
+            expected: None,
+        }
+    }
+
+    #[test]
+    fn a_host_sends_no_more_than_it_may() {
+        let home = tempfile::tempdir().expect("a folder");
+        let keeping = Keeping {
+            vault: Vault::create(home.path(), Some(4096)).expect("a disk"),
+            run: "run".to_owned(),
+            clock: Arc::new(|| 1),
+        };
+        let of_protocol = |result: Result<(), IntakeError>, why: &str| {
+            let error = result.expect_err(why);
+            assert!(
+                matches!(error, IntakeError::Host(HostError::Protocol { .. })),
+                "{why}: {error}"
+            );
+        };
+        let mut intake = Intake::new("h", &keeping);
+        of_protocol(intake.piece(1, b"x"), "not announced");
+        of_protocol(intake.ended(1, Digest::of(b""), Wide(0)).map(|_| ()), "its end");
+        for number in 0..64 {
+            intake.announced(number, &item()).expect("so many may be open");
+        }
+        of_protocol(intake.announced(64, &item()), "one more");
+        of_protocol(intake.piece(1, b""), "nothing");
+        of_protocol(intake.piece(1, &vec![0; PIECE_BYTES + 1]), "too long");
+        of_protocol(intake.event((EVENT_BYTES + 1) as usize), "events of that length");
+        drop(intake);
+
+        let mut intake = Intake::new("h", &keeping);
+        intake.announced(1, &item()).expect("one");
+        let mut noise = 1u32;
+        let endless = (0..1000).find_map(|_| {
+            let piece: Vec<u8> = (0..PIECE_BYTES)
+                .map(|_| {
+                    noise ^= noise << 13;
+                    noise ^= noise >> 17;
+                    noise ^= noise << 5;
+                    noise as u8
+                })
+                .collect();
+            intake.piece(1, &piece).err()
+        });
+        assert!(
+            matches!(endless, Some(IntakeError::Vault(VaultError::Full { .. }))),
+            "{endless:?}"
+        );
+    }
+
+    #[test]
+    fn whole_evidence_is_stored_and_noted() {
+        let home = tempfile::tempdir().expect("a folder");
+        let keeping = Keeping {
+            vault: Vault::create(home.path(), None).expect("a disk"),
+            run: "run".to_owned(),
+            clock: Arc::new(|| 1),
+        };
+        let mut intake = Intake::new("h", &keeping);
+        intake.announced(1, &item()).expect("one");
+        intake.piece(1, b"bytes").expect("announced");
+        let stored = intake.ended(1, Digest::of(b"bytes"), Wide(5)).expect("whole");
+        assert!(matches!(stored, EventKind::Stored { size: Wide(5), .. }));
+        assert!(!intake.is_open());
+    }
+}
