@@ -4,26 +4,26 @@
 //! down what it is told, and judges afterwards. What strikes is [`HostHand`], and it is made from an [`ApprovedPlan`]
 //! only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use deminer_worker::action::{Act, ActionId, Done, Effect};
-use deminer_worker::frame::{End, EvidenceItem, FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
+use deminer_worker::frame::{End, FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
 use deminer_worker::order::{Begin, Stage};
 use deminer_worker::query::{Answer, HostError, Query};
-use deminer_worker::text::{Digest, HostPath, Wide};
+use deminer_worker::text::HostPath;
 
 use crate::approval::ApprovedPlan;
 use crate::event::{EventKind, EventSink, Seen, SinkError};
 use crate::finding::{Artifact, Bearing, Finding};
 use crate::host::{HostView, Link, Transport};
-use crate::look::{Clock, RunInfo, Session, Verification};
+use crate::intake::{Intake, IntakeError};
+use crate::look::{RunInfo, Session, Verification};
 use crate::plan::{End as LookEnd, HostPlan, Left};
 use crate::playbook::{BoundVars, CheckedPlaybook};
-use crate::vault::{ManifestEntry, Vault, VaultError, VaultWriter};
+use crate::vault::VaultError;
 
-/// The bytes of one piece of evidence.
-const EVIDENCE_BYTES: u64 = 2 << 30;
+pub use crate::intake::Keeping;
 
 /// The hand on a host: what can change it. Made from approved orders only.
 pub struct HostHand<'a> {
@@ -44,6 +44,15 @@ pub enum ApplyError {
     /// Evidence could not be stored.
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+impl From<IntakeError> for ApplyError {
+    fn from(error: IntakeError) -> ApplyError {
+        match error {
+            IntakeError::Host(error) => ApplyError::Host(error),
+            IntakeError::Vault(error) => ApplyError::Vault(error),
+        }
+    }
 }
 
 /// How a strike ended.
@@ -85,42 +94,31 @@ impl<'a> HostHand<'a> {
     async fn drive(&self, round: u32, kept: &Keeping, sink: &mut dyn EventSink) -> Result<Struck, ApplyError> {
         let host = self.link.name();
         self.link.say(&ToWorker::Begin(Box::new(self.begin.clone()))).await?;
-        let mut open: BTreeMap<u32, (EvidenceItem, VaultWriter)> = BTreeMap::new();
+        let mut intake = Intake::new(host, kept);
         let (mut settled, mut drifted) = (BTreeSet::new(), BTreeSet::new());
         loop {
-            let event = match self.link.hear().await? {
-                Incoming::Piece { number, bytes } => {
-                    let Some((_, writer)) = open.get_mut(&number) else {
-                        return Err(broken("a piece of evidence that was not announced"));
-                    };
-                    writer.write(&bytes)?;
+            let event = match self.link.hear_sized().await? {
+                (Incoming::Piece { number, bytes }, _) => {
+                    intake.piece(number, &bytes)?;
                     continue;
                 }
-                Incoming::Message(message) => match *message {
-                    FromWorker::Event(event) => event,
+                (Incoming::Message(message), bytes) => match *message {
+                    FromWorker::Event(event) => {
+                        intake.event(bytes)?;
+                        event
+                    }
                     _ => return Err(broken("a message that no transaction says")),
                 },
             };
             match &event {
                 TransactionEvent::Keeping { number, item } => {
-                    if open
-                        .insert(*number, (item.clone(), kept.vault.writer(EVIDENCE_BYTES)?))
-                        .is_some()
-                    {
-                        return Err(broken("evidence of one number twice"));
-                    }
+                    intake.announced(*number, item)?;
                     continue;
                 }
                 TransactionEvent::KeptAll { number, sha256, size } => {
-                    let Some((item, writer)) = open.remove(number) else {
-                        return Err(broken("the end of evidence that was not announced"));
-                    };
-                    let announced = Announced {
-                        item,
-                        sha256: *sha256,
-                        size: *size,
-                    };
-                    self.store(kept, announced, writer, sink).await?;
+                    let stored = intake.ended(*number, *sha256, *size)?;
+                    sink.record(Some(host), stored)?;
+                    self.link.say(&ToWorker::Kept { sha256: *sha256 }).await?;
                     continue;
                 }
                 _ => {}
@@ -159,33 +157,6 @@ impl<'a> HostHand<'a> {
         }
     }
 
-    /// Puts one piece of evidence into the vault, reads it back, and says so.
-    async fn store(
-        &self,
-        kept: &Keeping,
-        Announced { item, sha256, size }: Announced,
-        writer: VaultWriter,
-        sink: &mut dyn EventSink,
-    ) -> Result<(), ApplyError> {
-        let host = self.link.name();
-        let stored = writer.finish(Some(sha256))?;
-        if stored.size != size.0 {
-            return Err(broken("evidence of another length than was announced"));
-        }
-        kept.vault.note(&ManifestEntry {
-            sha256,
-            size,
-            item: item.clone(),
-            host: host.to_owned(),
-            run: kept.run.clone(),
-            at_ms: Wide((kept.clock)()),
-            host_time_ms: None,
-        })?;
-        sink.record(Some(host), EventKind::Stored { item, sha256, size })?;
-        self.link.say(&ToWorker::Kept { sha256 }).await?;
-        Ok(())
-    }
-
     /// Removes the host's own journal: everything in it was heard and is on disk here.
     async fn forget(&self) -> Result<(), ApplyError> {
         self.link
@@ -201,23 +172,6 @@ impl<'a> HostHand<'a> {
             Incoming::Piece { .. } => Err(broken("no answer to the journal's removal")),
         }
     }
-}
-
-/// Where evidence goes.
-pub struct Keeping {
-    /// The vault.
-    pub vault: Vault,
-    /// The run.
-    pub run: String,
-    /// The controller's clock.
-    pub clock: Clock,
-}
-
-/// Evidence as the worker announced it.
-struct Announced {
-    item: EvidenceItem,
-    sha256: Digest,
-    size: Wide,
 }
 
 /// What applying to any host of a run needs.

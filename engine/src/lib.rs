@@ -18,6 +18,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod finding;
 pub mod host;
+mod intake;
 pub mod journal;
 pub mod look;
 pub mod module;

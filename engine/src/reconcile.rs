@@ -17,9 +17,11 @@ use deminer_worker::text::HostPath;
 
 use crate::event::{EventKind, Reconciled, SinkError};
 use crate::host::{HostView, Link, Transport};
+use crate::intake::{Intake, IntakeError, Keeping};
 use crate::journal::{Chain, Clock, JournalError, Journals};
 use crate::report::Report;
 use crate::run::{RunDir, RunError};
+use crate::vault::{self, Vault, VaultError};
 
 /// How long a stroke that is still at work on the host is waited for: past its next full minute.
 const STROKE: Duration = Duration::from_secs(100);
@@ -39,6 +41,9 @@ pub enum ReconcileError {
     /// The journal cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// The vault cannot be opened for what the hosts kept.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
 }
 
 /// What is known of one host from its chain.
@@ -51,6 +56,10 @@ struct Story {
     known: BTreeMap<ActionId, Known>,
     /// Whether the commit may have been sent.
     committed: bool,
+    /// The round of the last commit.
+    round: u32,
+    /// What was told.
+    heard: Vec<TransactionEvent>,
     finished: bool,
 }
 
@@ -79,11 +88,16 @@ pub async fn reconcile(
     let Some(approval) = approval(&chains) else {
         return Ok(None);
     };
-    let journals = Journals::resume(&run.journal(), run.id().as_str(), clock)?;
+    let journals = Journals::resume(&run.journal(), run.id().as_str(), Arc::clone(&clock))?;
+    let keeping = Keeping {
+        vault: Vault::create(&run.vault(), Some(vault::QUOTA))?,
+        run: run.id().to_string(),
+        clock,
+    };
     let mut open = false;
     for story in chains.iter().filter_map(story).filter(|story| !story.finished) {
         let ended = match transports(&story.host) {
-            Some(transport) => settle(&story, &approval, transport.as_ref(), &journals).await?,
+            Some(transport) => settle(&story, &approval, transport.as_ref(), &keeping, &journals).await?,
             None => false,
         };
         open |= !ended;
@@ -110,6 +124,7 @@ fn story(chain: &Chain) -> Option<Story> {
     let mut orders = None;
     let (mut reached, mut committed, mut finished) = (false, false, false);
     let mut known: BTreeMap<ActionId, Known> = BTreeMap::new();
+    let mut heard = Vec::new();
     let mut round = 1;
     for event in &chain.events {
         match &event.kind {
@@ -122,6 +137,7 @@ fn story(chain: &Chain) -> Option<Story> {
             }
             EventKind::Told { round: now, event } => {
                 round = round.max(*now);
+                heard.push(event.clone());
                 match event {
                     TransactionEvent::Intent { action } if known.get(action).is_some_and(|known| !known.done) => {
                         known.remove(action);
@@ -148,6 +164,8 @@ fn story(chain: &Chain) -> Option<Story> {
         known,
         reached,
         committed,
+        round,
+        heard,
         finished,
     })
 }
@@ -162,6 +180,7 @@ async fn settle(
     story: &Story,
     approval: &Approval,
     transport: &dyn Transport,
+    keeping: &Keeping,
     journals: &Journals,
 ) -> Result<bool, SinkError> {
     let host = Some(story.host.as_str());
@@ -173,7 +192,7 @@ async fn settle(
         .filter(|action| approval.classes.contains(&Effect::Destroy) && !approval.excluded.contains(&action.id))
         .collect();
     let told = if story.committed {
-        look_at(story, &open, transport).await
+        look_at(story, &open, transport, keeping, journals).await
     } else {
         // Without the commit, which is written down before it is sent, no host has passed its point of no return.
         for action in open {
@@ -185,19 +204,14 @@ async fn settle(
                 },
             )?;
         }
-        match story.reached {
-            true => clear_up(story, transport).await.map(|()| BTreeMap::new()),
-            false => {
-                journals.record(host, EventKind::HostFinished {})?;
-                return Ok(true);
-            }
+        if !story.reached {
+            journals.record(host, EventKind::HostFinished {})?;
+            return Ok(true);
         }
+        clear_up(story, transport, keeping, journals).await
     };
     match told {
-        Ok(states) => {
-            for (action, state) in states {
-                journals.record(host, EventKind::Reconciled { action, state })?;
-            }
+        Ok(()) => {
             journals.record(
                 host,
                 EventKind::Forgotten {
@@ -207,7 +221,8 @@ async fn settle(
             journals.record(host, EventKind::HostFinished {})?;
             Ok(true)
         }
-        Err(why) => {
+        Err(Broken::Sink(error)) => Err(error),
+        Err(Broken::Host(why)) => {
             journals.record(host, EventKind::Lost { why })?;
             Ok(false)
         }
@@ -215,22 +230,84 @@ async fn settle(
 }
 
 /// Removes what a worker that died before its commit left: the journal is made before the commit is asked for.
-async fn clear_up(story: &Story, transport: &dyn Transport) -> Result<(), HostError> {
+async fn clear_up(
+    story: &Story,
+    transport: &dyn Transport,
+    keeping: &Keeping,
+    journals: &Journals,
+) -> Result<(), Broken> {
     let link = transport.connect(&story.host).await?;
-    recall(&link, story).await?;
+    recall(&link, story, keeping, journals).await?;
     forget(&link, story).await?;
     // A worker that is gone by itself needs no good-bye.
     let _ = link.say(&ToWorker::Bye).await;
     Ok(())
 }
 
+/// Why a host stays open.
+enum Broken {
+    Host(HostError),
+    Sink(SinkError),
+}
+
+impl From<HostError> for Broken {
+    fn from(error: HostError) -> Broken {
+        Broken::Host(error)
+    }
+}
+
+impl From<SinkError> for Broken {
+    fn from(error: SinkError) -> Broken {
+        Broken::Sink(error)
+    }
+}
+
+impl From<IntakeError> for Broken {
+    fn from(error: IntakeError) -> Broken {
+        Broken::Host(match error {
+            IntakeError::Host(error) => error,
+            IntakeError::Vault(error) => HostError::Failed {
+                doing: "store what the host kept".to_owned(),
+                why: error.to_string(),
+            },
+        })
+    }
+}
+
+/// Whether an event that the host's own journal holds is taken over as it is. What it says of single actions stands
+/// beside what is seen of them instead; a birth's intent alone says nothing.
+fn is_taken_over(event: &TransactionEvent) -> bool {
+    matches!(
+        event,
+        TransactionEvent::Born { .. }
+            | TransactionEvent::Struck { result: Some(_), .. }
+            | TransactionEvent::Frozen { action: None, .. }
+            | TransactionEvent::NotKept { .. }
+            | TransactionEvent::StillHeld { .. }
+            | TransactionEvent::Looked { .. }
+            | TransactionEvent::Thawed { .. }
+            | TransactionEvent::Finished { .. }
+    )
+}
+
+/// Looks at a host, writes down what it shows and what it kept, then removes its journal.
 async fn look_at(
     story: &Story,
     open: &[&Action],
     transport: &dyn Transport,
-) -> Result<BTreeMap<ActionId, Reconciled>, HostError> {
+    keeping: &Keeping,
+    journals: &Journals,
+) -> Result<(), Broken> {
+    let host = Some(story.host.as_str());
     let link = transport.connect(&story.host).await?;
-    let records = recall(&link, story).await?;
+    let records = recall(&link, story, keeping, journals).await?;
+    for record in &records {
+        let event = &record.event;
+        if is_taken_over(event) && !story.heard.contains(event) {
+            let (round, event) = (story.round, event.clone());
+            journals.record(host, EventKind::Told { round, event })?;
+        }
+    }
     let mut states = BTreeMap::new();
     for action in open {
         let state = match seen(link.as_ref(), &action.act, &story.orders).await {
@@ -239,47 +316,74 @@ async fn look_at(
             },
             Ok(Sight::NotDone) => Reconciled::NotDone {},
             Ok(Sight::Unclear(why)) => Reconciled::Unknown { why },
-            Err(why @ HostError::Lost { .. }) => return Err(why),
+            Err(why @ HostError::Lost { .. }) => return Err(why.into()),
             Err(why) => Reconciled::Unknown { why: why.to_string() },
         };
         states.insert(action.id, state);
     }
+    for (action, state) in states {
+        journals.record(host, EventKind::Reconciled { action, state })?;
+    }
+    // Only now: all that it holds is on disk here.
     forget(&link, story).await?;
     // A worker that is gone by itself needs no good-bye.
     let _ = link.say(&ToWorker::Bye).await;
-    Ok(states)
+    Ok(())
 }
 
-/// Reads the host's journal, once no stroke is at work there any more.
-async fn recall(link: &Link, story: &Story) -> Result<Vec<Record>, HostError> {
+/// Reads the host's journal, once no stroke is at work there any more, and stores what the host kept for us.
+async fn recall(link: &Link, story: &Story, keeping: &Keeping, journals: &Journals) -> Result<Vec<Record>, Broken> {
     let end = tokio::time::Instant::now() + STROKE;
     loop {
         link.say(&ToWorker::Recall {
             journal: story.orders.journal.clone(),
         })
         .await?;
-        let (records, busy) = match link.hear().await? {
-            Incoming::Message(message) => match *message {
-                FromWorker::Recalled { records, busy } => (records, busy),
-                _ => {
-                    return Err(HostError::Protocol {
-                        why: "no journal was told".to_owned(),
-                    });
-                }
-            },
-            Incoming::Piece { .. } => {
-                return Err(HostError::Protocol {
-                    why: "no journal was told".to_owned(),
-                });
-            }
-        };
+        let (records, busy) = recalled(link, story, keeping, journals).await?;
         if !busy {
             return Ok(records);
         }
         if tokio::time::Instant::now() >= end {
-            return Err(HostError::Busy);
+            return Err(HostError::Busy.into());
         }
         tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Hears one answer to a recall: the spool, then the journal.
+async fn recalled(
+    link: &Link,
+    story: &Story,
+    keeping: &Keeping,
+    journals: &Journals,
+) -> Result<(Vec<Record>, bool), Broken> {
+    let broken = |why: &str| HostError::Protocol { why: why.to_owned() };
+    let host = story.host.as_str();
+    let mut intake = Intake::new(host, keeping);
+    loop {
+        let message = match link.hear_sized().await? {
+            (Incoming::Piece { number, bytes }, _) => {
+                intake.piece(number, &bytes)?;
+                continue;
+            }
+            (Incoming::Message(message), bytes) => {
+                intake.event(bytes)?;
+                *message
+            }
+        };
+        match message {
+            FromWorker::Event(TransactionEvent::Keeping { number, item }) => intake.announced(number, &item)?,
+            FromWorker::Event(TransactionEvent::KeptAll { number, sha256, size }) => {
+                let stored = intake.ended(number, sha256, size)?;
+                journals.record(Some(host), stored)?;
+            }
+            FromWorker::Event(TransactionEvent::NotKept { why, .. }) => return Err(why.into()),
+            FromWorker::Recalled { .. } if intake.is_open() => {
+                return Err(broken("evidence without an end").into());
+            }
+            FromWorker::Recalled { records, busy } => return Ok((records, busy)),
+            _ => return Err(broken("no journal was told").into()),
+        }
     }
 }
 

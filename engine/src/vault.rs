@@ -28,6 +28,10 @@ pub use write::{Stored, VaultWriter};
 /// What every sealed file begins with.
 pub const MAGIC: &[u8] = b"DEMINER-VAULT-1\n";
 
+/// What the vault of one run may take on disk: more than the evidence of a fleet, less than a disk, so that no host can
+/// fill it.
+pub const QUOTA: u64 = 16 << 30;
+
 /// The vault of one run. Clones are the same vault.
 #[derive(Clone, Debug)]
 pub struct Vault {

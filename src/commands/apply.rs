@@ -16,7 +16,7 @@ use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, che
 use deminer_engine::report::{HostReport, Report};
 use deminer_engine::run::RunDir;
 use deminer_engine::status::Status;
-use deminer_engine::vault::Vault;
+use deminer_engine::vault::{self, Vault};
 use deminer_worker::action::{ActionId, Effect};
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
@@ -131,7 +131,7 @@ pub(crate) async fn apply(
             approval: approved.approval().clone(),
         },
     )?;
-    let vault = Vault::create(&run.vault(), None)?;
+    let vault = Vault::create(&run.vault(), Some(vault::QUOTA))?;
     let work = Arc::new(Apply {
         approved,
         playbook,

@@ -2,7 +2,11 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget, Role, Undo};
+use deminer_worker::frame::End;
+use deminer_worker::journal::HostJournal;
 use deminer_worker::order::{Bounds, Settle};
+use deminer_worker::platform::Platform;
+use deminer_worker::platform::simulated::{Simulated, World};
 use deminer_worker::query::{FileId, FileKind, FileText, GapReason, HostIdentity, Observed};
 use deminer_worker::text::{Digest, HostBytes, Wide};
 
@@ -261,5 +265,59 @@ fn what_a_round_left_undone_a_later_one_may_do() {
         let home = tempfile::tempdir().expect("a folder");
         let story = told(home.path(), &action, kinds);
         assert_eq!(story.known.contains_key(&action.id), known, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_host_kept_is_here_before_its_journal_goes() {
+    let directory = HostPath::from("/run/.deminer-000102030405060708090a0b0c0d0e0f");
+    let finished = TransactionEvent::Finished {
+        end: End::Struck,
+        stroke_ms: 5,
+        frozen: 0,
+    };
+    for (quota, stored) in [(None, true), (Some(1), false)] {
+        let host = Simulated::new(World::from_json("{}").expect("a world"));
+        let mut journal = HostJournal::new(host.open_journal(&directory, 100).expect("free"));
+        journal.spool(Digest::of(b"born"), b"born").expect("room");
+        journal.record(1, &TransactionEvent::Committed {}).expect("room");
+        journal.record(2, &finished).expect("room");
+        drop(journal);
+
+        let home = tempfile::tempdir().expect("a folder");
+        let journals = Journals::create(&home.path().join("journal"), "run", Arc::new(|| 1)).expect("a folder");
+        let keeping = Keeping {
+            vault: Vault::create(&home.path().join("vault"), quota).expect("a disk"),
+            run: "run".to_owned(),
+            clock: Arc::new(|| 1),
+        };
+        let story = Story {
+            reached: true,
+            host: "h".to_owned(),
+            orders: orders(Vec::new()),
+            known: BTreeMap::new(),
+            committed: true,
+            round: 2,
+            heard: Vec::new(),
+            finished: false,
+        };
+        let looked = look_at(&story, &[], &host, &keeping, &journals).await;
+        assert_eq!(looked.is_ok(), stored, "quota {quota:?}");
+        assert_eq!(
+            host.snapshot().journals.is_empty(),
+            stored,
+            "it goes only when all is here"
+        );
+        if !stored {
+            continue;
+        }
+        let chain = read_chain(&home.path().join("journal/host-h.ndjson")).expect("our own");
+        let kinds: Vec<EventKind> = chain.events.into_iter().map(|event| event.kind).collect();
+        assert!(
+            matches!(&kinds[0], EventKind::Stored { sha256, .. } if *sha256 == Digest::of(b"born")),
+            "{kinds:?}"
+        );
+        let event = finished.clone();
+        assert_eq!(kinds[1..], [EventKind::Told { round: 2, event }]);
     }
 }

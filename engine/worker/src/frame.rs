@@ -50,7 +50,9 @@ pub enum ToWorker {
     Commit,
     /// Do not go on: thaw.
     Abort,
-    /// What does this journal say?
+    /// What does this journal say? The spool comes first, unless a transaction is at work: each item as
+    /// [`TransactionEvent::Keeping`], its pieces and [`TransactionEvent::KeptAll`], or what of it cannot be read as
+    /// [`TransactionEvent::NotKept`]. Then follows [`FromWorker::Recalled`].
     Recall {
         /// The directory that the plan named.
         journal: HostPath,
@@ -331,7 +333,9 @@ pub enum Part {
 }
 
 const KIND_MESSAGE: u8 = 1;
-const KIND_PIECE: u8 = 2;
+
+/// The kind of a frame with a piece of evidence: its first byte after the length.
+pub const KIND_PIECE: u8 = 2;
 
 /// A frame that cannot be sent or understood.
 #[derive(Debug, thiserror::Error)]

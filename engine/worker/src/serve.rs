@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::frame::{self, FrameError, FromWorker, PROTOCOL, ToWorker, TransactionEvent};
+use crate::frame::{self, EvidenceItem, FrameError, FromWorker, PROTOCOL, Part, ToWorker, TransactionEvent};
 use crate::platform::Platform;
 use crate::platform::simulated::WorkerKilled;
 use crate::query::{Answer, HostError, Observed, Query};
+use crate::text::{Digest, HostPath, Wide};
 use crate::transaction;
 
 /// The controller, from the worker: what it says and how it is told.
@@ -131,8 +132,12 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
             }
             Said::Message(ToWorker::Begin(begin)) => transaction::run(platform, controller, &begin, &mut spent),
             Said::Message(ToWorker::Recall { journal }) => {
-                // Asked first: a stroke that ends in between has written all that is read then.
-                let busy = matches!(platform.lock(), Err(HostError::Busy));
+                // Held until all is told: nothing is at work that could still write to it.
+                let lock = platform.lock();
+                let busy = matches!(lock, Err(HostError::Busy));
+                if !busy {
+                    tell_spool(platform, controller, &journal);
+                }
                 let records = match platform.recall_journal(&journal) {
                     Ok(Some(bytes)) => crate::journal::read(&bytes),
                     Ok(None) | Err(_) => Vec::new(),
@@ -147,6 +152,35 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
             Said::Message(ToWorker::Kept { .. } | ToWorker::Commit | ToWorker::Abort | ToWorker::Hello { .. }) => {}
             Said::Message(ToWorker::Bye) | Said::Nothing | Said::Lost => return,
         }
+    }
+}
+
+/// Sends what an earlier worker left sealed in its spool, item by item, as evidence is sent.
+fn tell_spool(platform: &dyn Platform, controller: &mut Controller, directory: &HostPath) {
+    let item = |path, expected| EvidenceItem {
+        action: None,
+        part: Part::Content,
+        path,
+        process: None,
+        expected,
+    };
+    let told = platform.recall_spool(directory, &mut |sealed, bytes| {
+        let number = controller.next_evidence();
+        let path = directory.join(sealed.to_string().as_bytes());
+        controller.tell(TransactionEvent::Keeping {
+            number,
+            item: item(path, Some(sealed)),
+        });
+        controller.piece(number, bytes);
+        controller.tell(TransactionEvent::KeptAll {
+            number,
+            sha256: Digest::of(bytes),
+            size: Wide(bytes.len() as u64),
+        });
+    });
+    if let Err(why) = told {
+        let item = item(directory.clone(), None);
+        controller.tell(TransactionEvent::NotKept { item, why });
     }
 }
 

@@ -7,7 +7,7 @@ use crate::action::{Act, Done, Object, ProcessTarget, Undo};
 use crate::frame::{EvidenceItem, Part};
 use crate::journal::Store;
 use crate::query::{Answer, HostError, Observed, Query};
-use crate::text::HostPath;
+use crate::text::{Digest, HostPath};
 
 pub mod linux;
 pub mod simulated;
@@ -86,6 +86,15 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// When there is one, and it is not ours (owner, mode, kind) or cannot be read.
     fn recall_journal(&self, directory: &HostPath) -> Result<Option<Vec<u8>>, HostError>;
+
+    /// Gives what an earlier worker left sealed in a journal's spool, one item after the other: the digest that it was
+    /// sealed under, and its bytes as they were before the seal. What was damaged since has other bytes than its digest
+    /// says. No spool there is no error.
+    ///
+    /// # Errors
+    /// When it is not ours (owner, mode, kind), or something in it cannot be read or is longer than a spool takes;
+    /// then not all was given.
+    fn recall_spool(&self, directory: &HostPath, take: &mut dyn FnMut(Digest, &[u8])) -> Result<(), HostError>;
 
     /// Removes a journal and its spool that an earlier worker left. None there is no error.
     ///

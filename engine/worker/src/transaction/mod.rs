@@ -372,7 +372,14 @@ impl<'a> Transaction<'a> {
         let act = Act::Freeze {
             process: target.clone(),
         };
-        let spared = protect::protection(&act, &BTreeSet::new(), &self.facts).is_some();
+        // Of the processes only this one matters to it, as it is now.
+        let facts = Facts {
+            processes: vec![process.clone()],
+            own_chain: self.facts.own_chain.clone(),
+            site: self.facts.site.clone(),
+            ..Facts::default()
+        };
+        let spared = protect::protection(&act, &BTreeSet::new(), &facts).is_some();
         if spared || self.spent.births.get(&component).copied().unwrap_or(0) >= allowed {
             return false;
         }

@@ -7,7 +7,7 @@ use crate::frame::Part;
 use crate::journal::Store;
 use crate::platform::{CaptureSink, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
-use crate::text::HostPath;
+use crate::text::{Digest, HostPath};
 
 pub mod hands;
 pub mod look;
@@ -77,6 +77,10 @@ impl Platform for Linux {
 
     fn recall_journal(&self, directory: &HostPath) -> Result<Option<Vec<u8>>, HostError> {
         self.hands.recall_journal(directory)
+    }
+
+    fn recall_spool(&self, directory: &HostPath, take: &mut dyn FnMut(Digest, &[u8])) -> Result<(), HostError> {
+        self.hands.recall_spool(directory, take)
     }
 
     fn forget_journal(&self, directory: &HostPath) -> Result<(), HostError> {

@@ -84,6 +84,8 @@ pub enum Call {
     OpenJournal,
     /// [`crate::platform::Platform::recall_journal`].
     RecallJournal,
+    /// [`crate::platform::Platform::recall_spool`].
+    RecallSpool,
     /// [`crate::platform::Platform::forget_journal`].
     ForgetJournal,
     /// [`crate::journal::Store::append`].

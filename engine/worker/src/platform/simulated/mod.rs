@@ -274,6 +274,13 @@ impl Platform for Simulated {
         self.call(Call::RecallJournal, "", |state| state.recall_journal(directory))
     }
 
+    fn recall_spool(&self, directory: &HostPath, take: &mut dyn FnMut(Digest, &[u8])) -> Result<(), HostError> {
+        for (digest, bytes) in self.call(Call::RecallSpool, "", |state| state.recall_spool(directory))? {
+            take(digest, &bytes);
+        }
+        Ok(())
+    }
+
     fn forget_journal(&self, directory: &HostPath) -> Result<(), HostError> {
         self.call(Call::ForgetJournal, "", |state| state.forget_journal(directory))
     }

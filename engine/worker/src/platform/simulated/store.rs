@@ -49,6 +49,12 @@ impl State {
         Ok(self.journals.get(directory).map(|journal| journal.bytes.clone()))
     }
 
+    pub(super) fn recall_spool(&self, directory: &HostPath) -> Result<BTreeMap<Digest, Vec<u8>>, HostError> {
+        self.refuse_foreign(directory, "read the spool")?;
+        let journal = self.journals.get(directory);
+        Ok(journal.map(|journal| journal.spool.clone()).unwrap_or_default())
+    }
+
     pub(super) fn forget_journal(&mut self, directory: &HostPath) -> Result<(), HostError> {
         self.refuse_foreign(directory, "remove the journal")?;
         self.journals.remove(directory);

@@ -16,7 +16,7 @@ use crate::frame::Part;
 use crate::journal::Store;
 use crate::platform::CaptureSink;
 use crate::query::HostError;
-use crate::text::HostPath;
+use crate::text::{Digest, HostPath};
 
 mod capture;
 mod deadline;
@@ -142,6 +142,14 @@ impl Hands {
     /// When there is one, and it is not ours or cannot be read.
     pub fn recall_journal(&self, directory: &HostPath) -> Result<Option<Vec<u8>>, HostError> {
         store::recall(directory)
+    }
+
+    /// What an earlier worker left sealed; see [`crate::platform::Platform::recall_spool`].
+    ///
+    /// # Errors
+    /// When it is not ours, or something in it cannot be read.
+    pub fn recall_spool(&self, directory: &HostPath, take: &mut dyn FnMut(Digest, &[u8])) -> Result<(), HostError> {
+        store::recall_spool(directory, take)
     }
 
     /// Removes a journal and its spool that an earlier worker left. None there is no error.

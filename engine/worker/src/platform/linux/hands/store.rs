@@ -22,6 +22,9 @@ const SEAL: &[u8] = b"DEMINER-SEALED-1\n";
 /// What every sealed byte is combined with.
 const TURN: u8 = 0xA5;
 
+/// The longest content of the spool that is read back: as long as a part of evidence that is sealed may be.
+const SEALED_BYTES: u64 = 64 << 20;
+
 /// The longest journal that is read back.
 const RECALL_BYTES: u64 = 16 << 20;
 
@@ -243,30 +246,77 @@ pub(super) fn recall(path: &HostPath) -> Result<Option<Vec<u8>>, HostError> {
     let Some((_, directory)) = open_own(path, &doing)? else {
         return Ok(None);
     };
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(&directory, journal::FILE_NAME, flags, Mode::empty()) {
-        Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(Some(Vec::new())),
-        Err(Errno::LOOP) => return Err(changed(&doing, "a file of ours", "a link")),
-        Err(errno) => return Err(refused(&doing, errno)),
+    match read_own(&directory, journal::FILE_NAME.as_bytes(), RECALL_BYTES, &doing)? {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Ok(Some(Vec::new())),
+    }
+}
+
+/// Gives what an earlier worker left sealed, unsealed again.
+pub(super) fn recall_spool(path: &HostPath, take: &mut dyn FnMut(Digest, &[u8])) -> Result<(), HostError> {
+    let doing = format!("recall the spool of `{path}`");
+    let Some((_, directory)) = open_own(path, &doing)? else {
+        return Ok(());
     };
-    let stat = fstat(&file).map_err(|errno| refused(&doing, errno))?;
+    let mut sealed = Vec::new();
+    for entry in Dir::read_from(&directory).map_err(|errno| refused(&doing, errno))? {
+        let entry = entry.map_err(|errno| refused(&doing, errno))?;
+        sealed.extend(
+            entry
+                .file_name()
+                .to_str()
+                .ok()
+                .and_then(|name| name.parse::<Digest>().ok()),
+        );
+    }
+    sealed.sort();
+    for digest in sealed {
+        let doing = format!("{doing}: read `{digest}`");
+        let limit = SEALED_BYTES + SEAL.len() as u64;
+        let Some(mut bytes) = read_own(&directory, digest.to_string().as_bytes(), limit, &doing)? else {
+            continue;
+        };
+        // A worker that died while it sealed left less than the whole header.
+        let header = if bytes.starts_with(SEAL) {
+            SEAL.len()
+        } else {
+            bytes.len()
+        };
+        bytes.drain(..header);
+        for byte in &mut bytes {
+            *byte ^= TURN;
+        }
+        take(digest, &bytes);
+    }
+    Ok(())
+}
+
+/// The bytes of one of our files in a journal's directory; `None` where there is none.
+fn read_own(directory: &OwnedFd, name: &[u8], limit: u64, doing: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(directory, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(changed(doing, "a file of ours", "a link")),
+        Err(errno) => return Err(refused(doing, errno)),
+    };
+    let stat = fstat(&file).map_err(|errno| refused(doing, errno))?;
     let ours = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
         && stat.st_uid == rustix::process::geteuid().as_raw()
         && stat.st_mode & 0o077 == 0
         && stat.st_nlink == 1;
     if !ours {
-        return Err(changed(&doing, "a file of ours alone", "something else"));
+        return Err(changed(doing, "a file of ours alone", "something else"));
     }
     let mut bytes = Vec::new();
     File::from(file)
-        .take(RECALL_BYTES + 1)
+        .take(limit + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| failed(&doing, &error))?;
-    if bytes.len() as u64 > RECALL_BYTES {
+        .map_err(|error| failed(doing, &error))?;
+    if bytes.len() as u64 > limit {
         return Err(HostError::TooLarge {
-            doing,
-            limit: RECALL_BYTES,
+            doing: doing.to_owned(),
+            limit,
         });
     }
     Ok(Some(bytes))
@@ -328,6 +378,9 @@ mod tests {
         ));
         drop(journal);
         assert_eq!(recall(&path), Ok(Some(b"one\ntwo\n".to_vec())));
+        let mut spool = Vec::new();
+        recall_spool(&path, &mut |digest, bytes| spool.push((digest, bytes.to_vec()))).expect("ours");
+        assert_eq!(spool, [(digest, b"#!/bin/sh\n".to_vec())]);
         forget(&path).expect("ours");
         assert!(!dir.exists());
         assert_eq!(forget(&path), Ok(()), "none there is no error");

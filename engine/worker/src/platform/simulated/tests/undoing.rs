@@ -96,6 +96,10 @@ fn a_journal_outlives_its_worker() {
     assert_eq!(host.snapshot().journals, [path(JOURNAL)]);
     assert!(host.open_journal(&directory, 10).is_err(), "it is there already");
     assert_eq!(host.recall_journal(&directory), Ok(Some(b"one\n".to_vec())));
+    let mut spool = Vec::new();
+    let recalled = host.recall_spool(&directory, &mut |digest, bytes| spool.push((digest, bytes.to_vec())));
+    assert_eq!(recalled, Ok(()));
+    assert_eq!(spool, [(crate::text::Digest::of(b"12345"), b"12345".to_vec())]);
     assert_eq!(host.forget_journal(&directory), Ok(()));
     assert_eq!(host.forget_journal(&directory), Ok(()));
     assert!(host.snapshot().journals.is_empty());
