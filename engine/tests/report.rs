@@ -572,7 +572,7 @@ fn a_second_journal_of_a_host_is_not_believed() {
 
 #[test]
 fn what_a_later_round_finds_gone_was_still_removed_by_us() {
-    let file = synthetic::changes("web-1")[4].clone();
+    let file = changes(HOST)[5].clone();
     let gone = Outcome::Done { done: Done::Gone };
     let once = eradicated().write().report();
     let twice = Night::apply(&["web-1"])

@@ -53,3 +53,12 @@ async fn what_is_not_heard_waits_on_the_host() {
     assert!(waiting * PIECE_BYTES <= QUEUE_BYTES, "{waiting} pieces wait");
     assert!(matches!(link.hear().await, Ok(Incoming::Piece { .. })));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_worker_is_not_waited_for_without_end() {
+    let link = hostile(Vec::new(), false).await;
+    let heard = link.hear().await;
+    assert!(matches!(heard, Err(HostError::TimedOut { .. })), "{heard:?}");
+    let asked = link.observe(Query::Host {}).await;
+    assert!(matches!(asked, Err(HostError::TimedOut { .. })), "{asked:?}");
+}
