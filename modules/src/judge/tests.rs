@@ -625,7 +625,8 @@ fn only_a_process_of_which_nothing_runs_has_ended() {
         let (outcome, _) = judge(&params(vec![row]), &shipped());
         (outcome.output.host, outcome.coverage.is_whole())
     };
-    let cases: [(fn(&mut Process), (HostVerdict, bool)); 4] = [
+    type Change = fn(&mut Process);
+    let cases: [(Change, (HostVerdict, bool)); 4] = [
         (|_| {}, (HostVerdict::Infected, true)),
         (
             |process| {
