@@ -226,17 +226,22 @@ async fn look_at(
     Ok(states)
 }
 
-/// Reads the host's journal, once no stroke is at work there any more.
+/// Reads the host's journal, once no stroke is at work there any more and nothing is left half done.
 async fn recall(link: &Link, story: &Story) -> Result<Vec<Record>, HostError> {
     let end = tokio::time::Instant::now() + STROKE;
+    let acts: Vec<Act> = story.orders.actions.iter().map(|action| action.act.clone()).collect();
     loop {
         link.say(&ToWorker::Recall {
             journal: story.orders.journal.clone(),
+            acts: acts.clone(),
         })
         .await?;
         let (records, busy) = match link.hear().await? {
             Incoming::Message(message) => match *message {
-                FromWorker::Recalled { records, busy } => (records, busy),
+                FromWorker::Recalled { records, busy, left } => match left {
+                    None => (records, busy),
+                    Some(why) => return Err(why),
+                },
                 _ => {
                     return Err(HostError::Protocol {
                         why: "no journal was told".to_owned(),

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use crate::action::Act;
 use crate::frame::{self, FrameError, FromWorker, PROTOCOL, ToWorker, TransactionEvent};
 use crate::platform::Platform;
 use crate::platform::simulated::WorkerKilled;
@@ -124,14 +125,16 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
                 controller.say(&FromWorker::Answer { id, result });
             }
             Said::Message(ToWorker::Begin(begin)) => transaction::run(platform, controller, &begin),
-            Said::Message(ToWorker::Recall { journal }) => {
+            Said::Message(ToWorker::Recall { journal, acts }) => {
                 // Asked first: a stroke that ends in between has written all that is read then.
-                let busy = matches!(platform.lock(), Err(HostError::Busy));
+                let lock = platform.lock();
+                let busy = matches!(lock, Err(HostError::Busy));
+                let left = lock.ok().and_then(|_lock| tidy(platform, &acts).err());
                 let records = match platform.recall_journal(&journal) {
                     Ok(Some(bytes)) => crate::journal::read(&bytes),
                     Ok(None) | Err(_) => Vec::new(),
                 };
-                controller.say(&FromWorker::Recalled { records, busy });
+                controller.say(&FromWorker::Recalled { records, busy, left });
             }
             Said::Message(ToWorker::Forget { journal }) => {
                 let result = platform.forget_journal(&journal);
@@ -142,6 +145,15 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
             Said::Message(ToWorker::Bye) | Said::Nothing | Said::Lost => return,
         }
     }
+}
+
+/// Puts in order what a dead worker left half done of these acts: all that can be; gives the first that cannot.
+fn tidy(platform: &dyn Platform, acts: &[Act]) -> Result<(), HostError> {
+    let mut left = Ok(());
+    for act in acts {
+        left = left.and(platform.tidy(act));
+    }
+    left
 }
 
 fn hello() -> FromWorker {
