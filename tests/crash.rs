@@ -260,6 +260,11 @@ fn killed_at_any_moment_the_next_command_tells_the_truth() {
         for directory in planned.footprint() {
             assert!(!directory.exists(), "{context}: {} is left", directory.display());
         }
+        assert_eq!(
+            infection.beside(),
+            [] as [std::path::PathBuf; 0],
+            "{context}: is left\n{answer}"
+        );
 
         let now = there(&planned);
         if now == was_there {

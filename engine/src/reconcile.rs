@@ -331,12 +331,14 @@ async fn look_at(
     Ok(())
 }
 
-/// Reads the host's journal, once no stroke is at work there any more, and stores what the host kept for us.
+/// Reads the host's journal, once no stroke is at work there any more and nothing is left half done, and stores what the host kept for us.
 async fn recall(link: &Link, story: &Story, keeping: &Keeping, journals: &Journals) -> Result<Vec<Record>, Broken> {
     let end = tokio::time::Instant::now() + STROKE;
+    let acts: Vec<Act> = story.orders.actions.iter().map(|action| action.act.clone()).collect();
     loop {
         link.say(&ToWorker::Recall {
             journal: story.orders.journal.clone(),
+            acts: acts.clone(),
         })
         .await?;
         let (records, busy) = recalled(link, story, keeping, journals).await?;
@@ -381,7 +383,8 @@ async fn recalled(
             FromWorker::Recalled { .. } if intake.is_open() => {
                 return Err(broken("evidence without an end").into());
             }
-            FromWorker::Recalled { records, busy } => return Ok((records, busy)),
+            FromWorker::Recalled { left: Some(why), .. } => return Err(why.into()),
+            FromWorker::Recalled { records, busy, .. } => return Ok((records, busy)),
             _ => return Err(broken("no journal was told").into()),
         }
     }

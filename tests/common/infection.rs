@@ -71,6 +71,17 @@ pub(crate) fn stand_in(at: &Path, part: &str) {
         .expect("space for a stand-in");
 }
 
+/// What a directory holds under a name that Deminer makes.
+fn ours_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory of the test");
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| {
+        path.file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b".deminer-"))
+    });
+    paths
+}
+
 /// A process of a test; it ends with its value.
 pub(crate) struct Started {
     child: Child,
@@ -107,6 +118,8 @@ pub(crate) struct Crontab {
     path: PathBuf,
     /// The directories that had to be made for it, the inner one first.
     made: Vec<PathBuf>,
+    /// What stood beside it under a name that Deminer makes.
+    before: Vec<PathBuf>,
 }
 
 impl Crontab {
@@ -118,6 +131,7 @@ impl Crontab {
         let crontab = Crontab {
             path: directory.join(account),
             made,
+            before: ours_in(directory),
         };
         crontab.write(lines);
         fs::set_permissions(&crontab.path, Permissions::from_mode(0o600)).expect("our own file");
@@ -143,6 +157,12 @@ impl Crontab {
         fs::read_to_string(&self.path).expect("the crontab is there")
     }
 
+    fn beside(&self) -> Vec<PathBuf> {
+        let mut found = ours_in(Path::new(CRONTABS));
+        found.retain(|path| !self.before.contains(path));
+        found
+    }
+
     /// Its permissions and owner.
     pub(crate) fn mode_and_owner(&self) -> (u32, u32, u32) {
         let meta = fs::metadata(&self.path).expect("the crontab is there");
@@ -152,7 +172,9 @@ impl Crontab {
 
 impl Drop for Crontab {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        for path in self.beside().iter().chain([&self.path]) {
+            let _ = fs::remove_file(path);
+        }
         for directory in &self.made {
             // Somebody else may use it by now.
             let _ = fs::remove_dir(directory);
@@ -266,6 +288,13 @@ impl Infection {
 
     pub(crate) fn guardian(&self) -> Option<Process> {
         self.running("guard")
+    }
+
+    /// What stands beside its files under a name that Deminer makes, and did not before.
+    pub(crate) fn beside(&self) -> Vec<PathBuf> {
+        let mut found = ours_in(self.den.path());
+        found.extend(self.crontab.beside());
+        found
     }
 
     /// Its files, as they are now.

@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{ActionId, Done};
+use crate::action::{Act, ActionId, Done};
 use crate::order::Begin;
 use crate::query::{Answer, Coverage, HostError, Observed, Process, Query};
 use crate::text::{Digest, HostBytes, HostPath, Wide};
@@ -50,12 +50,14 @@ pub enum ToWorker {
     Commit,
     /// Do not go on: thaw.
     Abort,
-    /// What does this journal say? The spool comes first, unless a transaction is at work: each item as
+    /// What does this journal say? Where no transaction is at work, what a dead one left half done is put in order first. The spool comes first, unless a transaction is at work: each item as
     /// [`TransactionEvent::Keeping`], its pieces and [`TransactionEvent::KeptAll`], or what of it cannot be read as
     /// [`TransactionEvent::NotKept`]. Then follows [`FromWorker::Recalled`].
     Recall {
         /// The directory that the plan named.
         journal: HostPath,
+        /// What the transaction was to carry out.
+        acts: Vec<Act>,
     },
     /// Remove this journal and its spool; it is imported.
     Forget {
@@ -94,6 +96,8 @@ pub enum FromWorker {
         records: Vec<crate::journal::Record>,
         /// Whether a transaction is still at work on the host.
         busy: bool,
+        /// Why something stays half done; `None` where nothing does, and while one is at work.
+        left: Option<HostError>,
     },
     /// The journal is gone.
     Forgotten {

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use crate::action::Act;
 use crate::frame::{self, EvidenceItem, FrameError, FromWorker, PROTOCOL, Part, ToWorker, TransactionEvent};
 use crate::platform::Platform;
 use crate::platform::simulated::WorkerKilled;
@@ -131,18 +132,20 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
                 controller.say(&FromWorker::Answer { id, result });
             }
             Said::Message(ToWorker::Begin(begin)) => transaction::run(platform, controller, &begin, &mut spent),
-            Said::Message(ToWorker::Recall { journal }) => {
+            Said::Message(ToWorker::Recall { journal, acts }) => {
                 // Held until all is told: nothing is at work that could still write to it.
                 let lock = platform.lock();
                 let busy = matches!(lock, Err(HostError::Busy));
+                let mut left = None;
                 if !busy {
+                    left = tidy(platform, &acts).err();
                     tell_spool(platform, controller, &journal);
                 }
                 let records = match platform.recall_journal(&journal) {
                     Ok(Some(bytes)) => crate::journal::read(&bytes),
                     Ok(None) | Err(_) => Vec::new(),
                 };
-                controller.say(&FromWorker::Recalled { records, busy });
+                controller.say(&FromWorker::Recalled { records, busy, left });
             }
             Said::Message(ToWorker::Forget { journal }) => {
                 let result = platform.forget_journal(&journal);
@@ -182,6 +185,15 @@ fn tell_spool(platform: &dyn Platform, controller: &mut Controller, directory: &
         let item = item(directory.clone(), None);
         controller.tell(TransactionEvent::NotKept { item, why });
     }
+}
+
+/// Puts in order what a dead worker left half done of these acts: all that can be; gives the first that cannot.
+fn tidy(platform: &dyn Platform, acts: &[Act]) -> Result<(), HostError> {
+    let mut left = Ok(());
+    for act in acts {
+        left = left.and(platform.tidy(act));
+    }
+    left
 }
 
 fn hello() -> FromWorker {

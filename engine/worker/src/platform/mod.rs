@@ -81,6 +81,13 @@ pub trait Platform: Send + Sync {
     /// When it cannot be made exclusively, or the path is not of the form that we make.
     fn open_journal(&self, directory: &HostPath, spool_bytes: u64) -> Result<Box<dyn Store>, HostError>;
 
+    /// Puts in order what an earlier worker, which died in this act, left of it under names of ours: a file gets its name
+    /// back, a second copy goes. Nothing is done anew; where nothing was left nothing is done.
+    ///
+    /// # Errors
+    /// When something of it stays.
+    fn tidy(&self, act: &Act) -> Result<(), HostError>;
+
     /// The bytes of a journal that an earlier worker left; `None` where there is none.
     ///
     /// # Errors

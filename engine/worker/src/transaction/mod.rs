@@ -152,6 +152,10 @@ impl<'a> Transaction<'a> {
             );
             return Err(refuse(RefusalKind::Host, why));
         }
+        for action in orders.actions() {
+            // What cannot be put in order is not what the plan says: its own guard tells.
+            let _ = platform.tidy(&action.act);
+        }
         let family = orders
             .actions()
             .filter_map(|action| Some((key(action.act.process()?), action.component)));

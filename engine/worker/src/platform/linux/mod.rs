@@ -75,6 +75,10 @@ impl Platform for Linux {
         self.hands.open_journal(directory, spool_bytes)
     }
 
+    fn tidy(&self, act: &Act) -> Result<(), HostError> {
+        self.hands.tidy(act)
+    }
+
     fn recall_journal(&self, directory: &HostPath) -> Result<Option<Vec<u8>>, HostError> {
         self.hands.recall_journal(directory)
     }

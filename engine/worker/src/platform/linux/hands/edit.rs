@@ -52,6 +52,37 @@ mod tests {
     }
 
     #[test]
+    fn an_edit_that_was_cut_is_put_in_order() {
+        let rows: [(&str, Option<&str>, &str, &str); 5] = [
+            ("not begun", None, "a\nX\n", "a\nX\n"),
+            ("before the exchange", Some("a\n"), "a\nX\n", "a\nX\n"),
+            ("half written", Some(""), "a\nX\n", "a\nX\n"),
+            ("after the exchange", Some("a\nX\n"), "a\n", "a\n"),
+            (
+                "after the exchange, and grown",
+                Some("a\nX\nb\nc\n"),
+                "a\nb\n",
+                "a\nb\nc\n",
+            ),
+        ];
+        for (name, beside, stands, expected) in rows {
+            let home = bench::home();
+            let path = home.path().join("root");
+            fs::write(&path, "a\nX\n").expect("a file");
+            let target = bench::file_target(&path);
+            fs::write(&path, stands).expect("a file");
+            if let Some(beside) = beside {
+                let own = target.name_in_edit().file_name().to_vec();
+                let own = std::str::from_utf8(&own).expect("ours");
+                fs::write(home.path().join(own), beside).expect("a file");
+            }
+            super::super::rewrite::tidy(&target).expect(name);
+            assert_eq!(fs::read_to_string(&path).expect("ours"), expected, "{name}");
+            assert_eq!(names(home.path()), 1, "{name}: nothing of ours is left");
+        }
+    }
+
+    #[test]
     fn a_line_goes_and_all_else_stays() {
         let home = bench::home();
         let path = home.path().join("root");

@@ -103,6 +103,18 @@ impl Hands {
         }
     }
 
+    /// Puts in order what a dead worker left of an act; see [`crate::platform::Platform::tidy`].
+    ///
+    /// # Errors
+    /// When something of it stays.
+    pub fn tidy(&self, act: &Act) -> Result<(), HostError> {
+        match act {
+            Act::RemoveFile { file } => remove::tidy(file),
+            Act::EditLines { file, .. } => rewrite::tidy(file),
+            Act::Keep { .. } | Act::Freeze { .. } | Act::Kill { .. } | Act::ClearFlags { .. } => Ok(()),
+        }
+    }
+
     /// Reads the parts of an object into `sink`; see [`crate::platform::Platform::capture`].
     ///
     /// # Errors

@@ -40,6 +40,24 @@ pub(super) fn remove(target: &FileTarget) -> Result<Done, HostError> {
     }
 }
 
+/// Gives the file its name back that a removal held under ours when its worker died.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn tidy(target: &FileTarget) -> Result<(), HostError> {
+    let doing = format!("give `{}` its name back", target.path);
+    // A place that is not reached the plain way was never written to.
+    let Ok(Some(place)) = Place::of(target, &doing) else {
+        return Ok(());
+    };
+    let own = target.name_in_removal().file_name().to_vec();
+    if rest_of_an_earlier_removal(&place, &own, target, &doing)? {
+        rename_free(&place, &own, &place.name).map_err(|errno| refused(&doing, errno))?;
+        place.sync();
+    }
+    Ok(())
+}
+
 /// Gives the file a name of our own, if it is the one meant; `None` when there is no such file.
 fn take_name(place: &Place, target: &FileTarget, doing: &str) -> Result<Option<Vec<u8>>, HostError> {
     let own = target.name_in_removal().file_name().to_vec();
@@ -159,6 +177,26 @@ mod tests {
         std::fs::rename(&path, own).expect("ours");
         assert!(matches!(remove(&target), Ok(Done::Changed { .. })));
         assert!(listing(home.path()).is_empty());
+    }
+
+    #[test]
+    fn a_removal_that_was_cut_is_put_in_order() {
+        let home = bench::home();
+        let path = home.path().join("miner");
+        std::fs::write(&path, "bytes").expect("a file");
+        let target = bench::file_target(&path);
+        tidy(&target).expect("nothing was cut");
+        assert_eq!(listing(home.path()), ["miner"]);
+        let own = String::from_utf8(target.name_in_removal().file_name().to_vec()).expect("ours");
+        std::fs::rename(&path, home.path().join(&own)).expect("ours");
+        tidy(&target).expect("the name is free");
+        assert_eq!(listing(home.path()), ["miner"]);
+        std::fs::write(home.path().join(&own), "planted").expect("a file");
+        tidy(&target).expect("not ours");
+        assert_eq!(listing(home.path()), [own.as_str(), "miner"]);
+        std::fs::remove_file(&path).expect("ours");
+        tidy(&target).expect("not ours");
+        assert_eq!(listing(home.path()), [own], "another file gets no name");
     }
 
     #[test]

@@ -119,6 +119,37 @@ pub(super) fn rewrite<T>(
     })
 }
 
+/// Removes what a rewriting left beside the file when its worker died: the new file, or after the exchange the old one.
+/// What was appended to the old one and did not reach the new one is appended there first.
+///
+/// # Errors
+/// When the system refuses; then nothing is lost.
+pub(super) fn tidy(target: &FileTarget) -> Result<(), HostError> {
+    let doing = &format!("clear up beside `{}`", target.path);
+    // A place that is not reached the plain way was never written to.
+    let Ok(Some(place)) = Place::of(target, doing) else {
+        return Ok(());
+    };
+    let rewriting = Rewriting { target, place, doing };
+    let name = target.name_in_edit().file_name().to_vec();
+    let Ok(Some(rest)) = rewriting.place.pin(&name, &target.mount, doing) else {
+        return Ok(());
+    };
+    let text = files::read_whole(&rest.open(OFlags::RDONLY, doing)?, MAX_BYTES, doing)?;
+    let old = usize::try_from(target.size.0)
+        .ok()
+        .and_then(|size| text.split_at_checked(size));
+    if let Some((old, tail)) = old
+        && Digest::of(old) == target.sha256
+        && may_follow(old, tail)
+    {
+        rewriting.append(tail, &Known::default())?;
+    }
+    rewriting.place.unlink(&name, doing)?;
+    rewriting.place.sync();
+    Ok(())
+}
+
 impl Rewriting<'_> {
     /// The file as it is now, with its text; `None` when there is none.
     fn look(&self) -> Result<Option<(Pinned, File, Vec<u8>)>, HostError> {
@@ -355,6 +386,7 @@ impl Rewriting<'_> {
 }
 
 /// The old text and the one that we wrote, as far as they had grown at the exchange.
+#[derive(Default)]
 struct Known {
     new: Vec<u8>,
     text: Vec<u8>,
