@@ -5,6 +5,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// One demo at a time: each looks whether it left anything behind.
+static ALONE: Mutex<()> = Mutex::new(());
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_deminer");
 
@@ -54,6 +58,7 @@ fn assert_told(text: &str, runs: &Path) {
 
 #[test]
 fn in_a_private_world() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runs = tempfile::tempdir().expect("a folder");
     let before = traces();
     let mut command = Command::new(PROGRAM);
@@ -70,6 +75,7 @@ fn as_an_ordinary_user() {
     if !rustix::process::geteuid().is_root() {
         return in_a_private_world();
     }
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let home = tempfile::tempdir().expect("a folder");
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).expect("everybody may write there");
     let program = home.path().join("deminer");
@@ -92,6 +98,7 @@ fn as_an_ordinary_user() {
 
 #[test]
 fn on_the_simulated_host() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runs = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(PROGRAM);
     command.args(["demo", "--simulated", "--runs"]).arg(runs.path());
