@@ -12,7 +12,7 @@ use super::super::plain::sentence;
 use super::super::unit::time;
 use super::word;
 
-/// The version of the form of what [`json`] gives.
+/// The version of the form of what [`json()`] gives.
 const FORMAT: u32 = 1;
 
 /// The plan, as one object. `file` is where it is, as the operator named it.

@@ -2,7 +2,7 @@
 //!
 //! Every query is answered from `/proc` and by system calls. Directories are held open and walked by descriptor, files
 //! are read without touching their time of access where that is permitted, and whatever may hang is read by a
-//! [`crew::Crew`] that gives it up.
+//! `crew` that gives it up.
 
 use std::sync::{Arc, Mutex};
 
