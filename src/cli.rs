@@ -170,6 +170,8 @@ pub(crate) struct Apply {
 pub(crate) enum Only {
     /// Keep the evidence, change nothing.
     Preserve,
+    /// Keep the evidence and quiet the host; all of it can be taken back at once.
+    Contain,
 }
 
 /// `deminer report`

@@ -322,8 +322,15 @@ fn would_remove(act: &Act, artifact: &Artifact) -> bool {
         }
         // A process that was left may keep any connection of the incident.
         (Act::Kill { .. }, Artifact::Remote { .. }) => true,
-        (Act::RemoveFile { file }, Artifact::File { file: seen }) => file.path == seen.path,
-        (Act::EditLines { file, remove }, Artifact::Line { file: seen, line }) => {
+        (Act::RemoveFile { file } | Act::RemoveStarter { file, .. }, Artifact::File { file: seen }) => {
+            file.path == seen.path
+        }
+        (Act::RemoveLink { link }, Artifact::Link { link: seen }) => link.path == seen.path,
+        (Act::RemoveStarter { file, .. }, Artifact::Unit { unit }) => {
+            unit.files.iter().any(|part| part.file.path == file.path)
+        }
+        (Act::LockAccount { account }, Artifact::Account { account: seen }) => account.name == seen.name,
+        (Act::EditLines { file, remove, .. }, Artifact::Line { file: seen, line }) => {
             file.path == seen.path && remove.iter().any(|removed| removed.line == line.line)
         }
         _ => false,

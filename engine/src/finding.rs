@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget};
+use deminer_worker::action::{
+    AccountTarget, FileTarget, LineTarget, LinkTarget, ProcessTarget, ServiceManager, StarterKind,
+};
 use deminer_worker::query::Peer;
-use deminer_worker::text::Digest;
+use deminer_worker::text::{Digest, HostBytes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -99,11 +101,50 @@ pub enum Artifact {
         /// The line.
         line: LineTarget,
     },
+    /// A symbolic link that starts something.
+    Link {
+        /// Which.
+        link: LinkTarget,
+    },
+    /// A unit of a service manager.
+    Unit {
+        /// Which.
+        unit: UnitTarget,
+    },
+    /// An account.
+    Account {
+        /// Which.
+        account: AccountTarget,
+    },
     /// The other end of a connection.
     Remote {
         /// Which.
         peer: Peer,
     },
+}
+
+/// A unit with all that makes it: what goes when it is removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnitTarget {
+    /// Whose unit it is.
+    pub manager: ServiceManager,
+    /// Its full name: `sysd.service`.
+    pub name: HostBytes,
+    /// Its files: of its own, drop-ins, generators that make it.
+    pub files: Vec<UnitFile>,
+    /// The links that enable it or give it other names.
+    pub links: Vec<LinkTarget>,
+}
+
+/// One file of a unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnitFile {
+    /// The file.
+    pub file: FileTarget,
+    /// What it is to the unit.
+    pub starter: StarterKind,
 }
 
 impl Artifact {
@@ -114,6 +155,9 @@ impl Artifact {
             Artifact::Process { process } => format!("process {} {}", process.pid, process.start_ticks),
             Artifact::File { file } => format!("file {} {} {}", file.id.dev, file.id.inode, file.path),
             Artifact::Line { file, line } => format!("line {} {} {}", file.path, line.number, line.line),
+            Artifact::Link { link } => format!("link {} {} {}", link.id.dev, link.id.inode, link.path),
+            Artifact::Unit { unit } => format!("unit {} {}", unit.manager, unit.name),
+            Artifact::Account { account } => format!("account {} {}", account.uid, account.name),
             Artifact::Remote { peer } => format!("remote {} {}", peer.address, peer.port),
         }
     }

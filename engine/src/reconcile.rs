@@ -452,7 +452,7 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
                 None => Ok(unseen(&observed.coverage).unwrap_or(Sight::Done)),
             }
         }
-        Act::RemoveFile { file } => match stat(link, &file.path).await? {
+        Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => match stat(link, &file.path).await? {
             None => Ok(rest(link, &file.name_in_removal()).await?.unwrap_or(Sight::Done)),
             Some(stat) if stat.id == file.id || stat.sha256 == Some(file.sha256) => Ok(Sight::NotDone),
             Some(_) => Ok(rest(link, &file.name_in_removal()).await?.unwrap_or_else(other)),
@@ -464,7 +464,7 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
                 None => other(),
             },
         }),
-        Act::EditLines { file, remove } => {
+        Act::EditLines { file, remove, .. } => {
             let query = Query::Read {
                 path: file.path.clone(),
                 max_bytes: limits::READ_BYTES,
@@ -486,7 +486,18 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
                 Located::Changed { .. } => Ok(other()),
             }
         }
-        Act::Keep { .. } => Ok(other()),
+        Act::RemoveLink { link: target } => match stat(link, &target.path).await? {
+            None => Ok(rest(link, &target.name_in_removal()).await?.unwrap_or(Sight::Done)),
+            Some(stat) if stat.id == target.id => Ok(Sight::NotDone),
+            Some(_) => Ok(other()),
+        },
+        Act::Keep { .. }
+        | Act::ReloadUnits { .. }
+        | Act::LockAccount { .. }
+        | Act::BlockAddress { .. }
+        | Act::Isolate { .. }
+        | Act::Throttle { .. }
+        | Act::RunArgv { .. } => Ok(Sight::Unclear("what it changed cannot be told by looking".to_owned())),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use deminer_worker::action::{Act, ActionId, Done, Role};
+use deminer_worker::action::{Act, ActionId, Done, Role, ServiceManager};
 use deminer_worker::frame::{EvidenceItem, RefusalKind};
 use deminer_worker::query::{Gap, HostError, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
@@ -429,6 +429,44 @@ pub enum Object {
         /// Which.
         path: HostPath,
     },
+    /// A symbolic link.
+    Link {
+        /// Where it was.
+        path: HostPath,
+        /// Where it pointed.
+        target: HostPath,
+    },
+    /// Units of a service manager.
+    Units {
+        /// The manager.
+        manager: ServiceManager,
+        /// Their names.
+        units: Vec<HostBytes>,
+    },
+    /// An account.
+    Account {
+        /// Its name.
+        name: HostBytes,
+        /// Its user id.
+        uid: u32,
+    },
+    /// An address that is blocked.
+    Address {
+        /// Which.
+        address: String,
+        /// For so many seconds.
+        for_s: u32,
+    },
+    /// All that the host sends and receives.
+    Network {
+        /// For so many seconds.
+        for_s: u32,
+    },
+    /// A command that is run.
+    Command {
+        /// Its words.
+        argv: Vec<HostBytes>,
+    },
 }
 
 /// A process beyond the plan.
@@ -583,6 +621,7 @@ impl Object {
         match act {
             Act::Freeze { process }
             | Act::Kill { process }
+            | Act::Throttle { process }
             | Act::Keep {
                 object: Kept::Process { process },
             } => Object::Process {
@@ -593,6 +632,7 @@ impl Object {
                 exe_sha256: process.exe_sha256,
             },
             Act::RemoveFile { file }
+            | Act::RemoveStarter { file, .. }
             | Act::Keep {
                 object: Kept::File { file },
             } => Object::File {
@@ -600,7 +640,7 @@ impl Object {
                 size: file.size,
                 sha256: file.sha256,
             },
-            Act::EditLines { file, remove } => Object::Lines {
+            Act::EditLines { file, remove, .. } => Object::Lines {
                 path: file.path.clone(),
                 numbers: remove.iter().map(|line| line.number).collect(),
                 lines: remove.iter().map(|line| line.line.clone()).collect(),
@@ -609,6 +649,24 @@ impl Object {
                 path: file.path.clone(),
                 flags: *flags,
             },
+            Act::RemoveLink { link } => Object::Link {
+                path: link.path.clone(),
+                target: link.target.clone(),
+            },
+            Act::ReloadUnits { manager, units } => Object::Units {
+                manager: *manager,
+                units: units.clone(),
+            },
+            Act::LockAccount { account } => Object::Account {
+                name: account.name.clone(),
+                uid: account.uid,
+            },
+            Act::BlockAddress { address, for_s } => Object::Address {
+                address: address.clone(),
+                for_s: *for_s,
+            },
+            Act::Isolate { for_s } => Object::Network { for_s: *for_s },
+            Act::RunArgv { argv, .. } => Object::Command { argv: argv.clone() },
         }
     }
 }

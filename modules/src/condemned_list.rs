@@ -30,6 +30,9 @@ pub(crate) fn kind(artifact: &Artifact) -> &'static str {
         Artifact::Process { .. } => "process",
         Artifact::File { .. } => "file",
         Artifact::Line { .. } => "line",
+        Artifact::Link { .. } => "link",
+        Artifact::Unit { .. } => "unit",
+        Artifact::Account { .. } => "account",
         Artifact::Remote { .. } => "remote",
     }
 }

@@ -9,7 +9,7 @@ use deminer_engine::finding::{Artifact, Condemned};
 use deminer_engine::host::HostView;
 use deminer_engine::module::{About, ModuleError, Outcome, Proposal, Responder};
 use deminer_engine::playbook::Phase;
-use deminer_worker::action::{Act, Effect, Object};
+use deminer_worker::action::{Act, Effect, FileTarget, Object};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -49,14 +49,18 @@ impl Responder for EvidenceKeep {
         let mut proposals = Proposals::default();
         for (index, condemned) in params.artifacts.iter().enumerate() {
             condemned_list::cited("artifacts", index, condemned)?;
-            let object = match &condemned.artifact {
-                Artifact::Process { .. } => Object::Process {
-                    process: condemned_list::process("artifacts", index, condemned)?.clone(),
-                },
-                Artifact::File { file } | Artifact::Line { file, .. } => {
-                    condemned_list::placed("artifacts", index, file)?;
-                    Object::File { file: file.clone() }
+            let files: Vec<&FileTarget> = match &condemned.artifact {
+                Artifact::Process { .. } => {
+                    let object = Object::Process {
+                        process: condemned_list::process("artifacts", index, condemned)?.clone(),
+                    };
+                    proposals.add(condemned.component, Act::Keep { object }, &condemned.because);
+                    continue;
                 }
+                Artifact::File { file } | Artifact::Line { file, .. } => vec![file],
+                Artifact::Unit { unit } => unit.files.iter().map(|part| &part.file).collect(),
+                // The plan holds all of a link; of an account nothing may be kept but what it is called.
+                Artifact::Link { .. } | Artifact::Account { .. } => continue,
                 other => {
                     let why = format!(
                         "a {} cannot be kept: give processes, files or lines",
@@ -65,7 +69,11 @@ impl Responder for EvidenceKeep {
                     return Err(condemned_list::refusal("artifacts", index, why));
                 }
             };
-            proposals.add(condemned.component, Act::Keep { object }, &condemned.because);
+            for file in files {
+                condemned_list::placed("artifacts", index, file)?;
+                let object = Object::File { file: file.clone() };
+                proposals.add(condemned.component, Act::Keep { object }, &condemned.because);
+            }
         }
         let (output, proposals) = proposals.finish();
         Ok((Outcome::of(output), proposals))

@@ -54,6 +54,7 @@ impl Responder for LinesRemove {
             let act = Act::EditLines {
                 file: edit.file.clone(),
                 remove: edit.lines.into_iter().cloned().collect(),
+                syntax: None,
             };
             proposals.add(edit.component, act, &edit.because);
         }

@@ -55,7 +55,11 @@ impl Sought {
                 Artifact::Remote { peer } => {
                     sought.remotes.insert(peer);
                 }
-                other @ Artifact::Host {} => {
+                Artifact::Unit { unit } => sought.files.extend(unit.files.into_iter().map(|part| Of {
+                    condemned: condemned.clone(),
+                    object: part.file,
+                })),
+                other @ (Artifact::Host {} | Artifact::Link { .. } | Artifact::Account { .. }) => {
                     let why = format!("a {} cannot be gone", kind(&other));
                     return Err(refusal(list, index, why));
                 }

@@ -106,6 +106,9 @@ fn artifact(artifact: &Artifact) -> String {
         Artifact::Process { process } => format!("process {} {}", process.pid, process.exe_path),
         Artifact::File { file } => format!("file {}", file.path),
         Artifact::Line { file, line } => format!("line {} of {}", line.number, file.path),
+        Artifact::Link { link } => format!("link {} -> {}", link.path, link.target),
+        Artifact::Unit { unit } => format!("unit {}", unit.name),
+        Artifact::Account { account } => format!("account {}", account.name),
         Artifact::Remote { peer } => format!("remote {}:{}", peer.address, peer.port),
     }
 }
@@ -122,10 +125,18 @@ fn act(act: &Act) -> String {
             object: Object::File { file },
         }
         | Act::RemoveFile { file } => format!("{kind} file {}", file.path),
-        Act::EditLines { file, remove } => remove.iter().fold(format!("{kind} {}", file.path), |text, line| {
+        Act::EditLines { file, remove, .. } => remove.iter().fold(format!("{kind} {}", file.path), |text, line| {
             format!("{text}\n      - {}: {}", line.number, line.line)
         }),
         Act::ClearFlags { file, flags } => format!("{kind} {flags:#x} of file {}", file.path),
+        Act::RemoveStarter { file, starter } => format!("{kind} {starter:?} {}", file.path),
+        Act::RemoveLink { link } => format!("{kind} {} -> {}", link.path, link.target),
+        Act::ReloadUnits { manager, units } => format!("{kind} of {manager}: {units:?}"),
+        Act::LockAccount { account } => format!("{kind} {}", account.name),
+        Act::BlockAddress { address, .. } => format!("{kind} {address}"),
+        Act::Isolate { .. } => kind.to_owned(),
+        Act::Throttle { process } => format!("{kind} process {}", process.pid),
+        Act::RunArgv { argv, .. } => format!("{kind} {argv:?}"),
     }
 }
 
@@ -254,18 +265,11 @@ async fn what_is_not_the_intruders_is_left() {
             .await
             .unwrap_or_else(|why| panic!("{name}: {why}"));
         for action in &plan.orders.actions {
-            let path = match &action.act {
-                Act::Keep {
-                    object: Object::Process { process },
-                }
-                | Act::Freeze { process }
-                | Act::Kill { process } => &process.exe_path,
-                Act::Keep {
-                    object: Object::File { file },
-                }
-                | Act::RemoveFile { file }
-                | Act::EditLines { file, .. }
-                | Act::ClearFlags { file, .. } => &file.path,
+            let path = match (&action.act, action.act.process(), action.act.file()) {
+                (_, Some(process), _) => &process.exe_path,
+                (_, _, Some(file)) => &file.path,
+                (Act::RemoveLink { link }, ..) => &link.path,
+                _ => continue,
             };
             for innocent in innocent {
                 assert!(

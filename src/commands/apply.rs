@@ -147,6 +147,7 @@ pub(crate) async fn apply(
         },
         until: match only {
             Some(Only::Preserve) => Stage::Preserve,
+            Some(Only::Contain) => Stage::Contain,
             None => Stage::Eradicate,
         },
     });

@@ -2,8 +2,9 @@
 
 use deminer_engine::plan::{UndoKind, WhyLeft};
 use deminer_engine::report::Object;
-use deminer_worker::action::{Act, ActionId, LineTarget, Object as Kept};
+use deminer_worker::action::{Act, ActionId, LineTarget, Object as Kept, ServiceManager};
 use deminer_worker::query::{Gap, GapReason};
+use deminer_worker::text::HostBytes;
 
 use super::plain::{cut, plain, value};
 use super::unit::and;
@@ -34,8 +35,39 @@ pub(crate) fn act(act: &Act) -> String {
         Act::Keep {
             object: Kept::File { file },
         } => file.path.to_string(),
-        Act::EditLines { file, remove } => format!("{} of {}", line_numbers(remove), file.path),
+        Act::EditLines { file, remove, .. } => format!("{} of {}", line_numbers(remove), file.path),
         Act::ClearFlags { file, flags: cleared } => format!("{} ({})", file.path, flags(*cleared)),
+        Act::RemoveStarter { file, .. } => match file.flags.unwrap_or(0) & HOLDING {
+            0 => file.path.to_string(),
+            held => format!("{} ({})", file.path, flags(held)),
+        },
+        Act::RemoveLink { link } => format!("{} -> {}", link.path, link.target),
+        Act::ReloadUnits { manager, units } => units_of(*manager, units),
+        Act::LockAccount { account } => format!("`{}`, uid {}", value(&account.name), account.uid),
+        Act::BlockAddress { address, for_s } => format!("{}, both ways, for {}", plain(address), seconds(*for_s)),
+        Act::Isolate { for_s } => format!("all but our session and loopback, for {}", seconds(*for_s)),
+        Act::Throttle { process } => format!("pid {} `{}`", process.pid, value(&process.comm)),
+        Act::RunArgv { argv, .. } => words(argv),
+    }
+}
+
+fn units_of(manager: ServiceManager, units: &[HostBytes]) -> String {
+    let names: Vec<String> = units.iter().map(|unit| format!("`{}`", value(unit))).collect();
+    format!("the {manager} manager forgets {}", and(&names))
+}
+
+/// The words of a command, each in backticks: what a shell would make of them does not matter.
+fn words(argv: &[HostBytes]) -> String {
+    let words: Vec<String> = argv.iter().map(|word| format!("`{}`", value(word))).collect();
+    words.join(" ")
+}
+
+/// A time in seconds as people say it.
+fn seconds(seconds: u32) -> String {
+    match seconds {
+        s if s % 3600 == 0 && s > 0 => format!("{} h", s / 3600),
+        s if s % 60 == 0 && s > 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
     }
 }
 
@@ -46,6 +78,12 @@ pub(crate) fn object(object: &Object) -> String {
         Object::File { path, .. } | Object::Directory { path } => path.to_string(),
         Object::Lines { path, numbers, .. } => format!("{} of {path}", numbered("line", "lines", numbers)),
         Object::Flags { path, flags: cleared } => format!("{path} ({})", flags(*cleared)),
+        Object::Link { path, target } => format!("{path} -> {target}"),
+        Object::Units { manager, units } => units_of(*manager, units),
+        Object::Account { name, uid } => format!("`{}`, uid {uid}", value(name)),
+        Object::Address { address, for_s } => format!("{}, both ways, for {}", plain(address), seconds(*for_s)),
+        Object::Network { for_s } => format!("all but our session and loopback, for {}", seconds(*for_s)),
+        Object::Command { argv } => words(argv),
     }
 }
 
@@ -82,7 +120,13 @@ pub(crate) fn flags(flags: u32) -> String {
 pub(crate) fn undo(undo: UndoKind) -> &'static str {
     match undo {
         UndoKind::NothingChanged => "changes nothing",
-        UndoKind::Thaw | UndoKind::SetFlags => "undo at once",
+        UndoKind::Thaw
+        | UndoKind::SetFlags
+        | UndoKind::RestoreLink
+        | UndoKind::UnlockAccount
+        | UndoKind::Unblock
+        | UndoKind::Unthrottle => "undo at once",
+        UndoKind::RunArgv => "undo by command",
         UndoKind::None => "no undo",
         UndoKind::RestoreFile | UndoKind::RestoreLines => "undo from vault",
     }

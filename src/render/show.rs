@@ -10,7 +10,7 @@ use deminer_worker::action::{Act, Action, FileTarget, Object, ProcessTarget};
 use super::Style;
 use super::object::{act, flags, short_id, undo};
 use super::plain::{plain, sentence};
-use super::plan::{About, is_change};
+use super::plan::About;
 use super::style::padded;
 use super::table::Table;
 use super::unit::{count, size, time_ns};
@@ -107,10 +107,16 @@ fn in_order(host: &HostPlan) -> Vec<&Action> {
         let stroke = match &action.act {
             Act::Freeze { .. } => 0,
             Act::Keep { .. } => 1,
-            Act::EditLines { .. } => 2,
-            Act::Kill { .. } => 3,
-            Act::ClearFlags { .. } => 4,
-            Act::RemoveFile { .. } => 5,
+            Act::BlockAddress { .. } | Act::Isolate { .. } | Act::Throttle { .. } => 2,
+            Act::RemoveStarter { .. } => 3,
+            Act::RemoveLink { .. } => 4,
+            Act::EditLines { .. } => 5,
+            Act::LockAccount { .. } => 6,
+            Act::RunArgv { .. } => 7,
+            Act::ReloadUnits { .. } => 8,
+            Act::Kill { .. } => 9,
+            Act::ClearFlags { .. } => 10,
+            Act::RemoveFile { .. } => 11,
         };
         (place(action.component), stroke, act(&action.act), action.id)
     });
@@ -188,7 +194,7 @@ fn account(plan: &Plan, host: &HostPlan, action: &Action, style: &Style) -> Stri
         out.push_str(&entry(if at == 0 { "only if" } else { "" }, condition));
     }
     out.push_str(&entry("undo", &taken_back(&action.act)));
-    if is_change(&action.act) {
+    if action.act.is_change() {
         out.push_str(&entry(
             "to leave",
             &format!("add --exclude {} to `deminer apply`", action.id),
@@ -222,10 +228,29 @@ fn identity(host: &HostPlan, act: &Act) -> String {
     match act {
         Act::Freeze { process }
         | Act::Kill { process }
+        | Act::Throttle { process }
         | Act::Keep {
             object: Object::Process { process },
         } => process_identity(host, process),
+        Act::RemoveLink { link } => format!(
+            "{} -> {}, below {}, device {} inode {}, uid {} gid {}",
+            link.path, link.target, link.mount, link.id.dev, link.id.inode, link.uid, link.gid
+        ),
+        Act::LockAccount { account } => format!(
+            "account {}, its line of /etc/passwd sha256 {}",
+            super::object::act(act),
+            account.line_sha256.short()
+        ),
+        Act::RunArgv {
+            program, timeout_ms, ..
+        } => format!(
+            "{}; for {timeout_ms} ms at most; the program is {}",
+            super::object::act(act),
+            file_identity(program)
+        ),
+        Act::ReloadUnits { .. } | Act::BlockAddress { .. } | Act::Isolate { .. } => super::object::act(act),
         Act::RemoveFile { file }
+        | Act::RemoveStarter { file, .. }
         | Act::EditLines { file, .. }
         | Act::ClearFlags { file, .. }
         | Act::Keep {
@@ -292,15 +317,22 @@ fn file_identity(file: &FileTarget) -> String {
 /// What must hold on the host when it is done, and what must be done before.
 fn only_if(host: &HostPlan, action: &Action) -> Vec<String> {
     let own = match &action.act {
-        Act::Freeze { .. } | Act::Kill { .. } => {
+        Act::Freeze { .. } | Act::Kill { .. } | Act::Throttle { .. } => {
             "boot, pid, start time and executable are these, and nothing protects it there; gone is done"
         }
-        Act::RemoveFile { .. } | Act::ClearFlags { .. } => {
+        Act::RemoveFile { .. } | Act::ClearFlags { .. } | Act::RemoveStarter { .. } => {
             "device, inode, size and sha256 are these before the first act, and nothing protects it there; gone is done"
         }
         Act::EditLines { .. } => {
             "these lines are still there, byte for byte; every other byte stays, and so do owner, mode and flags"
         }
+        Act::RemoveLink { .. } => "it is this link, by inode, and points there; what it points to stays; gone is done",
+        Act::ReloadUnits { .. } => "the files of the units are gone; nothing is stopped, started or restarted by it",
+        Act::LockAccount { .. } => "its line of /etc/passwd is this one",
+        Act::BlockAddress { .. } | Act::Isolate { .. } => {
+            "it is not our own session's, and no other table is touched; ends by itself by the kernel's clock"
+        }
+        Act::RunArgv { .. } => "the program has this content; nothing of it is given to a shell",
         Act::Keep { .. } => "what is read has this identity",
     };
     let mut conditions = vec![own.to_owned()];
@@ -333,6 +365,25 @@ fn taken_back(act: &Act) -> String {
             if remove.len() == 1 { "it" } else { "they" },
         ),
         Act::ClearFlags { .. } => "at once: sets the flags again".to_owned(),
+        Act::RemoveStarter { file, .. } => format!(
+            "from the vault: writes the {} back, beside its place where nothing reads it; starts nothing",
+            size(file.size.0)
+        ),
+        Act::RemoveLink { .. } => "at once: makes the link again, beside its place where nothing reads it".to_owned(),
+        Act::ReloadUnits { .. } => "nothing to undo: it only reads what is there".to_owned(),
+        Act::LockAccount { .. } => "at once: gives password and expiry back as they were".to_owned(),
+        Act::BlockAddress { .. } | Act::Isolate { .. } => {
+            "at once: takes our entry out, with the last one our table".to_owned()
+        }
+        Act::Throttle { .. } => "at once: schedules it as before".to_owned(),
+        Act::RunArgv { undo: Some(argv), .. } => {
+            let words: Vec<String> = argv
+                .iter()
+                .map(|word| format!("`{}`", super::plain::value(word)))
+                .collect();
+            format!("by command: runs {}", words.join(" "))
+        }
+        Act::RunArgv { undo: None, .. } => "none: the plan states no command that takes it back".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deminer_worker::action::{Act, FileTarget, ProcessTarget};
+use deminer_worker::action::{Act, ProcessTarget};
 use deminer_worker::protect;
 use deminer_worker::query::{Answer, Coverage, Entry, GapReason, Ownership, Process, Query};
 use deminer_worker::text::{HostBytes, HostPath};
@@ -137,10 +137,11 @@ pub(super) fn exe_names(process: &ProcessTarget, facts: &protect::Facts) -> Vec<
 /// Asks whether the directories of what is to be changed are held by flags. Only said, so a missing answer is a gap.
 async fn ask_directories(view: &dyn HostView, acts: impl Iterator<Item = &Act>, learned: &mut Learned) {
     let files = acts.filter_map(|act| match act {
-        Act::RemoveFile { file } | Act::EditLines { file, .. } => Some(file),
+        Act::RemoveFile { file } | Act::EditLines { file, .. } | Act::RemoveStarter { file, .. } => Some(&file.path),
+        Act::RemoveLink { link } => Some(&link.path),
         _ => None,
     });
-    let paths: BTreeSet<HostPath> = files.filter_map(|file: &FileTarget| file.path.parent()).collect();
+    let paths: BTreeSet<HostPath> = files.filter_map(HostPath::parent).collect();
     if paths.is_empty() {
         return;
     }

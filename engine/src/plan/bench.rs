@@ -147,6 +147,7 @@ pub(crate) fn edit(path: &str, remove: Vec<LineTarget>) -> Act {
     Act::EditLines {
         file: file(path),
         remove,
+        syntax: None,
     }
 }
 

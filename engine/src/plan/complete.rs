@@ -46,7 +46,15 @@ fn keep_process(process: &ProcessTarget) -> Act {
 /// The acts on the same object that must come first.
 fn preparations(act: &Act) -> Vec<Act> {
     match act {
-        Act::Keep { .. } | Act::Freeze { .. } => Vec::new(),
+        Act::Keep { .. }
+        | Act::Freeze { .. }
+        | Act::RemoveLink { .. }
+        | Act::ReloadUnits { .. }
+        | Act::LockAccount { .. }
+        | Act::BlockAddress { .. }
+        | Act::Isolate { .. }
+        | Act::Throttle { .. }
+        | Act::RunArgv { .. } => Vec::new(),
         Act::Kill { process } => vec![
             Act::Freeze {
                 process: process.clone(),
@@ -54,7 +62,7 @@ fn preparations(act: &Act) -> Vec<Act> {
             keep_process(process),
         ],
         Act::ClearFlags { file, .. } => vec![keep_file(file)],
-        Act::RemoveFile { file } | Act::EditLines { file, .. } => {
+        Act::RemoveFile { file } | Act::EditLines { file, .. } | Act::RemoveStarter { file, .. } => {
             let held = file.flags.unwrap_or(0) & HOLDING_FLAGS;
             let clear = (held != 0).then(|| Act::ClearFlags {
                 file: file.clone(),

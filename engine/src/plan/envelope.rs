@@ -27,7 +27,7 @@ impl Predicates {
         let removed: Vec<&FileTarget> = wants
             .values()
             .filter_map(|want| match &want.act {
-                Act::RemoveFile { file } => Some(file),
+                Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => Some(file),
                 _ => None,
             })
             .collect();

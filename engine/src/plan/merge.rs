@@ -140,10 +140,14 @@ fn check_reasons(host: &str, proposed: &Proposed, bearings: &HashMap<&FindingId,
 
 /// The target of an act, for a message.
 pub(super) fn named(act: &Act) -> String {
-    match (act.process(), act.file()) {
-        (Some(process), _) => format!("pid {} `{}`", process.pid, process.comm),
-        (None, Some(file)) => format!("`{}`", file.path),
-        (None, None) => act.kind().to_owned(),
+    match (act, act.process(), act.file()) {
+        (_, Some(process), _) => format!("pid {} `{}`", process.pid, process.comm),
+        (_, None, Some(file)) => format!("`{}`", file.path),
+        (Act::RemoveLink { link }, ..) => format!("`{}`", link.path),
+        (Act::LockAccount { account }, ..) => format!("account `{}`", account.name),
+        (Act::BlockAddress { address, .. }, ..) => address.clone(),
+        (Act::RunArgv { program, .. }, ..) => format!("`{}`", program.path),
+        _ => act.kind().to_owned(),
     }
 }
 
@@ -160,6 +164,17 @@ fn fault(act: &Act, component: u32, looked: &Looked) -> Option<&'static str> {
         .or_else(|| match act {
             Act::EditLines { remove, .. } => lines_fault(remove),
             Act::ClearFlags { file, flags } => flags_fault(file, *flags),
+            Act::RemoveLink { link } => place_fault(&link.path, &link.mount)
+                .or_else(|| (link.id.inode.0 == 0).then_some("its inode is not told")),
+            Act::RunArgv { program, argv, .. } => {
+                file_fault(program).or_else(|| argv.is_empty().then_some("it has no arguments, not even its own name"))
+            }
+            Act::ReloadUnits { units, .. } => units.is_empty().then_some("it names no unit"),
+            Act::LockAccount { account } => account.name.is_empty().then_some("it has no name"),
+            Act::BlockAddress { address, .. } => address
+                .parse::<std::net::IpAddr>()
+                .is_err()
+                .then_some("it is no numeric address"),
             _ => None,
         })
 }
@@ -178,16 +193,25 @@ fn process_fault(process: &ProcessTarget, boot_id: &str) -> Option<&'static str>
     }
 }
 
-fn file_fault(file: &FileTarget) -> Option<&'static str> {
-    let path = file.path.as_bytes();
-    let plain = path.strip_prefix(b"/").is_some_and(|rest| {
+fn place_fault(path: &HostPath, mount: &HostPath) -> Option<&'static str> {
+    let bytes = path.as_bytes();
+    let plain = bytes.strip_prefix(b"/").is_some_and(|rest| {
         rest.split(|b| *b == b'/')
             .all(|part| !matches!(part, b"" | b"." | b".."))
     });
-    if !plain || path.len() > PATH_BYTES || path.contains(&0) {
+    if !plain || bytes.len() > PATH_BYTES || bytes.contains(&0) {
         Some("its path is not absolute and plain")
-    } else if !file.mount.as_bytes().starts_with(b"/") || !file.path.is_below(&file.mount) {
+    } else if !mount.as_bytes().starts_with(b"/") || !path.is_below(mount) {
         Some("it does not lie below its mount point")
+    } else {
+        None
+    }
+}
+
+fn file_fault(file: &FileTarget) -> Option<&'static str> {
+    let place = place_fault(&file.path, &file.mount);
+    if place.is_some() {
+        place
     } else if file.id.inode.0 == 0 {
         Some("its inode is not told")
     } else if file.links == 0 {
@@ -260,7 +284,8 @@ impl Objects {
                 object: Object::Process { process },
             }
             | Act::Freeze { process }
-            | Act::Kill { process } => {
+            | Act::Kill { process }
+            | Act::Throttle { process } => {
                 if let Some(known) = self.processes.get(&(process.pid, process.start_ticks.0)) {
                     *process = known.clone();
                 }
@@ -270,11 +295,18 @@ impl Objects {
             }
             | Act::RemoveFile { file }
             | Act::EditLines { file, .. }
-            | Act::ClearFlags { file, .. } => {
+            | Act::ClearFlags { file, .. }
+            | Act::RemoveStarter { file, .. } => {
                 if let Some(known) = self.files.get(&file.path) {
                     *file = known.clone();
                 }
             }
+            Act::RemoveLink { .. }
+            | Act::ReloadUnits { .. }
+            | Act::LockAccount { .. }
+            | Act::BlockAddress { .. }
+            | Act::Isolate { .. }
+            | Act::RunArgv { .. } => {}
         }
         act
     }
@@ -298,6 +330,13 @@ fn add_up(act: &mut Act, other: Act) -> Result<(), &'static str> {
             }
         }
         (Act::ClearFlags { flags, .. }, Act::ClearFlags { flags: more, .. }) => *flags |= more,
+        (Act::ReloadUnits { units, .. }, Act::ReloadUnits { units: more, .. }) => {
+            units.extend(more);
+            units.sort();
+            units.dedup();
+        }
+        (Act::BlockAddress { for_s, .. }, Act::BlockAddress { for_s: more, .. })
+        | (Act::Isolate { for_s }, Act::Isolate { for_s: more }) => *for_s = (*for_s).max(more),
         _ => {}
     }
     Ok(())

@@ -252,6 +252,16 @@ pub enum UndoKind {
     RestoreLines,
     /// At once: the flags are set again.
     SetFlags,
+    /// At once: the link is made again.
+    RestoreLink,
+    /// At once: the account can log in again.
+    UnlockAccount,
+    /// At once: packets pass again.
+    Unblock,
+    /// At once: the process is scheduled as before.
+    Unthrottle,
+    /// By the command that the plan states.
+    RunArgv,
 }
 
 impl UndoKind {
@@ -264,6 +274,14 @@ impl UndoKind {
             Act::RemoveFile { .. } => UndoKind::RestoreFile,
             Act::EditLines { .. } => UndoKind::RestoreLines,
             Act::ClearFlags { .. } => UndoKind::SetFlags,
+            Act::RemoveStarter { .. } => UndoKind::RestoreFile,
+            Act::RemoveLink { .. } => UndoKind::RestoreLink,
+            Act::ReloadUnits { .. } => UndoKind::NothingChanged,
+            Act::LockAccount { .. } => UndoKind::UnlockAccount,
+            Act::BlockAddress { .. } | Act::Isolate { .. } => UndoKind::Unblock,
+            Act::Throttle { .. } => UndoKind::Unthrottle,
+            Act::RunArgv { undo: Some(_), .. } => UndoKind::RunArgv,
+            Act::RunArgv { undo: None, .. } => UndoKind::None,
         }
     }
 }

@@ -24,13 +24,13 @@ const TABLES: [&str; 5] = [
 /// What to wait for, and why.
 pub(super) fn settle(wants: &Wants, findings: &[Finding], processes: &[Process]) -> (Settle, SettleReason) {
     let planned = wants.values().filter_map(|want| match &want.act {
-        Act::RemoveFile { file } | Act::EditLines { file, .. } => Some(&file.path),
+        Act::RemoveFile { file } | Act::EditLines { file, .. } | Act::RemoveStarter { file, .. } => Some(&file.path),
         _ => None,
     });
     let condemned = findings.iter().filter(|finding| finding.bearing == Bearing::Condemns);
     let condemned = condemned.filter_map(|finding| match &finding.artifact {
         Artifact::File { file } | Artifact::Line { file, .. } => Some(&file.path),
-        Artifact::Host {} | Artifact::Process { .. } | Artifact::Remote { .. } => None,
+        _ => None,
     });
     let Some(trigger) = planned.chain(condemned).find(|path| is_timed_place(path)) else {
         return (Settle::AtOnce, SettleReason::NoTimedTrigger {});

@@ -22,7 +22,7 @@ pub(super) fn prefer_edits(wants: &mut Wants, left: &mut Vec<LeftAlone>) {
     let removals: Vec<(ActionId, ActionId)> = wants
         .iter()
         .filter_map(|(id, want)| match &want.act {
-            Act::RemoveFile { file } => Some((*id, *edits.get(&file.path)?)),
+            Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => Some((*id, *edits.get(&file.path)?)),
             _ => None,
         })
         .collect();
@@ -102,8 +102,14 @@ fn packaged_line(act: &Act, learned: &Learned) -> Option<String> {
 pub(super) fn say_held_directories(wants: &Wants, learned: &Learned, left: &mut Vec<LeftAlone>) {
     for (path, flags) in &learned.held_directories {
         let inside = wants.values().filter(|want| {
-            let changed = matches!(want.act, Act::RemoveFile { .. } | Act::EditLines { .. });
-            changed && want.act.file().and_then(|file| file.path.parent()).as_ref() == Some(path)
+            let place = match &want.act {
+                Act::RemoveFile { file } | Act::EditLines { file, .. } | Act::RemoveStarter { file, .. } => {
+                    Some(&file.path)
+                }
+                Act::RemoveLink { link } => Some(&link.path),
+                _ => None,
+            };
+            place.and_then(HostPath::parent).as_ref() == Some(path)
         });
         let because: Vec<_> = inside.flat_map(|want| want.because.iter().cloned()).collect();
         if !because.is_empty() {

@@ -132,7 +132,11 @@ fn edit() -> Act {
         line: "* * * * * /m".into(),
         mark: "/m".into(),
     }];
-    Act::EditLines { file: file(), remove }
+    Act::EditLines {
+        file: file(),
+        remove,
+        syntax: None,
+    }
 }
 
 fn kill() -> Act {

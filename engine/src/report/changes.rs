@@ -46,14 +46,6 @@ impl Entry {
     }
 }
 
-/// Whether an act counts as a change: copies are counted as evidence, and what is frozen only serves the kill.
-fn is_change(act: &Act) -> bool {
-    match act {
-        Act::Keep { .. } | Act::Freeze { .. } => false,
-        Act::Kill { .. } | Act::RemoveFile { .. } | Act::EditLines { .. } | Act::ClearFlags { .. } => true,
-    }
-}
-
 impl Changes {
     /// Takes a plan's actions over; without an approval at hand all count as approved, so that none is passed over.
     pub(super) fn plan(&mut self, host: &str, actions: Vec<Action>, approval: Option<&Approval>) {
@@ -113,7 +105,7 @@ impl Changes {
     fn drift(&mut self, component: u32) {
         for entry in self.entries.values_mut() {
             let is_done = matches!(entry.state, ChangeState::Done { .. });
-            if entry.allowed && entry.action.component == component && is_change(&entry.action.act) && !is_done {
+            if entry.allowed && entry.action.component == component && entry.action.act.is_change() && !is_done {
                 entry.state = ChangeState::Drifted;
             }
         }
@@ -133,7 +125,7 @@ impl Changes {
     }
 
     fn changes(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values().filter(|entry| is_change(&entry.action.act))
+        self.entries.values().filter(|entry| entry.action.act.is_change())
     }
 
     fn allowed(&self) -> impl Iterator<Item = &Entry> {
@@ -251,15 +243,30 @@ fn undo_way(state: &ChangeState, act: &Act) -> UndoWay {
         ChangeState::Done {
             done: Some(Done::Changed { undo }),
         } => match undo {
+            Undo::None if matches!(act, Act::ReloadUnits { .. }) => UndoWay::Nothing,
             Undo::None => UndoWay::None,
-            Undo::Thaw { .. } | Undo::SetFlags { .. } => UndoWay::AtOnce,
-            Undo::RestoreFile { .. } | Undo::RestoreLines { .. } => UndoWay::FromVault,
+            Undo::Thaw { .. }
+            | Undo::SetFlags { .. }
+            | Undo::RestoreLink { .. }
+            | Undo::UnlockAccount { .. }
+            | Undo::Unblock { .. }
+            | Undo::EndIsolation {}
+            | Undo::Unthrottle { .. }
+            | Undo::RunArgv { .. } => UndoWay::AtOnce,
+            Undo::RestoreFile { .. } | Undo::RestoreLines { .. } | Undo::RestoreStarter { .. } => UndoWay::FromVault,
         },
         ChangeState::Done { done: None } => match act {
-            Act::Kill { .. } => UndoWay::None,
-            Act::RemoveFile { .. } | Act::EditLines { .. } => UndoWay::FromVault,
-            Act::ClearFlags { .. } | Act::Freeze { .. } => UndoWay::AtOnce,
-            Act::Keep { .. } => UndoWay::Nothing,
+            Act::Kill { .. } | Act::RunArgv { undo: None, .. } => UndoWay::None,
+            Act::RemoveFile { .. } | Act::EditLines { .. } | Act::RemoveStarter { .. } => UndoWay::FromVault,
+            Act::ClearFlags { .. }
+            | Act::Freeze { .. }
+            | Act::RemoveLink { .. }
+            | Act::LockAccount { .. }
+            | Act::BlockAddress { .. }
+            | Act::Isolate { .. }
+            | Act::Throttle { .. }
+            | Act::RunArgv { undo: Some(_), .. } => UndoWay::AtOnce,
+            Act::Keep { .. } | Act::ReloadUnits { .. } => UndoWay::Nothing,
         },
         _ => UndoWay::Nothing,
     }

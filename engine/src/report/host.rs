@@ -486,7 +486,7 @@ impl<'a> HostFold<'a> {
     /// The oldest file that is the intruder's by its own bytes; one with bad lines in it is not.
     fn appeared(&self) -> Option<Appeared> {
         let planned = self.changes.actions().filter_map(|action| match &action.act {
-            Act::RemoveFile { file } => Some(file),
+            Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => Some(file),
             _ => None,
         });
         let stated = self.findings.iter().filter_map(|finding| match &finding.artifact {

@@ -94,6 +94,7 @@ fn edit() -> Act {
             line: "*/5 * * * * /usr/local/lib/.sysd/sysd -q".into(),
             mark: "/usr/local/lib/.sysd/sysd".into(),
         }],
+        syntax: None,
     }
 }
 
@@ -329,7 +330,11 @@ impl Night {
     pub(crate) fn act(self, host: &str, action: &Action) -> Night {
         let undo = match &action.act {
             Act::RemoveFile { file } => Undo::RestoreFile { file: file.clone() },
-            Act::EditLines { file, remove } => Undo::RestoreLines {
+            Act::EditLines {
+                file,
+                remove,
+                syntax: None,
+            } => Undo::RestoreLines {
                 file: file.clone(),
                 lines: remove.clone(),
             },

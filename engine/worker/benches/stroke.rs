@@ -228,7 +228,14 @@ fn orders(linux: &Linux, intruder: &Intruder, journal: HostPath) -> HostOrders {
             line: HostBytes::from(CRON_LINE),
             mark: HostBytes::from("/tmp/.x/miner"),
         }];
-        add(Act::EditLines { file, remove }, &[keep]);
+        add(
+            Act::EditLines {
+                file,
+                remove,
+                syntax: None,
+            },
+            &[keep],
+        );
     }
     actions.sort_by_key(|action| action.id);
     HostOrders {

@@ -119,6 +119,9 @@ pub enum Act {
         file: FileTarget,
         /// The lines, in the file's order.
         remove: Vec<LineTarget>,
+        /// What the text must still be without them; `None` where any text will do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        syntax: Option<Syntax>,
     },
     /// Clears inode flags (immutable, append-only) of one file.
     ClearFlags {
@@ -127,6 +130,197 @@ pub enum Act {
         /// The bits of `FS_IOC_SETFLAGS` to clear.
         flags: u32,
     },
+    /// Unlinks one name of a file that starts or loads something; before anything is killed.
+    RemoveStarter {
+        /// Which.
+        file: FileTarget,
+        /// What it is to whatever starts it.
+        starter: StarterKind,
+    },
+    /// Unlinks one symbolic link that starts something; what it points to stays.
+    RemoveLink {
+        /// Which.
+        link: LinkTarget,
+    },
+    /// Makes a service manager read its units anew, and looks that these are gone. Stops and starts nothing.
+    ReloadUnits {
+        /// Which manager.
+        manager: ServiceManager,
+        /// The units that must be gone, by name, sorted.
+        units: Vec<HostBytes>,
+    },
+    /// Lets nobody log in to an account: its password fits no more and it is expired (shadow(5)).
+    LockAccount {
+        /// Which.
+        account: AccountTarget,
+    },
+    /// Drops all packets from and to an address, in a table of our own, until the kernel's clock ends it.
+    BlockAddress {
+        /// A numeric IPv4 or IPv6 address; an IPv4 address inside IPv6 is written as IPv4.
+        address: String,
+        /// For so many seconds.
+        for_s: u32,
+    },
+    /// Drops all packets but those of our own session and of loopback, in a table of our own.
+    Isolate {
+        /// For so many seconds.
+        for_s: u32,
+    },
+    /// Leaves a process only the CPU time that nobody else wants.
+    Throttle {
+        /// Which.
+        process: ProcessTarget,
+    },
+    /// Runs a program of the host with exactly these arguments: the reviewed way out for what has no kind of its own.
+    RunArgv {
+        /// The program.
+        program: Box<FileTarget>,
+        /// Its arguments, its own name first.
+        argv: Vec<HostBytes>,
+        /// It is ended after so many milliseconds.
+        timeout_ms: u64,
+        /// The arguments that take it back, for the same program; `None` where there is no way back.
+        undo: Option<Vec<HostBytes>>,
+    },
+}
+
+/// What a file is to whatever starts it; they are removed in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum StarterKind {
+    /// A program that systemd runs at each reload to make units (systemd.generator(7)): goes before any reload.
+    Generator,
+    /// A unit's file, or one that a generator made.
+    Unit,
+    /// A piece of configuration added to a unit (`NAME.d/*.conf`).
+    DropIn,
+    /// A script that cron or anacron runs whole.
+    CronScript,
+    /// A job of at(1).
+    AtJob,
+    /// A script of SysV init, or `rc.local`.
+    InitScript,
+    /// A file that shells read as they begin.
+    ShellFile,
+    /// Any other file that something starts, loads or reads by itself.
+    Other,
+}
+
+impl StarterKind {
+    /// Whether a service manager remembers it until it is told to read its units anew.
+    pub fn is_of_a_unit(self) -> bool {
+        matches!(self, StarterKind::Generator | StarterKind::Unit | StarterKind::DropIn)
+    }
+}
+
+/// The form that a text must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Syntax {
+    /// sudoers(5): a mistake there locks everybody out of sudo.
+    Sudoers,
+}
+
+/// A symbolic link by identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LinkTarget {
+    /// The mount point that it was seen below; acts never leave it.
+    pub mount: HostPath,
+    /// Where it was seen, absolute.
+    pub path: HostPath,
+    /// Device and inode of the link itself.
+    pub id: FileId,
+    /// Where it points, byte for byte.
+    pub target: HostPath,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Nanoseconds since 1970 at which it was made or last changed; written back by undo.
+    pub mtime_ns: Wide,
+}
+
+impl LinkTarget {
+    /// The identity of a link as it was seen; `None` for anything but a link.
+    pub fn from_stat(stat: &FileStat) -> Option<LinkTarget> {
+        Some(LinkTarget {
+            mount: stat.mount.clone(),
+            path: stat.path.clone(),
+            id: stat.id,
+            target: stat.link_target.clone()?,
+            uid: stat.uid,
+            gid: stat.gid,
+            mtime_ns: stat.mtime_ns,
+        })
+    }
+
+    /// Under which name of our own a removal holds the link before it unlinks it; the same again after a crash.
+    pub fn name_in_removal(&self) -> HostPath {
+        own_name(&self.path, "remove", self.id.dev, self.id.inode)
+    }
+}
+
+/// What keeps services running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "manager", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ServiceManager {
+    /// systemd as pid 1.
+    System {},
+    /// The systemd of one user.
+    User {
+        /// The user.
+        uid: u32,
+    },
+}
+
+impl fmt::Display for ServiceManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServiceManager::System {} => f.write_str("system"),
+            ServiceManager::User { uid } => write!(f, "user {uid}"),
+        }
+    }
+}
+
+/// An account by identity; never with a password's hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AccountTarget {
+    /// The login name.
+    pub name: HostBytes,
+    /// The user id.
+    pub uid: u32,
+    /// Its whole line of `/etc/passwd`, without the line feed.
+    pub line_sha256: Digest,
+}
+
+/// How a process was scheduled before it was throttled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scheduling {
+    /// The policy, as sched_setscheduler(2) numbers it.
+    pub policy: u32,
+    /// The nice value, -20 to 19.
+    pub nice: i32,
+    /// The cgroup that it was in; `None` where it was not moved.
+    pub cgroup: Option<HostPath>,
+}
+
+/// Whether what is taken back may start something again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arming {
+    /// What starts something comes back where nothing reads it: a file or link as `.NAME.disarmed`, a line as a comment.
+    /// What could be run comes back without its execute bits.
+    Disarmed,
+    /// Exactly as it was; asked for by name and with a reason.
+    Armed,
 }
 
 /// Something of which a copy is kept.
@@ -234,23 +428,13 @@ impl FileTarget {
     /// Under which name of our own a removal holds the file before it unlinks it; the same again after a crash, so that
     /// what is left is found.
     pub fn name_in_removal(&self) -> HostPath {
-        self.own_name("remove", self.id.dev, self.id.inode)
+        own_name(&self.path, "remove", self.id.dev, self.id.inode)
     }
 
     /// Under which name of our own an edit writes the new file, and holds the old one after the two were exchanged;
     /// whichever inode the file has by then.
     pub fn name_in_edit(&self) -> HostPath {
-        self.own_name("edit", Wide(0), Wide(0))
-    }
-
-    /// Cron, run-parts and service managers pass by such names.
-    fn own_name(&self, use_for: &str, dev: Wide, inode: Wide) -> HostPath {
-        let digest = Digest::of(format!("{use_for} {} {dev} {inode}", self.path).as_bytes());
-        let name = format!(".deminer-{}", digest.short());
-        match self.path.parent() {
-            Some(parent) => parent.join(name.as_bytes()),
-            None => HostPath::new(name),
-        }
+        own_name(&self.path, "edit", Wide(0), Wide(0))
     }
 
     /// The identity of a file as it was seen; `None` where its content was not hashed.
@@ -270,6 +454,16 @@ impl FileTarget {
             links: stat.links,
             xattrs: stat.xattrs.clone(),
         })
+    }
+}
+
+/// A name of our own beside a path. Cron, run-parts and service managers pass by such names.
+fn own_name(path: &HostPath, use_for: &str, dev: Wide, inode: Wide) -> HostPath {
+    let digest = Digest::of(format!("{use_for} {path} {dev} {inode}").as_bytes());
+    let name = format!(".deminer-{}", digest.short());
+    match path.parent() {
+        Some(parent) => parent.join(name.as_bytes()),
+        None => HostPath::new(name),
     }
 }
 
@@ -316,6 +510,48 @@ pub enum Undo {
         /// All its flags, as they were.
         flags: u32,
     },
+    /// Write a file that starts something again from the vault.
+    RestoreStarter {
+        /// As it was.
+        file: FileTarget,
+    },
+    /// Make the link again.
+    RestoreLink {
+        /// As it was.
+        link: LinkTarget,
+    },
+    /// Let the account log in again.
+    UnlockAccount {
+        /// Which.
+        account: AccountTarget,
+        /// Whether the password was made unfit by us.
+        password: bool,
+        /// The expiry field as it was, empty for none; `None` where we did not change it.
+        expiry: Option<HostBytes>,
+    },
+    /// Let packets from and to the address pass again.
+    Unblock {
+        /// Which.
+        address: String,
+    },
+    /// Let all packets pass again.
+    EndIsolation {},
+    /// Give the process back how it was scheduled.
+    Unthrottle {
+        /// Which.
+        process: Box<ProcessTarget>,
+        /// How it was.
+        former: Scheduling,
+    },
+    /// Run the program with the arguments that take it back.
+    RunArgv {
+        /// The program.
+        program: Box<FileTarget>,
+        /// Its arguments, its own name first.
+        argv: Vec<HostBytes>,
+        /// It is ended after so many milliseconds.
+        timeout_ms: u64,
+    },
 }
 
 /// What an act found and did.
@@ -338,11 +574,24 @@ impl Act {
     pub fn effect(&self) -> Effect {
         match self {
             Act::Keep { .. } => Effect::Preserve,
-            Act::Freeze { .. } => Effect::Contain,
-            Act::Kill { .. } | Act::RemoveFile { .. } | Act::EditLines { .. } | Act::ClearFlags { .. } => {
-                Effect::Destroy
+            Act::Freeze { .. } | Act::Throttle { .. } | Act::BlockAddress { .. } | Act::Isolate { .. } => {
+                Effect::Contain
             }
+            Act::Kill { .. }
+            | Act::RemoveFile { .. }
+            | Act::EditLines { .. }
+            | Act::ClearFlags { .. }
+            | Act::RemoveStarter { .. }
+            | Act::RemoveLink { .. }
+            | Act::ReloadUnits { .. }
+            | Act::LockAccount { .. }
+            | Act::RunArgv { .. } => Effect::Destroy,
         }
+    }
+
+    /// Whether people count it as a change: a copy changes nothing, and what is frozen only serves the kill.
+    pub fn is_change(&self) -> bool {
+        !matches!(self, Act::Keep { .. } | Act::Freeze { .. })
     }
 
     /// The name of its kind, as in the plan.
@@ -354,6 +603,15 @@ impl Act {
             Act::RemoveFile { .. } => "remove_file",
             Act::EditLines { .. } => "edit_lines",
             Act::ClearFlags { .. } => "clear_flags",
+            Act::RemoveStarter { starter, .. } if starter.is_of_a_unit() => "remove_unit",
+            Act::RemoveStarter { .. } => "remove_starter",
+            Act::RemoveLink { .. } => "remove_link",
+            Act::ReloadUnits { .. } => "reload_units",
+            Act::LockAccount { .. } => "lock_account",
+            Act::BlockAddress { .. } => "block_address",
+            Act::Isolate { .. } => "isolate",
+            Act::Throttle { .. } => "throttle",
+            Act::RunArgv { .. } => "run_argv",
         }
     }
 
@@ -366,13 +624,24 @@ impl Act {
                 object: Object::Process { process: p },
             }
             | Act::Freeze { process: p }
-            | Act::Kill { process: p } => process(p),
+            | Act::Kill { process: p }
+            | Act::Throttle { process: p } => process(p),
             Act::Keep {
                 object: Object::File { file: f },
             }
             | Act::RemoveFile { file: f }
             | Act::EditLines { file: f, .. }
-            | Act::ClearFlags { file: f, .. } => file(f),
+            | Act::ClearFlags { file: f, .. }
+            | Act::RemoveStarter { file: f, .. } => file(f),
+            Act::RemoveLink { link } => format!("link {} {} {}", link.id.dev, link.id.inode, link.path),
+            Act::ReloadUnits { manager, .. } => format!("manager {manager}"),
+            Act::LockAccount { account } => format!("account {} {}", account.uid, account.name),
+            Act::BlockAddress { address, .. } => format!("address {address}"),
+            Act::Isolate { .. } => "host".to_owned(),
+            Act::RunArgv { program, argv, .. } => {
+                let words: Vec<String> = argv.iter().map(|word| format!("`{word}`")).collect();
+                format!("{} {}", file(program), words.join(" "))
+            }
         }
     }
 
@@ -383,12 +652,13 @@ impl Act {
                 object: Object::Process { process },
             }
             | Act::Freeze { process }
-            | Act::Kill { process } => Some(process),
+            | Act::Kill { process }
+            | Act::Throttle { process } => Some(process),
             _ => None,
         }
     }
 
-    /// The file it is about.
+    /// The file it is about; a program that is only run is not.
     pub fn file(&self) -> Option<&FileTarget> {
         match self {
             Act::Keep {
@@ -396,7 +666,8 @@ impl Act {
             }
             | Act::RemoveFile { file }
             | Act::EditLines { file, .. }
-            | Act::ClearFlags { file, .. } => Some(file),
+            | Act::ClearFlags { file, .. }
+            | Act::RemoveStarter { file, .. } => Some(file),
             _ => None,
         }
     }

@@ -91,6 +91,8 @@ pub fn many_targets<'a>(actions: impl IntoIterator<Item = &'a Action>) -> BTreeS
         let (files, starters) = match &action.act {
             Act::RemoveFile { file } => (1, usize::from(is_starting_place(&file.path))),
             Act::EditLines { remove, .. } => (1, remove.len()),
+            Act::RemoveStarter { .. } => (1, 1),
+            Act::RemoveLink { .. } => (0, 1),
             _ => continue,
         };
         let count = counts.entry(action.component).or_default();

@@ -165,6 +165,8 @@ pub struct Begin {
 pub enum Stage {
     /// Evidence is kept, nothing is changed.
     Preserve,
+    /// Evidence is kept and the host is quiet: what can be taken back at once is done, nothing is destroyed.
+    Contain,
     /// All of it.
     Eradicate,
 }

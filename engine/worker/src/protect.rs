@@ -68,9 +68,14 @@ pub fn protection(act: &Act, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) ->
     match act {
         Act::Keep { .. } => None,
         Act::Freeze { process } | Act::Kill { process } => protected_process(process, facts),
-        Act::RemoveFile { file } => protected_place(file, facts).or_else(|| protected_file(file, condemned, facts)),
-        Act::EditLines { file, .. } => protected_place(file, facts),
-        Act::ClearFlags { file, .. } => protected_place(file, facts),
+        Act::Throttle { process } => protected_process(process, facts),
+        Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => {
+            protected_place(&file.path, facts).or_else(|| protected_file(file, condemned, facts))
+        }
+        Act::EditLines { file, .. } | Act::ClearFlags { file, .. } => protected_place(&file.path, facts),
+        Act::RemoveLink { link } => protected_place(&link.path, facts),
+        Act::RunArgv { program, .. } => protected_place(&program.path, facts),
+        Act::ReloadUnits { .. } | Act::LockAccount { .. } | Act::BlockAddress { .. } | Act::Isolate { .. } => None,
     }
 }
 
@@ -101,11 +106,11 @@ fn listed_by_site(path: &HostPath, facts: &Facts) -> Option<String> {
     Some(format!("the site lists {listed}"))
 }
 
-fn protected_place(file: &FileTarget, facts: &Facts) -> Option<String> {
-    if let Some(why) = listed_by_site(&file.path, facts) {
+fn protected_place(path: &HostPath, facts: &Facts) -> Option<String> {
+    if let Some(why) = listed_by_site(path, facts) {
         return Some(why);
     }
-    if facts.mounts.contains(&file.path) {
+    if facts.mounts.contains(path) {
         return Some("it is a mount point".to_owned());
     }
     None

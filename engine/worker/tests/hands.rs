@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use deminer_worker::action::{Act, Done, ProcessTarget, Role, Undo};
+use deminer_worker::action::{Act, Arming, Done, ProcessTarget, Role, Undo};
 use deminer_worker::platform::linux::hands::Hands;
 use deminer_worker::query::{FileId, HostError};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
@@ -160,7 +160,7 @@ fn a_process_stops_and_runs_again() {
     assert_eq!(hands.thaw(&process), Ok(()));
     assert_eq!(sleeper.state(), 'S');
     assert!(freeze(&hands, &process).is_ok());
-    assert!(hands.undo(&undo, None).is_ok());
+    assert!(hands.undo(&undo, None, Arming::Disarmed).is_ok());
     assert_eq!(sleeper.state(), 'S');
     assert!(freeze(&hands, &process).is_ok());
     let killed = hands.act(&Act::Kill {

@@ -375,6 +375,9 @@ fn sort_key(artifact: &Artifact) -> (u8, u32, HostPath, u32) {
         Artifact::Process { process } => (1, process.pid, HostPath::default(), 0),
         Artifact::File { file } => (2, 0, file.path.clone(), 0),
         Artifact::Line { file, line } => (3, 0, file.path.clone(), line.number),
-        Artifact::Remote { peer } => (4, 0, HostPath::from(peer.address.as_str()), u32::from(peer.port)),
+        Artifact::Link { link } => (4, 0, link.path.clone(), 0),
+        Artifact::Unit { unit } => (5, 0, HostPath::new(unit.name.as_bytes()), 0),
+        Artifact::Account { account } => (6, account.uid, HostPath::new(account.name.as_bytes()), 0),
+        Artifact::Remote { peer } => (7, 0, HostPath::from(peer.address.as_str()), u32::from(peer.port)),
     }
 }

@@ -15,22 +15,36 @@ use super::{HostVerdict, NAMED, tally};
 /// The column of the section's entries.
 const COLUMN: usize = 17;
 
-/// Whether an act counts as a change: copies change nothing, and what is frozen only serves the kill.
-pub(crate) fn is_change(act: &Act) -> bool {
-    match act {
-        Act::Keep { .. } | Act::Freeze { .. } => false,
-        Act::Kill { .. } | Act::RemoveFile { .. } | Act::EditLines { .. } | Act::ClearFlags { .. } => true,
-    }
-}
-
-/// The changing kinds, in the order of the stroke.
-const KINDS: [&str; 4] = ["kill", "edit_lines", "clear_flags", "remove_file"];
+/// The changing kinds; first what ends something, then in the order of the stroke.
+const KINDS: [&str; 13] = [
+    "kill",
+    "run_argv",
+    "remove_unit",
+    "remove_starter",
+    "remove_link",
+    "edit_lines",
+    "lock_account",
+    "clear_flags",
+    "remove_file",
+    "reload_units",
+    "block_address",
+    "isolate",
+    "throttle",
+];
 
 /// The ways back, the one that there is not first.
-const UNDOS: [&[UndoKind]; 3] = [
+const UNDOS: [&[UndoKind]; 5] = [
     &[UndoKind::None],
     &[UndoKind::RestoreLines, UndoKind::RestoreFile],
-    &[UndoKind::SetFlags],
+    &[
+        UndoKind::SetFlags,
+        UndoKind::RestoreLink,
+        UndoKind::UnlockAccount,
+        UndoKind::Unblock,
+        UndoKind::Unthrottle,
+    ],
+    &[UndoKind::RunArgv],
+    &[UndoKind::NothingChanged],
 ];
 
 pub(super) fn section(plan: &Plan, style: &Style) -> String {
@@ -38,7 +52,7 @@ pub(super) fn section(plan: &Plan, style: &Style) -> String {
         host.orders
             .actions
             .iter()
-            .filter(|action| is_change(&action.act))
+            .filter(|action| action.act.is_change())
             .count()
     };
     let all: usize = plan.hosts().map(changes).sum();
@@ -109,7 +123,7 @@ fn why_nothing(plan: &Plan) -> String {
 fn chosen<'a>(host: &'a HostPlan, kinds: &[UndoKind], kind: &str) -> Vec<&'a Action> {
     let actions = host.orders.actions.iter();
     let mut chosen: Vec<&Action> = actions
-        .filter(|action| is_change(&action.act) && action.act.kind() == kind)
+        .filter(|action| action.act.is_change() && action.act.kind() == kind)
         .filter(|action| kinds.contains(&UndoKind::of(&action.act)))
         .collect();
     let order = host.shown_components();

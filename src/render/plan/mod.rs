@@ -12,7 +12,6 @@ use deminer_worker::many::{MANY_FILES, MANY_STARTERS};
 use deminer_worker::query::Gap;
 use indexmap::IndexMap;
 
-pub(crate) use self::changes::is_change;
 pub(crate) use self::json::json;
 use self::subject::Subject;
 pub(crate) use self::subject::about;
@@ -128,7 +127,7 @@ fn own_yes(plan: &Plan, style: &Style) -> String {
         for host in group.hosts {
             for component in &host.needs_own_approval {
                 let actions = host.orders.actions.iter();
-                let targets = actions.filter(|action| action.component == *component && is_change(&action.act));
+                let targets = actions.filter(|action| action.component == *component && action.act.is_change());
                 let text = format!(
                     "{} component {component}: {}, more than one approval covers ({MANY_FILES} files, {MANY_STARTERS} \
                      lines and files that start something); read them, then add --many {}",

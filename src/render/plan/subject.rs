@@ -289,6 +289,9 @@ pub(crate) fn about(artifact: &Artifact) -> String {
         Artifact::Process { process } => format!("pid {} `{}`", process.pid, value(&process.comm)),
         Artifact::File { file } => file.path.to_string(),
         Artifact::Line { file, line } => format!("line {} of {}", line.number, file.path),
+        Artifact::Link { link } => format!("{} -> {}", link.path, link.target),
+        Artifact::Unit { unit } => format!("unit `{}`", value(&unit.name)),
+        Artifact::Account { account } => format!("account `{}`", value(&account.name)),
         Artifact::Remote { peer } => match peer.address.contains(':') {
             true => format!("[{}]:{}", plain(&peer.address), peer.port),
             false => format!("{}:{}", plain(&peer.address), peer.port),

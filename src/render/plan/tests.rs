@@ -42,7 +42,7 @@ fn no_destroyed_object_is_left_out() {
         let text = shown(&plan).split_whitespace().collect::<Vec<_>>().join(" ");
         for group in plan.groups() {
             for host in group.hosts {
-                for action in host.orders.actions.iter().filter(|action| is_change(&action.act)) {
+                for action in host.orders.actions.iter().filter(|action| action.act.is_change()) {
                     let object = match action.act.process() {
                         Some(process) => process.pid.to_string(),
                         None => act(&action.act),

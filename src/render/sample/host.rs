@@ -222,7 +222,6 @@ fn timed_settle(acts: &[(u32, Act, FindingId)]) -> bool {
 
 fn preparations(act: &Act) -> Vec<Act> {
     match act {
-        Act::Keep { .. } | Act::Freeze { .. } => Vec::new(),
         Act::Kill { process } => vec![
             Act::Freeze {
                 process: process.clone(),
@@ -233,7 +232,10 @@ fn preparations(act: &Act) -> Vec<Act> {
                 },
             },
         ],
-        Act::ClearFlags { file, .. } | Act::RemoveFile { file } | Act::EditLines { file, .. } => {
+        Act::ClearFlags { file, .. }
+        | Act::RemoveFile { file }
+        | Act::EditLines { file, .. }
+        | Act::RemoveStarter { file, .. } => {
             let keep = Act::Keep {
                 object: Object::File { file: file.clone() },
             };
@@ -245,5 +247,6 @@ fn preparations(act: &Act) -> Vec<Act> {
             });
             std::iter::once(keep).chain(clear).collect()
         }
+        _ => Vec::new(),
     }
 }

@@ -280,6 +280,7 @@ fn scheduled(name: &str) -> Host {
             Act::EditLines {
                 file: crontab,
                 remove: vec![line],
+                syntax: None,
             },
             because,
         )
@@ -438,6 +439,7 @@ pub(crate) fn hostile_plan() -> Plan {
             Act::EditLines {
                 file: crontab,
                 remove: lines,
+                syntax: None,
             },
             because,
         )

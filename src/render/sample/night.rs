@@ -147,7 +147,7 @@ impl Night {
         actions.iter().fold(self, |night, action| {
             let undo = match &action.act {
                 Act::RemoveFile { file } => Undo::RestoreFile { file: file.clone() },
-                Act::EditLines { file, remove } => Undo::RestoreLines {
+                Act::EditLines { file, remove, .. } => Undo::RestoreLines {
                     file: file.clone(),
                     lines: remove.clone(),
                 },
@@ -155,6 +155,8 @@ impl Night {
                     file: file.clone(),
                     flags: *flags,
                 },
+                Act::RemoveStarter { file, .. } => Undo::RestoreStarter { file: file.clone() },
+                Act::RemoveLink { link } => Undo::RestoreLink { link: link.clone() },
                 _ => Undo::None,
             };
             let done = Done::Changed { undo };

@@ -119,6 +119,7 @@ fn contradictions_are_refused() {
             Act::EditLines {
                 file: other_content(file(CRONTAB)),
                 remove: vec![line(2, "b /tmp/b", "/tmp/b")],
+                syntax: None,
             },
         ),
         (

@@ -3,7 +3,7 @@
 //! [`linux`] asks the kernel; [`simulated`] is a host in memory, with guardians that start things again and faults by
 //! script. The loop, the protection rules and the transaction above them are the same for both.
 
-use crate::action::{Act, Done, Object, ProcessTarget, Undo};
+use crate::action::{Act, Arming, Done, Object, ProcessTarget, Undo};
 use crate::frame::{EvidenceItem, Part};
 use crate::journal::Store;
 use crate::query::{Answer, HostError, Observed, Query};
@@ -39,11 +39,11 @@ pub trait Platform: Send + Sync {
     /// When it may still stand still.
     fn thaw(&self, process: &ProcessTarget) -> Result<(), HostError>;
 
-    /// Takes an act back; `content` is what the vault has of the file. Never starts a process.
+    /// Takes an act back; `content` is what the vault has of the file. Never starts a process, but for [`Undo::RunArgv`].
     ///
     /// # Errors
     /// When the place is taken by something else, or writing fails; then nothing was changed.
-    fn undo(&self, undo: &Undo, content: Option<&[u8]>) -> Result<Done, HostError>;
+    fn undo(&self, undo: &Undo, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError>;
 
     /// Reads the parts of an object that are to be kept, in pieces, and gives each to `sink`.
     ///

@@ -202,6 +202,7 @@ pub(crate) fn orders(host: &Simulated) -> HostOrders {
         Act::EditLines {
             file: crontab,
             remove: vec![line],
+            syntax: None,
         },
         vec![keep],
     );

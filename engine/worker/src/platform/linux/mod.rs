@@ -2,7 +2,7 @@
 //!
 //! [`look`] reads and can change nothing; [`hands`] changes and is called by the transaction only.
 
-use crate::action::{Act, Done, Object, ProcessTarget, Undo};
+use crate::action::{Act, Arming, Done, Object, ProcessTarget, Undo};
 use crate::frame::Part;
 use crate::journal::Store;
 use crate::platform::{CaptureSink, Platform};
@@ -47,8 +47,8 @@ impl Platform for Linux {
         self.hands.thaw(process)
     }
 
-    fn undo(&self, undo: &Undo, content: Option<&[u8]>) -> Result<Done, HostError> {
-        self.hands.undo(undo, content)
+    fn undo(&self, undo: &Undo, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
+        self.hands.undo(undo, content, arming)
     }
 
     fn capture(&self, object: &Object, parts: &[Part], sink: &mut dyn CaptureSink) -> Result<(), HostError> {

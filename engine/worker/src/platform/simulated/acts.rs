@@ -24,8 +24,19 @@ impl State {
             Act::Freeze { process } => self.freeze(process),
             Act::Kill { process } => self.kill(process),
             Act::RemoveFile { file } => self.remove_file(file),
-            Act::EditLines { file, remove } => self.edit_lines(file, remove),
+            Act::EditLines { file, remove, .. } => self.edit_lines(file, remove),
             Act::ClearFlags { file, flags } => self.clear_flags(file, *flags),
+            Act::RemoveStarter { .. }
+            | Act::RemoveLink { .. }
+            | Act::ReloadUnits { .. }
+            | Act::LockAccount { .. }
+            | Act::BlockAddress { .. }
+            | Act::Isolate { .. }
+            | Act::Throttle { .. }
+            | Act::RunArgv { .. } => Err(HostError::Unsupported {
+                doing: act.kind().to_owned(),
+                why: "this version has no way to do it".to_owned(),
+            }),
         }
     }
 

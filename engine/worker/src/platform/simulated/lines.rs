@@ -1,7 +1,7 @@
 //! Taking condemned lines out of a text, and putting them back disarmed.
 
 use super::behaviour::contains;
-use crate::action::LineTarget;
+use crate::action::{Arming, LineTarget};
 use crate::text::HostBytes;
 
 /// What a line that undo brings back begins with, so that no scheduler runs it.
@@ -71,11 +71,12 @@ pub(super) fn without(text: &[u8], remove: &[LineTarget]) -> Edit {
     }
 }
 
-/// Puts lines back where they stood, as comments; `None` where all of them stand there already.
-pub(super) fn with_disarmed(text: &[u8], lines: &[LineTarget]) -> Option<Vec<u8>> {
+/// Puts lines back where they stood, as comments or armed; `None` where all of them stand there already.
+pub(super) fn with_again(text: &[u8], lines: &[LineTarget], arming: Arming) -> Option<Vec<u8>> {
     let mut rows: Vec<Vec<u8>> = text.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
     let mut matched = vec![false; rows.len()];
     let mut absent = Vec::new();
+    let mut armed = false;
     for line in lines {
         let disarmed = [DISARMED, line.line.as_bytes()].concat();
         let stands = |at: &usize| {
@@ -83,11 +84,26 @@ pub(super) fn with_disarmed(text: &[u8], lines: &[LineTarget]) -> Option<Vec<u8>
             !matched[*at] && (row == disarmed || row == line.line.as_bytes())
         };
         match (0..rows.len()).find(stands) {
-            Some(at) => matched[at] = true,
-            None => absent.push((line.number, [&disarmed[..], b"\n"].concat())),
+            Some(at) => {
+                matched[at] = true;
+                if arming == Arming::Armed
+                    && rows[at].starts_with(DISARMED)
+                    && !line.line.as_bytes().starts_with(DISARMED)
+                {
+                    rows[at].drain(..DISARMED.len());
+                    armed = true;
+                }
+            }
+            None => {
+                let text = match arming {
+                    Arming::Disarmed => &disarmed[..],
+                    Arming::Armed => line.line.as_bytes(),
+                };
+                absent.push((line.number, [text, b"\n"].concat()));
+            }
         }
     }
-    if absent.is_empty() {
+    if absent.is_empty() && !armed {
         return None;
     }
     absent.sort_by_key(|(number, _)| *number);
@@ -183,7 +199,7 @@ mod tests {
             ("both are there", "#deminer-disarmed# x\ny\n", None),
         ];
         for (name, text, expected) in rows {
-            let got = with_disarmed(text.as_bytes(), &lines);
+            let got = with_again(text.as_bytes(), &lines, Arming::Disarmed);
             assert_eq!(
                 got.map(|g| String::from_utf8_lossy(&g).into_owned()).as_deref(),
                 expected,
@@ -212,7 +228,7 @@ mod tests {
         fn any_text_can_be_edited(text: Vec<u8>, line: Vec<u8>, mark: Vec<u8>, number: u32) {
             let target = LineTarget { number, line: HostBytes::new(line), mark: HostBytes::new(mark) };
             without(&text, std::slice::from_ref(&target));
-            with_disarmed(&text, &[target]);
+            with_again(&text, &[target], Arming::Disarmed);
         }
     }
 }

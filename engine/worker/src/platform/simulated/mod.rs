@@ -9,7 +9,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::action::{Act, Done, Object, ProcessTarget, Undo};
+use crate::action::{Act, Arming, Done, Object, ProcessTarget, Undo};
 use crate::frame::{PIECE_BYTES, Part};
 use crate::journal::Store;
 use crate::platform::{CaptureSink, Platform};
@@ -181,8 +181,8 @@ impl Platform for Simulated {
         })
     }
 
-    fn undo(&self, undo: &Undo, content: Option<&[u8]>) -> Result<Done, HostError> {
-        self.call(Call::Undo, undo_kind(undo), |state| state.undo(undo, content))
+    fn undo(&self, undo: &Undo, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
+        self.call(Call::Undo, undo_kind(undo), |state| state.undo(undo, content, arming))
     }
 
     fn capture(&self, object: &Object, parts: &[Part], sink: &mut dyn CaptureSink) -> Result<(), HostError> {
@@ -332,6 +332,13 @@ fn undo_kind(undo: &Undo) -> &'static str {
         Undo::RestoreFile { .. } => "restore_file",
         Undo::RestoreLines { .. } => "restore_lines",
         Undo::SetFlags { .. } => "set_flags",
+        Undo::RestoreStarter { .. } => "restore_starter",
+        Undo::RestoreLink { .. } => "restore_link",
+        Undo::UnlockAccount { .. } => "unlock_account",
+        Undo::Unblock { .. } => "unblock",
+        Undo::EndIsolation {} => "end_isolation",
+        Undo::Unthrottle { .. } => "unthrottle",
+        Undo::RunArgv { .. } => "run_argv",
     }
 }
 

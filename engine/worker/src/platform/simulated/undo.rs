@@ -4,25 +4,35 @@ use super::acts::{changed, denied, gone};
 use super::lines;
 use super::state::State;
 use super::tree::{Traits, plain};
-use crate::action::{Done, FileTarget, LineTarget, Undo};
+use crate::action::{Arming, Done, FileTarget, LineTarget, Undo};
 use crate::query::{FileKind, HostError, Xattr};
 use crate::text::Digest;
 
 impl State {
-    pub(super) fn undo(&mut self, undo: &Undo, content: Option<&[u8]>) -> Result<Done, HostError> {
+    pub(super) fn undo(&mut self, undo: &Undo, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
         match undo {
             Undo::None => Ok(Done::Gone),
             Undo::Thaw { process } => match self.thaw(process) {
                 true => Ok(taken_back()),
                 false => Ok(Done::Gone),
             },
-            Undo::RestoreFile { file } => self.restore_file(file, content),
-            Undo::RestoreLines { file, lines } => self.restore_lines(file, lines),
+            Undo::RestoreFile { file } => self.restore_file(file, content, arming),
+            Undo::RestoreLines { file, lines } => self.restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => self.restore_flags(file, *flags),
+            Undo::RestoreStarter { .. }
+            | Undo::RestoreLink { .. }
+            | Undo::UnlockAccount { .. }
+            | Undo::Unblock { .. }
+            | Undo::EndIsolation {}
+            | Undo::Unthrottle { .. }
+            | Undo::RunArgv { .. } => Err(HostError::Unsupported {
+                doing: "undo".to_owned(),
+                why: "this version has no way to do it".to_owned(),
+            }),
         }
     }
 
-    fn restore_file(&mut self, file: &FileTarget, content: Option<&[u8]>) -> Result<Done, HostError> {
+    fn restore_file(&mut self, file: &FileTarget, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
         let doing = format!("restore `{}`", file.path);
         match self.place_of(file, &doing) {
             Ok(None) => {}
@@ -58,10 +68,11 @@ impl State {
             return Err(denied(&doing));
         }
         self.need_room(&doing)?;
-        let harmless = |xattr: &&Xattr| xattr.name.as_bytes() != b"security.capability";
+        let armed = arming == Arming::Armed;
+        let harmless = |xattr: &&Xattr| armed || xattr.name.as_bytes() != b"security.capability";
         let traits = Traits {
             kind: FileKind::Regular,
-            mode: file.mode & 0o666,
+            mode: if armed { file.mode } else { file.mode & 0o666 },
             uid: file.uid,
             gid: file.gid,
             mtime_ns: file.mtime_ns.0,
@@ -79,7 +90,7 @@ impl State {
         Ok(taken_back())
     }
 
-    fn restore_lines(&mut self, file: &FileTarget, lines: &[LineTarget]) -> Result<Done, HostError> {
+    fn restore_lines(&mut self, file: &FileTarget, lines: &[LineTarget], arming: Arming) -> Result<Done, HostError> {
         let doing = format!("put lines back into `{}`", file.path);
         let Some(number) = self.place_of(file, &doing)? else {
             return Err(gone(&doing));
@@ -87,7 +98,7 @@ impl State {
         let Some(inode) = self.tree.inode(number).cloned() else {
             return Err(gone(&doing));
         };
-        let Some(text) = lines::with_disarmed(&inode.content, lines) else {
+        let Some(text) = lines::with_again(&inode.content, lines, arming) else {
             return Ok(Done::Gone);
         };
         if self.tree.holds_fast(&file.path).is_some() {
@@ -95,12 +106,13 @@ impl State {
         }
         self.need_room(&doing)?;
         let now_ns = self.now_ns();
+        let same = Digest::of(&text) == file.sha256;
         let traits = Traits {
             kind: FileKind::Regular,
             mode: inode.mode,
             uid: inode.uid,
             gid: inode.gid,
-            mtime_ns: now_ns,
+            mtime_ns: if same { file.mtime_ns.0 } else { now_ns },
             flags: inode.flags,
             xattrs: inode.xattrs,
             target: None,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::action::LineTarget;
+use crate::action::{Arming, LineTarget};
 use crate::text::HostBytes;
 
 /// What a persistence place is given back as: a comment in crontabs, units, shell scripts, `authorized_keys` and
@@ -93,11 +93,13 @@ pub(super) fn take_out(text: &[u8], condemned: &[LineTarget]) -> Result<Option<T
     }))
 }
 
-/// Puts each line back where it stood, disarmed; `None` when all are there already, disarmed or not.
-pub(super) fn put_back(text: &[u8], lines: &[LineTarget]) -> Option<Vec<u8>> {
+/// Puts each line back where it stood; `None` when all are there already. One that is there disarmed and is to be armed is
+/// armed where it stands.
+pub(super) fn put_back(text: &[u8], lines: &[LineTarget], arming: Arming) -> Option<Vec<u8>> {
     let mut now: Vec<Vec<u8>> = text.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
     let mut matched: BTreeSet<usize> = BTreeSet::new();
     let mut absent = Vec::new();
+    let mut armed = false;
     for target in lines {
         let disarmed = [DISARMED, target.line.as_bytes()].concat();
         let there = (0..now.len()).find(|at| {
@@ -107,11 +109,18 @@ pub(super) fn put_back(text: &[u8], lines: &[LineTarget]) -> Option<Vec<u8>> {
         match there {
             Some(at) => {
                 matched.insert(at);
+                if arming == Arming::Armed && bare(&now[at]) != target.line.as_bytes() {
+                    now[at].drain(..DISARMED.len());
+                    armed = true;
+                }
             }
-            None => absent.push((target.number, disarmed)),
+            None => absent.push(match arming {
+                Arming::Disarmed => (target.number, disarmed),
+                Arming::Armed => (target.number, target.line.as_bytes().to_vec()),
+            }),
         }
     }
-    if absent.is_empty() {
+    if absent.is_empty() && !armed {
         return None;
     }
     absent.sort_by_key(|(number, _)| *number);
@@ -249,7 +258,11 @@ mod tests {
             ),
         ];
         for (name, text, lines, expected) in rows {
-            assert_eq!(put_back(text, lines), expected.map(<[u8]>::to_vec), "{name}");
+            assert_eq!(
+                put_back(text, lines, Arming::Disarmed),
+                expected.map(<[u8]>::to_vec),
+                "{name}"
+            );
         }
     }
 
@@ -292,7 +305,7 @@ mod tests {
             let armed = armed.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes();
             let taken = take_out(&armed, std::slice::from_ref(&target)).expect("it is there").expect("it is there");
             prop_assert_eq!(&taken.text, &text);
-            let back = put_back(&taken.text, &taken.lines).expect("it is not there");
+            let back = put_back(&taken.text, &taken.lines, Arming::Disarmed).expect("it is not there");
             let disarm = |line: &[u8]| [DISARMED, line].concat();
             let expected = String::from_utf8(armed).expect("text").replacen(
                 std::str::from_utf8(target.line.as_bytes()).expect("text"),

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::action::{Act, Done, Object, Undo};
+use crate::action::{Act, Arming, Done, Object, Undo};
 use crate::frame::Part;
 use crate::journal::Store;
 use crate::platform::CaptureSink;
@@ -84,8 +84,19 @@ impl Hands {
             Act::Freeze { process } => self.freeze(process),
             Act::Kill { process } => self.kill(process),
             Act::RemoveFile { file } => remove::remove(file),
-            Act::EditLines { file, remove } => edit::edit(file, remove),
+            Act::EditLines { file, remove, .. } => edit::edit(file, remove),
             Act::ClearFlags { file, flags } => flags::clear(file, *flags),
+            Act::RemoveStarter { .. }
+            | Act::RemoveLink { .. }
+            | Act::ReloadUnits { .. }
+            | Act::LockAccount { .. }
+            | Act::BlockAddress { .. }
+            | Act::Isolate { .. }
+            | Act::Throttle { .. }
+            | Act::RunArgv { .. } => Err(HostError::Unsupported {
+                doing: act.kind().to_owned(),
+                why: "this version has no way to do it".to_owned(),
+            }),
         }
     }
 
@@ -93,13 +104,23 @@ impl Hands {
     ///
     /// # Errors
     /// When the place is taken by something else, or writing fails; then nothing was changed.
-    pub fn undo(&self, undo: &Undo, content: Option<&[u8]>) -> Result<Done, HostError> {
+    pub fn undo(&self, undo: &Undo, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
         match undo {
             Undo::None => Ok(Done::Gone),
             Undo::Thaw { process } => self.thaw(process).map(|()| Done::Changed { undo: Undo::None }),
-            Undo::RestoreFile { file } => undo::restore_file(file, content),
-            Undo::RestoreLines { file, lines } => undo::restore_lines(file, lines),
+            Undo::RestoreFile { file } => undo::restore_file(file, content, arming),
+            Undo::RestoreLines { file, lines } => undo::restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => flags::set(file, *flags),
+            Undo::RestoreStarter { .. }
+            | Undo::RestoreLink { .. }
+            | Undo::UnlockAccount { .. }
+            | Undo::Unblock { .. }
+            | Undo::EndIsolation {}
+            | Undo::Unthrottle { .. }
+            | Undo::RunArgv { .. } => Err(HostError::Unsupported {
+                doing: "undo".to_owned(),
+                why: "this version has no way to do it".to_owned(),
+            }),
         }
     }
 
@@ -111,7 +132,7 @@ impl Hands {
         match act {
             Act::RemoveFile { file } => remove::tidy(file),
             Act::EditLines { file, .. } => rewrite::tidy(file),
-            Act::Keep { .. } | Act::Freeze { .. } | Act::Kill { .. } | Act::ClearFlags { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -9,12 +9,12 @@ use rustix::io::Errno;
 use super::files::{self, Place};
 use super::rewrite::{Rewritten, create, rewrite};
 use super::{changed, failed, lines, metadata, refused, remove};
-use crate::action::{Done, FileTarget, LineTarget, Undo};
+use crate::action::{Arming, Done, FileTarget, LineTarget, Undo};
 use crate::query::HostError;
 use crate::text::Digest;
 
 /// Writes a file again, never over another. One that stands there with the same content is found done.
-pub(super) fn restore_file(target: &FileTarget, content: Option<&[u8]>) -> Result<Done, HostError> {
+pub(super) fn restore_file(target: &FileTarget, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
     let doing = format!("restore `{}`", target.path);
     let Some(place) = Place::of(target, &doing)? else {
         return Err(HostError::Gone {
@@ -46,7 +46,7 @@ pub(super) fn restore_file(target: &FileTarget, content: Option<&[u8]>) -> Resul
         ));
     }
     let temp = remove::random_name();
-    let written = write_beside(&place, &temp, target, content, &doing).and_then(|file| {
+    let written = write_beside(&place, &temp, target, content, arming, &doing).and_then(|file| {
         match link_free(&place, &temp) {
             Ok(()) => {}
             Err(Errno::EXIST) => return Err(changed(&doing, "a free name", "a file that came meanwhile")),
@@ -60,32 +60,39 @@ pub(super) fn restore_file(target: &FileTarget, content: Option<&[u8]>) -> Resul
     written.map(|()| Done::Changed { undo: Undo::None })
 }
 
-/// Writes the file under a name of ours, with all that it had but what lets it run.
+/// Writes the file under a name of ours, with all that it had; disarmed without what lets it run.
 fn write_beside(
     place: &Place,
     temp: &[u8],
     target: &FileTarget,
     content: &[u8],
+    arming: Arming,
     doing: &str,
 ) -> Result<std::fs::File, HostError> {
+    let armed = arming == Arming::Armed;
+    let mode = if armed { target.mode } else { target.mode & 0o666 };
     let mut file = create(place, temp, doing)?;
     file.write_all(content).map_err(|error| failed(doing, &error))?;
-    metadata::set_owner(&file, target.uid, target.gid, target.mode & 0o666, doing)?;
-    let harmless = |name: &[u8]| name != b"security.capability";
+    metadata::set_owner(&file, target.uid, target.gid, mode, doing)?;
+    let harmless = |name: &[u8]| armed || name != b"security.capability";
     metadata::set_xattrs(&file, &target.xattrs, harmless, doing)?;
     // An access list brings its own execute bits.
-    metadata::set_owner(&file, target.uid, target.gid, target.mode & 0o666, doing)?;
+    metadata::set_owner(&file, target.uid, target.gid, mode, doing)?;
+    futimens(&file, &times_of(target)).map_err(|errno| refused(doing, errno))?;
+    file.sync_all().map_err(|error| failed(doing, &error))?;
+    Ok(file)
+}
+
+/// The time at which its content last changed, for both times that can be set.
+fn times_of(target: &FileTarget) -> Timestamps {
     let time = Timespec {
         tv_sec: i64::try_from(target.mtime_ns.0 / 1_000_000_000).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(target.mtime_ns.0 % 1_000_000_000).unwrap_or(0),
     };
-    let times = Timestamps {
+    Timestamps {
         last_access: time,
         last_modification: time,
-    };
-    futimens(&file, &times).map_err(|errno| refused(doing, errno))?;
-    file.sync_all().map_err(|error| failed(doing, &error))?;
-    Ok(file)
+    }
 }
 
 /// Gives the file its name, and never over something: by a link, or where the file system has none, by a rename.
@@ -102,16 +109,28 @@ fn link_free(place: &Place, temp: &[u8]) -> Result<(), Errno> {
     }
 }
 
-/// Puts lines back where they stood, disarmed.
-pub(super) fn restore_lines(target: &FileTarget, lines: &[LineTarget]) -> Result<Done, HostError> {
+/// Puts lines back where they stood. Where the text is by that what it was before the edit, its time is too.
+pub(super) fn restore_lines(target: &FileTarget, lines: &[LineTarget], arming: Arming) -> Result<Done, HostError> {
     let doing = format!("restore lines of `{}`", target.path);
     let rewritten = rewrite(target, &doing, |text| {
-        Ok(lines::put_back(text, lines).map(|text| (text, ())))
+        Ok(lines::put_back(text, lines, arming).map(|text| {
+            let same = Digest::of(&text) == target.sha256;
+            (text, same)
+        }))
     })?;
     match rewritten {
         Rewritten::Gone => Err(HostError::Gone { doing }),
         Rewritten::Nothing => Ok(Done::Gone),
-        Rewritten::Done(..) => Ok(Done::Changed { undo: Undo::None }),
+        Rewritten::Done(_, same) => {
+            if same
+                && let Some(place) = Place::of(target, &doing)?
+                && let Some(pinned) = place.now(&target.mount, &doing)?
+            {
+                let file = pinned.open(OFlags::RDONLY, &doing)?;
+                futimens(&file, &times_of(target)).map_err(|errno| refused(&doing, errno))?;
+            }
+            Ok(Done::Changed { undo: Undo::None })
+        }
     }
 }
 
@@ -137,12 +156,15 @@ mod tests {
         else {
             panic!("it is the one meant")
         };
-        let result = restore_file(&file, Some(b"other"));
+        let result = restore_file(&file, Some(b"other"), Arming::Disarmed);
         assert!(matches!(result, Err(HostError::Changed { .. })), "{result:?}");
-        assert!(matches!(restore_file(&file, None), Err(HostError::Failed { .. })));
+        assert!(matches!(
+            restore_file(&file, None, Arming::Disarmed),
+            Err(HostError::Failed { .. })
+        ));
         assert!(!path.exists());
         assert_eq!(
-            restore_file(&file, Some(b"bytes")),
+            restore_file(&file, Some(b"bytes"), Arming::Disarmed),
             Ok(Done::Changed { undo: Undo::None })
         );
         let meta = fs::metadata(&path).expect("it is back");
@@ -152,7 +174,7 @@ mod tests {
         );
         assert_eq!(bench::file_target(&path).mtime_ns, target.mtime_ns);
         assert_eq!(
-            restore_file(&file, Some(b"bytes")),
+            restore_file(&file, Some(b"bytes"), Arming::Disarmed),
             Ok(Done::Gone),
             "done twice is done once"
         );
@@ -166,21 +188,21 @@ mod tests {
         fs::write(&path, "bytes").expect("a file");
         let target = bench::file_target(&path);
         fs::write(&path, "another").expect("ours");
-        let result = restore_file(&target, Some(b"bytes"));
+        let result = restore_file(&target, Some(b"bytes"), Arming::Disarmed);
         assert!(matches!(result, Err(HostError::Changed { .. })), "{result:?}");
         assert_eq!(fs::read(&path).expect("ours"), b"another");
         fs::remove_file(&path).expect("ours");
         symlink("/etc/hostname", &path).expect("a link");
-        let result = restore_file(&target, Some(b"bytes"));
+        let result = restore_file(&target, Some(b"bytes"), Arming::Disarmed);
         assert!(matches!(result, Err(HostError::Changed { .. })), "{result:?}");
         fs::remove_file(&path).expect("ours");
         fs::create_dir(&path).expect("a folder");
-        let result = restore_file(&target, Some(b"bytes"));
+        let result = restore_file(&target, Some(b"bytes"), Arming::Disarmed);
         assert!(matches!(result, Err(HostError::Changed { .. })), "{result:?}");
         let mut lost = target.clone();
         lost.path = bench::host_path(&home.path().join("no/miner"));
         assert!(matches!(
-            restore_file(&lost, Some(b"bytes")),
+            restore_file(&lost, Some(b"bytes"), Arming::Disarmed),
             Err(HostError::Gone { .. })
         ));
     }
@@ -203,11 +225,17 @@ mod tests {
         else {
             panic!("it stands there")
         };
-        assert!(matches!(restore_lines(&file, &lines), Ok(Done::Changed { .. })));
+        assert!(matches!(
+            restore_lines(&file, &lines, Arming::Disarmed),
+            Ok(Done::Changed { .. })
+        ));
         assert_eq!(fs::read(&path).expect("ours"), b"a\n#deminer-disarmed# m\nb\n");
         assert_eq!(fs::metadata(&path).expect("ours").mode() & 0o7777, 0o600);
-        assert_eq!(restore_lines(&file, &lines), Ok(Done::Gone));
+        assert_eq!(restore_lines(&file, &lines, Arming::Disarmed), Ok(Done::Gone));
         fs::remove_file(&path).expect("ours");
-        assert!(matches!(restore_lines(&file, &lines), Err(HostError::Gone { .. })));
+        assert!(matches!(
+            restore_lines(&file, &lines, Arming::Disarmed),
+            Err(HostError::Gone { .. })
+        ));
     }
 }

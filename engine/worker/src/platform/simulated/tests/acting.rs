@@ -85,6 +85,7 @@ fn flags_are_cleared_before_their_file_can_be_changed() {
     let edit = Act::EditLines {
         file: text.clone(),
         remove: vec![line(2, "run /tmp/x", "/tmp/x")],
+        syntax: None,
     };
     assert_eq!((word(host.act(&remove)), word(host.act(&edit))), ("denied", "denied"));
     for file in [&fixed, &text] {
@@ -116,6 +117,7 @@ fn an_edit_refuses_a_line_that_changed() {
         host.act(&Act::EditLines {
             file: text.clone(),
             remove: vec![line],
+            syntax: None,
         })
     };
     assert_eq!(word(edit(line(2, "run /tmp/x --hard", "/tmp/x"))), "changed");

@@ -117,7 +117,12 @@ fn cron_fires_over_the_minute() {
     assert_eq!(miners(&host).len(), 3);
     let file = file(&host, "/cron/deploy");
     let remove = vec![line(2, "* * * * * /tmp/m", "/tmp/m")];
-    host.act(&Act::EditLines { file, remove }).expect("edited");
+    host.act(&Act::EditLines {
+        file,
+        remove,
+        syntax: None,
+    })
+    .expect("edited");
     host.pass(120_000);
     assert_eq!(miners(&host).len(), 3, "the line is gone");
 }
@@ -148,6 +153,7 @@ fn a_writer_goes_on_while_its_file_is_edited() {
     let act = Act::EditLines {
         file: target,
         remove: vec![line(2, "* * * * * /tmp/m", "/tmp/m")],
+        syntax: None,
     };
     assert!(matches!(
         host.act(&act),
@@ -173,6 +179,7 @@ fn an_edit_gives_up_on_a_file_that_never_rests() {
     let act = Act::EditLines {
         file: file(&host, "/f"),
         remove: vec![line(1, "bad", "bad")],
+        syntax: None,
     };
     assert!(matches!(host.act(&act), Err(HostError::Changed { .. })));
     assert!(host.snapshot().text("/f").expect("there").starts_with("bad\n1\n2\n"));

@@ -12,13 +12,19 @@ fn a_file_comes_back_without_the_right_to_run() {
     let Done::Changed { undo } = done else {
         panic!("{done:?}")
     };
-    assert!(matches!(host.undo(&undo, None), Err(HostError::Failed { .. })));
     assert!(matches!(
-        host.undo(&undo, Some(b"forged")),
+        host.undo(&undo, None, Arming::Disarmed),
+        Err(HostError::Failed { .. })
+    ));
+    assert!(matches!(
+        host.undo(&undo, Some(b"forged"), Arming::Disarmed),
         Err(HostError::Changed { .. })
     ));
-    assert_eq!(host.undo(&undo, Some(b"bad")), Ok(Done::Changed { undo: Undo::None }));
-    assert_eq!(host.undo(&undo, Some(b"bad")), Ok(Done::Gone));
+    assert_eq!(
+        host.undo(&undo, Some(b"bad"), Arming::Disarmed),
+        Ok(Done::Changed { undo: Undo::None })
+    );
+    assert_eq!(host.undo(&undo, Some(b"bad"), Arming::Disarmed), Ok(Done::Gone));
     let seen = &host.snapshot().files[&path("/tmp/x")];
     assert_eq!((seen.mode, seen.owner, seen.mtime_ns), (0o644, (5, 6), file.mtime_ns.0));
 }
@@ -34,7 +40,10 @@ fn a_taken_place_is_left_alone() {
     host.act(&Act::RemoveFile { file: file.clone() }).expect("removed");
     host.pass(1000);
     let undo = Undo::RestoreFile { file };
-    assert!(matches!(host.undo(&undo, Some(b"bad")), Err(HostError::Changed { .. })));
+    assert!(matches!(
+        host.undo(&undo, Some(b"bad"), Arming::Disarmed),
+        Err(HostError::Changed { .. })
+    ));
     assert_eq!(host.snapshot().text("/tmp/x").as_deref(), Some("new"));
 }
 
@@ -47,16 +56,26 @@ fn lines_come_back_disarmed_and_flags_come_back() {
         flags: 16,
     });
     let remove = vec![line(2, "* * * * * /tmp/m", "/tmp/m")];
-    let edited = host.act(&Act::EditLines { file, remove });
+    let edited = host.act(&Act::EditLines {
+        file,
+        remove,
+        syntax: None,
+    });
     let (Ok(Done::Changed { undo: flags }), Ok(Done::Changed { undo: lines })) = (cleared, edited) else {
         panic!("both are done")
     };
     assert_eq!(host.snapshot().text("/c").as_deref(), Some("a\nb\n"));
-    assert_eq!(host.undo(&lines, None), Ok(Done::Changed { undo: Undo::None }));
-    assert_eq!(host.undo(&lines, None), Ok(Done::Gone));
+    assert_eq!(
+        host.undo(&lines, None, Arming::Disarmed),
+        Ok(Done::Changed { undo: Undo::None })
+    );
+    assert_eq!(host.undo(&lines, None, Arming::Disarmed), Ok(Done::Gone));
     let text = "a\n#deminer-disarmed# * * * * * /tmp/m\nb\n";
     assert_eq!(host.snapshot().text("/c").as_deref(), Some(text));
-    assert_eq!(host.undo(&flags, None), Ok(Done::Changed { undo: Undo::None }));
+    assert_eq!(
+        host.undo(&flags, None, Arming::Disarmed),
+        Ok(Done::Changed { undo: Undo::None })
+    );
     assert_eq!(host.snapshot().files[&path("/c")].flags, 16);
 }
 
@@ -69,8 +88,11 @@ fn flags_come_back_on_the_same_object() {
         panic!("{done:?}")
     };
     assert_eq!(host.snapshot().files[&path("/c")].flags, 32);
-    assert_eq!(host.undo(&undo, None), Ok(Done::Changed { undo: Undo::None }));
-    assert_eq!(host.undo(&undo, None), Ok(Done::Gone));
+    assert_eq!(
+        host.undo(&undo, None, Arming::Disarmed),
+        Ok(Done::Changed { undo: Undo::None })
+    );
+    assert_eq!(host.undo(&undo, None, Arming::Disarmed), Ok(Done::Gone));
     assert_eq!(host.snapshot().files[&path("/c")].flags, 48);
 }
 
@@ -137,7 +159,8 @@ fn on_a_full_disk_nothing_is_written() {
     assert!(
         host.act(&Act::EditLines {
             file: target.clone(),
-            remove
+            remove,
+            syntax: None
         })
         .is_err()
     );
@@ -145,6 +168,9 @@ fn on_a_full_disk_nothing_is_written() {
         host.act(&Act::RemoveFile { file: target.clone() }),
         Ok(Done::Changed { .. })
     ));
-    assert!(host.undo(&Undo::RestoreFile { file: target }, Some(b"bad\n")).is_err());
+    assert!(
+        host.undo(&Undo::RestoreFile { file: target }, Some(b"bad\n"), Arming::Disarmed)
+            .is_err()
+    );
     assert_eq!(store.remove(), Ok(()));
 }
