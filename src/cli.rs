@@ -29,6 +29,8 @@ pub(crate) enum Verb {
     Run(Run),
     /// Carry out a plan that was approved by its hash, then watch.
     Apply(Apply),
+    /// Take back what a run changed; without --approve it only lists what can be.
+    Undo(Undo),
     /// Tell what a run did, from its journal.
     Report(Report),
     /// Check playbooks; touches no host.
@@ -172,6 +174,33 @@ pub(crate) enum Only {
     Preserve,
     /// Keep the evidence and quiet the host; all of it can be taken back at once.
     Contain,
+}
+
+/// `deminer undo`
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// The run; none is the newest that changed something.
+    pub(crate) run: Option<String>,
+    /// Take back only this change, by its id; may be repeated.
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) action: Vec<String>,
+    /// Take back only on this host; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+    /// Give back armed what starts something: exactly as it was. Needs --because.
+    #[arg(long, requires = "because")]
+    pub(crate) armed: bool,
+    /// Why it may start again; stands in the report.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) because: Option<String>,
+    /// The hash of the list that was read: takes back what is on it.
+    #[arg(long, value_name = "HASH")]
+    pub(crate) approve: Option<String>,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// `deminer report`

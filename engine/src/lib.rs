@@ -29,4 +29,5 @@ pub mod report;
 pub mod run;
 pub mod status;
 mod template;
+pub mod undo;
 pub mod vault;

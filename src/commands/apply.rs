@@ -178,7 +178,7 @@ pub(crate) async fn apply(
 }
 
 /// Digits of an action's id that name it.
-const ACTION_DIGITS: usize = 8;
+pub(crate) const ACTION_DIGITS: usize = 8;
 
 /// The actions that are left out: each as it was named, and what needs it.
 fn excluded(plan: &Plan, named: &[String]) -> anyhow::Result<BTreeSet<ActionId>> {

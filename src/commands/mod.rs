@@ -12,6 +12,7 @@ mod progress;
 mod report;
 mod run;
 mod show;
+mod undo;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +70,9 @@ pub(crate) fn run(verb: Verb) -> Exit {
         }
         Verb::Apply(arguments) => {
             desk(&screen, &arguments.runs).and_then(|desk| asynchronous(apply::run(&desk, &arguments)))
+        }
+        Verb::Undo(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
         }
         Verb::Report(arguments) => {
             desk(&screen, &arguments.runs).and_then(|desk| asynchronous(report::run(&desk, &arguments)))

@@ -185,6 +185,13 @@ impl FileState {
     }
 }
 
+impl FileState {
+    /// What an undo gives back: content, mode, owner, flags and the time at which the content last changed.
+    pub(crate) fn given_back(&self) -> (Digest, u32, (u32, u32), Option<u32>, i128) {
+        (self.content, self.mode, self.owner, self.flags, self.mtime_ns)
+    }
+}
+
 /// All files directly in a directory.
 pub(crate) fn files(directory: &Path) -> BTreeMap<PathBuf, FileState> {
     let entries = fs::read_dir(directory).expect("a directory of the test");
