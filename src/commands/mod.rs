@@ -14,6 +14,8 @@ mod run;
 mod show;
 mod undo;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,6 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use deminer_engine::journal::Clock;
 use deminer_engine::module::Registry;
+use rustix::io::Errno;
 
 use crate::cli::{Runs, Verb};
 use crate::exit::Exit;
@@ -155,13 +158,21 @@ fn now_ms() -> u64 {
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Random bytes of the kernel.
+/// Random bytes of the kernel; of `/dev/urandom` where it has no getrandom(2) (before Linux 3.17).
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let mut filled = 0;
     while filled < N {
-        // Sixteen bytes come at once; only a signal can cut them short.
-        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
+        match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
+            // Sixteen bytes come at once; only a signal can cut them short.
+            Ok(more) => filled += more,
+            Err(Errno::INTR) => {}
+            Err(_) => {
+                let device = File::open("/dev/urandom").and_then(|mut device| device.read_exact(&mut bytes));
+                device.expect("every Linux has /dev/urandom");
+                return bytes;
+            }
+        }
     }
     bytes
 }

@@ -197,6 +197,7 @@ impl Bench {
             uid: 0,
             own_chain: vec![1, 900, 901],
             taint: Wide(0),
+            without: Vec::new(),
         };
         let looked = Looked {
             host: name.to_owned(),

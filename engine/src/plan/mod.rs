@@ -155,6 +155,9 @@ pub struct Machine {
     pub architecture: String,
     /// Logical CPUs.
     pub cpus: u32,
+    /// System calls that acts prefer and this kernel lacks; they are done the longer way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// Something that the plan leaves as it is, though it was proposed or stands in the way.

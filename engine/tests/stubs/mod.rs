@@ -419,6 +419,7 @@ fn facts() -> HostFacts {
         uid: 0,
         own_chain: vec![1],
         taint: Wide(0),
+        without: Vec::new(),
     }
 }
 

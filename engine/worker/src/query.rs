@@ -287,6 +287,7 @@ impl<T> Observed<T> {
 }
 
 /// The answer to the query of the same name.
+#[expect(clippy::large_enum_variant, reason = "answers are held one at a time")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", content = "value", rename_all = "snake_case")]
 pub enum Answer {
@@ -346,6 +347,10 @@ pub struct HostFacts {
     pub own_chain: Vec<u32>,
     /// The kernel's taint mask, `/proc/sys/kernel/tainted`.
     pub taint: Wide,
+    /// System calls that make acting safer and that this kernel does not have or does not allow, by name: `pidfd_open`
+    /// (Linux 5.3), `openat2` (5.6), `renameat2` (3.15). What is done instead is said in the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// What tells this host from every other, and this boot from every other.

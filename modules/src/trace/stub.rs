@@ -164,6 +164,7 @@ impl HostView for Stub {
                 uid: 0,
                 own_chain: self.own_chain.clone(),
                 taint: Wide(0),
+                without: Vec::new(),
             }),
             Query::Processes(_) => Answer::Processes(self.rows.iter().map(|row| row.process.clone()).collect()),
             Query::Sockets {} => Answer::Sockets(self.sockets.clone()),

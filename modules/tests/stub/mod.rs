@@ -229,6 +229,7 @@ pub(crate) fn facts() -> HostFacts {
         uid: 0,
         own_chain: vec![900, 1],
         taint: Wide(0),
+        without: Vec::new(),
     }
 }
 

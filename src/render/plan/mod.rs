@@ -60,6 +60,7 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     out.push('\n');
     out.push_str(&left_alone(plan, style));
     out.push_str(&not_seen(plan, style));
+    out.push_str(&old_kernels(plan, style));
     out.push_str(&footprint(plan, style));
     out.push('\n');
     out.push_str(&approval(plan, about, style));
@@ -355,6 +356,28 @@ pub(crate) fn telling_first(gaps: &[Gap]) -> Vec<&Gap> {
     let mut sorted: Vec<&Gap> = gaps.iter().collect();
     sorted.sort_by_key(|gap| !gap.why.is_material());
     sorted
+}
+
+/// What is done the longer way where a kernel lacks the calls for the shorter one.
+fn old_kernels(plan: &Plan, style: &Style) -> String {
+    let lacking = plan
+        .hosts()
+        .filter(|host| !host.is_empty() && !host.machine.without.is_empty());
+    let items: Vec<String> = lacking
+        .map(|host| {
+            let ways = host.machine.without.iter().map(|call| match call.as_str() {
+                "pidfd_open" => "no pidfd_open: a process is stopped, read again and killed while it stands".to_owned(),
+                "openat2" => "no openat2: paths are walked directory by directory, no link followed".to_owned(),
+                "renameat2" => "no renameat2: a file that takes a place in the same moment is lost".to_owned(),
+                other => format!("no {}", plain(other)),
+            });
+            format!("{} {}", plain(&host.orders.host), ways.collect::<Vec<_>>().join("; "))
+        })
+        .collect();
+    match items.is_empty() {
+        true => String::new(),
+        false => listed("old kernel", &items, FOOTPRINTS, 0, style),
+    }
 }
 
 /// Hosts whose directory is named.

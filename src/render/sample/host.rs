@@ -159,6 +159,7 @@ impl Host {
                 kernel: "6.1.0-28-amd64".to_owned(),
                 architecture: "x86_64".to_owned(),
                 cpus: 4,
+                without: Vec::new(),
             },
             review: self
                 .findings

@@ -69,6 +69,7 @@ impl State {
             uid: self.world.worker_uid,
             own_chain: self.own_chain(),
             taint: Wide(self.world.taint),
+            without: Vec::new(),
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, openat2, renameat_with};
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::file::system_file;
@@ -61,11 +64,34 @@ pub(super) fn facts() -> Result<Observed<HostFacts>, HostError> {
         uid: rustix::process::geteuid().as_raw(),
         own_chain: own_chain(&proc, &mut gaps)?,
         taint: Wide(taint.unwrap_or(0)),
+        without: without(),
     };
     Ok(Observed {
         value: facts,
         coverage: gaps.into_coverage(),
     })
+}
+
+/// The system calls that this kernel does not have or does not allow, of those that acts prefer. Asked in ways that change
+/// nothing: of our own process, of the root directory, of a name that is none.
+fn without() -> Vec<String> {
+    let lacks = |errno: Errno| matches!(errno, Errno::NOSYS | Errno::PERM);
+    let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).map(drop);
+    let open = openat2(
+        CWD,
+        "/",
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS,
+    );
+    let rename = renameat_with(CWD, "", CWD, "", RenameFlags::NOREPLACE);
+    let asked = [
+        ("pidfd_open", pidfd),
+        ("openat2", open.map(drop)),
+        ("renameat2", rename),
+    ];
+    let missing = asked.into_iter().filter(|(_, answer)| answer.is_err_and(lacks));
+    missing.map(|(name, _)| name.to_owned()).collect()
 }
 
 /// The boot, as the kernel names it.
