@@ -199,6 +199,7 @@ impl Bench {
             taint: Wide(0),
         };
         let looked = Looked {
+            programs: Vec::new(),
             host: name.to_owned(),
             facts,
             verdict: None,

@@ -80,7 +80,7 @@ pub(super) fn command(scene: &Arc<Scene>, query: &CommandQuery) -> Result<Observ
         child,
         most,
     };
-    let end = running.to_end(until).map_err(|errno| failure(&doing(), errno))?;
+    let end = running.finish(until).map_err(|errno| failure(&doing(), errno))?;
     let [stdout, stderr] = running.outputs;
     Ok(Observed {
         value: CommandOutput {
@@ -140,7 +140,7 @@ struct Running {
 
 impl Running {
     /// Reads both outputs until the program ended, wrote too much or took too long; in the end its whole group is gone.
-    fn to_end(&mut self, until: Instant) -> Result<CommandEnd, Errno> {
+    fn finish(&mut self, until: Instant) -> Result<CommandEnd, Errno> {
         let mut pipes = [
             self.child.stdout.take().map(OwnedFd::from),
             self.child.stderr.take().map(OwnedFd::from),

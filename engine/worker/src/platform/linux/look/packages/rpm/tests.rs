@@ -20,7 +20,10 @@ const READERS: [(&str, &[u8], Read); 3] = [
     ("bdb", BDB, |bytes, sink| bdb::headers(bytes, sink)),
 ];
 
-fn all(read: impl FnOnce(&mut Sink<'_>) -> Result<(), Broken>) -> (Vec<(u32, Vec<u8>)>, Result<(), Broken>) {
+/// Headers with their numbers, rising.
+type Headers = Vec<(u32, Vec<u8>)>;
+
+fn all(read: impl FnOnce(&mut Sink<'_>) -> Result<(), Broken>) -> (Headers, Result<(), Broken>) {
     let mut found = Vec::new();
     let mut take = |number, header: &[u8]| {
         found.push((number, header.to_vec()));
