@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use deminer_engine::policy::Leave;
 
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
@@ -73,6 +74,17 @@ pub(crate) struct Looking {
     /// A path never to be touched, with all below it; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) protect: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+}
+
+/// What a look may do.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Leaves {
+    /// Allow what looking does not do unasked; may be repeated. `command.read`: run the programs of the host that the
+    /// playbook names.
+    #[arg(long, value_name = "LEAVE")]
+    pub(crate) allow: Vec<Leave>,
 }
 
 /// Where runs are kept.
@@ -127,6 +139,8 @@ pub(crate) struct Run {
     /// A path never to be touched, with all below it; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) protect: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     /// Apply the stored plan of this hash; nothing is planned anew.
     #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "protect"])]
     pub(crate) approve: Option<String>,
@@ -160,6 +174,8 @@ pub(crate) struct Apply {
     /// How long verify watches; shorter than the plan's window cannot prove more than it watched.
     #[arg(long, value_name = "DURATION")]
     pub(crate) watch: Option<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     #[command(flatten)]
     pub(crate) runs: Runs,
     /// How to answer.
@@ -221,6 +237,8 @@ pub(crate) struct Check {
     /// Playbook files, or names of shipped ones.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

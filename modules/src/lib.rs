@@ -3,6 +3,7 @@
 use deminer_engine::module::Module;
 
 pub mod account_list;
+pub mod command_read;
 pub mod command_words;
 mod condemned_list;
 pub mod cron_list;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Module> {
         Module::collector(account_list::AccountList),
         Module::collector(cron_list::CronList),
         Module::collector(preload_list::PreloadList),
+        Module::collector(command_read::CommandRead),
         Module::analyzer(judge::MinerJudge),
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),

@@ -23,9 +23,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use deminer_engine::journal::Clock;
 use deminer_engine::module::Registry;
+use deminer_engine::policy::Policy;
 use rustix::io::Errno;
 
-use crate::cli::{Runs, Verb};
+use crate::cli::{Leaves, Runs, Verb};
 use crate::exit::Exit;
 use crate::render::screen::Screen;
 
@@ -62,18 +63,17 @@ impl Trouble {
 pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
     let done = match verb {
-        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
         Verb::Plan(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk, &arguments)))
+            let leaves = &arguments.looking.leaves;
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk.under(leaves), &arguments)))
         }
         Verb::Show(arguments) => desk(&screen, &arguments.runs).and_then(|desk| show::run(&desk, &arguments)),
-        Verb::Run(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(run::run(&desk, &arguments)))
-        }
-        Verb::Apply(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(apply::run(&desk, &arguments)))
-        }
+        Verb::Run(arguments) => desk(&screen, &arguments.runs)
+            .and_then(|desk| asynchronous(run::run(&desk.under(&arguments.leaves), &arguments))),
+        Verb::Apply(arguments) => desk(&screen, &arguments.runs)
+            .and_then(|desk| asynchronous(apply::run(&desk.under(&arguments.leaves), &arguments))),
         Verb::Undo(arguments) => {
             desk(&screen, &arguments.runs).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
         }
@@ -144,6 +144,12 @@ impl Desk {
             clock: Arc::new(now_ms),
             runs: PathBuf::new(),
         }
+    }
+
+    /// The same, with what the operator allowed.
+    pub(crate) fn under(mut self, leaves: &Leaves) -> Desk {
+        self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
+        self
     }
 
     /// Milliseconds since 1970.

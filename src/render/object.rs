@@ -157,6 +157,7 @@ pub(crate) fn gap(gap: &Gap) -> String {
         GapReason::Malformed => "not in its documented form",
         GapReason::Unsupported => "not supported here",
         GapReason::Changed => "changed while it was read",
+        GapReason::Testimony => "by the word of a program of the host",
     };
     let subject = plain(&gap.subject);
     let object = gap.object.to_string();

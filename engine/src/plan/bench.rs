@@ -200,6 +200,7 @@ impl Bench {
             without: Vec::new(),
         };
         let looked = Looked {
+            programs: Vec::new(),
             host: name.to_owned(),
             facts,
             verdict: None,

@@ -321,6 +321,10 @@ pub struct Footprint {
     pub directories: Vec<HostPath>,
     /// Bytes that they hold at most.
     pub bytes: Wide,
+    /// Programs of the host that looking runs, now and in later looks, each with its arguments; they may do more than
+    /// answer. None without a leave for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Vec<String>>,
 }
 
 /// Why a host has no plan. Other hosts go on.

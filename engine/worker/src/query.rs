@@ -7,6 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::{Digest, HostBytes, HostPath, Wide};
 
+mod command;
+mod holders;
+mod resources;
+
+pub use command::{CommandEnd, CommandOutput, CommandQuery};
+pub use holders::{Hold, Holder, ProcessRoot};
+pub use resources::{CoreUse, CpuUse, Disk, FileSystem, Gpu, GpuHolder, HugePages, MemoryUse, Resources, Temperature};
+
 /// One question to a host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "query", rename_all = "snake_case", deny_unknown_fields)]
@@ -68,6 +76,23 @@ pub enum Query {
         /// Absolute paths. A running executable whose file is gone is named `/proc/PID/exe`.
         files: Vec<HostPath>,
     },
+    /// How busy the host is: CPUs, memory, disks, temperatures, GPUs and who holds them.
+    Resources {
+        /// The time over which use is measured, at most [`limits::WATCH_MS`]; 0 measures none.
+        sample_ms: u64,
+    },
+    /// Which processes hold these files, by device and inode.
+    Holders {
+        /// Absolute paths; links in the last component are not followed.
+        files: Vec<HostPath>,
+    },
+    /// What these processes take for their root.
+    Roots {
+        /// The processes.
+        pids: Vec<u32>,
+    },
+    /// What a program of the host says. The only query that runs one; a controller asks it only where policy allows it.
+    Command(CommandQuery),
     /// What happens from now on, for a time.
     Watch(WatchQuery),
 }
@@ -153,6 +178,14 @@ pub mod limits {
     pub const ARGV_READ: usize = 4 << 20;
     /// The processes of one answer.
     pub const PROCESSES: usize = 100_000;
+    /// The files that are asked for holders at most.
+    pub const HOLDER_FILES: usize = 10_000;
+    /// The arguments of a program of the host, its path included.
+    pub const COMMAND_ARGUMENTS: usize = 64;
+    /// The longest that a program of the host may run.
+    pub const COMMAND_MS: u64 = 60_000;
+    /// The bytes of each output of a program of the host that are kept.
+    pub const COMMAND_BYTES: u32 = 4 << 20;
     /// The bytes of one answer as it travels.
     pub const ANSWER_BYTES: usize = 256 << 20;
 }
@@ -209,12 +242,15 @@ pub enum GapReason {
     Unsupported,
     /// It changed while it was read.
     Changed,
+    /// It was seen, but by the word of a program of the host, which may lie. Hides nothing by itself.
+    Testimony,
 }
 
 impl GapReason {
-    /// Whether such a gap can hide something. What ended while it was read is ordinary and hides nothing that lasts.
+    /// Whether such a gap can hide something. What ended while it was read is ordinary and hides nothing that lasts; what
+    /// a program of the host said is marked, not missing.
     pub fn is_material(self) -> bool {
-        self != GapReason::Gone
+        !matches!(self, GapReason::Gone | GapReason::Testimony)
     }
 }
 
@@ -309,6 +345,14 @@ pub enum Answer {
     Mounts(Vec<Mount>),
     /// To [`Query::Packages`], in the order asked.
     Packages(Vec<Ownership>),
+    /// To [`Query::Resources`].
+    Resources(Box<Resources>),
+    /// To [`Query::Holders`], by file in the order asked, then by pid.
+    Holders(Vec<Holder>),
+    /// To [`Query::Roots`], by pid; one that is gone is a gap.
+    Roots(Vec<ProcessRoot>),
+    /// To [`Query::Command`].
+    Command(CommandOutput),
     /// To [`Query::Watch`].
     Watch(Watched),
 }

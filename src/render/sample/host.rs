@@ -188,6 +188,7 @@ impl Host {
                     vec![journal.clone()]
                 },
                 bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
+                programs: Vec::new(),
             },
             results: BTreeMap::new(),
             orders: HostOrders {

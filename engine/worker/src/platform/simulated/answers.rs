@@ -38,6 +38,10 @@ impl State {
             Query::Accounts {} => self.accounts().map(Answer::Accounts),
             Query::Mounts {} => Observed::whole(Answer::Mounts(self.tree.mounts())),
             Query::Packages { files } => self.packages(files).map(Answer::Packages),
+            Query::Resources { sample_ms } => self.resources(*sample_ms).map(|told| Answer::Resources(Box::new(told))),
+            Query::Holders { files } => self.holders(files).map(Answer::Holders),
+            Query::Roots { pids } => self.roots(pids).map(Answer::Roots),
+            Query::Command(query) => self.command(query)?.map(Answer::Command),
             Query::Watch(query) => self.watch(query).map(Answer::Watch),
         };
         Ok(observed)

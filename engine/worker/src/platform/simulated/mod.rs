@@ -27,6 +27,7 @@ mod keeper;
 mod lines;
 mod mounts;
 mod process;
+mod resources;
 mod samples;
 mod snapshot;
 mod state;
@@ -321,6 +322,10 @@ fn query_kind(query: &Query) -> &'static str {
         Query::Accounts {} => "accounts",
         Query::Mounts {} => "mounts",
         Query::Packages { .. } => "packages",
+        Query::Resources { .. } => "resources",
+        Query::Holders { .. } => "holders",
+        Query::Roots { .. } => "roots",
+        Query::Command(_) => "command",
         Query::Watch(_) => "watch",
     }
 }

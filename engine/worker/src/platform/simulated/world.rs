@@ -69,6 +69,10 @@ pub struct World {
     pub conffiles: BTreeSet<HostPath>,
     /// Whether there is a package database at all.
     pub package_database: bool,
+    /// The GPUs. Who has `/dev/nvidia...`, `/dev/dri/...` or `/dev/kfd` among its files holds one.
+    pub gpus: Vec<Gpu>,
+    /// What programs say when a worker runs them.
+    pub commands: Vec<Program>,
     /// Sockets that nobody holds, or several processes; those of one process stand with it.
     pub sockets: Vec<Socket>,
     /// Paths and pids that the kernel does not show to the worker. A directory hides all below it.
@@ -151,6 +155,50 @@ pub struct Process {
     /// Whether it runs on when it is told to stop, as one that its tracer continues.
     #[serde(default)]
     pub ignores_stop: bool,
+    /// The directory that takes what it writes, where its root is the overlay of a container. Its paths are the host's all
+    /// the same.
+    #[serde(default)]
+    pub upper: Option<HostPath>,
+}
+
+/// One GPU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gpu {
+    /// Its address on the bus.
+    pub address: HostBytes,
+    /// Vendor and device.
+    #[serde(default)]
+    pub id: String,
+    /// The driver.
+    #[serde(default)]
+    pub driver: HostBytes,
+    /// What the driver calls it.
+    #[serde(default)]
+    pub model: HostBytes,
+    /// How busy it is; none where the driver does not say.
+    #[serde(default)]
+    pub busy_percent: Option<u32>,
+}
+
+/// What one call of a program of the host gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The program's path, where a regular file must lie, and exactly these arguments.
+    pub argv: Vec<HostBytes>,
+    /// What it writes.
+    #[serde(default)]
+    pub stdout: HostBytes,
+    /// What it complains of.
+    #[serde(default)]
+    pub stderr: HostBytes,
+    /// Its exit status.
+    #[serde(default)]
+    pub exit: i32,
+    /// How long it takes.
+    #[serde(default)]
+    pub takes_ms: u64,
 }
 
 /// One descriptor of a process.
@@ -337,6 +385,8 @@ impl Default for World {
             packages: BTreeMap::new(),
             conffiles: BTreeSet::new(),
             package_database: true,
+            gpus: Vec::new(),
+            commands: Vec::new(),
             sockets: Vec::new(),
             unreadable: Vec::new(),
             guardians: Vec::new(),
@@ -373,6 +423,7 @@ impl Process {
             sockets: Vec::new(),
             tracer: 0,
             ignores_stop: false,
+            upper: None,
         }
     }
 

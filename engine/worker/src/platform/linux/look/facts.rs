@@ -143,7 +143,7 @@ fn pretty_name(text: &[u8]) -> Option<String> {
     Some(HostBytes::new(&value[..value.len().min(NAME_BYTES)]).to_string())
 }
 
-fn load_centi(gaps: &mut Gaps) -> [u32; 3] {
+pub(super) fn load_centi(gaps: &mut Gaps) -> [u32; 3] {
     let Ok(load) = System::load_average() else {
         gaps.note("load", "", GapReason::Unsupported);
         return [0; 3];

@@ -11,15 +11,19 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::query::{Answer, HostError, Observed, Query};
 
 mod accounts;
+mod command;
 mod crew;
 mod digest;
 mod facts;
 mod file;
 mod gaps;
+mod holders;
 mod mounts;
 mod packages;
 mod process;
 mod procfs;
+mod resources;
+mod roots;
 mod socket;
 mod tree;
 mod walk;
@@ -92,6 +96,12 @@ impl Look {
             Query::Accounts {} => accounts::accounts().map(Answer::Accounts),
             Query::Mounts {} => Observed::whole(Answer::Mounts(scene.mounts.clone().into_mounts())),
             Query::Packages { files } => packages::ownership(&scene, &self.packages, files).map(Answer::Packages),
+            Query::Resources { sample_ms } => {
+                resources::resources(&scene, *sample_ms)?.map(|told| Answer::Resources(Box::new(told)))
+            }
+            Query::Holders { files } => holders::holders(&scene, files)?.map(Answer::Holders),
+            Query::Roots { pids } => roots::roots(&scene, pids)?.map(Answer::Roots),
+            Query::Command(query) => command::command(&scene, query)?.map(Answer::Command),
             Query::Watch(query) => watch::watch(&scene, query)?.map(Answer::Watch),
         };
         observed.coverage.unite(&gaps.into_coverage());

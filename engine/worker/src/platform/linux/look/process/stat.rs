@@ -26,11 +26,11 @@ pub(in crate::platform::linux::look) struct Stat {
 
 /// What `/proc/PID/status` tells beyond that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Status {
+pub(in crate::platform::linux::look) struct Status {
     /// The process that a thread belongs to.
     pub(super) tgid: Option<u32>,
     /// The effective user.
-    pub(super) uid: Option<u32>,
+    pub(in crate::platform::linux::look) uid: Option<u32>,
     pub(super) tracer: u32,
 }
 
@@ -74,7 +74,7 @@ pub(in crate::platform::linux::look) fn parse_stat(bytes: &[u8]) -> Option<Stat>
 }
 
 /// Reads status. The name comes first and has its line feeds escaped, so no name can make up a line.
-pub(super) fn parse_status(bytes: &[u8]) -> Status {
+pub(in crate::platform::linux::look) fn parse_status(bytes: &[u8]) -> Status {
     let mut status = Status::default();
     for line in bytes.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
