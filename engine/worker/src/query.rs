@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::ServiceManager;
 use crate::text::{Digest, HostBytes, HostPath, Wide};
 
 /// One question to a host.
@@ -68,6 +69,8 @@ pub enum Query {
         /// Absolute paths. A running executable whose file is gone is named `/proc/PID/exe`.
         files: Vec<HostPath>,
     },
+    /// The units that the service managers have in memory, each asked over its own socket. Loads and changes nothing.
+    Units {},
     /// What happens from now on, for a time.
     Watch(WatchQuery),
 }
@@ -308,6 +311,8 @@ pub enum Answer {
     Mounts(Vec<Mount>),
     /// To [`Query::Packages`], in the order asked.
     Packages(Vec<Ownership>),
+    /// To [`Query::Units`], by manager and name; none where no systemd runs the host.
+    Units(Vec<LoadedUnit>),
     /// To [`Query::Watch`].
     Watch(Watched),
 }
@@ -703,6 +708,30 @@ impl Ownership {
     pub fn is_package_content(&self) -> bool {
         matches!(self, Ownership::Owned { .. } | Ownership::Copied { .. })
     }
+}
+
+/// A unit as a service manager has it in memory (org.freedesktop.systemd1(5)).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LoadedUnit {
+    /// Which manager.
+    pub manager: ServiceManager,
+    /// Its full name.
+    pub name: HostBytes,
+    /// `loaded`, `not-found` (only the name is left), `masked`, `bad-setting`, ...
+    pub load_state: HostBytes,
+    /// `active`, `inactive`, `failed`, `activating`, ...
+    pub active_state: HostBytes,
+    /// The finer state, of its kind of unit: `running`, `waiting`, `dead`, ...
+    pub sub_state: HostBytes,
+    /// The file that it was read from, which may be gone since; `None` where there is none.
+    pub fragment: Option<HostPath>,
+    /// What a generator made it from; `None` where none did.
+    pub source: Option<HostPath>,
+    /// The additions that were read with it.
+    pub drop_ins: Vec<HostPath>,
+    /// Whether its files have changed since they were read.
+    pub needs_reload: bool,
 }
 
 /// What a watch saw.

@@ -38,6 +38,7 @@ impl State {
             Query::Accounts {} => self.accounts().map(Answer::Accounts),
             Query::Mounts {} => Observed::whole(Answer::Mounts(self.tree.mounts())),
             Query::Packages { files } => self.packages(files).map(Answer::Packages),
+            Query::Units {} => Observed::whole(Answer::Units(self.units())),
             Query::Watch(query) => self.watch(query).map(Answer::Watch),
         };
         Ok(observed)

@@ -25,6 +25,7 @@ pub mod faults;
 mod files;
 mod keeper;
 mod lines;
+mod links;
 mod mounts;
 mod process;
 mod samples;
@@ -35,6 +36,7 @@ mod store;
 mod tests;
 mod tree;
 mod undo;
+pub mod units;
 mod watch;
 pub mod world;
 mod written;
@@ -321,6 +323,7 @@ fn query_kind(query: &Query) -> &'static str {
         Query::Accounts {} => "accounts",
         Query::Mounts {} => "mounts",
         Query::Packages { .. } => "packages",
+        Query::Units {} => "units",
         Query::Watch(_) => "watch",
     }
 }

@@ -22,6 +22,7 @@ mod process;
 mod procfs;
 mod socket;
 mod tree;
+mod units;
 mod walk;
 mod watch;
 
@@ -92,6 +93,7 @@ impl Look {
             Query::Accounts {} => accounts::accounts().map(Answer::Accounts),
             Query::Mounts {} => Observed::whole(Answer::Mounts(scene.mounts.clone().into_mounts())),
             Query::Packages { files } => packages::ownership(&scene, &self.packages, files).map(Answer::Packages),
+            Query::Units {} => units::units().map(Answer::Units),
             Query::Watch(query) => watch::watch(&scene, query)?.map(Answer::Watch),
         };
         observed.coverage.unite(&gaps.into_coverage());
