@@ -414,7 +414,7 @@ pub struct Process {
     pub cwd: Option<HostPath>,
     /// `KEY=value` pairs, bounded like `argv`; `None` unless asked.
     pub environ: Option<Vec<HostBytes>>,
-    /// The cgroup path: of the unified hierarchy, else of the first controller.
+    /// The cgroup path: of the unified hierarchy, on older hosts of systemd's own, else of the first controller.
     pub cgroup: HostBytes,
     /// The mount namespace, by inode; `None` where the kernel did not tell.
     pub mount_namespace: Option<Wide>,

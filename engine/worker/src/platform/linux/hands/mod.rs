@@ -34,6 +34,7 @@ mod link;
 mod lock;
 mod metadata;
 mod mounts;
+mod pulse;
 mod reload;
 mod remove;
 mod rewrite;

@@ -17,6 +17,8 @@ use wire::{Call, Kind, Message, Reader, WireError};
 pub(super) const LOOK_MS: u64 = 10_000;
 /// How long a manager may take to reload.
 const RELOAD_MS: u64 = 20_000;
+/// How long it may take to tell of one watchdog.
+const WATCHDOG_MS: u64 = 300;
 /// The units of one answer.
 const UNITS: usize = 20_000;
 /// Calls that are on their way at one time: a socket takes so many without an answer.
@@ -164,6 +166,49 @@ pub(super) fn unit(manager: ServiceManager, name: &HostBytes) -> Result<Option<L
         }
     }
     Ok(Some(about.of(manager, &listed)))
+}
+
+/// The watchdog that a manager holds over a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watchdog {
+    /// The service is ended and started again when it was not heard of for so long.
+    pub(super) limit: std::time::Duration,
+    /// The only process that is listened to; `None` where others are too.
+    pub(super) only: Option<u32>,
+}
+
+/// The watchdog over a service; `None` where there is none, or the manager does not tell at once.
+pub(super) fn watchdog(manager: ServiceManager, name: &HostBytes) -> Option<Watchdog> {
+    let mut link = Link::open(manager, WATCHDOG_MS, "ask for a watchdog").ok()?;
+    let answer = link
+        .ask(&Call {
+            path: MANAGER,
+            interface: MANAGER_INTERFACE,
+            member: "GetUnit",
+            arguments: &[name.as_bytes()],
+        })
+        .ok()?;
+    let object = Reader::new(&answer.body).string().ok()?.to_vec();
+    let mut ask = |property: &[u8]| {
+        link.ask(&Call {
+            path: &object,
+            interface: PROPERTIES,
+            member: "Get",
+            arguments: &[b"org.freedesktop.systemd1.Service", property],
+        })
+        .ok()
+    };
+    let limit = variant(&ask(b"WatchdogUSec")?, b"t").ok()?.u64().ok()?;
+    if limit == 0 || limit == u64::MAX {
+        return None;
+    }
+    let main = variant(&ask(b"MainPID")?, b"u").ok()?.u32().ok()?;
+    let access = ask(b"NotifyAccess")?;
+    let access = variant(&access, b"s").ok()?.string().ok()?.to_vec();
+    Some(Watchdog {
+        limit: std::time::Duration::from_micros(limit),
+        only: (access != b"all").then_some(main),
+    })
 }
 
 const PROPERTIES_ASKED: [&str; 4] = ["FragmentPath", "SourcePath", "DropInPaths", "NeedDaemonReload"];

@@ -249,6 +249,15 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
+    /// A number of 64 bits.
+    pub(super) fn u64(&mut self) -> Result<u64, WireError> {
+        self.align(8)?;
+        let bytes = self.take(8)?;
+        let mut number = [0; 8];
+        number.copy_from_slice(bytes);
+        Ok(u64::from_le_bytes(number))
+    }
+
     /// A truth value, of 32 bits.
     pub(super) fn bool(&mut self) -> Result<bool, WireError> {
         match self.u32()? {
