@@ -32,6 +32,8 @@ mod saying;
 mod shell_text;
 pub mod starter;
 pub mod trace;
+pub mod unit_exec;
+pub mod unit_file;
 pub mod verify_gone;
 pub mod verify_quiet;
 

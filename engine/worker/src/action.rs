@@ -262,6 +262,11 @@ impl LinkTarget {
     pub fn name_in_removal(&self) -> HostPath {
         own_name(&self.path, "remove", self.id.dev, self.id.inode)
     }
+
+    /// Where it comes back when it must not start anything ([`Arming::Disarmed`]).
+    pub fn name_disarmed(&self) -> HostPath {
+        disarmed_name(&self.path)
+    }
 }
 
 /// What keeps services running.
@@ -437,6 +442,11 @@ impl FileTarget {
         own_name(&self.path, "edit", Wide(0), Wide(0))
     }
 
+    /// Where it comes back when it must not start anything ([`Arming::Disarmed`]).
+    pub fn name_disarmed(&self) -> HostPath {
+        disarmed_name(&self.path)
+    }
+
     /// The identity of a file as it was seen; `None` where its content was not hashed.
     pub fn from_stat(stat: &FileStat) -> Option<FileTarget> {
         Some(FileTarget {
@@ -463,6 +473,15 @@ fn own_name(path: &HostPath, use_for: &str, dev: Wide, inode: Wide) -> HostPath 
     let name = format!(".deminer-{}", digest.short());
     match path.parent() {
         Some(parent) => parent.join(name.as_bytes()),
+        None => HostPath::new(name),
+    }
+}
+
+/// The name beside a path that nothing reads: no service manager, cron, init or shell takes a file that is called so.
+fn disarmed_name(path: &HostPath) -> HostPath {
+    let name = [b".", path.file_name(), b".disarmed"].concat();
+    match path.parent() {
+        Some(parent) => parent.join(&name),
         None => HostPath::new(name),
     }
 }

@@ -20,6 +20,7 @@ pub mod serve;
 pub mod take_back;
 pub mod text;
 pub mod transaction;
+pub mod unit_name;
 
 /// The argument by which a program that contains the worker is told to be one.
 pub const PROGRAM_WORKER: &str = "worker";

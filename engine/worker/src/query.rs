@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::ServiceManager;
 use crate::text::{Digest, HostBytes, HostPath, Wide};
 
 mod command;
@@ -93,6 +94,8 @@ pub enum Query {
     },
     /// What a program of the host says. The only query that runs one; a controller asks it only where policy allows it.
     Command(CommandQuery),
+    /// The units that the service managers have in memory, each asked over its own socket. Loads and changes nothing.
+    Units {},
     /// What happens from now on, for a time.
     Watch(WatchQuery),
 }
@@ -353,6 +356,8 @@ pub enum Answer {
     Roots(Vec<ProcessRoot>),
     /// To [`Query::Command`].
     Command(CommandOutput),
+    /// To [`Query::Units`], by manager and name; none where no systemd runs the host.
+    Units(Vec<LoadedUnit>),
     /// To [`Query::Watch`].
     Watch(Watched),
 }
@@ -458,7 +463,7 @@ pub struct Process {
     pub cwd: Option<HostPath>,
     /// `KEY=value` pairs, bounded like `argv`; `None` unless asked.
     pub environ: Option<Vec<HostBytes>>,
-    /// The cgroup path: of the unified hierarchy, else of the first controller.
+    /// The cgroup path: of the unified hierarchy, on older hosts of systemd's own, else of the first controller.
     pub cgroup: HostBytes,
     /// The mount namespace, by inode; `None` where the kernel did not tell.
     pub mount_namespace: Option<Wide>,
@@ -752,6 +757,30 @@ impl Ownership {
     pub fn is_package_content(&self) -> bool {
         matches!(self, Ownership::Owned { .. } | Ownership::Copied { .. })
     }
+}
+
+/// A unit as a service manager has it in memory (org.freedesktop.systemd1(5)).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LoadedUnit {
+    /// Which manager.
+    pub manager: ServiceManager,
+    /// Its full name.
+    pub name: HostBytes,
+    /// `loaded`, `not-found` (only the name is left), `masked`, `bad-setting`, ...
+    pub load_state: HostBytes,
+    /// `active`, `inactive`, `failed`, `activating`, ...
+    pub active_state: HostBytes,
+    /// The finer state, of its kind of unit: `running`, `waiting`, `dead`, ...
+    pub sub_state: HostBytes,
+    /// The file that it was read from, which may be gone since; `None` where there is none.
+    pub fragment: Option<HostPath>,
+    /// What a generator made it from; `None` where none did.
+    pub source: Option<HostPath>,
+    /// The additions that were read with it.
+    pub drop_ins: Vec<HostPath>,
+    /// Whether its files have changed since they were read.
+    pub needs_reload: bool,
 }
 
 /// What a watch saw.

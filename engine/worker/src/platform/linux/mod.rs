@@ -11,6 +11,7 @@ use crate::text::{Digest, HostPath};
 
 pub mod hands;
 pub mod look;
+mod systemd;
 
 /// The Linux host that this program runs on.
 pub struct Linux {

@@ -26,10 +26,10 @@ impl State {
             Act::RemoveFile { file } => self.remove_file(file),
             Act::EditLines { file, remove, .. } => self.edit_lines(file, remove),
             Act::ClearFlags { file, flags } => self.clear_flags(file, *flags),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
-            | Act::LockAccount { .. }
+            Act::RemoveStarter { file, .. } => self.remove_starter(file),
+            Act::RemoveLink { link } => self.remove_link(link),
+            Act::ReloadUnits { manager, units } => self.reload_units(*manager, units),
+            Act::LockAccount { .. }
             | Act::BlockAddress { .. }
             | Act::Isolate { .. }
             | Act::Throttle { .. }
@@ -219,6 +219,15 @@ impl State {
         self.tree.unlink(&file.path, now_ns);
         Ok(Done::Changed {
             undo: Undo::RestoreFile { file: file.clone() },
+        })
+    }
+
+    fn remove_starter(&mut self, file: &FileTarget) -> Result<Done, HostError> {
+        Ok(match self.remove_file(file)? {
+            Done::Changed { .. } => Done::Changed {
+                undo: Undo::RestoreStarter { file: file.clone() },
+            },
+            done => done,
         })
     }
 

@@ -42,6 +42,7 @@ impl State {
             Query::Holders { files } => self.holders(files).map(Answer::Holders),
             Query::Roots { pids } => self.roots(pids).map(Answer::Roots),
             Query::Command(query) => self.command(query)?.map(Answer::Command),
+            Query::Units {} => Observed::whole(Answer::Units(self.units())),
             Query::Watch(query) => self.watch(query).map(Answer::Watch),
         };
         Ok(observed)

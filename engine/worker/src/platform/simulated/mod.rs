@@ -25,6 +25,7 @@ pub mod faults;
 mod files;
 mod keeper;
 mod lines;
+mod links;
 mod mounts;
 mod process;
 mod resources;
@@ -36,6 +37,7 @@ mod store;
 mod tests;
 mod tree;
 mod undo;
+pub mod units;
 mod watch;
 pub mod world;
 mod written;
@@ -326,6 +328,7 @@ fn query_kind(query: &Query) -> &'static str {
         Query::Holders { .. } => "holders",
         Query::Roots { .. } => "roots",
         Query::Command(_) => "command",
+        Query::Units {} => "units",
         Query::Watch(_) => "watch",
     }
 }

@@ -8,6 +8,7 @@ use super::keeper::Keeper;
 use super::process::{Life, Running};
 use super::store::Journal;
 use super::tree::{Traits, Tree, ns, plain};
+use super::units::Having;
 use super::world::{self, Content, LATEST_MS, PID_MAX, Unreadable, World};
 use crate::query::{GapReason, HostError};
 use crate::text::{Digest, HostPath};
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub(super) ignores_stop: BTreeSet<u32>,
     pub(super) disk_full: bool,
     pub(super) pending: Pending,
+    /// What became of the described units, in their order.
+    pub(super) having: Vec<Having>,
     pub(super) script: Script,
     /// The worker was killed, and what it left was not yet cleared away.
     pub(super) worker_killed: bool,
@@ -88,6 +91,7 @@ impl State {
             ignores_stop: BTreeSet::new(),
             disk_full: false,
             pending: Pending::new(&world),
+            having: Having::all(&world),
             script: Script::new(world.faults.clone()),
             worker_killed: false,
             keeper: None,

@@ -19,9 +19,9 @@ impl State {
             Undo::RestoreFile { file } => self.restore_file(file, content, arming),
             Undo::RestoreLines { file, lines } => self.restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => self.restore_flags(file, *flags),
-            Undo::RestoreStarter { .. }
-            | Undo::RestoreLink { .. }
-            | Undo::UnlockAccount { .. }
+            Undo::RestoreStarter { file } => self.restore_starter(file, content, arming),
+            Undo::RestoreLink { link } => self.restore_link(link, arming),
+            Undo::UnlockAccount { .. }
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }
@@ -32,7 +32,12 @@ impl State {
         }
     }
 
-    fn restore_file(&mut self, file: &FileTarget, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
+    pub(super) fn restore_file(
+        &mut self,
+        file: &FileTarget,
+        content: Option<&[u8]>,
+        arming: Arming,
+    ) -> Result<Done, HostError> {
         let doing = format!("restore `{}`", file.path);
         match self.place_of(file, &doing) {
             Ok(None) => {}

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::behaviour::{Cron, Guardian, Watchdog, Writer};
 use super::check::WorldError;
 use super::faults::Fault;
+use super::units::{Generator, Unit};
 use super::written;
 use crate::query::{FileKind, Password, Peer, Xattr};
 use crate::text::{HostBytes, HostPath};
@@ -85,6 +86,10 @@ pub struct World {
     pub writers: Vec<Writer>,
     /// Processes that are killed when they stand still too long.
     pub watchdogs: Vec<Watchdog>,
+    /// What the service managers have in memory.
+    pub units: Vec<Unit>,
+    /// What each reload of the system's manager runs.
+    pub generators: Vec<Generator>,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
 }
@@ -393,6 +398,8 @@ impl Default for World {
             cron: Vec::new(),
             writers: Vec::new(),
             watchdogs: Vec::new(),
+            units: Vec::new(),
+            generators: Vec::new(),
             faults: Vec::new(),
         }
     }

@@ -26,6 +26,7 @@ mod resources;
 mod roots;
 mod socket;
 mod tree;
+mod units;
 mod walk;
 mod watch;
 
@@ -102,6 +103,7 @@ impl Look {
             Query::Holders { files } => holders::holders(&scene, files)?.map(Answer::Holders),
             Query::Roots { pids } => roots::roots(&scene, pids)?.map(Answer::Roots),
             Query::Command(query) => command::command(&scene, query)?.map(Answer::Command),
+            Query::Units {} => units::units().map(Answer::Units),
             Query::Watch(query) => watch::watch(&scene, query)?.map(Answer::Watch),
         };
         observed.coverage.unite(&gaps.into_coverage());

@@ -12,6 +12,7 @@ mod behaving;
 mod describing;
 mod dying;
 mod undoing;
+mod units;
 
 fn host(json: &str) -> Simulated {
     Simulated::new(World::from_json(json).expect("a world"))
