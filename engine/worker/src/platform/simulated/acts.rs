@@ -26,13 +26,13 @@ impl State {
             Act::RemoveFile { file } => self.remove_file(file),
             Act::EditLines { file, remove, .. } => self.edit_lines(file, remove),
             Act::ClearFlags { file, flags } => self.clear_flags(file, *flags),
+            Act::BlockAddress { address, for_s } => self.block(address, *for_s),
+            Act::Isolate { for_s, keep } => self.isolate(*for_s, keep),
+            Act::Throttle { process } => self.throttle(process),
             Act::RemoveStarter { .. }
             | Act::RemoveLink { .. }
             | Act::ReloadUnits { .. }
             | Act::LockAccount { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
             | Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),

@@ -38,6 +38,8 @@ impl State {
             Query::Accounts {} => self.accounts().map(Answer::Accounts),
             Query::Mounts {} => Observed::whole(Answer::Mounts(self.tree.mounts())),
             Query::Packages { files } => self.packages(files).map(Answer::Packages),
+            Query::Network {} => Observed::whole(Answer::Network(self.network())),
+            Query::Blocks {} => self.blocks()?.map(Answer::Blocks),
             Query::Watch(query) => self.watch(query).map(Answer::Watch),
         };
         Ok(observed)

@@ -35,6 +35,7 @@ mod store;
 mod tests;
 mod tree;
 mod undo;
+mod wall;
 mod watch;
 pub mod world;
 mod written;
@@ -281,8 +282,11 @@ impl Platform for Simulated {
         Ok(())
     }
 
-    /// Every act of this host happens in one step: nothing is ever left half done.
-    fn tidy(&self, _: &Act) -> Result<(), HostError> {
+    /// Every act of this host happens in one step: nothing is ever left half done. What is left of a block goes.
+    fn tidy(&self, act: &Act) -> Result<(), HostError> {
+        if act.is_of_network() {
+            self.state().tidy_wall();
+        }
         Ok(())
     }
 
@@ -320,6 +324,8 @@ fn query_kind(query: &Query) -> &'static str {
         Query::Digest { .. } => "digest",
         Query::Accounts {} => "accounts",
         Query::Mounts {} => "mounts",
+        Query::Network {} => "network",
+        Query::Blocks {} => "blocks",
         Query::Packages { .. } => "packages",
         Query::Watch(_) => "watch",
     }
@@ -336,7 +342,7 @@ fn undo_kind(undo: &Undo) -> &'static str {
         Undo::RestoreLink { .. } => "restore_link",
         Undo::UnlockAccount { .. } => "unlock_account",
         Undo::Unblock { .. } => "unblock",
-        Undo::EndIsolation {} => "end_isolation",
+        Undo::EndIsolation { .. } => "end_isolation",
         Undo::Unthrottle { .. } => "unthrottle",
         Undo::RunArgv { .. } => "run_argv",
     }

@@ -7,6 +7,7 @@ use super::faults::Script;
 use super::keeper::Keeper;
 use super::process::{Life, Running};
 use super::store::Journal;
+use super::wall::Wall;
 use super::tree::{Traits, Tree, ns, plain};
 use super::world::{self, Content, LATEST_MS, PID_MAX, Unreadable, World};
 use crate::query::{GapReason, HostError};
@@ -37,6 +38,7 @@ pub(super) struct State {
     pub(super) lock: Option<u64>,
     pub(super) locks: u64,
     pub(super) journals: BTreeMap<HostPath, Journal>,
+    pub(super) wall: Wall,
     next_socket: u64,
     last_pid: u32,
 }
@@ -94,6 +96,7 @@ impl State {
             lock: None,
             locks: 0,
             journals: BTreeMap::new(),
+            wall: Wall::default(),
             next_socket: 20_001,
             last_pid: 0,
             world,

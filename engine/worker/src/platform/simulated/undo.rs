@@ -19,12 +19,12 @@ impl State {
             Undo::RestoreFile { file } => self.restore_file(file, content, arming),
             Undo::RestoreLines { file, lines } => self.restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => self.restore_flags(file, *flags),
+            Undo::Unblock { address, was_until_ms } => self.unblock(address, *was_until_ms),
+            Undo::EndIsolation { was_until_ms } => self.end_isolation(*was_until_ms),
+            Undo::Unthrottle { process, .. } => self.unthrottle(process),
             Undo::RestoreStarter { .. }
             | Undo::RestoreLink { .. }
             | Undo::UnlockAccount { .. }
-            | Undo::Unblock { .. }
-            | Undo::EndIsolation {}
-            | Undo::Unthrottle { .. }
             | Undo::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: "undo".to_owned(),
                 why: "this version has no way to do it".to_owned(),

@@ -18,6 +18,7 @@ use crate::platform::CaptureSink;
 use crate::query::HostError;
 use crate::text::{Digest, HostPath};
 
+mod block;
 mod capture;
 mod deadline;
 mod edit;
@@ -36,6 +37,7 @@ mod mounts;
 mod remove;
 mod rewrite;
 mod store;
+mod throttle;
 mod undo;
 
 #[cfg(test)]
@@ -86,13 +88,13 @@ impl Hands {
             Act::RemoveFile { file } => remove::remove(file),
             Act::EditLines { file, remove, .. } => edit::edit(file, remove),
             Act::ClearFlags { file, flags } => flags::clear(file, *flags),
+            Act::BlockAddress { address, for_s } => block::block(address, *for_s),
+            Act::Isolate { for_s, keep } => block::isolate(*for_s, keep),
+            Act::Throttle { process } => self.throttle(process),
             Act::RemoveStarter { .. }
             | Act::RemoveLink { .. }
             | Act::ReloadUnits { .. }
             | Act::LockAccount { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
             | Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
@@ -111,12 +113,12 @@ impl Hands {
             Undo::RestoreFile { file } => undo::restore_file(file, content, arming),
             Undo::RestoreLines { file, lines } => undo::restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => flags::set(file, *flags),
+            Undo::Unblock { address, was_until_ms } => block::unblock(address, *was_until_ms),
+            Undo::EndIsolation { was_until_ms } => block::end_isolation(*was_until_ms),
+            Undo::Unthrottle { process, former } => self.unthrottle(process, former),
             Undo::RestoreStarter { .. }
             | Undo::RestoreLink { .. }
             | Undo::UnlockAccount { .. }
-            | Undo::Unblock { .. }
-            | Undo::EndIsolation {}
-            | Undo::Unthrottle { .. }
             | Undo::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: "undo".to_owned(),
                 why: "this version has no way to do it".to_owned(),
@@ -132,6 +134,7 @@ impl Hands {
         match act {
             Act::RemoveFile { file } => remove::tidy(file),
             Act::EditLines { file, .. } => rewrite::tidy(file),
+            Act::BlockAddress { .. } | Act::Isolate { .. } => block::tidy(),
             _ => Ok(()),
         }
     }

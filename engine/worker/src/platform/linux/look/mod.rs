@@ -17,11 +17,13 @@ mod facts;
 mod file;
 mod gaps;
 mod mounts;
+pub(super) mod network;
 mod packages;
 mod process;
 mod procfs;
 mod socket;
 mod tree;
+pub(super) mod wall;
 mod walk;
 mod watch;
 
@@ -92,6 +94,8 @@ impl Look {
             Query::Accounts {} => accounts::accounts().map(Answer::Accounts),
             Query::Mounts {} => Observed::whole(Answer::Mounts(scene.mounts.clone().into_mounts())),
             Query::Packages { files } => packages::ownership(&scene, &self.packages, files).map(Answer::Packages),
+            Query::Network {} => network::network()?.map(Answer::Network),
+            Query::Blocks {} => wall::blocks()?.map(Answer::Blocks),
             Query::Watch(query) => watch::watch(&scene, query)?.map(Answer::Watch),
         };
         observed.coverage.unite(&gaps.into_coverage());
