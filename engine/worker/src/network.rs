@@ -62,7 +62,12 @@ impl Net {
     pub fn contains(&self, address: IpAddr) -> bool {
         let other = octets(address.to_canonical());
         let (octets, mask) = self.bytes();
-        octets.len() == other.len() && octets.iter().zip(&other).zip(&mask).all(|((a, b), mask)| a & mask == b & mask)
+        octets.len() == other.len()
+            && octets
+                .iter()
+                .zip(&other)
+                .zip(&mask)
+                .all(|((a, b), mask)| a & mask == b & mask)
     }
 
     /// The one address that it is written with.
@@ -182,9 +187,22 @@ mod tests {
         ];
         for (net, address, expected) in rows {
             let net: Net = net.parse().expect(net);
-            assert_eq!(net.contains(address.parse().expect(address)), expected, "{net} {address}");
+            assert_eq!(
+                net.contains(address.parse().expect(address)),
+                expected,
+                "{net} {address}"
+            );
         }
-        for text in ["", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/+1", "pool.example", "192.0.2", "::/129", "1/1"] {
+        for text in [
+            "",
+            "192.0.2.0/33",
+            "192.0.2.0/",
+            "192.0.2.0/+1",
+            "pool.example",
+            "192.0.2",
+            "::/129",
+            "1/1",
+        ] {
             assert!(text.parse::<Net>().is_err(), "{text}");
         }
     }

@@ -130,7 +130,10 @@ pub fn protected_session(keep: &[Net], facts: &Facts) -> Option<String> {
     let Some(network) = &facts.network else {
         return Some("the connections of our own session are not told".to_owned());
     };
-    let left_out = network.logins.iter().find(|login| !keep.iter().any(|net| net.contains(**login)));
+    let left_out = network
+        .logins
+        .iter()
+        .find(|login| !keep.iter().any(|net| net.contains(**login)));
     match (network.session.is_empty(), left_out) {
         (true, Some(login)) => Some(format!(
             "which remote login is ours is not told; {login} is one that would not be kept reachable"
@@ -328,7 +331,10 @@ mod tests {
         for login in ["198.51.100.7", "203.0.113.66"] {
             assert!(protected_address(login, &without_session).is_some(), "{login}");
         }
-        assert!(protected_address("198.51.100.23", &Facts::default()).is_some(), "nothing is told");
+        assert!(
+            protected_address("198.51.100.23", &Facts::default()).is_some(),
+            "nothing is told"
+        );
     }
 
     #[test]

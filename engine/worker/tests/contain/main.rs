@@ -63,7 +63,9 @@ fn done(act: &Act) -> Undo {
 }
 
 fn take_back(undo: &Undo) -> Done {
-    Linux::new().undo(undo, None, Arming::Disarmed).expect("it can be taken back")
+    Linux::new()
+        .undo(undo, None, Arming::Disarmed)
+        .expect("it can be taken back")
 }
 
 fn with_foreign_tables() -> String {
@@ -151,7 +153,10 @@ mod inside {
         assert!(!place.contained_can(POOL, 3333), "from a container");
 
         assert!(place.session_works(), "our session goes on");
-        assert!(place.is_reached_from(CLIENT) && place.is_reached_from(CLIENT_SIX), "a new login");
+        assert!(
+            place.is_reached_from(CLIENT) && place.is_reached_from(CLIENT_SIX),
+            "a new login"
+        );
         assert!(place.is_reached_from(STRANGER), "others too");
         assert!(place.can(HONEST, 443) && place.contained_can(HONEST, 443) && place.can("127.0.0.1", 8080));
         let ours = ruleset();
@@ -161,9 +166,19 @@ mod inside {
         let seen = blocks();
         let addresses: Vec<&str> = seen.addresses.iter().map(|blocked| &*blocked.address).collect();
         assert_eq!(addresses, [POOL, POOL_SIX]);
-        assert!(seen.addresses.iter().all(|blocked| (500_000..=600_000).contains(&blocked.left_ms.0)));
-        assert!(seen.dropped.output.0 >= 2 && seen.dropped.input.0 >= 2 && seen.dropped.forward.0 >= 1, "{seen:?}");
-        assert_eq!((&*seen.tables, seen.isolated_ms), (&["inet deminer".to_owned()][..], None));
+        assert!(
+            seen.addresses
+                .iter()
+                .all(|blocked| (500_000..=600_000).contains(&blocked.left_ms.0))
+        );
+        assert!(
+            seen.dropped.output.0 >= 2 && seen.dropped.input.0 >= 2 && seen.dropped.forward.0 >= 1,
+            "{seen:?}"
+        );
+        assert_eq!(
+            (&*seen.tables, seen.isolated_ms),
+            (&["inet deminer".to_owned()][..], None)
+        );
 
         assert!(matches!(take_back(&undo[0]), Done::Changed { .. }));
         assert!(place.can(POOL, 3333) && !place.can(POOL_SIX, 3333));
@@ -183,10 +198,16 @@ mod inside {
         assert_eq!(worker.tell(&format!("block {POOL} 6")), "done");
         worker.kill();
         assert!(!place.can(POOL, 3333) && !place.is_reached_from(POOL));
-        until("the pool is there again", Duration::from_secs(20), || place.can(POOL, 3333));
+        until("the pool is there again", Duration::from_secs(20), || {
+            place.can(POOL, 3333)
+        });
         assert!(place.is_reached_from(POOL) && place.contained_can(POOL, 3333));
         let left = blocks();
-        assert_eq!((left.addresses.len(), left.tables.len()), (0, 1), "rules that match nothing");
+        assert_eq!(
+            (left.addresses.len(), left.tables.len()),
+            (0, 1),
+            "rules that match nothing"
+        );
         assert!(ruleset().starts_with(FOREIGN));
         // The next contact takes them away.
         Linux::new().tidy(&block(POOL, 6)).expect("they are ours");
@@ -210,9 +231,16 @@ mod inside {
         assert!(!place.can(HONEST, 443) && !place.can(POOL, 3333) && !place.can(POOL_SIX, 3333));
         assert!(!place.can(CLIENT, 443), "nor to our client from here");
         assert!(!place.contained_can(HONEST, 443), "nor from a container");
-        assert!(place.can("127.0.0.1", 8080) && place.can("192.0.2.10", 22), "the host reaches itself");
+        assert!(
+            place.can("127.0.0.1", 8080) && place.can("192.0.2.10", 22),
+            "the host reaches itself"
+        );
         assert!(ruleset().starts_with(FOREIGN));
-        assert!(blocks().isolated_ms.is_some_and(|left| (500_000..=600_000).contains(&left.0)));
+        assert!(
+            blocks()
+                .isolated_ms
+                .is_some_and(|left| (500_000..=600_000).contains(&left.0))
+        );
         assert_eq!(Linux::new().act(&isolate(600, &[])), Ok(Done::Already));
 
         // With other rules it is made anew, whole; the session goes on all the while.
@@ -236,8 +264,13 @@ mod inside {
         assert_eq!(worker.tell("isolate 6"), "done");
         worker.kill();
         assert!(!place.can(HONEST, 443) && !place.is_reached_from(STRANGER));
-        assert!(place.session_works() && place.is_reached_from(CLIENT_SIX), "over IPv6 too");
-        until("everything is there again", Duration::from_secs(20), || place.can(HONEST, 443));
+        assert!(
+            place.session_works() && place.is_reached_from(CLIENT_SIX),
+            "over IPv6 too"
+        );
+        until("everything is there again", Duration::from_secs(20), || {
+            place.can(HONEST, 443)
+        });
         assert!(place.is_reached_from(STRANGER) && place.contained_can(HONEST, 443));
         Linux::new().tidy(&isolate(6, &[])).expect("they are ours");
         assert_eq!(ruleset(), before, "as before, byte for byte");
@@ -249,16 +282,30 @@ mod inside {
         let mut place = Place::build();
         let before = with_foreign_tables();
         place.log_in(CLIENT);
-        for address in [CLIENT, "192.0.2.10", "192.0.2.1", "127.0.0.1", "::1", "169.254.169.254", "pool.example"] {
+        for address in [
+            CLIENT,
+            "192.0.2.10",
+            "192.0.2.1",
+            "127.0.0.1",
+            "::1",
+            "169.254.169.254",
+            "pool.example",
+        ] {
             let refused = Linux::new().act(&block(address, 60));
-            assert!(matches!(refused, Err(HostError::Protected { .. })), "{address}: {refused:?}");
+            assert!(
+                matches!(refused, Err(HostError::Protected { .. })),
+                "{address}: {refused:?}"
+            );
         }
         let endless = Linux::new().act(&block(POOL, 0));
         assert!(matches!(endless, Err(HostError::Protected { .. })), "{endless:?}");
         assert_eq!(ruleset(), before);
 
         // Tables of that name that somebody else made: one empty, one that looks like ours and is not.
-        for foreign in ["add table inet deminer", "add set inet deminer four { type ipv4_addr ; flags timeout ; }"] {
+        for foreign in [
+            "add table inet deminer",
+            "add set inet deminer blocked_ipv4 { type ipv4_addr ; flags timeout ; }",
+        ] {
             run(&format!("nft {foreign}"));
             let before = ruleset();
             let refused = Linux::new().act(&block(POOL, 60));
@@ -287,7 +334,10 @@ mod inside {
         // A longer one, taken back, leaves the shorter one.
         let longer = done(&block(&address(7), 100_000));
         let left = |n: u32| {
-            let seen = blocks().addresses.into_iter().find(|blocked| blocked.address == address(n));
+            let seen = blocks()
+                .addresses
+                .into_iter()
+                .find(|blocked| blocked.address == address(n));
             seen.map_or(0, |blocked| blocked.left_ms.0)
         };
         assert!(left(7) > 600_000);

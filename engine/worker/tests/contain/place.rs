@@ -23,9 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(700);
 ///
 /// # Panics
 /// When the test fails there.
+#[expect(clippy::print_stdout, reason = "what is not tested is said")]
 pub(crate) fn in_a_place(test: &str) {
     if !rustix::process::geteuid().is_root() {
-        // Said, since it is not tested then.
         println!("SKIPPED {test}: network namespaces need root");
         return;
     }
@@ -36,7 +36,10 @@ pub(crate) fn in_a_place(test: &str) {
         .arg(program)
         .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
         .status();
-    assert!(status.expect("unshare(1) of util-linux").success(), "{test} failed in its place");
+    assert!(
+        status.expect("unshare(1) of util-linux").success(),
+        "{test} failed in its place"
+    );
 }
 
 /// Runs a program to its end and gives what it printed.
@@ -192,7 +195,9 @@ impl Place {
             assert_eq!(place.neighbours.tell(&format!("listen {end}")), "yes");
         }
         // The first packet of a new neighbour waits for its discovery.
-        let reachable = std::iter::repeat_with(|| place.can("2001:db8:1::23", 3333)).take(20).any(|reached| reached);
+        let reachable = std::iter::repeat_with(|| place.can("2001:db8:1::23", 3333))
+            .take(20)
+            .any(|reached| reached);
         assert!(reachable, "the place is connected");
         place
     }
@@ -205,7 +210,11 @@ impl Place {
 
     /// Whether a neighbour with this address reaches the host's port 22.
     pub(crate) fn is_reached_from(&mut self, address: &str) -> bool {
-        let host = if address.contains(':') { "[2001:db8::10]:22" } else { "192.0.2.10:22" };
+        let host = if address.contains(':') {
+            "[2001:db8::10]:22"
+        } else {
+            "192.0.2.10:22"
+        };
         self.neighbours.tell(&format!("once {address} {host}")) == "yes"
     }
 
@@ -216,7 +225,11 @@ impl Place {
 
     /// Our client connects, and stays.
     pub(crate) fn log_in(&mut self, address: &str) {
-        let host = if address.contains(':') { "[2001:db8::10]:22" } else { "192.0.2.10:22" };
+        let host = if address.contains(':') {
+            "[2001:db8::10]:22"
+        } else {
+            "192.0.2.10:22"
+        };
         assert_eq!(self.neighbours.tell(&format!("stay {address} {host}")), "yes");
     }
 
@@ -267,7 +280,11 @@ fn answers(mut stream: TcpStream) -> Option<TcpStream> {
 }
 
 fn connected(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
-    let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if from.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let socket = socket(family, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddr::new(from, 0))?;
     // A connection that nobody answers is given up soon.
@@ -284,6 +301,7 @@ fn connected(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
 ///
 /// # Panics
 /// When it is told something that it does not know.
+#[expect(clippy::print_stdout, reason = "its words to the test that started it")]
 pub(crate) fn be_a_part(more: impl Fn(&[&str]) -> Option<String>) {
     if std::env::var_os(PART).is_none() {
         return;

@@ -34,9 +34,9 @@ const PRIORITY: i32 = -200;
 const COMMENT: &str = "deminer: ";
 
 /// The sets of the two tables.
-const FOUR: &str = "four";
-const SIX: &str = "six";
-const ACTIVE: &str = "active";
+const FOUR: &str = "blocked_ipv4";
+const SIX: &str = "blocked_ipv6";
+const ACTIVE: &str = "isolated";
 
 /// `NFPROTO_IPV4`, `NFPROTO_IPV6`.
 const FAMILY_FOUR: u8 = 2;
@@ -130,7 +130,9 @@ impl Wall {
         if filter::has_table(kernel, ISOLATION)? {
             wall.isolation = wall.read_rules(kernel, ISOLATION, &ISOLATION_SETS)?;
             let active = filter::elements(kernel, ISOLATION, ACTIVE)?;
-            let left = active.iter().map(|element| element.left_ms.ok_or(WallError::NotOurs(ISOLATION)));
+            let left = active
+                .iter()
+                .map(|element| element.left_ms.ok_or(WallError::NotOurs(ISOLATION)));
             wall.isolated = Some(left.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or(0));
         }
         Ok(wall)
@@ -304,7 +306,11 @@ fn load_port(side: Side) -> Expression {
 }
 
 fn of_net(net: &Net, side: Side) -> Vec<Expression> {
-    let family = if net.address().is_ipv4() { FAMILY_FOUR } else { FAMILY_SIX };
+    let family = if net.address().is_ipv4() {
+        FAMILY_FOUR
+    } else {
+        FAMILY_SIX
+    };
     let (bytes, mask) = net.bytes();
     let masked: Vec<u8> = bytes.iter().zip(&mask).map(|(byte, mask)| byte & mask).collect();
     let mut expressions = load_address(family, side);
@@ -364,7 +370,11 @@ pub(super) fn isolation_rules(session: &[Connection], keep: &[Net]) -> Vec<Plann
         if let Some(link) = link {
             let loopback = [Expression::Meta(link), equal(LOOPBACK.to_ne_bytes())];
             rules.push(planned(chain, &[&loopback, &accept], "loopback"));
-            rules.extend(session.iter().flat_map(|connection| session_rules(hook, chain, connection)));
+            rules.extend(
+                session
+                    .iter()
+                    .flat_map(|connection| session_rules(hook, chain, connection)),
+            );
         }
         for net in keep {
             for side in sides(hook) {
@@ -396,7 +406,11 @@ fn session_rules(hook: Hook, chain: &'static str, connection: &Connection) -> Ve
         .into_iter()
         .map(|(side, port)| {
             let port = [load_port(side), equal(port.to_be_bytes())];
-            planned(chain, &[&address, &carries(TCP), &port, &[Expression::Accept]], "our session")
+            planned(
+                chain,
+                &[&address, &carries(TCP), &port, &[Expression::Accept]],
+                "our session",
+            )
         })
         .collect()
 }
@@ -404,12 +418,13 @@ fn session_rules(hook: Hook, chain: &'static str, connection: &Connection) -> Ve
 /// What keeps a host's address and neighbours.
 fn link_rules(hook: Hook, chain: &'static str) -> Vec<Planned> {
     let accept = [Expression::Accept];
-    let between = |expression: Expression, low: &[u8], high: &[u8]| {
-        vec![
+    let between = |expression: Expression, low: &[u8], high: &[u8]| match low == high {
+        true => vec![expression, equal(low)],
+        false => vec![
             expression,
             Expression::Compare(Comparison::AtLeast, low.to_vec()),
             Expression::Compare(Comparison::AtMost, high.to_vec()),
-        ]
+        ],
     };
     let icmp_type = || Expression::Payload {
         header: Header::Transport,
@@ -444,7 +459,11 @@ fn link_rules(hook: Hook, chain: &'static str) -> Vec<Planned> {
 
 /// Why our own session would not go on behind these rules; `None` where it would. Tried before they are made: what the
 /// session sends and receives, and a new connection of the same client, in both directions.
-pub(super) fn cuts_off(rules: &[Planned], sets: &BTreeMap<&str, Vec<Vec<u8>>>, session: &[Connection]) -> Option<String> {
+pub(super) fn cuts_off(
+    rules: &[Planned],
+    sets: &BTreeMap<&str, Vec<Vec<u8>>>,
+    session: &[Connection],
+) -> Option<String> {
     for connection in session {
         let again = Connection {
             remote: std::net::SocketAddr::new(connection.remote.ip(), connection.remote.port() ^ 1),
@@ -453,7 +472,10 @@ pub(super) fn cuts_off(rules: &[Planned], sets: &BTreeMap<&str, Vec<Vec<u8>>>, s
         for (what, tried) in [("our session's connection", connection), ("a new login", &again)] {
             for (hook, chain) in [(Hook::Input, "input"), (Hook::Output, "output")] {
                 let packet = packet::Packet::of(tried, hook == Hook::Output);
-                let expressions = rules.iter().filter(|rule| rule.chain == chain).map(|rule| &*rule.expressions);
+                let expressions = rules
+                    .iter()
+                    .filter(|rule| rule.chain == chain)
+                    .map(|rule| &*rule.expressions);
                 if packet.is_dropped(expressions, sets) {
                     let remote = tried.remote.ip();
                     return Some(format!("it would cut off {what} with {remote}"));
@@ -491,7 +513,11 @@ mod tests {
             connection("[2001:db8::10]:22", "[2001:db8::8]:50312"),
         ] {
             assert!(cuts_off(&rules, &everything(), &[other]).is_some(), "{other:?}");
-            assert_eq!(cuts_off(&rules, &BTreeMap::new(), &[other]), None, "not active: {other:?}");
+            assert_eq!(
+                cuts_off(&rules, &BTreeMap::new(), &[other]),
+                None,
+                "not active: {other:?}"
+            );
         }
     }
 
@@ -511,7 +537,11 @@ mod tests {
             ("192.0.2.54:53", true),
         ];
         for (remote, expected) in rows {
-            let local = if remote.starts_with('[') { "[2001:db8::10]:40000" } else { "192.0.2.10:40000" };
+            let local = if remote.starts_with('[') {
+                "[2001:db8::10]:40000"
+            } else {
+                "192.0.2.10:40000"
+            };
             let cut = cuts_off(&rules, &everything(), &[connection(local, remote)]);
             assert_eq!(cut.is_some(), expected, "{remote}");
         }
@@ -520,7 +550,10 @@ mod tests {
     #[test]
     fn blocked_addresses_are_dropped_both_ways() {
         let rules = block_rules();
-        let (four, six) = (element_of("198.51.100.7".parse().expect("one")), element_of("2001:db8::7".parse().expect("one")));
+        let (four, six) = (
+            element_of("198.51.100.7".parse().expect("one")),
+            element_of("2001:db8::7".parse().expect("one")),
+        );
         let sets = BTreeMap::from([(four.0, vec![four.1]), (six.0, vec![six.1])]);
         let rows = [
             ("192.0.2.10:22", "198.51.100.7:50312", true),
@@ -576,11 +609,26 @@ mod tests {
         let mut lasting = sets();
         lasting[0].expires = false;
         assert!(!is_ours(BLOCK, &chains(), &sets(), &more, &BLOCK_SETS), "a rule more");
-        assert!(!is_ours(BLOCK, &chains(), &sets(), &unmarked, &BLOCK_SETS), "without our mark");
-        assert!(!is_ours(BLOCK, &chains(), &sets(), &turned, &BLOCK_SETS), "another rule");
-        assert!(!is_ours(BLOCK, &later, &sets(), &rules(), &BLOCK_SETS), "another priority");
-        assert!(!is_ours(BLOCK, &chains()[1..], &sets(), &rules(), &BLOCK_SETS), "a chain less");
-        assert!(!is_ours(BLOCK, &chains(), &lasting, &rules(), &BLOCK_SETS), "a set that lasts");
+        assert!(
+            !is_ours(BLOCK, &chains(), &sets(), &unmarked, &BLOCK_SETS),
+            "without our mark"
+        );
+        assert!(
+            !is_ours(BLOCK, &chains(), &sets(), &turned, &BLOCK_SETS),
+            "another rule"
+        );
+        assert!(
+            !is_ours(BLOCK, &later, &sets(), &rules(), &BLOCK_SETS),
+            "another priority"
+        );
+        assert!(
+            !is_ours(BLOCK, &chains()[1..], &sets(), &rules(), &BLOCK_SETS),
+            "a chain less"
+        );
+        assert!(
+            !is_ours(BLOCK, &chains(), &lasting, &rules(), &BLOCK_SETS),
+            "a set that lasts"
+        );
         assert!(!is_ours(BLOCK, &[], &[], &[], &BLOCK_SETS), "an empty table");
     }
 }

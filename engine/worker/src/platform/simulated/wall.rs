@@ -54,7 +54,8 @@ impl State {
         let connected = |socket: &HeldSocket| {
             let remote = end(socket.about.remote.as_ref()?)?;
             let local = end(&socket.about.local)?;
-            (socket.about.state() == "established" && !remote.ip().is_loopback()).then_some(Connection { local, remote })
+            (socket.about.state() == "established" && !remote.ip().is_loopback())
+                .then_some(Connection { local, remote })
         };
         let held = |wanted: &dyn Fn(u32) -> bool| -> Vec<Connection> {
             let sockets = self.sockets.iter();
@@ -66,13 +67,18 @@ impl State {
             process.is_some_and(|process| process.comm().as_bytes().starts_with(b"sshd"))
         };
         let named = self.sockets.iter().filter_map(|socket| end(&socket.about.local));
-        let named = named.map(|end| end.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+        let named = named
+            .map(|end| end.ip())
+            .filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
         Network {
             own: named.chain(self.world.addresses.iter().copied()).collect(),
             gateways: self.world.gateways.clone(),
             resolvers: self.world.resolvers.clone(),
             session: held(&|pid| pid != 1 && chain.contains(&pid)),
-            logins: held(&lets_in).into_iter().map(|connection| connection.remote.ip()).collect(),
+            logins: held(&lets_in)
+                .into_iter()
+                .map(|connection| connection.remote.ip())
+                .collect(),
         }
     }
 
@@ -103,7 +109,10 @@ impl State {
         let left = self.wall.left(now_ms);
         let held_back = |socket: &&HeldSocket| {
             let remote = socket.about.remote.as_ref().and_then(end);
-            let tries = socket.owners.iter().any(|pid| self.living(*pid).is_some_and(|p| p.is_active()));
+            let tries = socket
+                .owners
+                .iter()
+                .any(|pid| self.living(*pid).is_some_and(|p| p.is_active()));
             tries && remote.is_some_and(|remote| left.contains_key(&remote.ip()))
         };
         // Whoever is connected to a blocked address sends something between two looks.
@@ -179,7 +188,9 @@ impl State {
             return Err(protected("unblock", "it is no numeric address".to_owned()));
         };
         let left = self.wall.left(now_ms);
-        let Some(blocked) = &mut self.wall.blocked else { return Ok(Done::Gone) };
+        let Some(blocked) = &mut self.wall.blocked else {
+            return Ok(Done::Gone);
+        };
         let was = was_until_ms.map(|until| until.0).filter(|until| *until > now_ms);
         blocked.retain(|address, _| left.contains_key(address));
         let found = blocked.remove(&parsed).is_some();
@@ -196,7 +207,9 @@ impl State {
         self.can_block("end the isolation")?;
         let now_ms = self.uptime_ms;
         let found = self.wall.isolated(now_ms).is_some();
-        let was = was_until_ms.map(|until| until.0).filter(|until| *until > now_ms && found);
+        let was = was_until_ms
+            .map(|until| until.0)
+            .filter(|until| *until > now_ms && found);
         self.wall.isolated = match (self.wall.isolated.take(), was) {
             (Some((_, keep)), Some(until)) => Some((until, keep)),
             _ => None,
@@ -238,7 +251,9 @@ impl State {
 
     pub(super) fn unthrottle(&mut self, target: &ProcessTarget) -> Result<Done, HostError> {
         let doing = format!("unthrottle process {}", target.pid);
-        Ok(done(self.is_there(target, &doing)? && self.set_throttled(target.pid, false)))
+        Ok(done(
+            self.is_there(target, &doing)? && self.set_throttled(target.pid, false),
+        ))
     }
 
     /// Whether that changed something.
@@ -251,7 +266,10 @@ impl State {
     /// The processes that are throttled.
     pub(super) fn throttled(&self) -> BTreeSet<u32> {
         let living = self.processes.values().filter(|process| process.is_alive());
-        living.filter(|process| process.throttled).map(|process| process.pid).collect()
+        living
+            .filter(|process| process.throttled)
+            .map(|process| process.pid)
+            .collect()
     }
 }
 

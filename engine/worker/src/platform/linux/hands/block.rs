@@ -50,7 +50,11 @@ pub(super) fn block(address: &str, for_s: u32) -> Result<Done, HostError> {
         }
         let (set, key) = wall::element_of(parsed);
         let mut sets: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
-        for (set, key) in blocked.keys().map(|address| wall::element_of(*address)).chain([(set, key.clone())]) {
+        for (set, key) in blocked
+            .keys()
+            .map(|address| wall::element_of(*address))
+            .chain([(set, key.clone())])
+        {
             sets.entry(set).or_default().push(key);
         }
         spares_session(&wall::block_rules(), &sets, &session, &doing)?;
@@ -155,7 +159,9 @@ pub(super) fn unblock(address: &str, was_until_ms: Option<Wide>) -> Result<Done,
 /// Lets all packets pass again; where the host was cut off before already, at its former end.
 pub(super) fn end_isolation(was_until_ms: Option<Wide>) -> Result<Done, HostError> {
     take_back("end the isolation", |kernel, found| {
-        let Some(left) = found.isolated else { return Ok(Change::None) };
+        let Some(left) = found.isolated else {
+            return Ok(Change::None);
+        };
         let mut batch = Batch::new(kernel);
         match remainder(was_until_ms) {
             Some(remainder) if left > 0 && left <= remainder => return Ok(Change::None),
@@ -181,7 +187,10 @@ pub(super) fn tidy() -> Result<(), HostError> {
     let mut kernel = filter::open().map_err(|refused| refused.host_error(doing))?;
     let tidied = change(&mut kernel, doing, |kernel, found| {
         let mut batch = Batch::new(kernel);
-        let left_over: Vec<&str> = [BLOCK, ISOLATION].into_iter().filter(|table| found.is_left_over(table)).collect();
+        let left_over: Vec<&str> = [BLOCK, ISOLATION]
+            .into_iter()
+            .filter(|table| found.is_left_over(table))
+            .collect();
         for table in &left_over {
             batch.delete_table(kernel, table);
         }
@@ -220,8 +229,7 @@ fn change(
         };
         match batch.carry_out(kernel) {
             Ok(()) => return Ok(Some(left)),
-            Err(Refused::Errno(Errno::NOENT))
-                if Wall::read(kernel).map_err(said)?.elements() != found.elements() => {}
+            Err(Refused::Errno(Errno::NOENT)) if Wall::read(kernel).map_err(said)?.elements() != found.elements() => {}
             Err(refused) => return Err(said(refused.into())),
         }
     }
@@ -229,10 +237,7 @@ fn change(
 }
 
 /// A change that takes something back. Where it was never made, or ended by itself, there is nothing to do.
-fn take_back(
-    doing: &str,
-    decide: impl Fn(&mut Kernel, &Wall) -> Result<Change, HostError>,
-) -> Result<Done, HostError> {
+fn take_back(doing: &str, decide: impl Fn(&mut Kernel, &Wall) -> Result<Change, HostError>) -> Result<Done, HostError> {
     let mut kernel = filter::open().map_err(|refused| refused.host_error(doing))?;
     Ok(match change(&mut kernel, doing, decide)? {
         Some(Some(_)) => Done::Changed { undo: Undo::None },

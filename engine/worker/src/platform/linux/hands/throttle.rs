@@ -118,7 +118,10 @@ fn cpu_group(cgroup: &[u8], mounts: &[mounts::MountPoint]) -> Option<PathBuf> {
     let path = cgroup.split(|b| *b == b'\n').find_map(|line| {
         let mut fields = line.splitn(3, |b| *b == b':');
         let mut controllers = fields.nth(1)?.split(|b| *b == b',');
-        controllers.any(|controller| controller == b"cpu").then(|| fields.next()).flatten()
+        controllers
+            .any(|controller| controller == b"cpu")
+            .then(|| fields.next())
+            .flatten()
     })?;
     mounts
         .iter()
@@ -201,7 +204,11 @@ fn by_threads(seen: &Seen, doing: &str) -> Result<Option<Way>, HostError> {
             put_back(seen, met.values(), &doing)?;
             return Err(HostError::TooLarge { doing, limit });
         }
-        let fresh: Vec<u32> = tasks.iter().map(|(task, _)| *task).filter(|task| !met.contains_key(task)).collect();
+        let fresh: Vec<u32> = tasks
+            .iter()
+            .map(|(task, _)| *task)
+            .filter(|task| !met.contains_key(task))
+            .collect();
         if fresh.is_empty() {
             break;
         }
@@ -281,7 +288,10 @@ fn put_back<'a>(
 /// Gives every thread back what it had; one that began since, what the first thread had.
 fn give_back(seen: &Seen, threads: &[ThreadScheduling], doing: &str) -> Result<(), HostError> {
     let root = rustix::process::geteuid().is_root();
-    let first = threads.iter().find(|former| former.tid == seen.key.pid).or(threads.first());
+    let first = threads
+        .iter()
+        .find(|former| former.tid == seen.key.pid)
+        .or(threads.first());
     let Some(first) = first else { return Ok(()) };
     for (task, _) in seen.tasks(doing)? {
         let former = threads.iter().find(|former| former.tid == task).unwrap_or(first);
@@ -393,11 +403,18 @@ mod tests {
         let seen = Seen::open(sleeper.pid(), "test").expect("ours").expect("it runs");
         let before = nice_and_cpus(sleeper.pid());
         let Some(Way::Made(Scheduling::Threads { threads })) = by_threads(&seen, "test").expect("ours") else {
-            assert_eq!(before.1.split([',', '-']).count(), 1, "only on one CPU there is nothing to do");
+            assert_eq!(
+                before.1.split([',', '-']).count(),
+                1,
+                "only on one CPU there is nothing to do"
+            );
             return;
         };
         let after = nice_and_cpus(sleeper.pid());
-        assert!(before.1.ends_with(&after.1) && !after.1.contains(['-', ',']), "{after:?}");
+        assert!(
+            before.1.ends_with(&after.1) && !after.1.contains(['-', ',']),
+            "{after:?}"
+        );
         if rustix::process::geteuid().is_root() {
             assert_eq!(after.0, LAST);
         }

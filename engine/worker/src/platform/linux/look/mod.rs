@@ -23,8 +23,8 @@ mod process;
 mod procfs;
 mod socket;
 mod tree;
-pub(super) mod wall;
 mod walk;
+pub(super) mod wall;
 mod watch;
 
 use file::Depth;

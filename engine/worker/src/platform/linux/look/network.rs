@@ -43,12 +43,19 @@ pub(in crate::platform::linux) fn network() -> Result<Observed<Network>, HostErr
     // Pid 1 holds connections for others.
     let session = ancestors.iter().copied().filter(|pid| *pid != 1);
     let session = held_by(&proc, session, &connections, &mut gaps);
-    let services: Vec<u32> = proc.pids(&mut gaps)?.into_iter().filter(|pid| lets_in(&proc, *pid)).collect();
+    let services: Vec<u32> = proc
+        .pids(&mut gaps)?
+        .into_iter()
+        .filter(|pid| lets_in(&proc, *pid))
+        .collect();
     let logins = held_by(&proc, services.into_iter(), &connections, &mut gaps);
     let network = Network {
         own: own.into_iter().filter(|address| !address.is_loopback()).collect(),
         gateways,
-        resolvers: RESOLVERS.iter().flat_map(|path| resolvers_of(path, &mut gaps)).collect(),
+        resolvers: RESOLVERS
+            .iter()
+            .flat_map(|path| resolvers_of(path, &mut gaps))
+            .collect(),
         session,
         logins: logins.into_iter().map(|connection| connection.remote.ip()).collect(),
     };
@@ -150,7 +157,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let _client = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
         let network = network().expect("this is Linux").value;
-        assert!(network.session.iter().all(|connection| !connection.remote.ip().is_loopback()));
+        assert!(
+            network
+                .session
+                .iter()
+                .all(|connection| !connection.remote.ip().is_loopback())
+        );
         assert!(network.own.iter().all(|address| !address.is_loopback()));
     }
 

@@ -105,7 +105,9 @@ mod tests {
         assert!(has_subject(table, "12"));
         assert!(!has_subject(table, "1"));
         assert!(!has_subject("", "12"));
-        assert!(is_loaded("nfnetlink 20480 2 nf_tables, Live 0x0\nnf_tables 348160 1 - Live 0x0\n"));
+        assert!(is_loaded(
+            "nfnetlink 20480 2 nf_tables, Live 0x0\nnf_tables 348160 1 - Live 0x0\n"
+        ));
         assert!(!is_loaded("nfnetlink 20480 2 nf_tables, Live 0x0\n"));
         assert!(is_built_in("kernel/net/netfilter/nf_tables.ko\n"));
         assert!(!is_built_in("kernel/net/netfilter/nf_tables_x.ko\n"));

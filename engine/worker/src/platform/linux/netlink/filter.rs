@@ -317,9 +317,13 @@ impl Batch {
 /// When the kernel does not tell.
 pub(in crate::platform::linux) fn has_table(kernel: &mut Kernel, table: &str) -> Result<bool, Refused> {
     let mut found = false;
-    kernel.dump(kind(verb::GET_TABLE), |body| body.raw(&[INET, 0, 0, 0]), |body| {
-        found |= fields(body).is_ok_and(|all| is_of(&all, 1, table));
-    })?;
+    kernel.dump(
+        kind(verb::GET_TABLE),
+        |body| body.raw(&[INET, 0, 0, 0]),
+        |body| {
+            found |= fields(body).is_ok_and(|all| is_of(&all, 1, table));
+        },
+    )?;
     Ok(found)
 }
 
@@ -688,7 +692,10 @@ mod tests {
         let body = written(|body| rule(body, "t", "input", &expressions, "what it is for"));
         let found = read_rule(&body, "t").expect("as written").expect("of this table");
         assert_eq!(found.expressions.as_ref(), Some(&expressions));
-        assert_eq!((&*found.chain, &*found.comment), (&b"input"[..], &b"what it is for"[..]));
+        assert_eq!(
+            (&*found.chain, &*found.comment),
+            (&b"input"[..], &b"what it is for"[..])
+        );
         assert_eq!(read_rule(&body, "another"), Ok(None));
     }
 

@@ -148,7 +148,11 @@ pub(in crate::platform::linux) fn attributes(mut bytes: &[u8]) -> Result<Vec<(u1
 
 /// The last attribute of a kind.
 pub(in crate::platform::linux) fn find<'a>(attributes: &[(u16, &'a [u8])], kind: u16) -> Option<&'a [u8]> {
-    attributes.iter().rev().find(|(k, _)| *k == kind).map(|(_, value)| *value)
+    attributes
+        .iter()
+        .rev()
+        .find(|(k, _)| *k == kind)
+        .map(|(_, value)| *value)
 }
 
 /// A text, without the zero byte that ends it.

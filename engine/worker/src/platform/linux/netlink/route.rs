@@ -123,12 +123,22 @@ mod tests {
             })
         };
         let rows: [(&str, Vec<u8>, &[&str]); 5] = [
-            ("one", route(0, &|b| b.attribute(GATEWAY, &four("192.0.2.1"))), &["192.0.2.1"]),
-            ("to a part", route(24, &|b| b.attribute(GATEWAY, &four("192.0.2.1"))), &[]),
+            (
+                "one",
+                route(0, &|b| b.attribute(GATEWAY, &four("192.0.2.1"))),
+                &["192.0.2.1"],
+            ),
+            (
+                "to a part",
+                route(24, &|b| b.attribute(GATEWAY, &four("192.0.2.1"))),
+                &[],
+            ),
             ("by a link alone", route(0, &|_| {}), &[]),
             (
                 "several",
-                route(0, &|b| b.attribute(MULTIPATH, &[hop("192.0.2.1"), hop("192.0.2.2")].concat())),
+                route(0, &|b| {
+                    b.attribute(MULTIPATH, &[hop("192.0.2.1"), hop("192.0.2.2")].concat())
+                }),
                 &["192.0.2.1", "192.0.2.2"],
             ),
             (
@@ -151,7 +161,10 @@ mod tests {
             body.attribute(ADDRESS, &four("198.51.100.2"));
             body.attribute(LOCAL, &four("198.51.100.1"));
         });
-        assert_eq!(own_address(&line).map(|a| a.to_string()).as_deref(), Some("198.51.100.1"));
+        assert_eq!(
+            own_address(&line).map(|a| a.to_string()).as_deref(),
+            Some("198.51.100.1")
+        );
     }
 
     #[test]

@@ -90,7 +90,10 @@ fn what_a_host_needs_is_refused() {
         isolate(0, &[]),
     ] {
         let refused = host.act(&act);
-        assert!(matches!(refused, Err(HostError::Protected { .. })), "{act:?}: {refused:?}");
+        assert!(
+            matches!(refused, Err(HostError::Protected { .. })),
+            "{act:?}: {refused:?}"
+        );
     }
     assert!(host.snapshot().tables.is_empty());
 }
@@ -119,7 +122,10 @@ fn a_host_whose_session_is_not_known_is_not_cut_off() {
     let host = Simulated::new(world);
     let refused = host.act(&isolate(60, &[]));
     assert!(matches!(refused, Err(HostError::Protected { .. })), "{refused:?}");
-    assert!(host.act(&isolate(60, &["192.0.2.5"])).is_ok(), "all logins are kept by name");
+    assert!(
+        host.act(&isolate(60, &["192.0.2.5"])).is_ok(),
+        "all logins are kept by name"
+    );
 }
 
 #[test]
@@ -181,7 +187,10 @@ fn a_throttled_process_runs_on_and_uses_nothing() {
         let mut ours = process(&host, pid);
         ours.boot_id = infected().boot_id;
         let refused = host.act(&Act::Throttle { process: ours });
-        assert!(matches!(refused, Err(HostError::Protected { .. })), "{pid}: {refused:?}");
+        assert!(
+            matches!(refused, Err(HostError::Protected { .. })),
+            "{pid}: {refused:?}"
+        );
     }
     assert!(host.snapshot().throttled.is_empty());
 }
