@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::Net;
 use crate::query::{FileId, FileStat, Xattr};
 use crate::text::{Digest, HostBytes, HostPath, TextError, Wide};
 
@@ -161,12 +162,16 @@ pub enum Act {
         /// For so many seconds.
         for_s: u32,
     },
-    /// Drops all packets but those of our own session and of loopback, in a table of our own.
+    /// Drops all packets but those of our own session, of new logins from its client, of loopback and of what keeps the
+    /// host's address, in a table of our own, until the kernel's clock ends it.
     Isolate {
         /// For so many seconds.
         for_s: u32,
+        /// Networks that stay reachable, both ways.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keep: Vec<Net>,
     },
-    /// Leaves a process only the CPU time that nobody else wants.
+    /// Leaves a process next to no CPU time; it goes on to run.
     Throttle {
         /// Which.
         process: ProcessTarget,
@@ -305,16 +310,39 @@ pub struct AccountTarget {
     pub line_sha256: Digest,
 }
 
-/// How a process was scheduled before it was throttled.
+/// How a process was scheduled before it was throttled, by the way in which that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scheduling {
+    /// It was moved into a group of our own, below the one that it was in.
+    Group {
+        /// Ours; removed when it goes back.
+        group: HostPath,
+    },
+    /// The group that it has for itself was given a limit.
+    Limit {
+        /// That group.
+        group: HostPath,
+        /// Its limit as it was, as the kernel writes it (`cpu.max`).
+        former: HostBytes,
+    },
+    /// Each of its threads was set back.
+    Threads {
+        /// As they were.
+        threads: Vec<ThreadScheduling>,
+    },
+}
+
+/// How one thread was scheduled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scheduling {
-    /// The policy, as sched_setscheduler(2) numbers it.
-    pub policy: u32,
+pub struct ThreadScheduling {
+    /// Its number.
+    pub tid: u32,
     /// The nice value, -20 to 19.
     pub nice: i32,
-    /// The cgroup that it was in; `None` where it was not moved.
-    pub cgroup: Option<HostPath>,
+    /// The CPUs that it could run on, as the kernel lists them: `0-3,7`.
+    pub cpus: String,
 }
 
 /// Whether what is taken back may start something again.
@@ -552,9 +580,16 @@ pub enum Undo {
     Unblock {
         /// Which.
         address: String,
+        /// Until when it was blocked before already, in milliseconds since boot; `None` where it was not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was_until_ms: Option<Wide>,
     },
     /// Let all packets pass again.
-    EndIsolation {},
+    EndIsolation {
+        /// Until when the host was cut off before already, in milliseconds since boot; `None` where it was not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was_until_ms: Option<Wide>,
+    },
     /// Give the process back how it was scheduled.
     Unthrottle {
         /// Which.
@@ -584,6 +619,8 @@ pub enum Done {
     },
     /// The target was gone already: nothing to do, not drift.
     Gone,
+    /// It was so already: contained, and for long enough.
+    Already,
     /// The process did not stop within the time; it is killed with the others after its live evidence.
     WouldNotStop,
 }
@@ -611,6 +648,11 @@ impl Act {
     /// Whether people count it as a change: a copy changes nothing, and what is frozen only serves the kill.
     pub fn is_change(&self) -> bool {
         !matches!(self, Act::Keep { .. } | Act::Freeze { .. })
+    }
+
+    /// Whether it holds back packets, in a table that ends by itself.
+    pub fn is_of_network(&self) -> bool {
+        matches!(self, Act::BlockAddress { .. } | Act::Isolate { .. })
     }
 
     /// The name of its kind, as in the plan.

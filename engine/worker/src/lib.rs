@@ -12,6 +12,7 @@ pub mod frame;
 pub mod journal;
 pub mod lines;
 pub mod many;
+pub mod network;
 pub mod order;
 pub mod platform;
 pub mod protect;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::ServiceManager;
+use crate::network::Network;
 use crate::text::{Digest, HostBytes, HostPath, Wide};
 
 mod command;
@@ -96,6 +97,10 @@ pub enum Query {
     Command(CommandQuery),
     /// The units that the service managers have in memory, each asked over its own socket. Loads and changes nothing.
     Units {},
+    /// The host's addresses, what it cannot do without, and the connections of our own session.
+    Network {},
+    /// What a block or an isolation of ours still holds back, and until when.
+    Blocks {},
     /// What happens from now on, for a time.
     Watch(WatchQuery),
 }
@@ -358,8 +363,48 @@ pub enum Answer {
     Command(CommandOutput),
     /// To [`Query::Units`], by manager and name; none where no systemd runs the host.
     Units(Vec<LoadedUnit>),
+    /// To [`Query::Network`].
+    Network(Network),
+    /// To [`Query::Blocks`].
+    Blocks(Blocks),
     /// To [`Query::Watch`].
     Watch(Watched),
+}
+
+/// What of ours holds packets back. Whatever it is, it ends by the kernel's own clock.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Blocks {
+    /// Blocked addresses, by address; numeric, an IPv4 address inside IPv6 is written as IPv4.
+    pub addresses: Vec<Blocked>,
+    /// Milliseconds until the host is no longer cut off; `None` where it is not.
+    pub isolated_ms: Option<Wide>,
+    /// Packets that were dropped since the tables were made.
+    pub dropped: Dropped,
+    /// Our tables that are there, as nft(8) names them: `inet deminer`. One that holds nothing back matches nothing.
+    pub tables: Vec<String>,
+}
+
+/// One blocked address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Blocked {
+    /// Which.
+    pub address: String,
+    /// Milliseconds until it is free again.
+    pub left_ms: Wide,
+}
+
+/// Packets that were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Dropped {
+    /// That came to this host.
+    pub input: Wide,
+    /// That this host sent: somebody on it still tries.
+    pub output: Wide,
+    /// That passed through, as those of containers do.
+    pub forward: Wide,
 }
 
 /// What a host is.

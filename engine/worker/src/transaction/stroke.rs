@@ -112,7 +112,7 @@ impl Transaction<'_> {
             Ok(done) => {
                 let undo = match &done {
                     Done::Changed { undo } => Some(undo.clone()),
-                    Done::Gone | Done::WouldNotStop => None,
+                    Done::Gone | Done::Already | Done::WouldNotStop => None,
                 };
                 self.changed |= undo.is_some();
                 if let Act::Kill { process } = &action.act {

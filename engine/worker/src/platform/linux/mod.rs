@@ -12,6 +12,8 @@ use crate::text::{Digest, HostPath};
 pub mod hands;
 pub mod look;
 mod systemd;
+mod netlink;
+mod wall;
 
 /// The Linux host that this program runs on.
 pub struct Linux {

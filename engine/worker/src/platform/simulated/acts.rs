@@ -33,6 +33,13 @@ impl State {
             | Act::BlockAddress { .. }
             | Act::Isolate { .. }
             | Act::Throttle { .. }
+            Act::BlockAddress { address, for_s } => self.block(address, *for_s),
+            Act::Isolate { for_s, keep } => self.isolate(*for_s, keep),
+            Act::Throttle { process } => self.throttle(process),
+            Act::RemoveStarter { .. }
+            | Act::RemoveLink { .. }
+            | Act::ReloadUnits { .. }
+            | Act::LockAccount { .. }
             | Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),

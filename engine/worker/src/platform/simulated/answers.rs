@@ -43,6 +43,8 @@ impl State {
             Query::Roots { pids } => self.roots(pids).map(Answer::Roots),
             Query::Command(query) => self.command(query)?.map(Answer::Command),
             Query::Units {} => Observed::whole(Answer::Units(self.units())),
+            Query::Network {} => Observed::whole(Answer::Network(self.network())),
+            Query::Blocks {} => self.blocks()?.map(Answer::Blocks),
             Query::Watch(query) => self.watch(query).map(Answer::Watch),
         };
         Ok(observed)

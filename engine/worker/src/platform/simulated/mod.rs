@@ -38,6 +38,7 @@ mod tests;
 mod tree;
 mod undo;
 pub mod units;
+mod wall;
 mod watch;
 pub mod world;
 mod written;
@@ -284,8 +285,11 @@ impl Platform for Simulated {
         Ok(())
     }
 
-    /// Every act of this host happens in one step: nothing is ever left half done.
-    fn tidy(&self, _: &Act) -> Result<(), HostError> {
+    /// Every act of this host happens in one step: nothing is ever left half done. What is left of a block goes.
+    fn tidy(&self, act: &Act) -> Result<(), HostError> {
+        if act.is_of_network() {
+            self.state().tidy_wall();
+        }
         Ok(())
     }
 
@@ -323,6 +327,8 @@ fn query_kind(query: &Query) -> &'static str {
         Query::Digest { .. } => "digest",
         Query::Accounts {} => "accounts",
         Query::Mounts {} => "mounts",
+        Query::Network {} => "network",
+        Query::Blocks {} => "blocks",
         Query::Packages { .. } => "packages",
         Query::Resources { .. } => "resources",
         Query::Holders { .. } => "holders",
@@ -344,7 +350,7 @@ fn undo_kind(undo: &Undo) -> &'static str {
         Undo::RestoreLink { .. } => "restore_link",
         Undo::UnlockAccount { .. } => "unlock_account",
         Undo::Unblock { .. } => "unblock",
-        Undo::EndIsolation {} => "end_isolation",
+        Undo::EndIsolation { .. } => "end_isolation",
         Undo::Unthrottle { .. } => "unthrottle",
         Undo::RunArgv { .. } => "run_argv",
     }

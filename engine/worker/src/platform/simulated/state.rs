@@ -9,6 +9,7 @@ use super::process::{Life, Running};
 use super::store::Journal;
 use super::tree::{Traits, Tree, ns, plain};
 use super::units::Having;
+use super::wall::Wall;
 use super::world::{self, Content, LATEST_MS, PID_MAX, Unreadable, World};
 use crate::query::{GapReason, HostError};
 use crate::text::{Digest, HostPath};
@@ -40,6 +41,7 @@ pub(super) struct State {
     pub(super) lock: Option<u64>,
     pub(super) locks: u64,
     pub(super) journals: BTreeMap<HostPath, Journal>,
+    pub(super) wall: Wall,
     next_socket: u64,
     last_pid: u32,
 }
@@ -98,6 +100,7 @@ impl State {
             lock: None,
             locks: 0,
             journals: BTreeMap::new(),
+            wall: Wall::default(),
             next_socket: 20_001,
             last_pid: 0,
             world,

@@ -25,6 +25,12 @@ impl State {
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }
+            Undo::Unblock { address, was_until_ms } => self.unblock(address, *was_until_ms),
+            Undo::EndIsolation { was_until_ms } => self.end_isolation(*was_until_ms),
+            Undo::Unthrottle { process, .. } => self.unthrottle(process),
+            Undo::RestoreStarter { .. }
+            | Undo::RestoreLink { .. }
+            | Undo::UnlockAccount { .. }
             | Undo::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: "undo".to_owned(),
                 why: "this version has no way to do it".to_owned(),

@@ -4,6 +4,7 @@
 //! runs or a package owns, pid 1 and the worker itself are made where they are not described.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,14 @@ pub struct World {
     pub sockets: Vec<Socket>,
     /// Paths and pids that the kernel does not show to the worker. A directory hides all below it.
     pub unreadable: Vec<Unreadable>,
+    /// Addresses of its links, besides those that its sockets have.
+    pub addresses: BTreeSet<IpAddr>,
+    /// The next hops of its routes to everywhere.
+    pub gateways: BTreeSet<IpAddr>,
+    /// Its name servers.
+    pub resolvers: BTreeSet<IpAddr>,
+    /// Whether its kernel can hold packets back for us.
+    pub nftables: bool,
     /// Processes that start others again.
     pub guardians: Vec<Guardian>,
     /// Lines that a scheduler starts something for.
@@ -394,6 +403,10 @@ impl Default for World {
             commands: Vec::new(),
             sockets: Vec::new(),
             unreadable: Vec::new(),
+            addresses: [IpAddr::from([192, 0, 2, 10])].into(),
+            gateways: [IpAddr::from([192, 0, 2, 1])].into(),
+            resolvers: [IpAddr::from([192, 0, 2, 53])].into(),
+            nftables: true,
             guardians: Vec::new(),
             cron: Vec::new(),
             writers: Vec::new(),

@@ -18,6 +18,7 @@ use crate::platform::CaptureSink;
 use crate::query::HostError;
 use crate::text::{Digest, HostPath};
 
+mod block;
 mod capture;
 mod deadline;
 mod edit;
@@ -39,6 +40,7 @@ mod reload;
 mod remove;
 mod rewrite;
 mod store;
+mod throttle;
 mod undo;
 
 #[cfg(test)]
@@ -96,6 +98,13 @@ impl Hands {
             | Act::BlockAddress { .. }
             | Act::Isolate { .. }
             | Act::Throttle { .. }
+            Act::BlockAddress { address, for_s } => block::block(address, *for_s),
+            Act::Isolate { for_s, keep } => block::isolate(*for_s, keep),
+            Act::Throttle { process } => self.throttle(process),
+            Act::RemoveStarter { .. }
+            | Act::RemoveLink { .. }
+            | Act::ReloadUnits { .. }
+            | Act::LockAccount { .. }
             | Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
@@ -120,6 +129,12 @@ impl Hands {
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }
+            Undo::Unblock { address, was_until_ms } => block::unblock(address, *was_until_ms),
+            Undo::EndIsolation { was_until_ms } => block::end_isolation(*was_until_ms),
+            Undo::Unthrottle { process, former } => self.unthrottle(process, former),
+            Undo::RestoreStarter { .. }
+            | Undo::RestoreLink { .. }
+            | Undo::UnlockAccount { .. }
             | Undo::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: "undo".to_owned(),
                 why: "this version has no way to do it".to_owned(),
@@ -136,6 +151,7 @@ impl Hands {
             Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => remove::tidy(file),
             Act::RemoveLink { link } => link::tidy(link),
             Act::EditLines { file, .. } => rewrite::tidy(file),
+            Act::BlockAddress { .. } | Act::Isolate { .. } => block::tidy(),
             _ => Ok(()),
         }
     }

@@ -160,30 +160,34 @@ pub(super) fn load_centi(gaps: &mut Gaps) -> [u32; 3] {
 /// The worker, its ancestors up to pid 1 and its children, rising.
 fn own_chain(proc: &Proc, gaps: &mut Gaps) -> Result<Vec<u32>, HostError> {
     let own = std::process::id();
-    let mut parents = std::collections::HashMap::new();
-    let mut bytes = Vec::new();
-    for pid in proc.pids(gaps)? {
-        let read = proc.pid(pid).and_then(|dir| dir.read_piece(c"stat", 4096, &mut bytes));
-        if let (Ok(true), Some(stat)) = (read, parse_stat(&bytes)) {
-            parents.insert(pid, stat.ppid);
-        }
-    }
-    let mut chain: BTreeSet<u32> = parents
-        .iter()
-        .filter(|(_, parent)| **parent == own)
-        .map(|(pid, _)| *pid)
+    let mut chain: BTreeSet<u32> = proc
+        .pids(gaps)?
+        .into_iter()
+        .filter(|pid| parent_of(proc, *pid) == Some(own))
         .collect();
-    let mut pid = own;
-    while pid != 0 && chain.insert(pid) {
-        match parents.get(&pid) {
-            Some(parent) => pid = *parent,
-            None => {
-                gaps.note("process", super::gaps::pid_object(pid), GapReason::Denied);
-                break;
-            }
-        }
+    let line = ancestors(proc, own);
+    if let Some(last) = line.last().filter(|last| parent_of(proc, **last).is_none()) {
+        gaps.note("process", super::gaps::pid_object(*last), GapReason::Denied);
     }
+    chain.extend(line);
     Ok(chain.into_iter().collect())
+}
+
+/// A process and its ancestors, as far as the kernel shows them.
+pub(super) fn ancestors(proc: &Proc, mut pid: u32) -> Vec<u32> {
+    let mut line = Vec::new();
+    while pid != 0 && !line.contains(&pid) {
+        line.push(pid);
+        pid = parent_of(proc, pid).unwrap_or(0);
+    }
+    line
+}
+
+fn parent_of(proc: &Proc, pid: u32) -> Option<u32> {
+    let mut bytes = Vec::new();
+    let read = proc.pid(pid).and_then(|dir| dir.read_piece(c"stat", 4096, &mut bytes));
+    read.ok().filter(|whole| *whole)?;
+    parse_stat(&bytes).map(|stat| stat.ppid)
 }
 
 #[cfg(test)]

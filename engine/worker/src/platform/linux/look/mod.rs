@@ -19,6 +19,7 @@ mod file;
 mod gaps;
 mod holders;
 mod mounts;
+pub(super) mod network;
 mod packages;
 mod process;
 mod procfs;
@@ -28,6 +29,7 @@ mod socket;
 mod tree;
 mod units;
 mod walk;
+pub(super) mod wall;
 mod watch;
 
 use file::Depth;
@@ -104,6 +106,8 @@ impl Look {
             Query::Roots { pids } => roots::roots(&scene, pids)?.map(Answer::Roots),
             Query::Command(query) => command::command(&scene, query)?.map(Answer::Command),
             Query::Units {} => units::units().map(Answer::Units),
+            Query::Network {} => network::network()?.map(Answer::Network),
+            Query::Blocks {} => wall::blocks()?.map(Answer::Blocks),
             Query::Watch(query) => watch::watch(&scene, query)?.map(Answer::Watch),
         };
         observed.coverage.unite(&gaps.into_coverage());

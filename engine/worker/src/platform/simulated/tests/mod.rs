@@ -9,6 +9,7 @@ use crate::text::{HostBytes, Wide};
 mod acting;
 mod answering;
 mod behaving;
+mod containing;
 mod describing;
 mod dying;
 mod undoing;
