@@ -101,6 +101,7 @@ impl State {
         state.hide();
         state.install();
         state.populate();
+        state.enrol();
         state
     }
 

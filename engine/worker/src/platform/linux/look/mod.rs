@@ -21,6 +21,7 @@ mod packages;
 mod process;
 mod procfs;
 mod socket;
+mod spans;
 mod tree;
 mod walk;
 mod watch;
@@ -84,6 +85,7 @@ impl Look {
                 max_entries,
             } => walk::walk(&scene, roots, *max_depth, *max_entries).map(Answer::Walk),
             Query::Read { path, max_bytes } => file::read(&scene, path, *max_bytes),
+            Query::ReadSpans { path, spans } => spans::read(&scene, path, spans).map(Answer::Spans),
             Query::ReadTree {
                 patterns,
                 max_files,
