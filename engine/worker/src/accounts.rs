@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use crate::action::AccountTarget;
 use crate::query::{Account, Before, Coverage, GapReason, Password};
 use crate::text::{Digest, HostBytes, HostPath};
 
@@ -110,6 +111,49 @@ pub fn line_digest(line: &[u8]) -> Digest {
     let mut fields = line.splitn(3, |byte| *byte == b':');
     let (name, _, rest) = (fields.next(), fields.next(), fields.next());
     Digest::of(&[name.unwrap_or_default(), b"::", rest.unwrap_or_default()].concat())
+}
+
+/// How an account is found again in passwd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// As it was seen.
+    There,
+    /// No line has its name.
+    Absent,
+    /// The line of its name is another one, with this digest.
+    Another(Digest),
+    /// Several lines have its name: what is done to one would be done to all.
+    Twice,
+}
+
+/// Looks for an account by its identity.
+pub fn meet(passwd: &[u8], account: &AccountTarget) -> Met {
+    let prefix = [account.name.as_bytes(), b":"].concat();
+    let mut lines = passwd
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(&prefix));
+    match (lines.next(), lines.next()) {
+        (None, _) => Met::Absent,
+        (Some(_), Some(_)) => Met::Twice,
+        (Some(line), None) => {
+            let uid = line.split(|byte| *byte == b':').nth(2).and_then(number);
+            match line_digest(line) {
+                found if found == account.line_sha256 && uid == Some(account.uid) => Met::There,
+                found => Met::Another(found),
+            }
+        }
+    }
+}
+
+/// The longest login name that is told.
+const NAME_BYTES: usize = 256;
+
+/// The login names that settings of an environment tell.
+pub fn login_names<'a>(settings: impl IntoIterator<Item = &'a [u8]>) -> impl Iterator<Item = HostBytes> {
+    const NAMES: [&[u8]; 3] = [b"LOGNAME=", b"USER=", b"SUDO_USER="];
+    let name = |setting: &'a [u8]| NAMES.iter().find_map(|name| setting.strip_prefix(*name));
+    let fits = |name: &&[u8]| !name.is_empty() && name.len() <= NAME_BYTES;
+    settings.into_iter().filter_map(name).filter(fits).map(HostBytes::new)
 }
 
 fn passwd_line(line: &[u8]) -> Option<PasswdLine<'_>> {
@@ -320,6 +364,35 @@ mod tests {
         assert_eq!(line, line_digest(b"a:$1$s$h:0:0::/root:/bin/sh"));
         assert_ne!(line, line_digest(b"a:x:1:0::/root:/bin/sh"));
         assert_ne!(line, line_digest(b"a:x:0:0::/root:/bin/sh "));
+    }
+
+    #[test]
+    fn an_account_is_met_again() {
+        let line = "toor:x:0:0::/root:/bin/sh";
+        let target = AccountTarget {
+            name: HostBytes::from("toor"),
+            uid: 0,
+            line_sha256: line_digest(line.as_bytes()),
+        };
+        let rows = [
+            ("as it was", "a:x:1:1::/:\ntoor:x:0:0::/root:/bin/sh\n", Met::There),
+            ("locked meanwhile", "toor:!:0:0::/root:/bin/sh", Met::There),
+            ("gone", "toor2:x:0:0::/root:/bin/sh\n", Met::Absent),
+            ("twice", "toor:x:0:0::/root:/bin/sh\ntoor:x:9:9::/:\n", Met::Twice),
+            (
+                "another",
+                "toor:x:9:0::/root:/bin/sh\n",
+                Met::Another(line_digest(b"toor:x:9:0::/root:/bin/sh")),
+            ),
+        ];
+        for (name, passwd, expected) in rows {
+            assert_eq!(meet(passwd.as_bytes(), &target), expected, "{name}");
+        }
+        let other = AccountTarget { uid: 5, ..target };
+        assert!(
+            matches!(meet(line.as_bytes(), &other), Met::Another(_)),
+            "a plan that contradicts itself"
+        );
     }
 
     #[test]

@@ -378,6 +378,10 @@ pub struct HostFacts {
     pub uid: u32,
     /// Pids of the worker, its keeper and their ancestors up to pid 1: never a target.
     pub own_chain: Vec<u32>,
+    /// The login names by which our own session came in, as far as its processes' environments tell (`LOGNAME`, `USER`,
+    /// `SUDO_USER`): accounts that are never locked. Sorted.
+    #[serde(default)]
+    pub own_names: Vec<HostBytes>,
     /// The kernel's taint mask, `/proc/sys/kernel/tainted`.
     pub taint: Wide,
 }

@@ -240,6 +240,7 @@ pub(crate) fn facts() -> HostFacts {
         ticks_per_second: 100,
         uid: 0,
         own_chain: vec![900, 1],
+        own_names: Vec::new(),
         taint: Wide(0),
     }
 }

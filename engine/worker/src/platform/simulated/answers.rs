@@ -1,8 +1,11 @@
 //! Answers about the host, its processes, sockets, packages and accounts.
 
+use std::collections::BTreeSet;
+
 use super::process::{Running, TICKS_PER_SECOND, bounded};
 use super::state::State;
 use super::tree::plain;
+use crate::accounts::login_names;
 use crate::query::{
     Answer, Coverage, FileStat, GapReason, HostError, HostFacts, HostIdentity, MappedFile, Observed, OpenFile,
     Ownership, Process, ProcessesQuery, Query, Socket, limits,
@@ -68,8 +71,18 @@ impl State {
             ticks_per_second: TICKS_PER_SECOND,
             uid: self.world.worker_uid,
             own_chain: self.own_chain(),
+            own_names: self.own_names(),
             taint: Wide(self.world.taint),
         }
+    }
+
+    /// The login names in the environments of the worker and its ancestors.
+    fn own_names(&self) -> Vec<HostBytes> {
+        let chain = self.own_chain();
+        let processes = chain.iter().filter_map(|pid| self.processes.get(pid));
+        let settings = processes.flat_map(|process| process.about.environ.iter().map(HostBytes::as_bytes));
+        let names: BTreeSet<HostBytes> = login_names(settings).collect();
+        names.into_iter().collect()
     }
 
     /// The worker and its ancestors, the worker first.

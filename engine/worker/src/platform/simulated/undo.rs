@@ -19,9 +19,10 @@ impl State {
             Undo::RestoreFile { file } => self.restore_file(file, content, arming),
             Undo::RestoreLines { file, lines } => self.restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => self.restore_flags(file, *flags),
+            // An account starts nothing by itself: it comes back as it was.
+            Undo::UnlockAccount { account, former } => self.unlock_account(account, former),
             Undo::RestoreStarter { .. }
             | Undo::RestoreLink { .. }
-            | Undo::UnlockAccount { .. }
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }

@@ -18,6 +18,7 @@ use crate::platform::CaptureSink;
 use crate::query::HostError;
 use crate::text::{Digest, HostPath};
 
+mod account;
 mod capture;
 mod deadline;
 mod edit;
@@ -84,12 +85,12 @@ impl Hands {
             Act::Freeze { process } => self.freeze(process),
             Act::Kill { process } => self.kill(process),
             Act::RemoveFile { file } => remove::remove(file),
-            Act::EditLines { file, remove, .. } => edit::edit(file, remove),
+            Act::EditLines { file, remove, syntax } => edit::edit(file, remove, *syntax),
             Act::ClearFlags { file, flags } => flags::clear(file, *flags),
+            Act::LockAccount { account } => account::Etc::of_the_host().lock(account),
             Act::RemoveStarter { .. }
             | Act::RemoveLink { .. }
             | Act::ReloadUnits { .. }
-            | Act::LockAccount { .. }
             | Act::BlockAddress { .. }
             | Act::Isolate { .. }
             | Act::Throttle { .. }
@@ -111,9 +112,10 @@ impl Hands {
             Undo::RestoreFile { file } => undo::restore_file(file, content, arming),
             Undo::RestoreLines { file, lines } => undo::restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => flags::set(file, *flags),
+            // An account starts nothing by itself: it comes back as it was.
+            Undo::UnlockAccount { account, former } => account::Etc::of_the_host().unlock(account, former),
             Undo::RestoreStarter { .. }
             | Undo::RestoreLink { .. }
-            | Undo::UnlockAccount { .. }
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }
@@ -132,6 +134,7 @@ impl Hands {
         match act {
             Act::RemoveFile { file } => remove::tidy(file),
             Act::EditLines { file, .. } => rewrite::tidy(file),
+            Act::LockAccount { .. } => account::Etc::of_the_host().tidy(),
             _ => Ok(()),
         }
     }
