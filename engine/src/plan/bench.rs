@@ -196,6 +196,7 @@ impl Bench {
             ticks_per_second: 100,
             uid: 0,
             own_chain: vec![1, 900, 901],
+            own_names: Vec::new(),
             taint: Wide(0),
             without: Vec::new(),
         };

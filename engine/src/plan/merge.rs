@@ -315,7 +315,15 @@ impl Objects {
 /// Takes an equal act's lines or flags over.
 fn add_up(act: &mut Act, other: Act) -> Result<(), &'static str> {
     match (act, other) {
-        (Act::EditLines { remove, .. }, Act::EditLines { remove: more, .. }) => {
+        (
+            Act::EditLines { remove, syntax, .. },
+            Act::EditLines {
+                remove: more,
+                syntax: also,
+                ..
+            },
+        ) => {
+            *syntax = syntax.or(also);
             remove.extend(more);
             // Of two marks the shorter one tells more changed lines from moved ones.
             remove.sort_by(|a, b| {

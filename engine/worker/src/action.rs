@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::network::Net;
 use crate::query::{FileId, FileStat, Xattr};
+use crate::shadow::Former;
+use crate::sudoers;
 use crate::text::{Digest, HostBytes, HostPath, TextError, Wide};
 
 /// What a module or an action can do to a host, weakest first.
@@ -228,6 +230,18 @@ pub enum Syntax {
     Sudoers,
 }
 
+impl Syntax {
+    /// Whether a text of this form may become another by taking lines out of it.
+    ///
+    /// # Errors
+    /// Why it may not, for people.
+    pub fn allows(self, before: &[u8], after: &[u8]) -> Result<(), String> {
+        match self {
+            Syntax::Sudoers => sudoers::check_removal(before, after).map_err(|fault| fault.to_string()),
+        }
+    }
+}
+
 /// A symbolic link by identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -306,7 +320,7 @@ pub struct AccountTarget {
     pub name: HostBytes,
     /// The user id.
     pub uid: u32,
-    /// Its whole line of `/etc/passwd`, without the line feed.
+    /// Its line of `/etc/passwd` without the line feed, the password field left out ([`crate::accounts::line_digest`]).
     pub line_sha256: Digest,
 }
 
@@ -571,10 +585,8 @@ pub enum Undo {
     UnlockAccount {
         /// Which.
         account: AccountTarget,
-        /// Whether the password was made unfit by us.
-        password: bool,
-        /// The expiry field as it was, empty for none; `None` where we did not change it.
-        expiry: Option<HostBytes>,
+        /// What was changed of its fields, and how they were; nothing of a password but a length.
+        former: Former,
     },
     /// Let packets from and to the address pass again.
     Unblock {

@@ -7,6 +7,7 @@
 //! The crate has no async runtime, no name service and no template engine: it stays small, and nothing in it can be made
 //! to load a library of the host.
 
+pub mod accounts;
 pub mod action;
 pub mod frame;
 pub mod journal;
@@ -19,6 +20,8 @@ pub mod protect;
 pub mod query;
 pub mod serve;
 pub mod take_back;
+pub mod shadow;
+pub mod sudoers;
 pub mod text;
 pub mod transaction;
 pub mod unit_name;

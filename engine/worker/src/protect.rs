@@ -8,15 +8,18 @@ use std::net::IpAddr;
 
 use crate::action::{Act, FileTarget, ProcessTarget};
 use crate::network::{Net, Network, is_never_foreign};
+use crate::action::{AccountTarget, Act, FileTarget, ProcessTarget};
 use crate::order::Birth;
 use crate::query::{Answer, FileId, Ownership, Process, ProcessesQuery, Query};
-use crate::text::HostPath;
+use crate::text::{HostBytes, HostPath};
 
 /// What must be known of a host to say what is protected there.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// Our own processes and their ancestors.
     pub own_chain: BTreeSet<u32>,
+    /// The login names by which our own session came in.
+    pub own_names: Vec<HostBytes>,
     /// All processes, executables hashed.
     pub processes: Vec<Process>,
     /// What the package database says of the files that acts would touch, by path.
@@ -60,7 +63,10 @@ impl Facts {
     /// Takes in the answer to one of the questions.
     pub fn learn(&mut self, question: &Query, answer: Answer) {
         match (question, answer) {
-            (_, Answer::Host(facts)) => self.own_chain = facts.own_chain.into_iter().collect(),
+            (_, Answer::Host(facts)) => {
+                self.own_chain = facts.own_chain.into_iter().collect();
+                self.own_names = facts.own_names;
+            }
             (_, Answer::Processes(processes)) => self.processes = processes,
             (_, Answer::Mounts(mounts)) => self.mounts = mounts.into_iter().map(|mount| mount.point).collect(),
             (_, Answer::Network(network)) => self.network = Some(network),
@@ -139,6 +145,8 @@ pub fn protected_session(keep: &[Net], facts: &Facts) -> Option<String> {
             "which remote login is ours is not told; {login} is one that would not be kept reachable"
         )),
         _ => None,
+        Act::LockAccount { account } => protected_account(account, condemned, facts),
+        Act::ReloadUnits { .. } | Act::BlockAddress { .. } | Act::Isolate { .. } => None,
     }
 }
 
@@ -162,6 +170,47 @@ pub fn protected_process(target: &ProcessTarget, facts: &Facts) -> Option<String
     let script = alive.and_then(|alive| alive.script.as_ref()).map(|script| &script.path);
     let runs = [Some(&target.exe_path), exe, script];
     runs.into_iter().flatten().find_map(|path| listed_by_site(path, facts))
+}
+
+/// Services in which anybody's processes run, not only the system's own.
+const OPEN_SERVICES: [&[u8]; 6] = [b"cron", b"crond", b"cronie", b"atd", b"ssh", b"sshd"];
+
+/// Why an account must stay open; `None` where nothing protects it. A twin of root under another name is not protected by
+/// its number.
+fn protected_account(account: &AccountTarget, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) -> Option<String> {
+    if account.name.as_bytes() == b"root" {
+        return Some("root is the last way in".to_owned());
+    }
+    let own = |process: &&Process| facts.own_chain.contains(&process.pid);
+    let same_number = |process: &Process| process.uid == account.uid && account.uid != 0;
+    // Of accounts that share a number only the name tells which of them is ours.
+    if facts.own_names.contains(&account.name) || facts.processes.iter().filter(own).any(same_number) {
+        return Some("our own session came in by it".to_owned());
+    }
+    if account.uid == 0 {
+        return None;
+    }
+    let served = facts.processes.iter().find(|process| {
+        process.uid == account.uid
+            && is_of_a_service(process.cgroup.as_bytes())
+            && !condemned.contains(&(process.pid, process.start_ticks.0))
+    })?;
+    Some(format!(
+        "pid {} `{}`, which is not condemned, runs as it in a service of the system",
+        served.pid, served.comm
+    ))
+}
+
+/// Whether a cgroup is that of a service of the system: `/system.slice/nginx.service`.
+fn is_of_a_service(cgroup: &[u8]) -> bool {
+    let Some(rest) = cgroup.strip_prefix(b"/system.slice/") else {
+        return false;
+    };
+    let service = rest.split(|b| *b == b'/').find(|part| part.ends_with(b".service"));
+    service.is_some_and(|service| {
+        let name = service.split(|b| matches!(b, b'.' | b'@')).next().unwrap_or_default();
+        !OPEN_SERVICES.contains(&name)
+    })
 }
 
 fn listed_by_site(path: &HostPath, facts: &Facts) -> Option<String> {
@@ -259,6 +308,62 @@ mod tests {
         };
         change(miner);
         (facts, target)
+    }
+
+    #[test]
+    fn an_account_is_ours_or_serves_or_can_be_locked() {
+        let host = Simulated::new(infected());
+        let lock = |name: &str, uid: u32| Act::LockAccount {
+            account: AccountTarget {
+                name: name.into(),
+                uid,
+                line_sha256: crate::text::Digest::of(b""),
+            },
+        };
+        let mut facts = Facts::default();
+        for question in Facts::questions(&[lock("toor", 0)]) {
+            let answer = host.answer(&question).expect("the sample host answers").value;
+            facts.learn(&question, answer);
+        }
+        let chain: Vec<u32> = facts.own_chain.iter().copied().filter(|pid| *pid != 1).collect();
+        let alter = |facts: &mut Facts, pid: u32, change: &dyn Fn(&mut Process)| {
+            let process = facts.processes.iter_mut().find(|p| p.pid == pid);
+            change(process.expect("it runs"));
+        };
+        facts.own_names = vec!["ops".into()];
+        alter(&mut facts, 2101, &|miner| {
+            miner.uid = 1_777;
+            miner.cgroup = "/system.slice/app.service".into();
+        });
+        let miner = facts.processes.iter().find(|p| p.pid == 2101).expect("it runs");
+        let condemned = BTreeSet::from([(miner.pid, miner.start_ticks.0)]);
+        let rows = [
+            ("root itself", lock("root", 0), &BTreeSet::new(), true),
+            ("a twin of root", lock("toor", 0), &BTreeSet::new(), false),
+            ("a twin that we came in by", lock("ops", 0), &BTreeSet::new(), true),
+            ("who serves", lock("app", 1_777), &BTreeSet::new(), true),
+            ("whose only process is condemned", lock("app", 1_777), &condemned, false),
+            ("who runs nothing", lock("idle", 4_242), &BTreeSet::new(), false),
+        ];
+        for (name, act, condemned, expected) in rows {
+            let why = protection(&act, condemned, &facts);
+            assert_eq!(why.is_some(), expected, "{name}: {why:?}");
+        }
+        alter(&mut facts, chain[0], &|own| own.uid = 4_242);
+        assert!(
+            protection(&lock("idle", 4_242), &BTreeSet::new(), &facts).is_some(),
+            "our own number"
+        );
+        for (cgroup, expected) in [
+            ("/system.slice/nginx.service", true),
+            ("/system.slice/system-app.slice/app@1.service", true),
+            ("/system.slice/cron.service", false),
+            ("/system.slice/ssh@3.service", false),
+            ("/user.slice/user-1001.slice/session-3.scope", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_of_a_service(cgroup.as_bytes()), expected, "{cgroup}");
+        }
     }
 
     fn script(path: &str) -> crate::query::FileStat {

@@ -55,6 +55,13 @@ pub enum Query {
         /// Where to stop, at most [`limits::READ_BYTES`].
         max_bytes: u32,
     },
+    /// Parts of one file, wherever they lie in it, and what the file is: the end of a long log, records by their number.
+    ReadSpans {
+        /// An absolute path; the last component is not followed if it is a link.
+        path: HostPath,
+        /// Which, at most [`limits::SPANS`], together at most [`limits::READ_BYTES`].
+        spans: Vec<Span>,
+    },
     /// The content of every regular file that matches; `*` and `?` match within one component.
     ReadTree {
         /// Absolute patterns.
@@ -103,6 +110,16 @@ pub enum Query {
     Blocks {},
     /// What happens from now on, for a time.
     Watch(WatchQuery),
+}
+
+/// A part of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// The first byte, from 0.
+    pub from: Wide,
+    /// How many.
+    pub bytes: u32,
 }
 
 /// Which processes, and how much of each.
@@ -176,6 +193,8 @@ pub struct WatchCursor {
 pub mod limits {
     /// The longest content that one `Read` gives.
     pub const READ_BYTES: u32 = 8 << 20;
+    /// The most parts that one `ReadSpans` gives.
+    pub const SPANS: usize = 4_096;
     /// The largest file that is hashed whole.
     pub const DIGEST_BYTES: u64 = 1 << 30;
     /// The longest single watch.
@@ -196,6 +215,19 @@ pub mod limits {
     pub const COMMAND_BYTES: u32 = 4 << 20;
     /// The bytes of one answer as it travels.
     pub const ANSWER_BYTES: usize = 256 << 20;
+
+    /// The spans that are read of those asked for, and whether that is all of them.
+    pub(crate) fn spans(asked: &[super::Span]) -> (Vec<super::Span>, bool) {
+        let mut room = READ_BYTES;
+        let fits = |span: &&super::Span| {
+            let left = room.checked_sub(span.bytes);
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let spans: Vec<super::Span> = asked.iter().take(SPANS).take_while(fits).copied().collect();
+        let whole = spans.len() == asked.len();
+        (spans, whole)
+    }
 }
 
 /// A value, with what could not be seen while it was made.
@@ -347,6 +379,8 @@ pub enum Answer {
     Walk(Vec<FileStat>),
     /// To [`Query::Read`] and [`Query::ReadTree`], by path; a `Read` of an absent file gives none.
     Files(Vec<FileText>),
+    /// To [`Query::ReadSpans`]; `None` where the file is absent or no regular file, or cannot be read.
+    Spans(Option<FileSpans>),
     /// To [`Query::Accounts`].
     Accounts(Vec<Account>),
     /// To [`Query::Mounts`].
@@ -439,6 +473,10 @@ pub struct HostFacts {
     pub uid: u32,
     /// Pids of the worker, its keeper and their ancestors up to pid 1: never a target.
     pub own_chain: Vec<u32>,
+    /// The login names by which our own session came in, as far as its processes' environments tell (`LOGNAME`, `USER`,
+    /// `SUDO_USER`): accounts that are never locked. Sorted.
+    #[serde(default)]
+    pub own_names: Vec<HostBytes>,
     /// The kernel's taint mask, `/proc/sys/kernel/tainted`.
     pub taint: Wide,
     /// System calls that make acting safer and that this kernel does not have or does not allow, by name: `pidfd_open`
@@ -713,8 +751,19 @@ pub struct FileText {
     pub cut: bool,
 }
 
-/// One account.
+/// Parts of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileSpans {
+    /// The file; without a digest.
+    pub stat: FileStat,
+    /// One for each span asked for, in that order, as far as the limits go; shorter, or empty, where the file ends before it
+    /// does.
+    pub spans: Vec<HostBytes>,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Account {
     /// The login name.
@@ -729,10 +778,58 @@ pub struct Account {
     pub shell: HostBytes,
     /// What the password field of `/etc/shadow` is.
     pub password: Password,
+    /// The full name, or what stands in its field.
+    #[serde(default)]
+    pub full_name: HostBytes,
+    /// Its line in `/etc/passwd`, from 1; 0 where that was not told.
+    #[serde(default)]
+    pub number: u32,
+    /// SHA-256 of its line in `/etc/passwd`, the password field left out; `None` where that was not told.
+    #[serde(default)]
+    pub line_sha256: Option<Digest>,
+    /// The day, since 1970, of the last change of its password; `None` where `/etc/shadow` does not say or is not readable.
+    #[serde(default)]
+    pub changed_day: Option<u32>,
+    /// The day, since 1970, from which nobody gets in by it, neither with a password nor with a key; `None` where there is
+    /// none or `/etc/shadow` is not readable.
+    #[serde(default)]
+    pub expires_day: Option<u32>,
+    /// The groups that it belongs to by name, its primary one first, as `/etc/group` has them.
+    #[serde(default)]
+    pub groups: Vec<HostBytes>,
+    /// What it was in `/etc/passwd-` and `/etc/shadow-`, the copies from before the last change.
+    #[serde(default)]
+    pub before: Before,
+}
+
+impl Account {
+    /// Whether nobody gets in by it any more on that day since 1970: no password fits, and it is expired.
+    pub fn is_shut(&self, day: u32) -> bool {
+        self.password == Password::Locked && self.expires_day.is_some_and(|expires| expires <= day)
+    }
+}
+
+/// What an account was before the last change that the system's own tools made.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "was", rename_all = "snake_case")]
+pub enum Before {
+    /// There is no copy, or it could not be read.
+    #[default]
+    Unknown,
+    /// The copy does not have it: it was made since.
+    Absent,
+    /// The same, as far as the copies tell.
+    Same,
+    /// Other fields than now.
+    Changed {
+        /// Which: `uid`, `gid`, `full_name`, `home`, `shell`, `password`.
+        fields: Vec<String>,
+    },
 }
 
 /// What an account's password field holds; never the hash itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Password {
@@ -743,6 +840,7 @@ pub enum Password {
     /// `!` or `*`: no password fits.
     Locked,
     /// Could not be read.
+    #[default]
     Unknown,
 }
 

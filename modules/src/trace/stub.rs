@@ -163,6 +163,7 @@ impl HostView for Stub {
                 ticks_per_second: 100,
                 uid: 0,
                 own_chain: self.own_chain.clone(),
+                own_names: Vec::new(),
                 taint: Wide(0),
                 without: Vec::new(),
             }),

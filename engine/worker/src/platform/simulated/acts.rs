@@ -4,7 +4,7 @@ use super::lines::{self, Edit};
 use super::process::{Life, Running};
 use super::state::State;
 use super::tree::{Traits, plain};
-use crate::action::{Act, Done, FileTarget, LineTarget, ProcessTarget, Undo};
+use crate::action::{Act, Done, FileTarget, LineTarget, ProcessTarget, Syntax, Undo};
 use crate::query::{FileKind, HostError};
 use crate::text::HostPath;
 
@@ -24,7 +24,7 @@ impl State {
             Act::Freeze { process } => self.freeze(process),
             Act::Kill { process } => self.kill(process),
             Act::RemoveFile { file } => self.remove_file(file),
-            Act::EditLines { file, remove, .. } => self.edit_lines(file, remove),
+            Act::EditLines { file, remove, syntax } => self.edit_lines(file, remove, *syntax),
             Act::ClearFlags { file, flags } => self.clear_flags(file, *flags),
             Act::RemoveStarter { file, .. } => self.remove_starter(file),
             Act::RemoveLink { link } => self.remove_link(link),
@@ -40,6 +40,13 @@ impl State {
             | Act::RemoveLink { .. }
             | Act::ReloadUnits { .. }
             | Act::LockAccount { .. }
+            Act::LockAccount { account } => self.lock_account(account),
+            Act::RemoveStarter { .. }
+            | Act::RemoveLink { .. }
+            | Act::ReloadUnits { .. }
+            | Act::BlockAddress { .. }
+            | Act::Isolate { .. }
+            | Act::Throttle { .. }
             | Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
@@ -239,6 +246,12 @@ impl State {
     }
 
     fn edit_lines(&mut self, file: &FileTarget, remove: &[LineTarget]) -> Result<Done, HostError> {
+    fn edit_lines(
+        &mut self,
+        file: &FileTarget,
+        remove: &[LineTarget],
+        syntax: Option<Syntax>,
+    ) -> Result<Done, HostError> {
         let doing = format!("take lines out of `{}`", file.path);
         for _ in 0..EDITS {
             let Some(number) = self.place_of(file, &doing)? else {
@@ -254,6 +267,12 @@ impl State {
                 }
                 Edit::Without { text, taken } => (text, taken),
             };
+            if let Some(syntax) = syntax {
+                let doing = doing.clone();
+                syntax
+                    .allows(&before.content, &text)
+                    .map_err(|why| HostError::Failed { doing, why })?;
+            }
             self.writable(&file.path, &doing)?;
             self.need_room(&doing)?;
             let Some(met) = self.target_of(&file.path) else {

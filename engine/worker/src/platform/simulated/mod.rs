@@ -16,6 +16,7 @@ use crate::platform::{CaptureSink, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
 use crate::text::{Digest, HostPath};
 
+mod accounts;
 mod acts;
 mod answers;
 pub mod behaviour;
@@ -323,6 +324,7 @@ fn query_kind(query: &Query) -> &'static str {
         Query::List { .. } => "list",
         Query::Walk { .. } => "walk",
         Query::Read { .. } => "read",
+        Query::ReadSpans { .. } => "read_spans",
         Query::ReadTree { .. } => "read_tree",
         Query::Digest { .. } => "digest",
         Query::Accounts {} => "accounts",

@@ -108,6 +108,7 @@ impl State {
         state.hide();
         state.install();
         state.populate();
+        state.enrol();
         state
     }
 

@@ -22,6 +22,10 @@ impl State {
             Undo::RestoreStarter { file } => self.restore_starter(file, content, arming),
             Undo::RestoreLink { link } => self.restore_link(link, arming),
             Undo::UnlockAccount { .. }
+            // An account starts nothing by itself: it comes back as it was.
+            Undo::UnlockAccount { account, former } => self.unlock_account(account, former),
+            Undo::RestoreStarter { .. }
+            | Undo::RestoreLink { .. }
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }

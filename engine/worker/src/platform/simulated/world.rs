@@ -63,7 +63,7 @@ pub struct World {
     pub files: Vec<File>,
     /// The mounts besides `/`, which is there always (ext4, unless one with the point `/` is described).
     pub mounts: Vec<Mount>,
-    /// The accounts.
+    /// The accounts. `/etc/passwd` and `/etc/shadow` are made of them, unless `/etc/passwd` is described as a file.
     pub accounts: Vec<Account>,
     /// Which paths each package owns; what they hold when the world begins is what the package has of them.
     pub packages: BTreeMap<String, Vec<HostPath>>,

@@ -19,6 +19,7 @@ use crate::query::HostError;
 use crate::text::{Digest, HostPath};
 
 mod block;
+mod account;
 mod capture;
 mod deadline;
 mod edit;
@@ -89,7 +90,7 @@ impl Hands {
             Act::Freeze { process } => self.freeze(process),
             Act::Kill { process } => self.kill(process),
             Act::RemoveFile { file } => remove::remove(file),
-            Act::EditLines { file, remove, .. } => edit::edit(file, remove),
+            Act::EditLines { file, remove, syntax } => edit::edit(file, remove, *syntax),
             Act::ClearFlags { file, flags } => flags::clear(file, *flags),
             Act::RemoveStarter { file, .. } => remove::remove_starter(file),
             Act::RemoveLink { link } => link::remove(link),
@@ -105,6 +106,13 @@ impl Hands {
             | Act::RemoveLink { .. }
             | Act::ReloadUnits { .. }
             | Act::LockAccount { .. }
+            Act::LockAccount { account } => account::Etc::of_the_host().lock(account),
+            Act::RemoveStarter { .. }
+            | Act::RemoveLink { .. }
+            | Act::ReloadUnits { .. }
+            | Act::BlockAddress { .. }
+            | Act::Isolate { .. }
+            | Act::Throttle { .. }
             | Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
@@ -126,6 +134,10 @@ impl Hands {
             Undo::RestoreStarter { file } => undo::restore_starter(file, content, arming),
             Undo::RestoreLink { link } => link::restore(link, arming),
             Undo::UnlockAccount { .. }
+            // An account starts nothing by itself: it comes back as it was.
+            Undo::UnlockAccount { account, former } => account::Etc::of_the_host().unlock(account, former),
+            Undo::RestoreStarter { .. }
+            | Undo::RestoreLink { .. }
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }
@@ -152,6 +164,7 @@ impl Hands {
             Act::RemoveLink { link } => link::tidy(link),
             Act::EditLines { file, .. } => rewrite::tidy(file),
             Act::BlockAddress { .. } | Act::Isolate { .. } => block::tidy(),
+            Act::LockAccount { .. } => account::Etc::of_the_host().tidy(),
             _ => Ok(()),
         }
     }

@@ -253,7 +253,7 @@ mod tests {
         };
         let Ok(Done::Changed {
             undo: Undo::RestoreLines { file, lines },
-        }) = edit::edit(&target, &[condemned])
+        }) = edit::edit(&target, &[condemned], None)
         else {
             panic!("it stands there")
         };

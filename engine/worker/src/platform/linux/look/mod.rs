@@ -26,6 +26,7 @@ mod procfs;
 mod resources;
 mod roots;
 mod socket;
+mod spans;
 mod tree;
 mod units;
 mod walk;
@@ -91,6 +92,7 @@ impl Look {
                 max_entries,
             } => walk::walk(&scene, roots, *max_depth, *max_entries).map(Answer::Walk),
             Query::Read { path, max_bytes } => file::read(&scene, path, *max_bytes),
+            Query::ReadSpans { path, spans } => spans::read(&scene, path, spans).map(Answer::Spans),
             Query::ReadTree {
                 patterns,
                 max_files,

@@ -6,6 +6,7 @@ use crate::action::{FileTarget, LineTarget, Role};
 use crate::query::{Entry, FileStat, GapReason, Process, ProcessesQuery};
 use crate::text::{HostBytes, Wide};
 
+mod accounts;
 mod acting;
 mod answering;
 mod behaving;
