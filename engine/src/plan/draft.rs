@@ -62,6 +62,7 @@ pub async fn draft(
         identity: looked.facts.identity.clone(),
         components: components(&wants, &predicates, site.max_births),
         actions: actions(&looked.host, &wants, &learned.facts.processes),
+        spare: Vec::new(),
         protect: site.protect.clone(),
         journal: journal(names),
         settle,

@@ -344,7 +344,7 @@ fn add_up(act: &mut Act, other: Act) -> Result<(), &'static str> {
             units.dedup();
         }
         (Act::BlockAddress { for_s, .. }, Act::BlockAddress { for_s: more, .. })
-        | (Act::Isolate { for_s }, Act::Isolate { for_s: more }) => *for_s = (*for_s).max(more),
+        | (Act::Isolate { for_s, .. }, Act::Isolate { for_s: more, .. }) => *for_s = (*for_s).max(more),
         _ => {}
     }
     Ok(())

@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::action::{Act, FileTarget, ProcessTarget};
-use crate::network::{Net, Network, is_never_foreign};
 use crate::action::{AccountTarget, Act, FileTarget, ProcessTarget};
+use crate::network::{Net, Network, is_never_foreign};
 use crate::order::Birth;
 use crate::query::{Answer, FileId, Ownership, Process, ProcessesQuery, Query};
 use crate::text::{HostBytes, HostPath};
@@ -94,7 +93,8 @@ pub fn protection(act: &Act, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) ->
         Act::RunArgv { program, .. } => protected_place(&program.path, facts),
         Act::BlockAddress { address, .. } => protected_address(address, facts),
         Act::Isolate { keep, .. } => protected_session(keep, facts),
-        Act::ReloadUnits { .. } | Act::LockAccount { .. } => None,
+        Act::LockAccount { account } => protected_account(account, condemned, facts),
+        Act::ReloadUnits { .. } => None,
     }
 }
 
@@ -145,8 +145,6 @@ pub fn protected_session(keep: &[Net], facts: &Facts) -> Option<String> {
             "which remote login is ours is not told; {login} is one that would not be kept reachable"
         )),
         _ => None,
-        Act::LockAccount { account } => protected_account(account, condemned, facts),
-        Act::ReloadUnits { .. } | Act::BlockAddress { .. } | Act::Isolate { .. } => None,
     }
 }
 

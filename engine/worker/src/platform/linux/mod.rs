@@ -11,8 +11,8 @@ use crate::text::{Digest, HostPath};
 
 pub mod hands;
 pub mod look;
-mod systemd;
 mod netlink;
+mod systemd;
 mod wall;
 
 /// The Linux host that this program runs on.

@@ -29,25 +29,11 @@ impl State {
             Act::RemoveStarter { file, .. } => self.remove_starter(file),
             Act::RemoveLink { link } => self.remove_link(link),
             Act::ReloadUnits { manager, units } => self.reload_units(*manager, units),
-            Act::LockAccount { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
             Act::BlockAddress { address, for_s } => self.block(address, *for_s),
             Act::Isolate { for_s, keep } => self.isolate(*for_s, keep),
             Act::Throttle { process } => self.throttle(process),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
-            | Act::LockAccount { .. }
             Act::LockAccount { account } => self.lock_account(account),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
-            | Act::RunArgv { .. } => Err(HostError::Unsupported {
+            Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),
@@ -245,7 +231,6 @@ impl State {
         })
     }
 
-    fn edit_lines(&mut self, file: &FileTarget, remove: &[LineTarget]) -> Result<Done, HostError> {
     fn edit_lines(
         &mut self,
         file: &FileTarget,

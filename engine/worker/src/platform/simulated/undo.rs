@@ -21,21 +21,12 @@ impl State {
             Undo::SetFlags { file, flags } => self.restore_flags(file, *flags),
             Undo::RestoreStarter { file } => self.restore_starter(file, content, arming),
             Undo::RestoreLink { link } => self.restore_link(link, arming),
-            Undo::UnlockAccount { .. }
             // An account starts nothing by itself: it comes back as it was.
             Undo::UnlockAccount { account, former } => self.unlock_account(account, former),
-            Undo::RestoreStarter { .. }
-            | Undo::RestoreLink { .. }
-            | Undo::Unblock { .. }
-            | Undo::EndIsolation {}
-            | Undo::Unthrottle { .. }
             Undo::Unblock { address, was_until_ms } => self.unblock(address, *was_until_ms),
             Undo::EndIsolation { was_until_ms } => self.end_isolation(*was_until_ms),
             Undo::Unthrottle { process, .. } => self.unthrottle(process),
-            Undo::RestoreStarter { .. }
-            | Undo::RestoreLink { .. }
-            | Undo::UnlockAccount { .. }
-            | Undo::RunArgv { .. } => Err(HostError::Unsupported {
+            Undo::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: "undo".to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),

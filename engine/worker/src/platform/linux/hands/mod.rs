@@ -18,8 +18,8 @@ use crate::platform::CaptureSink;
 use crate::query::HostError;
 use crate::text::{Digest, HostPath};
 
-mod block;
 mod account;
+mod block;
 mod capture;
 mod deadline;
 mod edit;
@@ -95,25 +95,11 @@ impl Hands {
             Act::RemoveStarter { file, .. } => remove::remove_starter(file),
             Act::RemoveLink { link } => link::remove(link),
             Act::ReloadUnits { manager, units } => reload::reload(*manager, units),
-            Act::LockAccount { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
             Act::BlockAddress { address, for_s } => block::block(address, *for_s),
             Act::Isolate { for_s, keep } => block::isolate(*for_s, keep),
             Act::Throttle { process } => self.throttle(process),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
-            | Act::LockAccount { .. }
             Act::LockAccount { account } => account::Etc::of_the_host().lock(account),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
-            | Act::RunArgv { .. } => Err(HostError::Unsupported {
+            Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),
@@ -133,21 +119,12 @@ impl Hands {
             Undo::SetFlags { file, flags } => flags::set(file, *flags),
             Undo::RestoreStarter { file } => undo::restore_starter(file, content, arming),
             Undo::RestoreLink { link } => link::restore(link, arming),
-            Undo::UnlockAccount { .. }
             // An account starts nothing by itself: it comes back as it was.
             Undo::UnlockAccount { account, former } => account::Etc::of_the_host().unlock(account, former),
-            Undo::RestoreStarter { .. }
-            | Undo::RestoreLink { .. }
-            | Undo::Unblock { .. }
-            | Undo::EndIsolation {}
-            | Undo::Unthrottle { .. }
             Undo::Unblock { address, was_until_ms } => block::unblock(address, *was_until_ms),
             Undo::EndIsolation { was_until_ms } => block::end_isolation(*was_until_ms),
             Undo::Unthrottle { process, former } => self.unthrottle(process, former),
-            Undo::RestoreStarter { .. }
-            | Undo::RestoreLink { .. }
-            | Undo::UnlockAccount { .. }
-            | Undo::RunArgv { .. } => Err(HostError::Unsupported {
+            Undo::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: "undo".to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),

@@ -194,6 +194,8 @@ fn parent_of(proc: &Proc, pid: u32) -> Option<u32> {
     let read = proc.pid(pid).and_then(|dir| dir.read_piece(c"stat", 4096, &mut bytes));
     read.ok().filter(|whole| *whole)?;
     parse_stat(&bytes).map(|stat| stat.ppid)
+}
+
 /// The login names in the environments of these processes. One that cannot be read tells none: so says its own gap.
 fn own_names(proc: &Proc, chain: &[u32]) -> Vec<HostBytes> {
     let mut names = BTreeSet::new();
