@@ -205,6 +205,7 @@ impl Host {
                     })
                     .collect(),
                 actions,
+                spare: Vec::new(),
                 protect: Vec::new(),
                 journal,
                 settle: if timed_settle(&self.acts) {
