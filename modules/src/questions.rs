@@ -3,7 +3,7 @@
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::query::{
-    Account, Answer, Coverage, Entry, FileText, GapReason, HostError, HostFacts, Observed, Ownership, Process,
+    Account, Answer, Coverage, Entry, FileText, GapReason, HostError, HostFacts, LoadedUnit, Observed, Ownership, Process,
     ProcessesQuery, Query, Socket, WatchQuery, Watched,
 };
 use deminer_worker::text::{HostBytes, HostPath};
@@ -111,6 +111,11 @@ pub(crate) async fn read_tree(
         max_file_bytes,
     };
     ask(host, query, "read_tree", answered_by!(Files)).await
+}
+
+/// What service managers have in memory.
+pub(crate) async fn units(host: &dyn HostView) -> Result<Observed<Vec<LoadedUnit>>, ModuleError> {
+    ask(host, Query::Units {}, "units", answered_by!(Units)).await
 }
 
 pub(crate) async fn watch(host: &dyn HostView, query: WatchQuery) -> Result<Observed<Watched>, ModuleError> {
