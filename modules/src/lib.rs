@@ -34,6 +34,12 @@ pub mod starter;
 pub mod trace;
 pub mod unit_exec;
 pub mod unit_file;
+pub mod unit_list;
+mod unit_places;
+pub mod unit_remove;
+pub mod unit_row;
+mod unit_search;
+mod unit_settings;
 pub mod verify_gone;
 pub mod verify_quiet;
 
@@ -50,10 +56,12 @@ pub fn all() -> Vec<Module> {
         Module::collector(cron_list::CronList),
         Module::collector(preload_list::PreloadList),
         Module::collector(command_read::CommandRead),
+        Module::collector(unit_list::UnitList),
         Module::analyzer(judge::MinerJudge),
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
+        Module::responder(unit_remove::UnitRemove),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),
         Module::collector(verify_gone::VerifyGone),

@@ -4,8 +4,8 @@ use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::query::{
     Account, Answer, CommandOutput, CommandQuery, Coverage, Entry, FileStat, FileText, GapReason, Holder, HostError,
-    HostFacts, Observed, Ownership, Process, ProcessRoot, ProcessesQuery, Query, Resources, Socket, WatchQuery,
-    Watched,
+    HostFacts, LoadedUnit, Observed, Ownership, Process, ProcessRoot, ProcessesQuery, Query, Resources, Socket,
+    WatchQuery, Watched,
 };
 use deminer_worker::text::{HostBytes, HostPath};
 
@@ -160,6 +160,11 @@ pub(crate) async fn walk(
         max_entries,
     };
     ask(host, query, "walk", answered_by!(Walk)).await
+}
+
+/// What service managers have in memory.
+pub(crate) async fn units(host: &dyn HostView) -> Result<Observed<Vec<LoadedUnit>>, ModuleError> {
+    ask(host, Query::Units {}, "units", answered_by!(Units)).await
 }
 
 pub(crate) async fn watch(host: &dyn HostView, query: WatchQuery) -> Result<Observed<Watched>, ModuleError> {

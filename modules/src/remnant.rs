@@ -1,6 +1,7 @@
 //! What of the condemned is met on a host, as a row and as a finding.
 
 use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding, FindingId};
+use deminer_worker::action::ServiceManager;
 use deminer_worker::query::{GapReason, Peer};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use schemars::JsonSchema;
@@ -69,6 +70,22 @@ pub enum Seen {
         number: Option<u32>,
         /// What it runs.
         command: HostBytes,
+    },
+    /// A condemned link.
+    Link {
+        /// Where.
+        path: HostPath,
+        /// Where it points.
+        target: HostPath,
+    },
+    /// A condemned unit that its manager has in memory.
+    Unit {
+        /// Which manager.
+        manager: ServiceManager,
+        /// Its name.
+        name: HostBytes,
+        /// The file that it was read from.
+        from: HostPath,
     },
     /// Somebody is connected to a remote end of the incident.
     Connection {
@@ -162,6 +179,16 @@ impl Remnant {
                 .field("path", path)
                 .field("command", command)
                 .rests_on(path, None),
+            Seen::Link { path, target } => new("link_there", "{path} points to {target}")
+                .field("path", path)
+                .field("target", target)
+                .rests_on(path, None),
+            Seen::Unit { manager, name, from } => {
+                new("unit_there", "the {manager} manager has {unit} in memory, from {path}")
+                    .field("manager", manager)
+                    .field("unit", name)
+                    .field("path", from)
+            }
             Seen::Connection { remote, owners } => new("remote_connected", "{owners} has a connection to {remote}")
                 .field("remote", shown(remote))
                 .field("owners", pids(owners)),

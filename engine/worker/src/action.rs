@@ -149,7 +149,7 @@ pub enum Act {
     ReloadUnits {
         /// Which manager.
         manager: ServiceManager,
-        /// The units that must be gone, by name, sorted.
+        /// The units that must be gone, by name, sorted; none where only an addition to a unit was removed.
         units: Vec<HostBytes>,
     },
     /// Lets nobody log in to an account: its password fits no more and it is expired (shadow(5)).

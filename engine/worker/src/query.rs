@@ -62,7 +62,8 @@ pub enum Query {
         /// Which, at most [`limits::SPANS`], together at most [`limits::READ_BYTES`].
         spans: Vec<Span>,
     },
-    /// The content of every regular file that matches; `*` and `?` match within one component.
+    /// The content of every regular file that matches; `*` and `?` match within one component. A link that matches is not
+    /// followed but given as what it is, without content.
     ReadTree {
         /// Absolute patterns.
         patterns: Vec<HostPath>,

@@ -44,12 +44,17 @@ async fn scripts(case: &mut Case, look: &mut Look<'_>, starter: &Starter) -> Res
         if case.paths.contains(path) || is_vouched(&look.owner(path).await?, path) {
             continue;
         }
-        new |= match case.is_near(path) {
-            true => files::text(case, look, path).await?,
-            false => whole_file(case, look, path).await?,
-        };
+        new |= script(case, look, path).await?;
     }
     Ok(new)
+}
+
+/// A script that something starts, wherever it lies.
+pub(super) async fn script(case: &mut Case, look: &mut Look<'_>, path: &HostPath) -> Result<bool, ModuleError> {
+    match case.is_near(path) {
+        true => files::text(case, look, path).await,
+        false => whole_file(case, look, path).await,
+    }
 }
 
 /// A script in an ordinary place: condemned where all of it serves a condemned path and no package stands behind it.

@@ -19,6 +19,7 @@ async fn trace(stub: &Stub) -> (Outcome<Traced>, Names) {
     let params = Params {
         verdict,
         starters: stub.starters.clone(),
+        units: Units::default(),
         sockets: stub.sockets.clone(),
         limits: Limits::default(),
     };
@@ -43,6 +44,26 @@ async fn trace(stub: &Stub) -> (Outcome<Traced>, Names) {
         assert!(condemned.component > 0);
     }
     (outcome, names)
+}
+
+/// A case in which these paths are condemned.
+pub(super) fn case_of(paths: &[&str]) -> Case {
+    Case {
+        places: Places::of(&Limits::default()),
+        boot_id: "boot".to_owned(),
+        spared: BTreeSet::new(),
+        spared_files: BTreeSet::new(),
+        account: Account::default(),
+        contents: Default::default(),
+        paths: paths.iter().map(|path| HostPath::from(*path)).collect(),
+        beside: BTreeSet::new(),
+        homes: BTreeSet::new(),
+        names: BTreeSet::new(),
+        pids: Default::default(),
+        uids: BTreeSet::new(),
+        units: Default::default(),
+        started_in: Vec::new(),
+    }
 }
 
 struct Names {
@@ -548,6 +569,7 @@ async fn a_reused_pid_is_another_process() {
     let params = Params {
         verdict,
         starters: Vec::new(),
+        units: Units::default(),
         sockets: Vec::new(),
         limits: Limits::default(),
     };
