@@ -82,6 +82,7 @@ impl Row {
             },
             package: Some(Ownership::Unowned),
             user: "root".to_owned(),
+            container: None,
         })
     }
 
