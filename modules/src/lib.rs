@@ -28,6 +28,7 @@ pub mod process_row;
 mod questions;
 pub mod remnant;
 mod saying;
+mod shell_statements;
 mod shell_text;
 pub mod starter;
 pub mod trace;
