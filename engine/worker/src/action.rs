@@ -262,6 +262,11 @@ impl LinkTarget {
     pub fn name_in_removal(&self) -> HostPath {
         own_name(&self.path, "remove", self.id.dev, self.id.inode)
     }
+
+    /// Under which name it comes back disarmed.
+    pub fn name_disarmed(&self) -> HostPath {
+        disarmed_name(&self.path)
+    }
 }
 
 /// What keeps services running.
@@ -437,6 +442,11 @@ impl FileTarget {
         own_name(&self.path, "edit", Wide(0), Wide(0))
     }
 
+    /// Under which name one that starts something comes back disarmed.
+    pub fn name_disarmed(&self) -> HostPath {
+        disarmed_name(&self.path)
+    }
+
     /// The identity of a file as it was seen; `None` where its content was not hashed.
     pub fn from_stat(stat: &FileStat) -> Option<FileTarget> {
         Some(FileTarget {
@@ -454,6 +464,15 @@ impl FileTarget {
             links: stat.links,
             xattrs: stat.xattrs.clone(),
         })
+    }
+}
+
+/// `.NAME.disarmed` beside `NAME`. What reads a folder of starters passes by a name with such a beginning and such an end.
+fn disarmed_name(path: &HostPath) -> HostPath {
+    let name = [b".", path.file_name(), b".disarmed"].concat();
+    match path.parent() {
+        Some(parent) => parent.join(&name),
+        None => HostPath::new(name),
     }
 }
 

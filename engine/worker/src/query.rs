@@ -45,7 +45,8 @@ pub enum Query {
         /// Where to stop, at most [`limits::READ_BYTES`].
         max_bytes: u32,
     },
-    /// The content of every regular file that matches; `*` and `?` match within one component.
+    /// The content of every regular file that matches; `*` and `?` match within one component. A link that matches is not
+    /// followed but given as what it is, without content.
     ReadTree {
         /// Absolute patterns.
         patterns: Vec<HostPath>,

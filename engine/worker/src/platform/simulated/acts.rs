@@ -4,7 +4,7 @@ use super::lines::{self, Edit};
 use super::process::{Life, Running};
 use super::state::State;
 use super::tree::{Traits, plain};
-use crate::action::{Act, Done, FileTarget, LineTarget, ProcessTarget, Undo};
+use crate::action::{Act, Done, FileTarget, LineTarget, LinkTarget, ProcessTarget, Undo};
 use crate::query::{FileKind, HostError};
 use crate::text::HostPath;
 
@@ -26,9 +26,9 @@ impl State {
             Act::RemoveFile { file } => self.remove_file(file),
             Act::EditLines { file, remove, .. } => self.edit_lines(file, remove),
             Act::ClearFlags { file, flags } => self.clear_flags(file, *flags),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
+            Act::RemoveStarter { file, .. } => self.remove_starter(file),
+            Act::RemoveLink { link } => self.remove_link(link),
+            Act::ReloadUnits { .. }
             | Act::LockAccount { .. }
             | Act::BlockAddress { .. }
             | Act::Isolate { .. }
@@ -219,6 +219,66 @@ impl State {
         self.tree.unlink(&file.path, now_ns);
         Ok(Done::Changed {
             undo: Undo::RestoreFile { file: file.clone() },
+        })
+    }
+
+    fn remove_starter(&mut self, file: &FileTarget) -> Result<Done, HostError> {
+        Ok(match self.remove_file(file)? {
+            Done::Changed {
+                undo: Undo::RestoreFile { file },
+            } => Done::Changed {
+                undo: Undo::RestoreStarter { file },
+            },
+            done => done,
+        })
+    }
+
+    /// Whether the link that is meant stands at its place; `None` where nothing does.
+    ///
+    /// # Errors
+    /// `Changed` where the way there leads over a link or into another mount, or to something else.
+    fn link_at(&self, link: &LinkTarget, doing: &str) -> Result<Option<LinkTarget>, HostError> {
+        let path = plain(&link.path);
+        if self.hidden(&path).is_some() {
+            return Err(denied(doing));
+        }
+        let Some(way) = self.tree.resolve(&path, false) else {
+            return Ok(None);
+        };
+        if way != path || path != link.path {
+            return Err(changed(doing, "no link on the way", &format!("a link to `{way}`")));
+        }
+        let Some(stat) = self.tree.stat(&path, false) else {
+            return Ok(None);
+        };
+        if stat.mount != link.mount {
+            return Err(changed(
+                doing,
+                &format!("mount `{}`", link.mount),
+                &format!("mount `{}`", stat.mount),
+            ));
+        }
+        let met = LinkTarget::from_stat(&stat);
+        match met.filter(|met| met.id == link.id && met.target == link.target) {
+            Some(met) => Ok(Some(met)),
+            None => Err(changed(
+                doing,
+                &format!("a link to `{}`, inode {}", link.target, link.id.inode),
+                &format!("another object, inode {}", stat.id.inode),
+            )),
+        }
+    }
+
+    fn remove_link(&mut self, link: &LinkTarget) -> Result<Done, HostError> {
+        let doing = format!("remove the link `{}`", link.path);
+        let Some(met) = self.link_at(link, &doing)? else {
+            return Ok(Done::Gone);
+        };
+        self.writable(&link.path, &doing)?;
+        let now_ns = self.now_ns();
+        self.tree.unlink(&link.path, now_ns);
+        Ok(Done::Changed {
+            undo: Undo::RestoreLink { link: met },
         })
     }
 

@@ -4,7 +4,7 @@ use super::acts::{changed, denied, gone};
 use super::lines;
 use super::state::State;
 use super::tree::{Traits, plain};
-use crate::action::{Arming, Done, FileTarget, LineTarget, Undo};
+use crate::action::{Arming, Done, FileTarget, LineTarget, LinkTarget, Undo};
 use crate::query::{FileKind, HostError, Xattr};
 use crate::text::Digest;
 
@@ -19,9 +19,9 @@ impl State {
             Undo::RestoreFile { file } => self.restore_file(file, content, arming),
             Undo::RestoreLines { file, lines } => self.restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => self.restore_flags(file, *flags),
-            Undo::RestoreStarter { .. }
-            | Undo::RestoreLink { .. }
-            | Undo::UnlockAccount { .. }
+            Undo::RestoreStarter { file } => self.restore_starter(file, content, arming),
+            Undo::RestoreLink { link } => self.restore_link(link, arming),
+            Undo::UnlockAccount { .. }
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }
@@ -90,6 +90,57 @@ impl State {
         Ok(taken_back())
     }
 
+    fn restore_starter(
+        &mut self,
+        file: &FileTarget,
+        content: Option<&[u8]>,
+        arming: Arming,
+    ) -> Result<Done, HostError> {
+        let beside = FileTarget {
+            path: file.name_disarmed(),
+            ..file.clone()
+        };
+        match arming {
+            Arming::Armed => self.restore_file(file, content, arming),
+            Arming::Disarmed => self.restore_file(&beside, content, arming),
+        }
+    }
+
+    fn restore_link(&mut self, link: &LinkTarget, arming: Arming) -> Result<Done, HostError> {
+        let doing = format!("make the link `{}` again", link.path);
+        let path = match arming {
+            Arming::Armed => link.path.clone(),
+            Arming::Disarmed => link.name_disarmed(),
+        };
+        if let Some(there) = self.tree.stat(&path, false) {
+            return match there.link_target.as_ref() == Some(&link.target) {
+                true => Ok(Done::Gone),
+                false => Err(changed(&doing, "a free name", "another object")),
+            };
+        }
+        let parent = path.parent().and_then(|parent| self.tree.lookup(&parent));
+        if parent.is_none_or(|parent| parent.kind != FileKind::Directory) {
+            return Err(gone(&format!("{doing}: its directory")));
+        }
+        if self.tree.holds_fast(&path).is_some() {
+            return Err(denied(&doing));
+        }
+        let traits = Traits {
+            kind: FileKind::Link,
+            mode: 0o777,
+            uid: link.uid,
+            gid: link.gid,
+            mtime_ns: link.mtime_ns.0,
+            flags: 0,
+            xattrs: Vec::new(),
+            target: Some(link.target.clone()),
+        };
+        let now_ns = self.now_ns();
+        self.tree.put(&path, Vec::new(), traits);
+        self.tree.touch_parent(&path, now_ns);
+        Ok(taken_back())
+    }
+
     fn restore_lines(&mut self, file: &FileTarget, lines: &[LineTarget], arming: Arming) -> Result<Done, HostError> {
         let doing = format!("put lines back into `{}`", file.path);
         let Some(number) = self.place_of(file, &doing)? else {
@@ -126,7 +177,11 @@ impl State {
     fn restore_flags(&mut self, file: &FileTarget, flags: u32) -> Result<Done, HostError> {
         let doing = format!("set flags of `{}`", file.path);
         let Some(number) = self.place_of(file, &doing)? else {
-            return Err(gone(&doing));
+            // Under another name it is to be harmless, not to hold fast.
+            return match self.tree.lookup(&file.name_disarmed()) {
+                Some(_) => Ok(Done::Gone),
+                None => Err(gone(&doing)),
+            };
         };
         let Some(inode) = self.tree.inode(number) else {
             return Err(gone(&doing));

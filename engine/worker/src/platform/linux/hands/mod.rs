@@ -30,6 +30,7 @@ mod identity;
 pub mod keeper;
 mod kill;
 mod lines;
+mod links;
 mod lock;
 mod metadata;
 mod mounts;
@@ -86,9 +87,9 @@ impl Hands {
             Act::RemoveFile { file } => remove::remove(file),
             Act::EditLines { file, remove, .. } => edit::edit(file, remove),
             Act::ClearFlags { file, flags } => flags::clear(file, *flags),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
+            Act::RemoveStarter { file, .. } => remove::remove_starter(file),
+            Act::RemoveLink { link } => links::remove(link),
+            Act::ReloadUnits { .. }
             | Act::LockAccount { .. }
             | Act::BlockAddress { .. }
             | Act::Isolate { .. }
@@ -111,9 +112,9 @@ impl Hands {
             Undo::RestoreFile { file } => undo::restore_file(file, content, arming),
             Undo::RestoreLines { file, lines } => undo::restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => flags::set(file, *flags),
-            Undo::RestoreStarter { .. }
-            | Undo::RestoreLink { .. }
-            | Undo::UnlockAccount { .. }
+            Undo::RestoreStarter { file } => undo::restore_starter(file, content, arming),
+            Undo::RestoreLink { link } => links::restore(link, arming),
+            Undo::UnlockAccount { .. }
             | Undo::Unblock { .. }
             | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }
@@ -130,7 +131,8 @@ impl Hands {
     /// When something of it stays.
     pub fn tidy(&self, act: &Act) -> Result<(), HostError> {
         match act {
-            Act::RemoveFile { file } => remove::tidy(file),
+            Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => remove::tidy(file),
+            Act::RemoveLink { link } => links::tidy(link),
             Act::EditLines { file, .. } => rewrite::tidy(file),
             _ => Ok(()),
         }

@@ -60,6 +60,20 @@ pub(super) fn restore_file(target: &FileTarget, content: Option<&[u8]>, arming: 
     written.map(|()| Done::Changed { undo: Undo::None })
 }
 
+/// Writes a file that starts something again; disarmed under a name that nothing reads.
+pub(super) fn restore_starter(target: &FileTarget, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
+    match arming {
+        Arming::Armed => restore_file(target, content, arming),
+        Arming::Disarmed => {
+            let beside = FileTarget {
+                path: target.name_disarmed(),
+                ..target.clone()
+            };
+            restore_file(&beside, content, arming)
+        }
+    }
+}
+
 /// Writes the file under a name of ours, with all that it had; disarmed without what lets it run.
 fn write_beside(
     place: &Place,
@@ -205,6 +219,31 @@ mod tests {
             restore_file(&lost, Some(b"bytes"), Arming::Disarmed),
             Err(HostError::Gone { .. })
         ));
+    }
+
+    #[test]
+    fn a_starter_comes_back_where_nothing_reads_it() {
+        let home = bench::home();
+        let path = home.path().join("x.sh");
+        fs::write(&path, "/tmp/x &").expect("a file");
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("ours");
+        let target = bench::file_target(&path);
+        let Ok(Done::Changed {
+            undo: Undo::RestoreStarter { file },
+        }) = remove::remove_starter(&target)
+        else {
+            panic!("it is the one meant")
+        };
+        let content = Some(&b"/tmp/x &"[..]);
+        let changed = Ok(Done::Changed { undo: Undo::None });
+        assert_eq!(restore_starter(&file, content, Arming::Disarmed), changed);
+        assert_eq!(restore_starter(&file, content, Arming::Disarmed), Ok(Done::Gone));
+        let beside = home.path().join(".x.sh.disarmed");
+        assert_eq!(fs::metadata(&beside).expect("it is back").mode() & 0o7777, 0o644);
+        assert!(!path.exists());
+        assert_eq!(restore_starter(&file, content, Arming::Armed), changed);
+        assert_eq!(fs::metadata(&path).expect("it is back").mode() & 0o7777, 0o755);
+        assert_eq!(bench::file_target(&path).mtime_ns, target.mtime_ns);
     }
 
     #[test]
