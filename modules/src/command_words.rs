@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use deminer_worker::text::{HostBytes, HostPath};
 
 use crate::known_programs::{
-    ENV, HANDED, INTERPRETERS, KEYWORDS, LOADER, LOADING, SHELL, SHELLS, WRAPPERS, is_loader, stem,
+    ENV, HANDED, INTERPRETERS, KEYWORDS, LOADER, LOADING, SETTING, SHELL, SHELLS, WRAPPERS, is_loader, stem,
 };
 use crate::option_words::{Options, split_options};
 use crate::shell_text::{Token, Word, placed_tokens};
@@ -26,13 +26,15 @@ pub struct SimpleCommand {
     pub script: Option<HostBytes>,
     /// The programs that run it, outermost first: `nohup`, `/bin/sh` of `/bin/sh -c`.
     pub through: Vec<HostBytes>,
-    /// Libraries and start files that its settings load: `LD_PRELOAD=/a.so` before it.
+    /// Libraries and start files that its settings load: `LD_PRELOAD=/a.so` before it, or behind `export`.
     pub loads: Vec<HostBytes>,
     /// Whether it also runs something that its words do not tell: a variable for a program, code on the command line
     /// of an interpreter, a shell that reads commands from a pipe, text past the limits.
     pub untold: bool,
     /// Whether it is a shell that reads its commands from its input.
     pub reads_commands: bool,
+    /// Whether it stands in a text for a program that is no shell: what becomes of it is not told.
+    pub is_data: bool,
     /// The line of the text on which it begins, from 1; of a command in another's words that one's.
     pub line: u32,
 }
@@ -101,7 +103,8 @@ pub(crate) fn commands_from(text: &[u8], home: Option<&HostPath>, cwd: &mut Opti
 
 /// Whether it calls a function of its own text, and does nothing beside.
 fn is_call(command: &SimpleCommand, functions: &BTreeSet<Vec<u8>>) -> bool {
-    functions.contains(command.program.as_bytes()) && command.files().next().is_none()
+    let is_direct = command.through.is_empty() && command.files().next().is_none();
+    is_direct && functions.contains(command.program.as_bytes())
 }
 
 /// The absolute paths that these commands run or load, each once, in order.
@@ -263,9 +266,8 @@ impl Reader<'_> {
             .iter()
             .any(|command| command.reads_commands);
         self.read(&text, cwd.clone(), through, depth + 1);
-        for command in self.commands.iter_mut().skip(first) {
-            // What becomes of a text that no shell reads is not told.
-            command.untold |= !reads;
+        for command in self.commands.iter_mut().skip(first).filter(|_| !reads) {
+            (command.is_data, command.untold) = (true, true);
         }
     }
 
@@ -307,6 +309,11 @@ impl Reader<'_> {
         };
         if !first.quoted && matches!(&first.bytes[..], b"for" | b"select" | b"case" | b"esac") {
             return;
+        }
+        if !first.quoted && SETTING.contains(&&first.bytes[..]) {
+            for word in rest {
+                command.take_setting(word);
+            }
         }
         if first.bytes == b"cd" || first.bytes == b"pushd" {
             let target = rest.iter().find(|word| !word.bytes.starts_with(b"-"));

@@ -3,6 +3,7 @@
 use deminer_engine::module::Module;
 
 pub mod account_list;
+pub mod catalogue;
 pub mod command_words;
 mod condemned_list;
 pub mod cron_list;
@@ -19,6 +20,7 @@ pub mod lines_remove;
 pub mod net_sockets;
 mod option_words;
 mod outbound;
+pub mod persistence_list;
 mod places;
 pub mod preload_list;
 mod presence;
@@ -31,6 +33,10 @@ mod saying;
 mod shell_statements;
 mod shell_text;
 pub mod starter;
+pub mod starter_remove;
+mod starter_search;
+mod starter_text;
+pub mod startup_list;
 pub mod trace;
 pub mod verify_gone;
 pub mod verify_quiet;
@@ -46,11 +52,14 @@ pub fn all() -> Vec<Module> {
         Module::collector(net_sockets::NetSockets),
         Module::collector(account_list::AccountList),
         Module::collector(cron_list::CronList),
+        Module::collector(startup_list::StartupList),
         Module::collector(preload_list::PreloadList),
+        Module::collector(persistence_list::PersistenceList),
         Module::analyzer(judge::MinerJudge),
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
+        Module::responder(starter_remove::StarterRemove),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),
         Module::collector(verify_gone::VerifyGone),

@@ -63,10 +63,6 @@ pub(crate) async fn stat(
     one_each(entries, asked, "stat")
 }
 
-pub(crate) async fn list(host: &dyn HostView, path: HostPath) -> Result<Observed<Vec<Entry>>, ModuleError> {
-    ask(host, Query::List { path }, "list", answered_by!(Entries)).await
-}
-
 /// In the order asked, one for each path.
 pub(crate) async fn packages(
     host: &dyn HostView,

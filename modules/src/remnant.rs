@@ -54,6 +54,13 @@ pub enum Seen {
         /// What is there now; `None` where it is no regular file or was gone again.
         sha256: Option<Digest>,
     },
+    /// A condemned link, or another object under its name.
+    Link {
+        /// Where.
+        path: HostPath,
+        /// Where it leads now; `None` where it is no link any more.
+        leads: Option<HostPath>,
+    },
     /// A condemned line in its file.
     Line {
         /// The file.
@@ -154,6 +161,13 @@ impl Remnant {
             Seen::File { path, sha256 } => new("file_there", "{path} is there")
                 .field("path", path)
                 .rests_on(path, *sha256),
+            Seen::Link { path, leads } => {
+                let leads = leads.as_ref().map_or_else(|| "nowhere".to_owned(), HostPath::to_string);
+                new("link_there", "{path} is there and leads to {leads}")
+                    .field("path", path)
+                    .field("leads", leads)
+                    .rests_on(path, None)
+            }
             Seen::Line { path, line } => new("line_there", "`{line}` stands in {path}")
                 .field("path", path)
                 .field("line", line)
