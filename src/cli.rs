@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use deminer_engine::policy::Leave;
 
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
@@ -29,6 +30,8 @@ pub(crate) enum Verb {
     Run(Run),
     /// Carry out a plan that was approved by its hash, then watch.
     Apply(Apply),
+    /// Take back what a run changed; without --approve it only lists what can be.
+    Undo(Undo),
     /// Tell what a run did, from its journal.
     Report(Report),
     /// Check playbooks; touches no host.
@@ -71,6 +74,17 @@ pub(crate) struct Looking {
     /// A path never to be touched, with all below it; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) protect: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+}
+
+/// What a look may do.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Leaves {
+    /// Allow what looking does not do unasked; may be repeated. `command.read`: run the programs of the host that the
+    /// playbook names.
+    #[arg(long, value_name = "LEAVE")]
+    pub(crate) allow: Vec<Leave>,
 }
 
 /// Where runs are kept.
@@ -125,6 +139,8 @@ pub(crate) struct Run {
     /// A path never to be touched, with all below it; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) protect: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     /// Apply the stored plan of this hash; nothing is planned anew.
     #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "protect"])]
     pub(crate) approve: Option<String>,
@@ -159,6 +175,8 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "DURATION")]
     pub(crate) watch: Option<String>,
     #[command(flatten)]
+    pub(crate) leaves: Leaves,
+    #[command(flatten)]
     pub(crate) runs: Runs,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
@@ -172,6 +190,33 @@ pub(crate) enum Only {
     Preserve,
     /// Keep the evidence and quiet the host; all of it can be taken back at once.
     Contain,
+}
+
+/// `deminer undo`
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// The run; none is the newest that changed something.
+    pub(crate) run: Option<String>,
+    /// Take back only this change, by its id; may be repeated.
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) action: Vec<String>,
+    /// Take back only on this host; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+    /// Give back armed what starts something: exactly as it was. Needs --because.
+    #[arg(long, requires = "because")]
+    pub(crate) armed: bool,
+    /// Why it may start again; stands in the report.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) because: Option<String>,
+    /// The hash of the list that was read: takes back what is on it.
+    #[arg(long, value_name = "HASH")]
+    pub(crate) approve: Option<String>,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// `deminer report`
@@ -192,6 +237,8 @@ pub(crate) struct Check {
     /// Playbook files, or names of shipped ones.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

@@ -329,6 +329,10 @@ fn would_remove(act: &Act, artifact: &Artifact) -> bool {
         (Act::RemoveStarter { file, .. }, Artifact::Unit { unit }) => {
             unit.files.iter().any(|part| part.file.path == file.path)
         }
+        (Act::RemoveLink { link }, Artifact::Unit { unit }) => unit.links.iter().any(|other| other.path == link.path),
+        (Act::ReloadUnits { manager, units }, Artifact::Unit { unit }) => {
+            *manager == unit.manager && units.contains(&unit.name)
+        }
         (Act::LockAccount { account }, Artifact::Account { account: seen }) => account.name == seen.name,
         (Act::EditLines { file, remove, .. }, Artifact::Line { file: seen, line }) => {
             file.path == seen.path && remove.iter().any(|removed| removed.line == line.line)

@@ -314,7 +314,11 @@ pub fn with_dependents(plan: &Plan, excluded: &BTreeSet<ActionId>) -> BTreeSet<A
     }
 }
 
-fn check_prefix(given: &str, hash: Digest) -> Result<(), ApprovalError> {
+/// Whether these digits are the beginning of a hash.
+///
+/// # Errors
+/// When there are too few of them, or they are of another.
+pub(crate) fn check_prefix(given: &str, hash: Digest) -> Result<(), ApprovalError> {
     let digits = given.to_ascii_lowercase();
     let fits = (HASH_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     if !fits {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deminer_worker::action::{ActionId, Done};
+use deminer_worker::action::{ActionId, Arming, Done};
 use deminer_worker::frame::{EvidenceItem, TransactionEvent};
 use deminer_worker::order::Approval;
 use deminer_worker::query::{Coverage, HostError, HostIdentity};
@@ -158,6 +158,18 @@ pub enum EventKind {
         of: String,
         /// The actions, in the order of taking back.
         actions: Vec<ActionId>,
+        /// Whether what starts something may start it again; `None` in journals that do not say.
+        #[serde(default)]
+        arming: Option<Arming>,
+        /// Why it may.
+        #[serde(default)]
+        because: Option<String>,
+        /// Who said yes.
+        #[serde(default)]
+        approver: String,
+        /// How: `command line`, `terminal`.
+        #[serde(default)]
+        means: String,
     },
     /// One change was taken back, or was not.
     Undone {

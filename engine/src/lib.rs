@@ -9,7 +9,8 @@
 //! ```
 //!
 //! [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth,
-//! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say.
+//! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say, [`policy`] what
+//! a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
 pub mod apply;
@@ -24,9 +25,11 @@ pub mod look;
 pub mod module;
 pub mod plan;
 pub mod playbook;
+pub mod policy;
 pub mod reconcile;
 pub mod report;
 pub mod run;
 pub mod status;
 mod template;
+pub mod undo;
 pub mod vault;

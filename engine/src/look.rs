@@ -39,6 +39,8 @@ pub struct Looked {
     pub proposals: Vec<Proposed>,
     /// Outputs of reading steps that steps after the strike refer to, by step.
     pub results: BTreeMap<String, Value>,
+    /// Programs of the host that the playbook runs to look, each with its arguments; none without a leave for it.
+    pub programs: Vec<Vec<String>>,
     /// How the playbook ended on this host.
     pub end: LookEnd,
 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::host::HostView;
 use crate::playbook::Phase;
+use crate::policy::{Leave, Policy};
 
 /// What a module tells about itself; with its parameters' schema it is the manual.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,13 @@ pub trait Collector: Send + Sync + 'static {
     type Params: Params;
     /// Its output.
     type Output: Output;
+    /// What it does that needs a leave of its own; `None` for what only asks the kernel.
+    const NEEDS: Option<Leave> = None;
+
+    /// The programs of the host that it runs with these parameters, each with its arguments; for the plan to state.
+    fn runs(_: &Self::Params) -> Vec<Vec<String>> {
+        Vec::new()
+    }
 
     /// Looks.
     ///
@@ -198,6 +206,30 @@ impl JsonSchema for Resource {
     }
 }
 
+/// Text that the playbook itself must write, or that its variables hold: never a value of a host.
+///
+/// `check` refuses a parameter of this type that refers to a step, to the host or to an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlaybookText(pub String);
+
+/// The `format` in a schema by which the engine knows a [`PlaybookText`].
+pub const PLAYBOOK_TEXT_FORMAT: &str = "deminer-playbook-text";
+
+impl JsonSchema for PlaybookText {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PlaybookText".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({"type": "string", "format": PLAYBOOK_TEXT_FORMAT})
+    }
+}
+
 /// What a run of a module gives, types erased.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ran {
@@ -222,6 +254,14 @@ pub trait Erased: Send + Sync {
     fn params_schema(&self) -> Schema;
     /// The schema of its output.
     fn output_schema(&self) -> Schema;
+    /// What it does that needs a leave of its own.
+    fn needs(&self) -> Option<Leave> {
+        None
+    }
+    /// The programs of the host that it runs with these parameters; none where they do not decode.
+    fn runs(&self, _params: &Value) -> Vec<Vec<String>> {
+        Vec::new()
+    }
     /// Runs it. An analyzer is given no host.
     ///
     /// # Errors
@@ -282,6 +322,13 @@ impl<T: Collector> Erased for CollectorTwin<T> {
     }
     fn output_schema(&self) -> Schema {
         schema_for!(T::Output)
+    }
+    fn needs(&self) -> Option<Leave> {
+        T::NEEDS
+    }
+    fn runs(&self, params: &Value) -> Vec<Vec<String>> {
+        let params = decode(params.clone());
+        params.map(|params| T::runs(&params)).unwrap_or_default()
     }
     async fn run(&self, host: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError> {
         encode(self.0.collect(given(host)?, decode(params)?).await?)
@@ -361,6 +408,7 @@ impl Module {
 #[derive(Clone, Default)]
 pub struct Registry {
     modules: IndexMap<&'static str, Module>,
+    policy: Policy,
 }
 
 impl Registry {
@@ -368,7 +416,20 @@ impl Registry {
     pub fn new(modules: impl IntoIterator<Item = Module>) -> Registry {
         Registry {
             modules: modules.into_iter().map(|m| (m.about().name, m)).collect(),
+            policy: Policy::default(),
         }
+    }
+
+    /// The same modules, to be used under this policy.
+    #[must_use]
+    pub fn under(mut self, policy: Policy) -> Registry {
+        self.policy = policy;
+        self
+    }
+
+    /// The leaves that were given.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The module of that name.

@@ -491,8 +491,21 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
             Some(stat) if stat.id == target.id => Ok(Sight::NotDone),
             Some(_) => Ok(other()),
         },
+        Act::ReloadUnits { manager, units } => {
+            let observed = link.observe(Query::Units {}).await?;
+            let Answer::Units(loaded) = observed.value else {
+                return Err(another_answer());
+            };
+            let there = loaded
+                .iter()
+                .any(|unit| unit.manager == *manager && units.contains(&unit.name) && unit.fragment.is_some());
+            let stale = loaded.iter().any(|unit| unit.manager == *manager && unit.needs_reload);
+            match unseen(&observed.coverage) {
+                Some(unclear) => Ok(unclear),
+                None => Ok(is(!there && !stale)),
+            }
+        }
         Act::Keep { .. }
-        | Act::ReloadUnits { .. }
         | Act::LockAccount { .. }
         | Act::BlockAddress { .. }
         | Act::Isolate { .. }

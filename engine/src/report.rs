@@ -665,7 +665,7 @@ impl Object {
                 address: address.clone(),
                 for_s: *for_s,
             },
-            Act::Isolate { for_s } => Object::Network { for_s: *for_s },
+            Act::Isolate { for_s, .. } => Object::Network { for_s: *for_s },
             Act::RunArgv { argv, .. } => Object::Command { argv: argv.clone() },
         }
     }

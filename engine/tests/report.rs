@@ -401,6 +401,10 @@ fn an_undo_is_done_open_or_loudly_failed() {
             .tell(
                 HOST,
                 EventKind::Undoing {
+                    arming: None,
+                    because: None,
+                    approver: String::new(),
+                    means: String::new(),
                     of: "20261114-0244-7c1e".to_owned(),
                     actions: vec![actions[6].id, actions[5].id],
                 },

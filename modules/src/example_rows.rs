@@ -81,6 +81,7 @@ impl Row {
                 maps: None,
             },
             package: Some(Ownership::Unowned),
+            unit: None,
             user: "root".to_owned(),
         })
     }

@@ -4,6 +4,7 @@ use deminer_engine::module::Module;
 
 pub mod account_list;
 pub mod catalogue;
+pub mod command_read;
 pub mod command_words;
 mod condemned_list;
 pub mod cron_list;
@@ -38,6 +39,14 @@ mod starter_search;
 mod starter_text;
 pub mod startup_list;
 pub mod trace;
+pub mod unit_exec;
+pub mod unit_file;
+pub mod unit_list;
+mod unit_places;
+pub mod unit_remove;
+pub mod unit_row;
+mod unit_search;
+mod unit_settings;
 pub mod verify_gone;
 pub mod verify_quiet;
 
@@ -55,11 +64,14 @@ pub fn all() -> Vec<Module> {
         Module::collector(startup_list::StartupList),
         Module::collector(preload_list::PreloadList),
         Module::collector(persistence_list::PersistenceList),
+        Module::collector(command_read::CommandRead),
+        Module::collector(unit_list::UnitList),
         Module::analyzer(judge::MinerJudge),
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
         Module::responder(starter_remove::StarterRemove),
+        Module::responder(unit_remove::UnitRemove),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),
         Module::collector(verify_gone::VerifyGone),

@@ -1,7 +1,7 @@
 //! Every process, busiest first.
 //!
 //! Looks at `/proc` on every Linux (proc(5)): what runs, since when, under whom, what it uses, the digest of its
-//! executable, and what the package database says of that. It cannot see what the kernel hides, nor what starts and ends
+//! executable, what the package database says of that, and the unit that it belongs to. It cannot see what the kernel hides, nor what starts and ends
 //! between two looks; the package database is the host's own word. Handbook: `top -c`, `ps -eo`.
 
 use std::cmp::Reverse;
@@ -14,6 +14,7 @@ use deminer_engine::playbook::Phase;
 use deminer_worker::action::Effect;
 use deminer_worker::query::{Account, Coverage, Entry, FileId, Ownership, Process, ProcessesQuery};
 use deminer_worker::text::HostPath;
+use deminer_worker::unit_name::unit_of_cgroup;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -145,6 +146,7 @@ fn rows(processes: Vec<Process>, packages: &Packages, accounts: &[Account]) -> V
                 .get(&process.uid)
                 .cloned()
                 .unwrap_or_else(|| process.uid.to_string()),
+            unit: unit_of_cgroup(process.cgroup.as_bytes()),
             process,
         })
         .collect();

@@ -1,6 +1,7 @@
 //! The row that [`crate`]'s process list gives and judge and trace take.
 
 use deminer_worker::query::{Ownership, Process};
+use deminer_worker::unit_name::OwnUnit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,9 @@ pub struct ProcessRow {
     pub process: Process,
     /// Testimony of the host's package database; `None` for a kernel thread or an unreadable executable.
     pub package: Option<Ownership>,
+    /// The unit that it belongs to, by its cgroup; `None` where it is in none.
+    #[serde(default)]
+    pub unit: Option<OwnUnit>,
     /// The login name of its user; the number where the accounts do not tell.
     pub user: String,
 }

@@ -3,8 +3,9 @@
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::query::{
-    Account, Answer, Coverage, Entry, FileText, GapReason, HostError, HostFacts, Observed, Ownership, Process,
-    ProcessesQuery, Query, Socket, WatchQuery, Watched,
+    Account, Answer, CommandOutput, CommandQuery, Coverage, Entry, FileStat, FileText, GapReason, Holder, HostError,
+    HostFacts, LoadedUnit, Observed, Ownership, Process, ProcessRoot, ProcessesQuery, Query, Resources, Socket,
+    WatchQuery, Watched,
 };
 use deminer_worker::text::{HostBytes, HostPath};
 
@@ -63,6 +64,10 @@ pub(crate) async fn stat(
     one_each(entries, asked, "stat")
 }
 
+pub(crate) async fn list(host: &dyn HostView, path: HostPath) -> Result<Observed<Vec<Entry>>, ModuleError> {
+    ask(host, Query::List { path }, "list", answered_by!(Entries)).await
+}
+
 /// In the order asked, one for each path.
 pub(crate) async fn packages(
     host: &dyn HostView,
@@ -107,6 +112,59 @@ pub(crate) async fn read_tree(
         max_file_bytes,
     };
     ask(host, query, "read_tree", answered_by!(Files)).await
+}
+
+pub(crate) async fn resources(host: &dyn HostView, sample_ms: u64) -> Result<Observed<Resources>, ModuleError> {
+    let seen = ask(
+        host,
+        Query::Resources { sample_ms },
+        "resources",
+        answered_by!(Resources),
+    )
+    .await?;
+    Ok(seen.map(|told| *told))
+}
+
+/// By file in the order asked, then by pid.
+pub(crate) async fn holders(host: &dyn HostView, files: Vec<HostPath>) -> Result<Observed<Vec<Holder>>, ModuleError> {
+    if files.is_empty() {
+        return Ok(Observed::whole(Vec::new()));
+    }
+    ask(host, Query::Holders { files }, "holders", answered_by!(Holders)).await
+}
+
+pub(crate) async fn roots(host: &dyn HostView, pids: Vec<u32>) -> Result<Observed<Vec<ProcessRoot>>, ModuleError> {
+    if pids.is_empty() {
+        return Ok(Observed::whole(Vec::new()));
+    }
+    ask(host, Query::Roots { pids }, "roots", answered_by!(Roots)).await
+}
+
+pub(crate) async fn command(host: &dyn HostView, query: CommandQuery) -> Result<Observed<CommandOutput>, ModuleError> {
+    ask(host, Query::Command(query), "command", answered_by!(Command)).await
+}
+
+/// What lies below some directories.
+pub(crate) async fn walk(
+    host: &dyn HostView,
+    roots: Vec<HostPath>,
+    max_depth: u32,
+    max_entries: u32,
+) -> Result<Observed<Vec<FileStat>>, ModuleError> {
+    if roots.is_empty() {
+        return Ok(Observed::whole(Vec::new()));
+    }
+    let query = Query::Walk {
+        roots,
+        max_depth,
+        max_entries,
+    };
+    ask(host, query, "walk", answered_by!(Walk)).await
+}
+
+/// What service managers have in memory.
+pub(crate) async fn units(host: &dyn HostView) -> Result<Observed<Vec<LoadedUnit>>, ModuleError> {
+    ask(host, Query::Units {}, "units", answered_by!(Units)).await
 }
 
 pub(crate) async fn watch(host: &dyn HostView, query: WatchQuery) -> Result<Observed<Watched>, ModuleError> {

@@ -28,7 +28,7 @@ use crate::duration_param::DurationParam;
 use crate::outbound::{self, Before};
 use crate::presence::{self, Content, Sought};
 use crate::remnant::{Remnant, Seen};
-use crate::{questions, starter_search};
+use crate::{questions, starter_search, unit_search};
 
 /// `verify.quiet`.
 pub struct VerifyQuiet;
@@ -37,7 +37,7 @@ pub struct VerifyQuiet;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// What must not come back: processes, files, lines and remote ends, as the trace listed them when the plan was
+    /// What must not come back: processes, files, lines, units and remote ends, as the trace listed them when the plan was
     /// made. Example: `artifacts: "{{ steps.condemned.rows }}"`.
     pub artifacts: Vec<Condemned>,
     /// Remote ends that nobody may be connected to. Example: `remotes: "{{ steps.trace.remotes }}"`.
@@ -186,14 +186,18 @@ impl<'a> Vigil<'a> {
         remnants.extend(presence::standing_files(self.host, &self.sought.files, Content::Any, coverage).await?);
         remnants.extend(presence::standing_links(self.host, &self.sought.links, Content::Any, coverage).await?);
         remnants.extend(presence::standing_lines(self.host, &self.sought, coverage).await?);
+        remnants.extend(presence::standing_units(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::connected(&self.sought, &sockets.value));
         let places: Vec<Place> = PLACES.iter().map(|entry| entry.place).collect();
         let starters = starter_search::starters(self.host, &places, coverage).await?;
+        let mut starting = presence::starting(&self.sought, &starters);
+        let units = unit_search::units(self.host, coverage).await?;
+        starting.extend(presence::starting_units(&self.sought, &units));
         Ok(Look {
             facts,
             processes: processes.value,
             sockets: sockets.value,
-            starting: presence::starting(&self.sought, &starters),
+            starting,
             remnants,
         })
     }

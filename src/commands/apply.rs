@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
 use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
+use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
@@ -178,7 +179,7 @@ pub(crate) async fn apply(
 }
 
 /// Digits of an action's id that name it.
-const ACTION_DIGITS: usize = 8;
+pub(crate) const ACTION_DIGITS: usize = 8;
 
 /// The actions that are left out: each as it was named, and what needs it.
 fn excluded(plan: &Plan, named: &[String]) -> anyhow::Result<BTreeSet<ActionId>> {
@@ -228,7 +229,10 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
         &sources,
     )
     .map_err(|mistakes| {
-        let hint = "another version of Deminer made this plan: plan again".to_owned();
+        let hint = match mistakes.iter().all(|mistake| mistake.code == Code::NeedsLeave) {
+            true => "what was allowed for the plan is to be allowed for its later looks too".to_owned(),
+            false => "another version of Deminer made this plan: plan again".to_owned(),
+        };
         Trouble::new(Exit::Refused, mistakes.text().trim_end(), Some(hint))
     })?;
     let mut settings: Vec<(String, Setting)> = header

@@ -12,7 +12,10 @@ mod progress;
 mod report;
 mod run;
 mod show;
+mod undo;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,8 +23,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use deminer_engine::journal::Clock;
 use deminer_engine::module::Registry;
+use deminer_engine::policy::Policy;
+use rustix::io::Errno;
 
-use crate::cli::{Runs, Verb};
+use crate::cli::{Leaves, Runs, Verb};
 use crate::exit::Exit;
 use crate::render::screen::Screen;
 
@@ -58,17 +63,19 @@ impl Trouble {
 pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
     let done = match verb {
-        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
         Verb::Plan(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk, &arguments)))
+            let leaves = &arguments.looking.leaves;
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk.under(leaves), &arguments)))
         }
         Verb::Show(arguments) => desk(&screen, &arguments.runs).and_then(|desk| show::run(&desk, &arguments)),
-        Verb::Run(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(run::run(&desk, &arguments)))
-        }
-        Verb::Apply(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(apply::run(&desk, &arguments)))
+        Verb::Run(arguments) => desk(&screen, &arguments.runs)
+            .and_then(|desk| asynchronous(run::run(&desk.under(&arguments.leaves), &arguments))),
+        Verb::Apply(arguments) => desk(&screen, &arguments.runs)
+            .and_then(|desk| asynchronous(apply::run(&desk.under(&arguments.leaves), &arguments))),
+        Verb::Undo(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
         }
         Verb::Report(arguments) => {
             desk(&screen, &arguments.runs).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
@@ -139,6 +146,12 @@ impl Desk {
         }
     }
 
+    /// The same, with what the operator allowed.
+    pub(crate) fn under(mut self, leaves: &Leaves) -> Desk {
+        self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
+        self
+    }
+
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> u64 {
         (self.clock)()
@@ -151,13 +164,21 @@ fn now_ms() -> u64 {
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Random bytes of the kernel.
+/// Random bytes of the kernel; of `/dev/urandom` where it has no getrandom(2) (before Linux 3.17).
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let mut filled = 0;
     while filled < N {
-        // Sixteen bytes come at once; only a signal can cut them short.
-        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
+        match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
+            // Sixteen bytes come at once; only a signal can cut them short.
+            Ok(more) => filled += more,
+            Err(Errno::INTR) => {}
+            Err(_) => {
+                let device = File::open("/dev/urandom").and_then(|mut device| device.read_exact(&mut bytes));
+                device.expect("every Linux has /dev/urandom");
+                return bytes;
+            }
+        }
     }
     bytes
 }

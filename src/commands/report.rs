@@ -24,7 +24,11 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Report) -> anyhow::Result<
     Ok(apply::exit(&report))
 }
 
-fn find(desk: &Desk, name: Option<&str>) -> anyhow::Result<RunDir> {
+/// The run of that name or directory; none is the newest that changed something.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn find(desk: &Desk, name: Option<&str>) -> anyhow::Result<RunDir> {
     let runs = RunDir::list(&desk.runs)?;
     let path = name.map(std::path::Path::new).filter(|path| path.is_dir());
     if let Some(path) = path {

@@ -11,6 +11,7 @@ pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod show;
 pub(crate) mod table;
+pub(crate) mod undo;
 pub(crate) mod unit;
 
 mod object;

@@ -57,7 +57,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    fn of(pid: u32) -> Option<Process> {
+    /// What a pid is now.
+    pub(crate) fn of(pid: u32) -> Option<Process> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let open = stat.iter().position(|byte| *byte == b'(')?;
         let close = stat.iter().rposition(|byte| *byte == b')')?;
@@ -110,6 +111,14 @@ pub(crate) fn processes() -> Vec<Process> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(Process::of).collect()
+}
+
+/// The living processes that one started.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let living = processes()
+        .into_iter()
+        .filter(|process| process.ppid == pid && process.state != 'Z');
+    living.map(|process| process.pid).collect()
 }
 
 /// The living processes that run something below a directory.
@@ -182,6 +191,13 @@ impl FileState {
             mtime_ns: time(meta.mtime(), meta.mtime_nsec()),
             ctime_ns: time(meta.ctime(), meta.ctime_nsec()),
         })
+    }
+}
+
+impl FileState {
+    /// What an undo gives back: content, mode, owner, flags and the time at which the content last changed.
+    pub(crate) fn given_back(&self) -> (Digest, u32, (u32, u32), Option<u32>, i128) {
+        (self.content, self.mode, self.owner, self.flags, self.mtime_ns)
     }
 }
 

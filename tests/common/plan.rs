@@ -10,6 +10,7 @@ use super::machine::written;
 
 /// A plan that was made.
 pub(crate) struct Planned {
+    /// As the command names it.
     pub(crate) file: PathBuf,
     pub(crate) hash: String,
     /// What the command answered.
@@ -30,11 +31,24 @@ impl Planned {
         Planned::read(file, json)
     }
 
-    /// Makes a plan for this machine, looking no longer than it must.
+    /// Makes a plan for the machine on which the command is, looking no longer than it must.
     #[track_caller]
     pub(crate) fn of_this_machine(deminer: &Deminer) -> Planned {
-        let file = deminer.runs().join("the.plan");
-        Planned::make(deminer, &file, &["--set", "sample=1s"])
+        let name = written(&deminer.inside("the.plan"));
+        let words = [
+            "plan",
+            "linux-miner",
+            "--set",
+            "sample=1s",
+            "-o",
+            &name,
+            "--format",
+            "json",
+        ];
+        let json = deminer.run(&words).expect(0).json();
+        let mut planned = Planned::read(&deminer.runs().join("the.plan"), json);
+        planned.file = deminer.inside("the.plan");
+        planned
     }
 
     /// Reads a plan that a command wrote, and answered so.

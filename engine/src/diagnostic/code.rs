@@ -75,6 +75,8 @@ codes! {
     RefreshUnknown = "P0306", "`refresh` names no step that can be taken anew.";
     RefreshNotReading = "P0307", "`refresh` names a step that proposes.";
     UntilReadsNothing = "P0308", "`until` reads nothing that a round could change.";
+    NeedsLeave = "P0320", "A module does what needs a leave that was not given.";
+    WordOfHost = "P0321", "A value of a host stands where only the playbook's own words may.";
     UnknownType = "P0401", "No type of variables has this name.";
     VariableValue = "P0402", "A value does not fit the variable's type.";
     NotDeclared = "P0403", "A variable is set that the playbook does not declare.";

@@ -116,9 +116,13 @@ impl Link {
     pub(crate) async fn say(&self, message: &ToWorker) -> Result<(), HostError> {
         let mut bytes = Vec::new();
         frame::send_message(&mut bytes, message).map_err(|error| HostError::Protocol { why: error.to_string() })?;
+        self.send(&bytes).await
+    }
+
+    async fn send(&self, bytes: &[u8]) -> Result<(), HostError> {
         let sent = async {
             let mut output = self.output.lock().await;
-            output.write_all(&bytes).await?;
+            output.write_all(bytes).await?;
             output.flush().await
         };
         match tokio::time::timeout(SAY_TIME, sent).await {
@@ -128,6 +132,16 @@ impl Link {
                 limit_ms: SAY_TIME.as_millis() as u64,
             }),
         }
+    }
+
+    /// Sends a piece of a content that the worker asked for.
+    ///
+    /// # Errors
+    /// When the link is lost.
+    pub(crate) async fn say_piece(&self, piece: &[u8]) -> Result<(), HostError> {
+        let mut bytes = Vec::with_capacity(piece.len() + 9);
+        frame::send_piece(&mut bytes, 0, piece).map_err(|error| HostError::Protocol { why: error.to_string() })?;
+        self.send(&bytes).await
     }
 
     /// Waits for what the worker says next of itself; answers to queries go to who asked.
@@ -207,6 +221,8 @@ impl HostView for Link {
 fn own_time(query: &Query) -> Duration {
     Duration::from_millis(match query {
         Query::Processes(query) => query.sample_ms,
+        Query::Resources { sample_ms } => *sample_ms,
+        Query::Command(command) => command.timeout_ms,
         Query::Watch(watch) => watch.for_ms,
         _ => 0,
     })

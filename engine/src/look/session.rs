@@ -14,6 +14,7 @@ use crate::finding::{Finding, HostVerdict, Verdict};
 use crate::host::HostView;
 use crate::module::Proposal;
 use crate::playbook::{BoundVars, CheckedBody, CheckedPlaybook, CheckedStep, Phase};
+use crate::policy::Permitted;
 use crate::template::{Held, Scope};
 
 /// A step that failed, for people.
@@ -107,6 +108,7 @@ impl Session {
             item: None,
             round: 0,
         };
+        let host: Arc<dyn HostView> = Arc::new(Permitted::new(host, checked.policy().clone()));
         Session {
             checked,
             vars,
@@ -369,8 +371,34 @@ impl Session {
             coverage,
             proposals,
             results: self.results(),
+            programs: self.programs(),
             end,
         })
+    }
+
+    /// The programs of the host that steps of any phase run, each once. Their arguments are the playbook's own words, so
+    /// that they are known before the step is taken.
+    fn programs(&self) -> Vec<Vec<String>> {
+        let mut programs: Vec<Vec<String>> = Vec::new();
+        for step in self.checked.steps() {
+            let CheckedBody::Use { module, with } = &step.body else {
+                continue;
+            };
+            if module.erased().needs().is_none() {
+                continue;
+            }
+            // What cannot be made here does not run either, or needs what no program's arguments do.
+            let made: serde_json::Map<String, Value> = with
+                .iter()
+                .filter_map(|(name, recipe)| Some((name.clone(), recipe.value(&self.scope).ok()?)))
+                .collect();
+            for program in module.erased().runs(&Value::Object(made)) {
+                if !programs.contains(&program) {
+                    programs.push(program);
+                }
+            }
+        }
+        programs
     }
 
     fn proposals(&self, row: &[usize], steps: &[CheckedStep]) -> Vec<Proposed> {

@@ -196,9 +196,12 @@ impl Bench {
             ticks_per_second: 100,
             uid: 0,
             own_chain: vec![1, 900, 901],
+            own_names: Vec::new(),
             taint: Wide(0),
+            without: Vec::new(),
         };
         let looked = Looked {
+            programs: Vec::new(),
             host: name.to_owned(),
             facts,
             verdict: None,

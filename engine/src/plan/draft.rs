@@ -62,6 +62,7 @@ pub async fn draft(
         identity: looked.facts.identity.clone(),
         components: components(&wants, &predicates, site.max_births),
         actions: actions(&looked.host, &wants, &learned.facts.processes),
+        spare: Vec::new(),
         protect: site.protect.clone(),
         journal: journal(names),
         settle,
@@ -88,7 +89,10 @@ pub async fn draft(
         settle_because,
         many_targets: !needs_own_approval.is_empty(),
         needs_own_approval,
-        footprint: footprint(&orders),
+        footprint: Footprint {
+            programs: looked.programs.clone(),
+            ..footprint(&orders)
+        },
         results: looked.results.clone(),
         orders,
     };
@@ -147,11 +151,13 @@ fn footprint(orders: &HostOrders) -> Footprint {
             processes: 0,
             directories: Vec::new(),
             bytes: Wide(0),
+            programs: Vec::new(),
         };
     }
     Footprint {
         processes: 2,
         directories: vec![orders.journal.clone()],
         bytes: Wide(orders.bounds.spool_bytes.0.saturating_add(JOURNAL_BYTES)),
+        programs: Vec::new(),
     }
 }

@@ -155,6 +155,9 @@ pub struct Machine {
     pub architecture: String,
     /// Logical CPUs.
     pub cpus: u32,
+    /// System calls that acts prefer and this kernel lacks; they are done the longer way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// Something that the plan leaves as it is, though it was proposed or stands in the way.
@@ -318,6 +321,10 @@ pub struct Footprint {
     pub directories: Vec<HostPath>,
     /// Bytes that they hold at most.
     pub bytes: Wide,
+    /// Programs of the host that looking runs, now and in later looks, each with its arguments; they may do more than
+    /// answer. None without a leave for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Vec<String>>,
 }
 
 /// Why a host has no plan. Other hosts go on.

@@ -27,6 +27,7 @@ pub(super) fn machine(facts: &HostFacts) -> Machine {
         kernel: facts.kernel.clone(),
         architecture: facts.architecture.clone(),
         cpus: facts.cpus,
+        without: facts.without.clone(),
     }
 }
 

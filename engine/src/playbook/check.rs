@@ -69,6 +69,7 @@ pub fn check(
             resources,
             steps,
             repeat,
+            policy: registry.policy().clone(),
         }),
         _ => Err(Diagnostics::new(file, text, mistakes)),
     }
@@ -327,6 +328,7 @@ impl<'c> Checker<'c> {
                     return (None, Shape::Any);
                 };
                 let may_stand = self.power(entry, found, module.span);
+                self.leave(entry, found, module.span);
                 let shape = Shape::of_schema(found.erased().params_schema().into());
                 let with = self.params(entry, here, (&module.value, &shape), module.span, with);
                 let body = CheckedBody::Use {
@@ -403,6 +405,23 @@ impl<'c> Checker<'c> {
         } else {
             true
         }
+    }
+
+    /// Whether what the module does was allowed.
+    fn leave(&mut self, entry: &Entry<'_>, module: &Module, at: Span) {
+        let Some(leave) = module.erased().needs() else { return };
+        if self.registry.policy().allows(leave) {
+            return;
+        }
+        let message = format!(
+            "{}: `{}` {}, and nobody allowed it",
+            entry.label,
+            module.about().name,
+            leave.does()
+        );
+        let help = format!("where it is meant, allow it on the command line: `--allow {leave}`");
+        self.mistakes
+            .push(Diagnostic::error(Code::NeedsLeave, at, message).help(help));
     }
 
     pub(super) fn condition(

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Phase, Var};
 use crate::module::Module;
+use crate::policy::Policy;
 use crate::template::{EvalError, Expression, Scope, Text};
 
 /// A playbook of which every name, parameter and file is resolved.
@@ -22,6 +23,7 @@ pub struct CheckedPlaybook {
     pub(super) resources: Vec<CheckedResource>,
     pub(super) steps: Vec<CheckedStep>,
     pub(super) repeat: Option<CheckedRepeat>,
+    pub(super) policy: Policy,
 }
 
 /// A file beside the playbook, as it was read.
@@ -156,6 +158,11 @@ impl CheckedPlaybook {
 
     pub(crate) fn repeat(&self) -> Option<&CheckedRepeat> {
         self.repeat.as_ref()
+    }
+
+    /// The leaves under which it was checked.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Its name.

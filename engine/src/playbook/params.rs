@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use deminer_worker::text::Digest;
 use indexmap::IndexMap;
+use minijinja::machinery::ast::Expr;
 use serde_json::Value;
 
 use super::check::{Checker, Entry};
 use super::checked::{CheckedResource, Recipe};
-use super::expression::Here;
+use super::expression::{Here, for_each_child, whole};
 use super::kind::Kinds;
 use super::shape::{Field, Shape};
 use super::{Argument, Placed, Span, VarType};
 use crate::diagnostic::{Code, Diagnostic, quoted, suggest};
-use crate::module::RESOURCE_FORMAT;
+use crate::module::{PLAYBOOK_TEXT_FORMAT, RESOURCE_FORMAT};
 use crate::template::{Expression, Piece, Text, pieces};
 
 /// The longest file beside a playbook.
@@ -97,6 +98,9 @@ impl Checker<'_> {
         if let Some(()) = resource(shape) {
             return self.resource(place, given);
         }
+        if is_playbook_text(shape) || is_playbook_text(&shape.item()) {
+            self.only_own_words(place, given);
+        }
         match &given.value {
             Argument::Literal(value) => {
                 self.literal(place, shape, given.span, value);
@@ -135,6 +139,48 @@ impl Checker<'_> {
                     .map(Recipe::List)
             }
             Argument::Map(fields) => self.map(place, here, shape, given.span, fields),
+        }
+    }
+
+    /// Refuses what is not of the playbook and its variables; lists are looked into item by item.
+    fn only_own_words(&mut self, place: &str, given: &Placed<Argument>) {
+        let own = ["vars", "run", "range"];
+        let mut expressions: Vec<(String, usize)> = Vec::new();
+        match &given.value {
+            Argument::Expression { text, inner } => {
+                expressions.extend(text.get(inner.clone()).map(|told| (told.to_owned(), inner.start)));
+            }
+            Argument::Template(text) => {
+                let told = pieces(text).unwrap_or_default();
+                expressions.extend(told.into_iter().filter_map(|piece| match piece {
+                    Piece::Value { text, at } => Some((text.to_owned(), at)),
+                    _ => None,
+                }));
+            }
+            _ => return,
+        }
+        let whole = match &given.value {
+            Argument::Expression { text, .. } | Argument::Template(text) => text.as_str(),
+            _ => "",
+        };
+        for (told, at) in expressions {
+            // What cannot be read is told elsewhere.
+            let Ok(tree) = minijinja::machinery::parse_expr(&told) else {
+                continue;
+            };
+            let mut names = Vec::new();
+            roots(&tree, &mut names);
+            let Some((name, range)) = names.into_iter().find(|(name, _)| !own.contains(&name.as_str())) else {
+                continue;
+            };
+            let span = self.inside(given.span, whole, at + range.start..at + range.end);
+            let message = format!(
+                "{place} is the playbook's own word, {} comes from a host",
+                quoted(&name)
+            );
+            let help = "write it out, or take it from a variable: `vars.NAME`";
+            self.mistakes
+                .push(Diagnostic::error(Code::WordOfHost, span, message).help(help));
         }
     }
 
@@ -344,6 +390,20 @@ pub(super) fn trimmed(text: &str, range: std::ops::Range<usize>) -> std::ops::Ra
 fn resource(shape: &Shape) -> Option<()> {
     let is = |node: &Value| node.get("format").and_then(Value::as_str) == Some(RESOURCE_FORMAT);
     shape.alternatives()?.iter().any(is).then_some(())
+}
+
+/// Whether it is text that only the playbook may write.
+fn is_playbook_text(shape: &Shape) -> bool {
+    let is = |node: &Value| node.get("format").and_then(Value::as_str) == Some(PLAYBOOK_TEXT_FORMAT);
+    shape.alternatives().is_some_and(|all| all.iter().any(is))
+}
+
+/// The names that an expression begins with, each with its place.
+fn roots(tree: &Expr<'_>, into: &mut Vec<(String, std::ops::Range<usize>)>) {
+    if let Expr::Var(var) = tree {
+        into.push((var.id.to_owned(), whole(tree)));
+    }
+    for_each_child(tree, &mut |child| roots(child, into));
 }
 
 /// What the module's manual says of a parameter: its first line.

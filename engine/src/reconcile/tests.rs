@@ -70,6 +70,7 @@ fn orders(actions: Vec<Action>) -> HostOrders {
         components: Vec::new(),
         actions,
         protect: Vec::new(),
+        spare: Vec::new(),
         journal: "/run/.deminer-000102030405060708090a0b0c0d0e0f".into(),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),

@@ -250,7 +250,7 @@ fn undo_way(state: &ChangeState, act: &Act) -> UndoWay {
             | Undo::RestoreLink { .. }
             | Undo::UnlockAccount { .. }
             | Undo::Unblock { .. }
-            | Undo::EndIsolation {}
+            | Undo::EndIsolation { .. }
             | Undo::Unthrottle { .. }
             | Undo::RunArgv { .. } => UndoWay::AtOnce,
             Undo::RestoreFile { .. } | Undo::RestoreLines { .. } | Undo::RestoreStarter { .. } => UndoWay::FromVault,

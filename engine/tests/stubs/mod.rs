@@ -418,7 +418,9 @@ fn facts() -> HostFacts {
         ticks_per_second: 100,
         uid: 0,
         own_chain: vec![1],
+        own_names: Vec::new(),
         taint: Wide(0),
+        without: Vec::new(),
     }
 }
 

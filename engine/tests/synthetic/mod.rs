@@ -178,6 +178,7 @@ fn plan_line(host: &str, actions: Vec<Action>, verdict: HostVerdict) -> Value {
             })
             .to_vec(),
         actions,
+        spare: Vec::new(),
         protect: Vec::new(),
         journal: JOURNAL.into(),
         settle: Settle::NextMinute,

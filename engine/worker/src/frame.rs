@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Act, ActionId, Done};
 use crate::order::Begin;
 use crate::query::{Answer, Coverage, HostError, Observed, Process, Query};
+use crate::take_back::TakeBack;
 use crate::text::{Digest, HostBytes, HostPath, Wide};
 
 /// The version of what travels. Both ends must have the same.
@@ -64,6 +65,16 @@ pub enum ToWorker {
         /// The directory that the plan named.
         journal: HostPath,
     },
+    /// Take acts of an earlier transaction back.
+    TakeBack(Box<TakeBack>),
+    /// Bytes of the content that [`FromWorker::Want`] asked for. Travels as a frame of its own kind.
+    #[serde(skip)]
+    Piece(Vec<u8>),
+    /// All pieces of the content were sent.
+    Given {
+        /// Whether the vault has it; without it no piece was sent.
+        found: bool,
+    },
     /// Nothing more will be said.
     Bye,
 }
@@ -103,6 +114,23 @@ pub enum FromWorker {
     Forgotten {
         /// Or why not.
         result: Result<(), HostError>,
+    },
+    /// The content of a file is needed, for what is taken back next.
+    Want {
+        /// Which.
+        sha256: Digest,
+    },
+    /// An act was taken back, or was not.
+    Undone {
+        /// The action.
+        action: ActionId,
+        /// What was found and done, or why nothing was.
+        result: Result<Done, HostError>,
+    },
+    /// Nothing more is taken back.
+    TakenBack {
+        /// Why nothing was, where the host refused to begin.
+        refused: Option<HostError>,
     },
 }
 
@@ -428,6 +456,7 @@ fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, FrameError> {
 pub fn receive_order(input: &mut impl Read) -> Result<ToWorker, FrameError> {
     match receive(input)? {
         (KIND_MESSAGE, payload) => decode(&payload),
+        (KIND_PIECE, mut payload) if payload.len() >= 4 => Ok(ToWorker::Piece(payload.split_off(4))),
         (kind, _) => Err(FrameError::Malformed(format!("kind {kind}"))),
     }
 }

@@ -11,7 +11,7 @@ use crate::platform::Platform;
 use crate::platform::simulated::WorkerKilled;
 use crate::query::{Answer, HostError, Observed, Query};
 use crate::text::{Digest, HostPath, Wide};
-use crate::transaction;
+use crate::{take_back, transaction};
 
 /// The controller, from the worker: what it says and how it is told.
 ///
@@ -151,8 +151,16 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
                 let result = platform.forget_journal(&journal);
                 controller.say(&FromWorker::Forgotten { result });
             }
+            Said::Message(ToWorker::TakeBack(order)) => take_back::run(platform, controller, &order),
             // An acknowledgement or a commit that comes after its transaction ended means nothing.
-            Said::Message(ToWorker::Kept { .. } | ToWorker::Commit | ToWorker::Abort | ToWorker::Hello { .. }) => {}
+            Said::Message(
+                ToWorker::Kept { .. }
+                | ToWorker::Commit
+                | ToWorker::Abort
+                | ToWorker::Piece(_)
+                | ToWorker::Given { .. }
+                | ToWorker::Hello { .. },
+            ) => {}
             Said::Message(ToWorker::Bye) | Said::Nothing | Said::Lost => return,
         }
     }

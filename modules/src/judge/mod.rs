@@ -28,6 +28,7 @@ use self::signals::{Scene, Seen};
 use crate::process_row::ProcessRow;
 use crate::saying::stated_process;
 use crate::starter::Starter;
+use crate::unit_row::Units;
 
 pub use self::rules::Class;
 pub use self::weigh::ProcessVerdict;
@@ -48,6 +49,9 @@ pub struct Params {
     /// The lines and files that start something, from `cron.list` and its like.
     #[serde(default)]
     pub starters: Vec<Starter>,
+    /// The units, whole, from `unit.list`: `"{{ steps.units }}"`.
+    #[serde(default)]
+    pub units: Units,
     /// The sockets, from `net.sockets`.
     #[serde(default)]
     pub sockets: Vec<Socket>,
@@ -120,6 +124,7 @@ fn judge(params: &Params, rules: &Rules) -> (Outcome<Judged>, Vec<FindingId>) {
         rules,
         &params.processes,
         &params.starters,
+        &params.units,
         &params.sockets,
         &params.pools,
     );

@@ -10,6 +10,7 @@ use super::rules::{Rules, Signal, holds, holds_versioned, program};
 use crate::process_row::ProcessRow;
 use crate::saying::said;
 use crate::starter::{Place, Starter};
+use crate::unit_row::{UnitCommand, UnitRow, Units};
 
 /// One thing recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub(crate) struct Scene<'a> {
     rules: &'a Rules,
     rows: BTreeMap<u32, &'a ProcessRow>,
     starts: BTreeMap<&'a HostPath, Vec<&'a Starter>>,
+    run_by: BTreeMap<&'a HostPath, Vec<&'a UnitRow>>,
     sockets: BTreeMap<u32, Vec<&'a Socket>>,
     pools: &'a [String],
 }
@@ -74,6 +76,7 @@ impl<'a> Scene<'a> {
         rules: &'a Rules,
         rows: &'a [ProcessRow],
         starters: &'a [Starter],
+        units: &'a Units,
         sockets: &'a [Socket],
         pools: &'a [String],
     ) -> Scene<'a> {
@@ -81,6 +84,12 @@ impl<'a> Scene<'a> {
         for starter in starters.iter().filter(|starter| starter.place != Place::Preload) {
             for path in &starter.starts {
                 starts.entry(path).or_default().push(starter);
+            }
+        }
+        let mut run_by: BTreeMap<&HostPath, Vec<&UnitRow>> = BTreeMap::new();
+        for row in &units.rows {
+            for path in &row.starts {
+                run_by.entry(path).or_default().push(row);
             }
         }
         let mut by_owner: BTreeMap<u32, Vec<&Socket>> = BTreeMap::new();
@@ -93,6 +102,7 @@ impl<'a> Scene<'a> {
             rules,
             rows: rows.iter().map(|row| (row.process.pid, row)).collect(),
             starts,
+            run_by,
             sockets: by_owner,
             pools,
         }
@@ -248,11 +258,13 @@ impl<'a> Scene<'a> {
         }
         let own = process.exe.as_ref().filter(|_| !is_packaged(row)).map(|exe| &exe.path);
         let script = process.script.as_ref().map(|script| &script.path);
-        let lines = own
-            .into_iter()
-            .chain(script)
-            .filter_map(|path| self.starts.get(path))
-            .flatten();
+        let ran = || own.into_iter().chain(script);
+        for (path, row) in
+            ran().flat_map(|path| self.run_by.get(path).into_iter().flatten().map(move |row| (path, row)))
+        {
+            seen.extend(self.run_by_unit(path, row));
+        }
+        let lines = ran().filter_map(|path| self.starts.get(path)).flatten();
         for starter in lines {
             let place = match starter.number {
                 Some(number) => format!("line {number} of {}", said(starter.file.path.as_bytes())),
@@ -293,6 +305,35 @@ impl<'a> Scene<'a> {
             );
         }
         seen
+    }
+
+    /// What a unit says that runs this path.
+    fn run_by_unit(&self, path: &HostPath, row: &UnitRow) -> Vec<Seen> {
+        let runs = |command: &&UnitCommand| {
+            let text = command.command.as_bytes();
+            text.windows(path.as_bytes().len()).any(|run| run == path.as_bytes())
+        };
+        let command = row.commands.iter().find(runs).or(row.commands.first());
+        let place = match command {
+            Some(command) => format!("line {} of {}", command.number, said(row.path.as_bytes())),
+            None => said(row.path.as_bytes()),
+        };
+        let text = command.map_or(row.path.as_bytes(), |command| command.command.as_bytes());
+        let source = said(row.file.path.as_bytes());
+        let started = Seen::new(Signal::StartedByLine)
+            .field("place", place)
+            .field("value", said(text))
+            .read_in(source.clone());
+        let fetches = row
+            .commands
+            .iter()
+            .find(|command| pipes_a_download(command.command.as_bytes()));
+        let fetched = fetches.map(|command| {
+            Seen::new(Signal::DownloadToShell)
+                .field("value", said(command.command.as_bytes()))
+                .read_in(source)
+        });
+        std::iter::once(started).chain(fetched).collect()
     }
 
     /// A parent or grandparent that lies in a remarkable place itself, or whose command loops around the executable.

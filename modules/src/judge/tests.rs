@@ -16,6 +16,7 @@ pub(crate) fn shipped_verdict(processes: Vec<ProcessRow>, starters: Vec<Starter>
     let params = Params {
         processes,
         starters,
+        units: Units::default(),
         sockets,
         pools: Vec::new(),
         boot_id: "boot".to_owned(),
@@ -26,6 +27,7 @@ pub(crate) fn shipped_verdict(processes: Vec<ProcessRow>, starters: Vec<Starter>
 
 fn params(rows: Vec<ProcessRow>) -> Params {
     Params {
+        units: Units::default(),
         processes: rows,
         starters: vec![
             starter(

@@ -8,6 +8,7 @@ use deminer_worker::query::{Executable, FileId, FileStat, FileText, Ownership, P
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
 use super::components::{Account, pid_tie};
+use super::units::Charges;
 use crate::places::Places;
 use crate::saying::{process_target, said, stated_process};
 use crate::starter::Starter;
@@ -35,6 +36,10 @@ pub(super) struct Case {
     pub(super) pids: BTreeMap<u32, Role>,
     /// The users of condemned processes.
     pub(super) uids: BTreeSet<u32>,
+    /// Condemned files of units, by their place in the list of rows.
+    pub(super) units: Charges,
+    /// Folders in which units start what no package knows.
+    pub(super) started_in: Vec<HostPath>,
 }
 
 /// A statement to be made: its signal, its sentence and the fields of it.

@@ -74,7 +74,8 @@ fn directories(case: &Case, look: &Look<'_>, starters: &[Starter]) -> Vec<HostPa
         folders.filter(|folder| starter.place.is_timed() || !is_system(folder))
     });
     let own = case.paths.iter().filter_map(HostPath::parent);
-    for directory in own.chain(cwds).chain(started) {
+    let of_units = case.started_in.iter().cloned();
+    for directory in own.chain(cwds).chain(of_units).chain(started) {
         if directory.as_bytes() != b"/" && directory.as_bytes().first() == Some(&b'/') && !all.contains(&directory) {
             all.push(directory);
         }

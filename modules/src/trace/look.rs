@@ -205,6 +205,19 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
+    /// Whether nothing stands at a path; what cannot be told is not absent.
+    pub(super) async fn is_absent(&mut self, path: &HostPath) -> Result<bool, ModuleError> {
+        let query = Query::Stat {
+            paths: vec![path.clone()],
+            digest: false,
+        };
+        match self.ask(query, "file", path).await? {
+            Some(Answer::Entries(entries)) => Ok(matches!(&entries[..], [Entry::Absent { .. }])),
+            Some(_) => Err(wrong("stat")),
+            None => Ok(false),
+        }
+    }
+
     /// A short regular file with its whole content; `None` where there is none, or it is longer than a text would be.
     pub(super) async fn text(&mut self, path: &HostPath) -> Result<Option<FileText>, ModuleError> {
         self.read(path, TEXT_BYTES).await

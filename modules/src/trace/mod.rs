@@ -8,12 +8,14 @@
 mod case;
 mod components;
 mod files;
+mod generator;
 mod guardian;
 mod lines;
 mod look;
 mod preload;
 mod speech;
 mod starters;
+mod units;
 
 #[cfg(test)]
 mod starters_tests;
@@ -41,6 +43,7 @@ use self::look::Look;
 use crate::judge::{Class, Judged, JudgedRow, ProcessVerdict};
 use crate::places::Places;
 use crate::starter::{Place, Starter};
+use crate::unit_row::Units;
 
 /// Passes after which nothing new is looked for; each follows what the one before condemned.
 const PASSES: u32 = 8;
@@ -62,6 +65,9 @@ pub struct Params {
     /// The lines, files and links that start something, from `cron.list`, `startup.list` and their like.
     #[serde(default)]
     pub starters: Vec<Starter>,
+    /// The units, whole, from `unit.list`: `"{{ steps.units }}"`.
+    #[serde(default)]
+    pub units: Units,
     /// The sockets, from `net.sockets`; asked of the host where none are given.
     #[serde(default)]
     pub sockets: Vec<Socket>,
@@ -144,7 +150,7 @@ impl Default for Limits {
 pub struct Traced {
     /// What belongs together, by number.
     pub components: Vec<Component>,
-    /// Everything condemned: processes, files, lines, links.
+    /// Everything condemned: processes, files, lines, links, units.
     pub artifacts: Vec<Condemned>,
     /// Condemned processes, by pid.
     pub processes: Vec<Condemned>,
@@ -162,6 +168,8 @@ pub struct Traced {
     pub boot: Vec<Condemned>,
     /// Those of them that load a library into every program.
     pub preload: Vec<Condemned>,
+    /// Condemned units, by name: for `unit.remove`.
+    pub units: Vec<Condemned>,
     /// Remote ends of condemned processes, loopback left out.
     pub remotes: Vec<Peer>,
     /// What a person should look at; component 0 is none of the above.
@@ -176,7 +184,7 @@ impl Collector for MinerTrace {
         effect: Effect::Read,
         phases: &[Phase::Locate],
         handbook: "2.1.3.2",
-        not_seen: "files deeper than the limits; what only a program, not its text, starts; services and keys",
+        not_seen: "files deeper than the limits; what only a program, not its text, starts; keys",
         example: "{id: trace, use: miner.trace, with: {verdict: \"{{ steps.verdict }}\", starters: \"{{ steps.starters.rows }}\"}}",
     };
     type Params = Params;
@@ -207,6 +215,8 @@ impl Collector for MinerTrace {
             names: BTreeSet::new(),
             pids: Default::default(),
             uids: BTreeSet::new(),
+            units: Default::default(),
+            started_in: Vec::new(),
         };
         for row in &params.verdict.rows {
             match row.verdict {
@@ -223,10 +233,12 @@ impl Collector for MinerTrace {
                 let files = files::search(&mut case, &mut look, &params.starters, &params.limits).await?;
                 let guardians = guardian::search(&mut case, &mut look, &sockets).await?;
                 let starters = starters::search(&mut case, &mut look, &params.starters).await?;
-                if !(files || guardians || starters) {
+                let units = units::search(&mut case, &mut look, &params.units).await?;
+                if !(files || guardians || starters || units) {
                     break;
                 }
             }
+            units::settle(&mut case, &mut look, &params.units).await?;
         }
         let coverage = look.coverage;
         Ok(traced(case.account, &params.starters, &sockets, params.limits.too_many).seen_with(coverage))
@@ -240,10 +252,24 @@ async fn miner(case: &mut Case, look: &mut Look<'_>, row: &JudgedRow) -> Result<
     let now = now.filter(|process| process.start_ticks == judged.start_ticks).cloned();
     let points = row.points.to_string();
     let needed = row.needed.to_string();
-    let words = Words {
-        signal: "condemned_miner",
-        say: "judged a miner with {points} points of {needed}",
-        fields: &[("points", points.as_bytes()), ("needed", needed.as_bytes())],
+    let unit = units::told_of(&judged.cgroup);
+    let in_unit = unit.as_ref().map_or(&b""[..], |unit| unit.as_bytes());
+    let fields = [
+        ("points", points.as_bytes()),
+        ("needed", needed.as_bytes()),
+        ("unit", in_unit),
+    ];
+    let words = match unit.is_some() {
+        true => Words {
+            signal: "condemned_miner",
+            say: "judged a miner with {points} points of {needed}; it runs in {unit}",
+            fields: &fields,
+        },
+        false => Words {
+            signal: "condemned_miner",
+            say: "judged a miner with {points} points of {needed}",
+            fields: &fields[..2],
+        },
     };
     let too_large = (now.as_ref().and_then(|now| now.exe.as_ref()))
         .filter(|exe| exe.sha256.is_none() && exe.size.0 > limits::DIGEST_BYTES);
@@ -353,9 +379,6 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
     };
     let processes = of_kind(|artifact| matches!(artifact, Artifact::Process { .. }));
     let lines = of_kind(|artifact| matches!(artifact, Artifact::Line { .. }));
-    let (starters_whole, files) = of_kind(|artifact| matches!(artifact, Artifact::File { .. }))
-        .into_iter()
-        .partition(|condemned| matches!(&condemned.artifact, Artifact::File { file } if starts_whole(&file.path)));
     let in_place = |wanted: fn(Place) -> bool| -> Vec<Condemned> {
         let is_there = |file: &HostPath| {
             let told = starters.iter().find(|starter| starter.file.path == *file);
@@ -404,11 +427,27 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
             remotes: remotes_of(Some(id)),
         })
         .collect();
+    let units = of_kind(|artifact| matches!(artifact, Artifact::Unit { .. }));
+    let of_units: BTreeSet<&HostPath> = units
+        .iter()
+        .filter_map(|condemned| match &condemned.artifact {
+            Artifact::Unit { unit } => Some(unit.files.iter().map(|part| &part.file.path)),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    // What goes with its unit, or starts something for where it lies, goes before the kill.
+    let mut files = of_kind(|artifact| matches!(artifact, Artifact::File { .. }));
+    files.retain(|condemned| !matches!(&condemned.artifact, Artifact::File { file } if of_units.contains(&file.path)));
+    let (whole, files) = files
+        .into_iter()
+        .partition(|condemned| matches!(&condemned.artifact, Artifact::File { file } if starts_whole(&file.path)));
     let output = Traced {
         components,
         files,
-        starters: starters_whole,
+        starters: whole,
         links: of_kind(|artifact| matches!(artifact, Artifact::Link { .. })),
+        units: units.clone(),
         remotes: remotes_of(None),
         processes,
         lines,

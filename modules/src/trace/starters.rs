@@ -124,16 +124,21 @@ async fn scripts(case: &mut Case, look: &mut Look<'_>, starter: &Starter) -> Res
         if case.paths.contains(path) || is_vouched(&owner, path) {
             continue;
         }
-        new |= match case.is_near(path) {
-            true => files::text(case, look, path).await?,
-            false => script(case, look, path).await?,
-        };
+        new |= script(case, look, path).await?;
     }
     Ok(new)
 }
 
+/// A script that something starts, wherever it lies.
+pub(super) async fn script(case: &mut Case, look: &mut Look<'_>, path: &HostPath) -> Result<bool, ModuleError> {
+    match case.is_near(path) {
+        true => files::text(case, look, path).await,
+        false => ordinary(case, look, path).await,
+    }
+}
+
 /// A script in an ordinary place: condemned where all of it serves a condemned path and no package stands behind it.
-async fn script(case: &mut Case, look: &mut Look<'_>, path: &HostPath) -> Result<bool, ModuleError> {
+async fn ordinary(case: &mut Case, look: &mut Look<'_>, path: &HostPath) -> Result<bool, ModuleError> {
     let Some(file) = look.text(path).await? else {
         return Ok(false);
     };

@@ -25,6 +25,7 @@ pub(super) async fn trace_with(stub: &Stub, paths: Vec<HostPath>) -> (Outcome<Tr
         verdict,
         paths,
         starters: stub.starters.clone(),
+        units: Units::default(),
         sockets: stub.sockets.clone(),
         limits: Limits::default(),
     };
@@ -50,6 +51,26 @@ pub(super) async fn trace_with(stub: &Stub, paths: Vec<HostPath>) -> (Outcome<Tr
         assert!(condemned.component > 0);
     }
     (outcome, names)
+}
+
+/// A case in which these paths are condemned.
+pub(super) fn case_of(paths: &[&str]) -> Case {
+    Case {
+        places: Places::of(&Limits::default()),
+        boot_id: "boot".to_owned(),
+        spared: BTreeSet::new(),
+        spared_files: BTreeSet::new(),
+        account: Account::default(),
+        contents: Default::default(),
+        paths: paths.iter().map(|path| HostPath::from(*path)).collect(),
+        beside: BTreeSet::new(),
+        homes: BTreeSet::new(),
+        names: BTreeSet::new(),
+        pids: Default::default(),
+        uids: BTreeSet::new(),
+        units: Default::default(),
+        started_in: Vec::new(),
+    }
 }
 
 pub(super) struct Names {
@@ -556,6 +577,7 @@ async fn a_reused_pid_is_another_process() {
         verdict,
         paths: Vec::new(),
         starters: Vec::new(),
+        units: Units::default(),
         sockets: Vec::new(),
         limits: Limits::default(),
     };

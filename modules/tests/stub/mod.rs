@@ -11,8 +11,9 @@ use deminer_engine::host::HostView;
 use deminer_engine::module::{ModuleError, Ran};
 use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget, Role};
 use deminer_worker::query::{
-    Account, Answer, Coverage, Entry, Executable, FileId, FileKind, FileStat, FileText, HostError, HostFacts,
-    HostIdentity, Observed, Ownership, Password, Peer, Process, Query, Sighting, Socket, WatchCursor, Watched,
+    Account, Answer, Coverage, Entry, Executable, FileId, FileKind, FileSpans, FileStat, FileText, HostError,
+    HostFacts, HostIdentity, Observed, Ownership, Password, Peer, Process, Query, Sighting, Socket, Span, WatchCursor,
+    Watched,
 };
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde_json::Value;
@@ -129,6 +130,17 @@ impl Scene {
                     .map(text)
                     .collect(),
             ),
+            Query::ReadSpans { path, spans } => Answer::Spans(self.files.get(&path.to_string()).map(|file| {
+                let part = |span: &Span| {
+                    let from = (span.from.0 as usize).min(file.content.len());
+                    let to = (from + span.bytes as usize).min(file.content.len());
+                    HostBytes::new(&file.content[from..to])
+                };
+                FileSpans {
+                    stat: file.stat.clone(),
+                    spans: spans.iter().map(part).collect(),
+                }
+            })),
             Query::ReadTree { patterns, .. } => Answer::Files(
                 (self.files.values())
                     .filter(|file| matches!(file.stat.kind, FileKind::Regular | FileKind::Link))
@@ -238,7 +250,9 @@ pub(crate) fn facts() -> HostFacts {
         ticks_per_second: 100,
         uid: 0,
         own_chain: vec![900, 1],
+        own_names: Vec::new(),
         taint: Wide(0),
+        without: Vec::new(),
     }
 }
 
@@ -250,6 +264,7 @@ pub(crate) fn accounts() -> Vec<Account> {
         home: HostPath::from(home),
         shell: HostBytes::from("/bin/bash"),
         password: Password::Locked,
+        ..Account::default()
     };
     vec![
         account("root", 0, "/root"),

@@ -60,7 +60,9 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     out.push('\n');
     out.push_str(&left_alone(plan, style));
     out.push_str(&not_seen(plan, style));
+    out.push_str(&old_kernels(plan, style));
     out.push_str(&footprint(plan, style));
+    out.push_str(&programs(plan, style));
     out.push('\n');
     out.push_str(&approval(plan, about, style));
     out
@@ -357,6 +359,28 @@ pub(crate) fn telling_first(gaps: &[Gap]) -> Vec<&Gap> {
     sorted
 }
 
+/// What is done the longer way where a kernel lacks the calls for the shorter one.
+fn old_kernels(plan: &Plan, style: &Style) -> String {
+    let lacking = plan
+        .hosts()
+        .filter(|host| !host.is_empty() && !host.machine.without.is_empty());
+    let items: Vec<String> = lacking
+        .map(|host| {
+            let ways = host.machine.without.iter().map(|call| match call.as_str() {
+                "pidfd_open" => "no pidfd_open: a process is stopped, read again and killed while it stands".to_owned(),
+                "openat2" => "no openat2: paths are walked directory by directory, no link followed".to_owned(),
+                "renameat2" => "no renameat2: a file that takes a place in the same moment is lost".to_owned(),
+                other => format!("no {}", plain(other)),
+            });
+            format!("{} {}", plain(&host.orders.host), ways.collect::<Vec<_>>().join("; "))
+        })
+        .collect();
+    match items.is_empty() {
+        true => String::new(),
+        false => listed("old kernel", &items, FOOTPRINTS, 0, style),
+    }
+}
+
 /// Hosts whose directory is named.
 const FOOTPRINTS: usize = 4;
 
@@ -379,6 +403,23 @@ fn footprint(plan: &Plan, style: &Style) -> String {
         .flat_map(|host| host.footprint.directories.iter().map(move |path| (host, path)));
     items.extend(directories.map(|(host, path)| format!("{} {path}", plain(&host.orders.host))));
     listed("footprint", &items, FOOTPRINTS + 1, 0, style)
+}
+
+/// Every program of a host that looking runs, whole: nobody can say what it does besides.
+fn programs(plan: &Plan, style: &Style) -> String {
+    let all = plan.hosts().flat_map(|host| &host.footprint.programs);
+    let mut items: Vec<String> = Vec::new();
+    for program in all {
+        let words: Vec<String> = program.iter().map(|word| shell_word(&plain(word))).collect();
+        let item = format!(
+            "looking runs a program of the host, which may lie or do more: {}",
+            words.join(" ")
+        );
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    listed("programs", &items, items.len(), 0, style)
 }
 
 /// The hash, until when it is good, and what to paste.

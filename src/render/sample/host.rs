@@ -159,6 +159,7 @@ impl Host {
                 kernel: "6.1.0-28-amd64".to_owned(),
                 architecture: "x86_64".to_owned(),
                 cpus: 4,
+                without: Vec::new(),
             },
             review: self
                 .findings
@@ -187,6 +188,7 @@ impl Host {
                     vec![journal.clone()]
                 },
                 bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
+                programs: Vec::new(),
             },
             results: BTreeMap::new(),
             orders: HostOrders {
@@ -203,6 +205,7 @@ impl Host {
                     })
                     .collect(),
                 actions,
+                spare: Vec::new(),
                 protect: Vec::new(),
                 journal,
                 settle: if timed_settle(&self.acts) {

@@ -330,15 +330,29 @@ impl<'a> Transaction<'a> {
             .collect()
     }
 
+    /// What protects of what is frozen, ended, changed or removed.
     fn facts(&self) -> Result<Facts, HostError> {
-        let acts: Vec<Act> = self.orders.actions().map(|action| action.act.clone()).collect();
+        let acts: Vec<Act> = self
+            .allowed(|act| !act.is_of_network())
+            .into_iter()
+            .map(|action| action.act)
+            .collect();
+        self.facts_for(&acts)
+    }
+
+    /// What protects of these acts. A network that is not told protects all of it.
+    fn facts_for(&self, acts: &[Act]) -> Result<Facts, HostError> {
         let mut facts = Facts {
             site: self.orders.orders().protect.clone(),
+            spare: self.orders.orders().spare.clone(),
             ..Facts::default()
         };
-        for question in Facts::questions(&acts) {
-            let answer = self.platform.answer(&question)?.value;
-            facts.learn(&question, answer);
+        for question in Facts::questions(acts) {
+            match self.platform.answer(&question) {
+                Ok(answer) => facts.learn(&question, answer.value),
+                Err(_) if question == (Query::Network {}) => {}
+                Err(why) => return Err(why),
+            }
         }
         Ok(facts)
     }

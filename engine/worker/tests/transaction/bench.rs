@@ -242,6 +242,7 @@ pub(crate) fn orders(host: &Simulated) -> HostOrders {
         }],
         actions,
         protect: vec![],
+        spare: Vec::new(),
         journal: HostPath::from(JOURNAL),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),

@@ -4,7 +4,7 @@ use super::lines::{self, Edit};
 use super::process::{Life, Running};
 use super::state::State;
 use super::tree::{Traits, plain};
-use crate::action::{Act, Done, FileTarget, LineTarget, LinkTarget, ProcessTarget, Undo};
+use crate::action::{Act, Done, FileTarget, LineTarget, ProcessTarget, Syntax, Undo};
 use crate::query::{FileKind, HostError};
 use crate::text::HostPath;
 
@@ -24,16 +24,16 @@ impl State {
             Act::Freeze { process } => self.freeze(process),
             Act::Kill { process } => self.kill(process),
             Act::RemoveFile { file } => self.remove_file(file),
-            Act::EditLines { file, remove, .. } => self.edit_lines(file, remove),
+            Act::EditLines { file, remove, syntax } => self.edit_lines(file, remove, *syntax),
             Act::ClearFlags { file, flags } => self.clear_flags(file, *flags),
             Act::RemoveStarter { file, .. } => self.remove_starter(file),
             Act::RemoveLink { link } => self.remove_link(link),
-            Act::ReloadUnits { .. }
-            | Act::LockAccount { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
-            | Act::RunArgv { .. } => Err(HostError::Unsupported {
+            Act::ReloadUnits { manager, units } => self.reload_units(*manager, units),
+            Act::BlockAddress { address, for_s } => self.block(address, *for_s),
+            Act::Isolate { for_s, keep } => self.isolate(*for_s, keep),
+            Act::Throttle { process } => self.throttle(process),
+            Act::LockAccount { account } => self.lock_account(account),
+            Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),
@@ -224,65 +224,19 @@ impl State {
 
     fn remove_starter(&mut self, file: &FileTarget) -> Result<Done, HostError> {
         Ok(match self.remove_file(file)? {
-            Done::Changed {
-                undo: Undo::RestoreFile { file },
-            } => Done::Changed {
-                undo: Undo::RestoreStarter { file },
+            Done::Changed { .. } => Done::Changed {
+                undo: Undo::RestoreStarter { file: file.clone() },
             },
             done => done,
         })
     }
 
-    /// Whether the link that is meant stands at its place; `None` where nothing does.
-    ///
-    /// # Errors
-    /// `Changed` where the way there leads over a link or into another mount, or to something else.
-    fn link_at(&self, link: &LinkTarget, doing: &str) -> Result<Option<LinkTarget>, HostError> {
-        let path = plain(&link.path);
-        if self.hidden(&path).is_some() {
-            return Err(denied(doing));
-        }
-        let Some(way) = self.tree.resolve(&path, false) else {
-            return Ok(None);
-        };
-        if way != path || path != link.path {
-            return Err(changed(doing, "no link on the way", &format!("a link to `{way}`")));
-        }
-        let Some(stat) = self.tree.stat(&path, false) else {
-            return Ok(None);
-        };
-        if stat.mount != link.mount {
-            return Err(changed(
-                doing,
-                &format!("mount `{}`", link.mount),
-                &format!("mount `{}`", stat.mount),
-            ));
-        }
-        let met = LinkTarget::from_stat(&stat);
-        match met.filter(|met| met.id == link.id && met.target == link.target) {
-            Some(met) => Ok(Some(met)),
-            None => Err(changed(
-                doing,
-                &format!("a link to `{}`, inode {}", link.target, link.id.inode),
-                &format!("another object, inode {}", stat.id.inode),
-            )),
-        }
-    }
-
-    fn remove_link(&mut self, link: &LinkTarget) -> Result<Done, HostError> {
-        let doing = format!("remove the link `{}`", link.path);
-        let Some(met) = self.link_at(link, &doing)? else {
-            return Ok(Done::Gone);
-        };
-        self.writable(&link.path, &doing)?;
-        let now_ns = self.now_ns();
-        self.tree.unlink(&link.path, now_ns);
-        Ok(Done::Changed {
-            undo: Undo::RestoreLink { link: met },
-        })
-    }
-
-    fn edit_lines(&mut self, file: &FileTarget, remove: &[LineTarget]) -> Result<Done, HostError> {
+    fn edit_lines(
+        &mut self,
+        file: &FileTarget,
+        remove: &[LineTarget],
+        syntax: Option<Syntax>,
+    ) -> Result<Done, HostError> {
         let doing = format!("take lines out of `{}`", file.path);
         for _ in 0..EDITS {
             let Some(number) = self.place_of(file, &doing)? else {
@@ -298,6 +252,12 @@ impl State {
                 }
                 Edit::Without { text, taken } => (text, taken),
             };
+            if let Some(syntax) = syntax {
+                let doing = doing.clone();
+                syntax
+                    .allows(&before.content, &text)
+                    .map_err(|why| HostError::Failed { doing, why })?;
+            }
             self.writable(&file.path, &doing)?;
             self.need_room(&doing)?;
             let Some(met) = self.target_of(&file.path) else {

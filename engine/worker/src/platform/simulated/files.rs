@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::state::State;
 use super::tree::plain;
-use crate::query::{Coverage, Entry, FileKind, FileStat, FileText, GapReason, Observed, limits};
+use crate::query::{Coverage, Entry, FileKind, FileSpans, FileStat, FileText, GapReason, Observed, Span, limits};
 use crate::text::{HostBytes, HostPath};
 
 impl State {
@@ -134,6 +134,31 @@ impl State {
             content: HostBytes::new(&inode.content[..kept]),
             cut,
         })
+    }
+
+    pub(super) fn spans(&self, path: &HostPath, asked: &[Span]) -> Observed<Option<FileSpans>> {
+        let (asked, whole) = limits::spans(asked);
+        let mut coverage = Coverage::whole();
+        if !whole {
+            coverage.note("file", path, GapReason::TooMany);
+        }
+        let text = self.text(path, u32::MAX, &mut coverage);
+        let value = text.map(|file| {
+            let content = file.content.as_bytes();
+            let part = |span: Span| {
+                let from = usize::try_from(span.from.0).unwrap_or(usize::MAX).min(content.len());
+                let to = from.saturating_add(span.bytes as usize).min(content.len());
+                HostBytes::new(&content[from..to])
+            };
+            FileSpans {
+                stat: FileStat {
+                    sha256: None,
+                    ..file.stat.clone()
+                },
+                spans: asked.into_iter().map(part).collect(),
+            }
+        });
+        Observed { value, coverage }
     }
 
     pub(super) fn read_tree(

@@ -4,7 +4,7 @@ use super::acts::{changed, denied, gone};
 use super::lines;
 use super::state::State;
 use super::tree::{Traits, plain};
-use crate::action::{Arming, Done, FileTarget, LineTarget, LinkTarget, Undo};
+use crate::action::{Arming, Done, FileTarget, LineTarget, Undo};
 use crate::query::{FileKind, HostError, Xattr};
 use crate::text::Digest;
 
@@ -21,18 +21,24 @@ impl State {
             Undo::SetFlags { file, flags } => self.restore_flags(file, *flags),
             Undo::RestoreStarter { file } => self.restore_starter(file, content, arming),
             Undo::RestoreLink { link } => self.restore_link(link, arming),
-            Undo::UnlockAccount { .. }
-            | Undo::Unblock { .. }
-            | Undo::EndIsolation {}
-            | Undo::Unthrottle { .. }
-            | Undo::RunArgv { .. } => Err(HostError::Unsupported {
+            // An account starts nothing by itself: it comes back as it was.
+            Undo::UnlockAccount { account, former } => self.unlock_account(account, former),
+            Undo::Unblock { address, was_until_ms } => self.unblock(address, *was_until_ms),
+            Undo::EndIsolation { was_until_ms } => self.end_isolation(*was_until_ms),
+            Undo::Unthrottle { process, .. } => self.unthrottle(process),
+            Undo::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: "undo".to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),
         }
     }
 
-    fn restore_file(&mut self, file: &FileTarget, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
+    pub(super) fn restore_file(
+        &mut self,
+        file: &FileTarget,
+        content: Option<&[u8]>,
+        arming: Arming,
+    ) -> Result<Done, HostError> {
         let doing = format!("restore `{}`", file.path);
         match self.place_of(file, &doing) {
             Ok(None) => {}
@@ -87,57 +93,6 @@ impl State {
             inode.ctime_ns = now_ns;
             inode.btime_ns = now_ns;
         }
-        Ok(taken_back())
-    }
-
-    fn restore_starter(
-        &mut self,
-        file: &FileTarget,
-        content: Option<&[u8]>,
-        arming: Arming,
-    ) -> Result<Done, HostError> {
-        let beside = FileTarget {
-            path: file.name_disarmed(),
-            ..file.clone()
-        };
-        match arming {
-            Arming::Armed => self.restore_file(file, content, arming),
-            Arming::Disarmed => self.restore_file(&beside, content, arming),
-        }
-    }
-
-    fn restore_link(&mut self, link: &LinkTarget, arming: Arming) -> Result<Done, HostError> {
-        let doing = format!("make the link `{}` again", link.path);
-        let path = match arming {
-            Arming::Armed => link.path.clone(),
-            Arming::Disarmed => link.name_disarmed(),
-        };
-        if let Some(there) = self.tree.stat(&path, false) {
-            return match there.link_target.as_ref() == Some(&link.target) {
-                true => Ok(Done::Gone),
-                false => Err(changed(&doing, "a free name", "another object")),
-            };
-        }
-        let parent = path.parent().and_then(|parent| self.tree.lookup(&parent));
-        if parent.is_none_or(|parent| parent.kind != FileKind::Directory) {
-            return Err(gone(&format!("{doing}: its directory")));
-        }
-        if self.tree.holds_fast(&path).is_some() {
-            return Err(denied(&doing));
-        }
-        let traits = Traits {
-            kind: FileKind::Link,
-            mode: 0o777,
-            uid: link.uid,
-            gid: link.gid,
-            mtime_ns: link.mtime_ns.0,
-            flags: 0,
-            xattrs: Vec::new(),
-            target: Some(link.target.clone()),
-        };
-        let now_ns = self.now_ns();
-        self.tree.put(&path, Vec::new(), traits);
-        self.tree.touch_parent(&path, now_ns);
         Ok(taken_back())
     }
 

@@ -40,7 +40,7 @@ pub(super) fn remove(target: &FileTarget) -> Result<Done, HostError> {
     }
 }
 
-/// The same for a file that starts something: what takes it back brings it back disarmed.
+/// The same for a file that starts something: it comes back where nothing reads it.
 pub(super) fn remove_starter(target: &FileTarget) -> Result<Done, HostError> {
     Ok(match remove(target)? {
         Done::Changed {
@@ -129,7 +129,7 @@ pub(super) fn rename_free(place: &Place, from: &[u8], to: &[u8]) -> Result<(), E
 }
 
 /// Gives a file that is not the one meant its name back, and gives the error that told so.
-pub(super) fn put_back(place: &Place, own: &[u8], error: HostError, doing: &str) -> HostError {
+fn put_back(place: &Place, own: &[u8], error: HostError, doing: &str) -> HostError {
     match rename_free(place, own, &place.name) {
         Ok(()) => error,
         Err(errno) => HostError::Failed {
@@ -176,26 +176,6 @@ mod tests {
         assert_eq!((file.mode, file.sha256, file.links), (0o751, Digest::of(b"bytes"), 2));
         assert_eq!(listing(home.path()), ["second"], "only this name went");
         assert_eq!(remove(&target), Ok(Done::Gone));
-    }
-
-    #[test]
-    fn a_starter_goes_as_a_file_does() {
-        let home = bench::home();
-        let path = home.path().join("x.sh");
-        std::fs::write(&path, "/tmp/x &").expect("a file");
-        let target = bench::file_target(&path);
-        let done = remove_starter(&target).expect("it is the one meant");
-        let Done::Changed {
-            undo: Undo::RestoreStarter { file },
-        } = done
-        else {
-            panic!("{done:?}")
-        };
-        assert_eq!((&file.path, file.sha256), (&target.path, target.sha256));
-        assert_eq!(remove_starter(&target), Ok(Done::Gone));
-        std::fs::write(&path, "another").expect("a file");
-        assert!(matches!(remove_starter(&target), Err(HostError::Changed { .. })));
-        assert_eq!(listing(home.path()), ["x.sh"]);
     }
 
     #[test]

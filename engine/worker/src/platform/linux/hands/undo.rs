@@ -60,16 +60,34 @@ pub(super) fn restore_file(target: &FileTarget, content: Option<&[u8]>, arming: 
     written.map(|()| Done::Changed { undo: Undo::None })
 }
 
-/// Writes a file that starts something again; disarmed under a name that nothing reads.
+/// Writes a file that starts something again: disarmed beside its place, where nothing reads it. One that stands armed at
+/// its place is found done; armed, what was put beside it goes.
 pub(super) fn restore_starter(target: &FileTarget, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
+    let beside = FileTarget {
+        path: target.name_disarmed(),
+        ..target.clone()
+    };
     match arming {
-        Arming::Armed => restore_file(target, content, arming),
         Arming::Disarmed => {
-            let beside = FileTarget {
-                path: target.name_disarmed(),
-                ..target.clone()
-            };
-            restore_file(&beside, content, arming)
+            let doing = format!("restore `{}`", target.path);
+            if let Some(place) = Place::of(target, &doing)?
+                && let Ok(Some(pinned)) = place.now(&target.mount, &doing)
+                && files::same_content(&pinned.open(OFlags::RDONLY, &doing)?, target, &doing).is_ok()
+            {
+                return Ok(Done::Gone);
+            }
+            restore_file(&beside, content, Arming::Disarmed)
+        }
+        Arming::Armed => {
+            let done = restore_file(target, content, Arming::Armed)?;
+            let doing = format!("remove `{}`", beside.path);
+            if let Some(place) = Place::of(&beside, &doing)?
+                && let Ok(Some(pinned)) = place.now(&beside.mount, &doing)
+                && files::same_content(&pinned.open(OFlags::RDONLY, &doing)?, &beside, &doing).is_ok()
+            {
+                place.unlink(&place.name, &doing)?;
+            }
+            Ok(done)
         }
     }
 }
@@ -222,31 +240,6 @@ mod tests {
     }
 
     #[test]
-    fn a_starter_comes_back_where_nothing_reads_it() {
-        let home = bench::home();
-        let path = home.path().join("x.sh");
-        fs::write(&path, "/tmp/x &").expect("a file");
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("ours");
-        let target = bench::file_target(&path);
-        let Ok(Done::Changed {
-            undo: Undo::RestoreStarter { file },
-        }) = remove::remove_starter(&target)
-        else {
-            panic!("it is the one meant")
-        };
-        let content = Some(&b"/tmp/x &"[..]);
-        let changed = Ok(Done::Changed { undo: Undo::None });
-        assert_eq!(restore_starter(&file, content, Arming::Disarmed), changed);
-        assert_eq!(restore_starter(&file, content, Arming::Disarmed), Ok(Done::Gone));
-        let beside = home.path().join(".x.sh.disarmed");
-        assert_eq!(fs::metadata(&beside).expect("it is back").mode() & 0o7777, 0o644);
-        assert!(!path.exists());
-        assert_eq!(restore_starter(&file, content, Arming::Armed), changed);
-        assert_eq!(fs::metadata(&path).expect("it is back").mode() & 0o7777, 0o755);
-        assert_eq!(bench::file_target(&path).mtime_ns, target.mtime_ns);
-    }
-
-    #[test]
     fn lines_come_back_as_comments() {
         let home = bench::home();
         let path = home.path().join("root");
@@ -260,7 +253,7 @@ mod tests {
         };
         let Ok(Done::Changed {
             undo: Undo::RestoreLines { file, lines },
-        }) = edit::edit(&target, &[condemned])
+        }) = edit::edit(&target, &[condemned], None)
         else {
             panic!("it stands there")
         };
