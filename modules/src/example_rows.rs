@@ -83,6 +83,7 @@ impl Row {
             package: Some(Ownership::Unowned),
             unit: None,
             user: "root".to_owned(),
+            container: None,
         })
     }
 

@@ -7,27 +7,39 @@ pub mod catalogue;
 pub mod command_read;
 pub mod command_words;
 mod condemned_list;
+pub mod container;
+pub mod container_list;
 pub mod cron_list;
 pub mod crontab;
+mod drop_places;
 mod duration_param;
 pub mod evidence_keep;
 #[cfg(test)]
 mod example_rows;
+pub mod file_drops;
+pub mod file_flags;
+pub mod file_holders;
 pub mod file_remove;
 pub mod host_facts;
+pub mod host_resources;
 pub mod judge;
 mod known_programs;
 pub mod lines_remove;
+pub mod net_ports;
 pub mod net_sockets;
 mod option_words;
 mod outbound;
+pub mod package_verify;
 pub mod persistence_list;
+mod place_walk;
 mod places;
 pub mod preload_list;
 mod presence;
+pub mod process_files;
 pub mod process_kill;
 pub mod process_list;
 pub mod process_row;
+pub mod process_tree;
 mod questions;
 pub mod remnant;
 mod saying;
@@ -57,8 +69,17 @@ pub use duration_param::{DurationError, DurationParam};
 pub fn all() -> Vec<Module> {
     vec![
         Module::collector(host_facts::HostFacts),
+        Module::collector(host_resources::HostResources),
         Module::collector(process_list::ProcessList),
+        Module::analyzer(process_tree::ProcessTree),
+        Module::collector(process_files::ProcessFiles),
+        Module::collector(container_list::ContainerList),
         Module::collector(net_sockets::NetSockets),
+        Module::collector(net_ports::NetPorts),
+        Module::collector(file_holders::FileHolders),
+        Module::collector(file_drops::FileDrops),
+        Module::collector(file_flags::FileFlags),
+        Module::collector(package_verify::PackageVerify),
         Module::collector(account_list::AccountList),
         Module::collector(cron_list::CronList),
         Module::collector(startup_list::StartupList),

@@ -5,6 +5,8 @@ use deminer_worker::unit_name::OwnUnit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::container::Container;
+
 /// A process, with what the package database says of its executable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessRow {
@@ -18,4 +20,7 @@ pub struct ProcessRow {
     pub unit: Option<OwnUnit>,
     /// The login name of its user; the number where the accounts do not tell.
     pub user: String,
+    /// The container that it lives in, by its cgroup; `None` for the host itself.
+    #[serde(default)]
+    pub container: Option<Container>,
 }

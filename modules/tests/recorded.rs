@@ -194,7 +194,7 @@ fn account(looked: &Looked, plan: &HostPlan) -> String {
     };
     match &looked.end {
         LookEnd::Through => {}
-        LookEnd::Stopped(reason) => {
+        LookEnd::Stopped { reason, .. } => {
             let _ = writeln!(out, "stopped: {reason}");
         }
         LookEnd::Failed { place, why } => {

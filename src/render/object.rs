@@ -158,6 +158,7 @@ pub(crate) fn gap(gap: &Gap) -> String {
         GapReason::Unsupported => "not supported here",
         GapReason::Changed => "changed while it was read",
         GapReason::Testimony => "by the word of a program of the host",
+        GapReason::Failed => "failed",
     };
     let subject = plain(&gap.subject);
     let object = gap.object.to_string();

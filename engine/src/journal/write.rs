@@ -282,7 +282,9 @@ impl ChainWriter {
 fn must_be_durable(kind: &EventKind) -> bool {
     match kind {
         EventKind::RunStarted { .. }
+        | EventKind::Given { .. }
         | EventKind::Approved { .. }
+        | EventKind::Answered { .. }
         | EventKind::Planned { .. }
         | EventKind::Stored { .. }
         | EventKind::Committed { .. }

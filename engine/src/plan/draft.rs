@@ -39,7 +39,7 @@ pub async fn draft(
     names: &mut (dyn FnMut() -> [u8; 16] + Send),
 ) -> Result<HostPlan, PlanError> {
     let mut wants = match looked.end {
-        LookEnd::Through | LookEnd::Stopped(_) => merge(looked)?,
+        LookEnd::Through | LookEnd::Stopped { .. } => merge(looked)?,
         LookEnd::Failed { .. } => Wants::new(),
     };
     limit(looked, "proposed acts", wants.len(), ACTIONS)?;
@@ -81,6 +81,7 @@ pub async fn draft(
         review: people::review(&findings),
         findings,
         more_findings,
+        answers: looked.answers.clone(),
         left_alone,
         gaps,
         more_gaps,

@@ -12,6 +12,7 @@ use deminer_worker::query::{Gap, HostError};
 use deminer_worker::text::{HostBytes, HostPath, Wide};
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Answered;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::look::LookEnd;
 use crate::playbook::Phase;
@@ -85,6 +86,9 @@ pub struct HostPlan {
     pub more_findings: u32,
     /// The findings that a person should look at; nothing is proposed on them.
     pub review: Vec<FindingId>,
+    /// What people answered while the host was looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answered>,
     /// What was proposed and is not done, or stands in the way and is left.
     pub left_alone: Vec<LeftAlone>,
     /// What was not seen, what can hide something first.
@@ -118,6 +122,9 @@ pub enum End {
     Stopped {
         /// The author's reason.
         reason: String,
+        /// The procedures that the host is handed over to.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hand_over: Vec<String>,
     },
     /// A step failed: nothing is proposed.
     Failed {
@@ -132,7 +139,10 @@ impl From<&LookEnd> for End {
     fn from(end: &LookEnd) -> End {
         match end {
             LookEnd::Through => End::Through {},
-            LookEnd::Stopped(reason) => End::Stopped { reason: reason.clone() },
+            LookEnd::Stopped { reason, hand_over } => End::Stopped {
+                reason: reason.clone(),
+                hand_over: hand_over.clone(),
+            },
             LookEnd::Failed { place, why } => End::Failed {
                 place: place.clone(),
                 why: why.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use deminer_worker::text::{Digest, HostPath};
 use serde_json::Value;
 
-use super::VarType;
+use super::{Var, VarType};
 use crate::diagnostic::{quoted, suggest};
 
 /// The longest text that a variable takes.
@@ -246,6 +246,33 @@ impl VarType {
             .iter()
             .find(|(plain, kind)| *plain == name && !matches!(kind, VarType::Float | VarType::Int))
             .map(|(_, kind)| kind.clone())
+    }
+}
+
+impl Var {
+    /// Whether it may be left unknown: its default is `null`.
+    pub fn may_be_unknown(&self) -> bool {
+        self.default == Some(Value::Null)
+    }
+
+    /// Takes a value where it fits the type; nothing where it may be unknown.
+    ///
+    /// # Errors
+    /// Why it does not fit.
+    pub fn decode(&self, value: &Value) -> Result<Value, Misfit> {
+        match value {
+            Value::Null if self.may_be_unknown() => Ok(Value::Null),
+            value => self.kind.value.decode(value),
+        }
+    }
+
+    /// The JSON schema of its values, for the checker.
+    pub(crate) fn schema(&self) -> Value {
+        let schema = self.kind.value.schema();
+        match self.may_be_unknown() {
+            true => serde_json::json!({"anyOf": [schema, {"type": "null"}]}),
+            false => schema,
+        }
     }
 }
 

@@ -459,10 +459,12 @@ impl Heard {
                     end,
                 } => {
                     let end = match end {
-                        StepEnd::Ok { .. } => "ok".to_owned(),
+                        StepEnd::Ok { tries: 1, .. } => "ok".to_owned(),
+                        StepEnd::Ok { tries, .. } => format!("ok after {tries}"),
                         StepEnd::Skipped {} => "skipped".to_owned(),
-                        StepEnd::Stopped { reason } => format!("stopped: {reason}"),
-                        StepEnd::Failed { why } => format!("failed: {why}"),
+                        StepEnd::Stopped { reason, .. } => format!("stopped: {reason}"),
+                        StepEnd::Failed { why, went_on: true } => format!("went on: {why}"),
+                        StepEnd::Failed { why, .. } => format!("failed: {why}"),
                     };
                     format!("{round} {phase} {step} {end}")
                 }

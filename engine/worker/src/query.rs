@@ -285,6 +285,8 @@ pub enum GapReason {
     Changed,
     /// It was seen, but by the word of a program of the host, which may lie. Hides nothing by itself.
     Testimony,
+    /// What was to look at it failed.
+    Failed,
 }
 
 impl GapReason {

@@ -248,7 +248,7 @@ fn ended(host: &HostPlan, style: &Style) -> String {
         .as_ref()
         .is_some_and(|verdict| verdict.host == HostVerdict::Clean);
     match &host.end {
-        End::Stopped { reason } if !is_clean => {
+        End::Stopped { reason, .. } if !is_clean => {
             out.push_str(&style.entry("stopped", subject::COLUMN, &cut(&plain(reason), WORDS)));
         }
         End::Failed { place, why } if host.verdict.is_some() => {

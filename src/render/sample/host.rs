@@ -169,6 +169,7 @@ impl Host {
                 .collect(),
             findings: self.findings,
             more_findings: 0,
+            answers: Vec::new(),
             left_alone: self.left,
             gaps: self.gaps,
             more_gaps: 0,
