@@ -3,6 +3,7 @@
 use deminer_engine::module::Module;
 
 pub mod account_list;
+pub mod catalogue;
 pub mod command_read;
 pub mod command_words;
 mod condemned_list;
@@ -29,6 +30,7 @@ pub mod net_sockets;
 mod option_words;
 mod outbound;
 pub mod package_verify;
+pub mod persistence_list;
 mod place_walk;
 mod places;
 pub mod preload_list;
@@ -41,8 +43,13 @@ pub mod process_tree;
 mod questions;
 pub mod remnant;
 mod saying;
+mod shell_statements;
 mod shell_text;
 pub mod starter;
+pub mod starter_remove;
+mod starter_search;
+mod starter_text;
+pub mod startup_list;
 pub mod trace;
 pub mod unit_exec;
 pub mod unit_file;
@@ -75,13 +82,16 @@ pub fn all() -> Vec<Module> {
         Module::collector(package_verify::PackageVerify),
         Module::collector(account_list::AccountList),
         Module::collector(cron_list::CronList),
+        Module::collector(startup_list::StartupList),
         Module::collector(preload_list::PreloadList),
+        Module::collector(persistence_list::PersistenceList),
         Module::collector(command_read::CommandRead),
         Module::collector(unit_list::UnitList),
         Module::analyzer(judge::MinerJudge),
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
+        Module::responder(starter_remove::StarterRemove),
         Module::responder(unit_remove::UnitRemove),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),

@@ -36,6 +36,7 @@ pub(crate) struct Sought {
     pub(crate) processes: Vec<Of<ProcessTarget>>,
     pub(crate) files: Vec<Of<FileTarget>>,
     pub(crate) lines: Vec<Of<(FileTarget, LineTarget)>>,
+    pub(crate) links: Vec<Of<LinkTarget>>,
     pub(crate) units: Vec<Of<UnitTarget>>,
     pub(crate) remotes: BTreeSet<Peer>,
 }
@@ -69,7 +70,8 @@ impl Sought {
                         object: unit,
                     });
                 }
-                other @ (Artifact::Host {} | Artifact::Link { .. } | Artifact::Account { .. }) => {
+                Artifact::Link { link: object } => sought.links.push(Of { condemned, object }),
+                other @ (Artifact::Host {} | Artifact::Account { .. }) => {
                     let why = format!("a {} cannot be gone", kind(&other));
                     return Err(refusal(list, index, why));
                 }
@@ -321,6 +323,40 @@ pub(crate) async fn standing_files(
     Ok(found)
 }
 
+/// Condemned links that are there. One that leads elsewhere by now, or another object under its name, is not certain.
+pub(crate) async fn standing_links(
+    host: &dyn HostView,
+    links: &[Of<LinkTarget>],
+    counts: Content,
+    coverage: &mut Coverage,
+) -> Result<Vec<Remnant>, ModuleError> {
+    let paths: Vec<HostPath> = links.iter().map(|of| of.object.path.clone()).collect();
+    let seen = questions::stat(host, paths, false).await?;
+    coverage.unite(&seen.coverage);
+    let mut found = Vec::new();
+    for (of, entry) in links.iter().zip(seen.value) {
+        let path = of.object.path.clone();
+        match entry {
+            Entry::Absent { .. }
+            | Entry::Hidden {
+                why: GapReason::Gone, ..
+            } => {}
+            Entry::Hidden { why, .. } => {
+                let object = HostBytes::from(&path);
+                found.push(Remnant::of(&of.condemned, false, Seen::Unseen { object, why }));
+            }
+            Entry::Present(stat) => {
+                let same = stat.link_target.as_ref() == Some(&of.object.target);
+                let target = stat.link_target;
+                if same || counts == Content::Any {
+                    found.push(Remnant::of(&of.condemned, same, Seen::Link { path, target }));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Condemned lines that stand in their files.
 pub(crate) async fn standing_lines(
     host: &dyn HostView,
@@ -403,7 +439,7 @@ pub(crate) async fn standing_units(
             Entry::Present(stat) if stat.link_target.as_ref() == Some(&link.target) => {
                 let seen = Seen::Link {
                     path: link.path.clone(),
-                    target: link.target.clone(),
+                    target: Some(link.target.clone()),
                 };
                 found.push(Remnant::of(&of.condemned, true, seen));
             }
@@ -455,8 +491,8 @@ pub(crate) fn starting_units(sought: &Sought, units: &Units) -> Vec<Remnant> {
     running.collect()
 }
 
-/// Starters that are a condemned line elsewhere, which is certain, or that run a condemned file, which is not: a line
-/// that was left for a person to look at does so too.
+/// Starters that are a condemned line or have a condemned content elsewhere, which is certain, or that run a condemned
+/// file, which is not: a line that was left for a person to look at does so too.
 pub(crate) fn starting(sought: &Sought, starters: &[Starter]) -> Vec<Remnant> {
     let lines: BTreeMap<&HostBytes, &Condemned> = (sought.lines.iter())
         .map(|of| (&of.object.1.line, &of.condemned))
@@ -464,15 +500,23 @@ pub(crate) fn starting(sought: &Sought, starters: &[Starter]) -> Vec<Remnant> {
     let files: BTreeMap<&HostPath, &Condemned> = (sought.files.iter())
         .map(|of| (&of.object.path, &of.condemned))
         .collect();
+    let contents: BTreeMap<Digest, &Condemned> = (sought.files.iter())
+        .map(|of| (of.object.sha256, &of.condemned))
+        .collect();
+    let links: BTreeSet<&HostPath> = sought.links.iter().map(|of| &of.object.path).collect();
     let mut found = Vec::new();
     for starter in starters {
         let own =
             (sought.lines.iter()).any(|of| of.object.0.path == starter.file.path && of.object.1.line == starter.line);
-        // A condemned file in a cron folder is met as a file already.
-        if own || (starter.number.is_none() && files.contains_key(&starter.file.path)) {
+        // A condemned file or link in a place of starters is met as such already.
+        let met = files.contains_key(&starter.file.path) || links.contains(starter.found_at());
+        if own || (starter.number.is_none() && met) {
             continue;
         }
-        let same = lines.get(&starter.line).filter(|_| starter.number.is_some());
+        let same = match starter.number {
+            Some(_) => lines.get(&starter.line),
+            None => contents.get(&starter.file.sha256),
+        };
         let runs = || starter.starts.iter().find_map(|file| files.get(file));
         let seen = Seen::Starter {
             path: starter.file.path.clone(),

@@ -55,6 +55,13 @@ pub enum Seen {
         /// What is there now; `None` where it is no regular file or was gone again.
         sha256: Option<Digest>,
     },
+    /// A condemned link, or another object under its name.
+    Link {
+        /// Where.
+        path: HostPath,
+        /// Where it points now; `None` where it is no link any more.
+        target: Option<HostPath>,
+    },
     /// A condemned line in its file.
     Line {
         /// The file.
@@ -70,13 +77,6 @@ pub enum Seen {
         number: Option<u32>,
         /// What it runs.
         command: HostBytes,
-    },
-    /// A condemned link.
-    Link {
-        /// Where.
-        path: HostPath,
-        /// Where it points.
-        target: HostPath,
     },
     /// A condemned unit that its manager has in memory.
     Unit {
@@ -171,6 +171,15 @@ impl Remnant {
             Seen::File { path, sha256 } => new("file_there", "{path} is there")
                 .field("path", path)
                 .rests_on(path, *sha256),
+            Seen::Link { path, target } => {
+                let target = target
+                    .as_ref()
+                    .map_or_else(|| "nowhere".to_owned(), HostPath::to_string);
+                new("link_there", "{path} points to {target}")
+                    .field("path", path)
+                    .field("target", target)
+                    .rests_on(path, None)
+            }
             Seen::Line { path, line } => new("line_there", "`{line}` stands in {path}")
                 .field("path", path)
                 .field("line", line)
@@ -178,10 +187,6 @@ impl Remnant {
             Seen::Starter { path, command, .. } => new("starter_there", "{path} starts `{command}`")
                 .field("path", path)
                 .field("command", command)
-                .rests_on(path, None),
-            Seen::Link { path, target } => new("link_there", "{path} points to {target}")
-                .field("path", path)
-                .field("target", target)
                 .rests_on(path, None),
             Seen::Unit { manager, name, from } => {
                 new("unit_there", "the {manager} manager has {unit} in memory, from {path}")

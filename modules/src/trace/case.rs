@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Artifact, Bearing, Finding, FindingId};
-use deminer_worker::action::{FileTarget, LineTarget, Role};
+use deminer_worker::action::{FileTarget, LineTarget, LinkTarget, Role};
 use deminer_worker::query::{Executable, FileId, FileStat, FileText, Ownership, Process};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
@@ -188,6 +188,26 @@ impl Case {
             .finding(artifact, bearing)
             .rests_on(&starter.file.path, Some(starter.file.sha256));
         let ties = vec![path_tie(mark)];
+        match bearing {
+            Bearing::Condemns => self.account.condemn(finding, &[], ties),
+            _ => {
+                self.account.ask(finding, &[], ties);
+                false
+            }
+        }
+    }
+
+    /// Condemns a link for where it leads, or asks a person.
+    pub(super) fn state_link(
+        &mut self,
+        link: &LinkTarget,
+        served: &HostPath,
+        bearing: Bearing,
+        words: &Words<'_>,
+    ) -> bool {
+        let artifact = Artifact::Link { link: link.clone() };
+        let finding = words.finding(artifact, bearing).rests_on(&link.path, None);
+        let ties = vec![path_tie(served)];
         match bearing {
             Bearing::Condemns => self.account.condemn(finding, &[], ties),
             _ => {

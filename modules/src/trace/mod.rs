@@ -12,9 +12,13 @@ mod generator;
 mod guardian;
 mod lines;
 mod look;
+mod preload;
 mod speech;
+mod starters;
 mod units;
 
+#[cfg(test)]
+mod starters_tests;
 #[cfg(test)]
 mod stub;
 #[cfg(test)]
@@ -54,7 +58,11 @@ pub struct MinerTrace;
 pub struct Params {
     /// The verdict, whole: `"{{ steps.verdict }}"`.
     pub verdict: Judged,
-    /// The lines and files that start something, from `cron.list` and its like.
+    /// Files that somebody condemns who is not on this host: an alert, an analyst. Each is followed as what a miner runs,
+    /// and the file itself is condemned unless a package owns it. Example: `paths: "{{ vars.paths }}"`.
+    #[serde(default)]
+    pub paths: Vec<HostPath>,
+    /// The lines, files and links that start something, from `cron.list`, `startup.list` and their like.
     #[serde(default)]
     pub starters: Vec<Starter>,
     /// The units, whole, from `unit.list`: `"{{ steps.units }}"`.
@@ -142,16 +150,22 @@ impl Default for Limits {
 pub struct Traced {
     /// What belongs together, by number.
     pub components: Vec<Component>,
-    /// Everything condemned: processes, files, lines, units.
+    /// Everything condemned: processes, files, lines, links, units.
     pub artifacts: Vec<Condemned>,
     /// Condemned processes, by pid.
     pub processes: Vec<Condemned>,
-    /// Condemned files, by path.
+    /// Condemned files that start nothing by where they lie, by path: for `file.remove`.
     pub files: Vec<Condemned>,
+    /// Condemned files that something starts whole, by path: for `starter.remove`.
+    pub starters: Vec<Condemned>,
+    /// Condemned links by which something is started, by path: for `starter.remove`.
+    pub links: Vec<Condemned>,
     /// Condemned lines, by file and number.
     pub lines: Vec<Condemned>,
     /// Those of them that a clock starts.
     pub cron: Vec<Condemned>,
+    /// Those of them that boot, a login or an event starts.
+    pub boot: Vec<Condemned>,
     /// Those of them that load a library into every program.
     pub preload: Vec<Condemned>,
     /// Condemned units, by name: for `unit.remove`.
@@ -211,13 +225,16 @@ impl Collector for MinerTrace {
                 ProcessVerdict::Clean => {}
             }
         }
+        for path in &params.paths {
+            from_outside(&mut case, &mut look, path).await?;
+        }
         if !case.pids.is_empty() || !case.paths.is_empty() {
             for _ in 0..PASSES {
                 let files = files::search(&mut case, &mut look, &params.starters, &params.limits).await?;
                 let guardians = guardian::search(&mut case, &mut look, &sockets).await?;
-                let lines = lines::search(&mut case, &mut look, &params.starters).await?;
+                let starters = starters::search(&mut case, &mut look, &params.starters).await?;
                 let units = units::search(&mut case, &mut look, &params.units).await?;
-                if !(files || guardians || lines || units) {
+                if !(files || guardians || starters || units) {
                     break;
                 }
             }
@@ -296,6 +313,37 @@ async fn miner(case: &mut Case, look: &mut Look<'_>, row: &JudgedRow) -> Result<
     Ok(())
 }
 
+/// A file that somebody condemns who is not on this host.
+async fn from_outside(case: &mut Case, look: &mut Look<'_>, path: &HostPath) -> Result<(), ModuleError> {
+    let fields = [("path", path.as_bytes())];
+    let stat = look.file(path).await?;
+    if is_vouched(&look.owner(path).await?, path) {
+        if let Some(stat) = stat {
+            let words = Words {
+                signal: "named_from_outside",
+                say: "the run was told to condemn {path}, but a package stands behind it: a person decides",
+                fields: &fields,
+            };
+            case.ask_file(&stat, &words, &[]);
+        }
+        return Ok(());
+    }
+    let mut ties = case.learn_path(path);
+    let Some(stat) = stat else { return Ok(()) };
+    case.uids.insert(stat.uid);
+    if let Some(sha256) = stat.sha256 {
+        case.contents.insert(sha256, stat.size);
+        ties.push(format!("content {sha256}"));
+    }
+    let words = Words {
+        signal: "named_from_outside",
+        say: "the run was told to condemn {path}, and no package stands behind it",
+        fields: &fields,
+    };
+    case.condemn_file(&stat, &words, &ties);
+    Ok(())
+}
+
 fn suspect(case: &mut Case, row: &JudgedRow) {
     let points = row.points.to_string();
     let needed = row.needed.to_string();
@@ -331,14 +379,22 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
     };
     let processes = of_kind(|artifact| matches!(artifact, Artifact::Process { .. }));
     let lines = of_kind(|artifact| matches!(artifact, Artifact::Line { .. }));
-    let preloads: BTreeSet<&HostPath> = starters
-        .iter()
-        .filter(|starter| starter.place == Place::Preload)
-        .map(|starter| &starter.file.path)
-        .collect();
-    let (preload, cron) = lines.iter().cloned().partition(
-        |condemned| matches!(&condemned.artifact, Artifact::Line { file, .. } if preloads.contains(&file.path)),
-    );
+    let in_place = |wanted: fn(Place) -> bool| -> Vec<Condemned> {
+        let is_there = |file: &HostPath| {
+            let told = starters.iter().find(|starter| starter.file.path == *file);
+            told.map(|starter| starter.place)
+                .or_else(|| Place::of(file))
+                .is_some_and(wanted)
+        };
+        let lines = lines.iter();
+        lines
+            .filter(|condemned| matches!(&condemned.artifact, Artifact::Line { file, .. } if is_there(&file.path)))
+            .cloned()
+            .collect()
+    };
+    let cron = in_place(Place::is_timed);
+    let preload = in_place(Place::is_loaded);
+    let boot = in_place(|place| !place.is_timed() && !place.is_loaded());
     let remotes_of = |component: Option<u32>| -> Vec<Peer> {
         let pids: BTreeSet<u32> = processes
             .iter()
@@ -380,17 +436,23 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
         })
         .flatten()
         .collect();
-    // What goes with its unit goes before the kill.
+    // What goes with its unit, or starts something for where it lies, goes before the kill.
     let mut files = of_kind(|artifact| matches!(artifact, Artifact::File { .. }));
     files.retain(|condemned| !matches!(&condemned.artifact, Artifact::File { file } if of_units.contains(&file.path)));
+    let (whole, files) = files
+        .into_iter()
+        .partition(|condemned| matches!(&condemned.artifact, Artifact::File { file } if starts_whole(&file.path)));
     let output = Traced {
         components,
         files,
+        starters: whole,
+        links: of_kind(|artifact| matches!(artifact, Artifact::Link { .. })),
         units: units.clone(),
         remotes: remotes_of(None),
         processes,
         lines,
         cron,
+        boot,
         preload,
         artifacts,
         review,
@@ -399,6 +461,11 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
         findings,
         ..Outcome::of(output)
     }
+}
+
+/// Whether something starts a file whole for where it lies.
+fn starts_whole(path: &HostPath) -> bool {
+    Place::of(path).is_some_and(|place| place.entry().whole().is_some())
 }
 
 fn is_loopback(address: &str) -> bool {

@@ -14,9 +14,9 @@ use deminer_worker::unit_name::{OwnUnit, is_unit_name, unit_of_cgroup};
 use super::case::{Case, is_vouched};
 use super::components::pid_tie;
 use super::generator;
-use super::lines;
 use super::look::Look;
 use super::speech::{Tenor, tenor};
+use super::starters;
 use crate::command_words::{simple_commands_at, started_files};
 use crate::saying::said;
 use crate::unit_places::{is_vendors, merged};
@@ -55,7 +55,7 @@ pub(super) async fn search(case: &mut Case, look: &mut Look<'_>, units: &Units) 
             if let Some(folder) = path.parent().filter(|folder| !case.started_in.contains(folder)) {
                 case.started_in.push(folder);
             }
-            new |= lines::script(case, look, path).await?;
+            new |= starters::script(case, look, path).await?;
         }
     }
     for (at, row) in units.rows.iter().enumerate() {
