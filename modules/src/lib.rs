@@ -3,6 +3,9 @@
 use deminer_engine::module::Module;
 
 pub mod account_list;
+mod account_signs;
+pub mod authorized_keys;
+mod base64_text;
 pub mod command_read;
 pub mod command_words;
 mod condemned_list;
@@ -15,8 +18,14 @@ mod example_rows;
 pub mod file_remove;
 pub mod host_facts;
 pub mod judge;
+pub mod key_list;
 mod known_programs;
 pub mod lines_remove;
+mod linked_files;
+pub mod login_list;
+pub mod login_records;
+mod login_signs;
+mod login_story;
 pub mod net_sockets;
 mod option_words;
 mod outbound;
@@ -29,8 +38,11 @@ pub mod process_row;
 mod questions;
 pub mod remnant;
 mod saying;
+mod session_key;
 mod shell_text;
+pub mod sshd_config;
 pub mod starter;
+pub mod sudoers_list;
 pub mod trace;
 pub mod unit_exec;
 pub mod unit_file;
@@ -47,6 +59,9 @@ pub fn all() -> Vec<Module> {
         Module::collector(process_list::ProcessList),
         Module::collector(net_sockets::NetSockets),
         Module::collector(account_list::AccountList),
+        Module::collector(login_list::LoginList),
+        Module::collector(key_list::KeyList),
+        Module::collector(sudoers_list::SudoersList),
         Module::collector(cron_list::CronList),
         Module::collector(preload_list::PreloadList),
         Module::collector(command_read::CommandRead),

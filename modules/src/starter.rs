@@ -40,6 +40,12 @@ pub enum Place {
     CronPeriodic,
     /// `/etc/ld.so.preload`.
     Preload,
+    /// A key of `authorized_keys` with a command of its own, which runs at each login by it.
+    AuthorizedKey,
+    /// `~/.ssh/rc` or `/etc/ssh/sshrc`, which sshd runs at each login.
+    SshRc,
+    /// A rule of sudoers: the command that somebody may run as another.
+    Sudoers,
 }
 
 impl Place {

@@ -123,6 +123,13 @@ impl State {
             return None;
         }
         let inode = self.tree.lookup(path)?;
+        if inode.kind == FileKind::Link {
+            return Some(FileText {
+                stat: self.tree.stat(path, false)?,
+                content: HostBytes::default(),
+                cut: false,
+            });
+        }
         if inode.kind != FileKind::Regular {
             coverage.note("file", path, GapReason::Unsupported);
             return None;
@@ -171,11 +178,11 @@ impl State {
         let mut found = BTreeMap::new();
         for pattern in patterns {
             for path in self.matching(pattern, &mut coverage) {
-                let is_regular = self
+                let has_text = self
                     .tree
                     .lookup(&path)
-                    .is_some_and(|inode| inode.kind == FileKind::Regular);
-                if !is_regular && !self.hidden_from_above(&path) {
+                    .is_some_and(|inode| matches!(inode.kind, FileKind::Regular | FileKind::Link));
+                if !has_text && !self.hidden_from_above(&path) {
                     continue;
                 }
                 if let Some(text) = self.text(&path, max_file_bytes.min(limits::READ_BYTES), &mut coverage) {
