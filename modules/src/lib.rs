@@ -3,6 +3,9 @@
 use deminer_engine::module::Module;
 
 pub mod account_list;
+mod account_signs;
+pub mod authorized_keys;
+mod base64_text;
 pub mod catalogue;
 pub mod command_read;
 pub mod command_words;
@@ -23,8 +26,14 @@ pub mod file_remove;
 pub mod host_facts;
 pub mod host_resources;
 pub mod judge;
+pub mod key_list;
 mod known_programs;
 pub mod lines_remove;
+mod linked_files;
+pub mod login_list;
+pub mod login_records;
+mod login_signs;
+mod login_story;
 pub mod net_ports;
 pub mod net_sockets;
 mod option_words;
@@ -43,13 +52,16 @@ pub mod process_tree;
 mod questions;
 pub mod remnant;
 mod saying;
+mod session_key;
 mod shell_statements;
 mod shell_text;
+pub mod sshd_config;
 pub mod starter;
 pub mod starter_remove;
 mod starter_search;
 mod starter_text;
 pub mod startup_list;
+pub mod sudoers_list;
 pub mod trace;
 pub mod unit_exec;
 pub mod unit_file;
@@ -81,6 +93,9 @@ pub fn all() -> Vec<Module> {
         Module::collector(file_flags::FileFlags),
         Module::collector(package_verify::PackageVerify),
         Module::collector(account_list::AccountList),
+        Module::collector(login_list::LoginList),
+        Module::collector(key_list::KeyList),
+        Module::collector(sudoers_list::SudoersList),
         Module::collector(cron_list::CronList),
         Module::collector(startup_list::StartupList),
         Module::collector(preload_list::PreloadList),

@@ -3,9 +3,9 @@
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::query::{
-    Account, Answer, CommandOutput, CommandQuery, Coverage, Entry, FileStat, FileText, GapReason, Holder, HostError,
-    HostFacts, LoadedUnit, Observed, Ownership, Process, ProcessRoot, ProcessesQuery, Query, Resources, Socket,
-    WatchQuery, Watched,
+    Account, Answer, CommandOutput, CommandQuery, Coverage, Entry, FileKind, FileSpans, FileStat, FileText, GapReason,
+    Holder, HostError, HostFacts, LoadedUnit, Observed, Ownership, Process, ProcessRoot, ProcessesQuery, Query,
+    Resources, Socket, Span, WatchQuery, Watched,
 };
 use deminer_worker::text::{HostBytes, HostPath};
 
@@ -98,6 +98,33 @@ pub(crate) async fn read(
 ) -> Result<Observed<Option<FileText>>, ModuleError> {
     let files = ask(host, Query::Read { path, max_bytes }, "read", answered_by!(Files)).await?;
     Ok(files.map(|mut files| files.pop()))
+}
+
+/// The size of a regular file; `None` where there is none.
+pub(crate) async fn size(host: &dyn HostView, path: &HostPath) -> Result<Option<u64>, ModuleError> {
+    let entries = match stat(host, vec![path.clone()], false).await {
+        Ok(seen) => seen.value,
+        Err(error) => return gap_of(error).map(|_| None),
+    };
+    Ok(entries.into_iter().find_map(|entry| match entry {
+        Entry::Present(stat) if stat.kind == FileKind::Regular => Some(stat.size.0),
+        _ => None,
+    }))
+}
+
+/// `None` where the file is absent.
+pub(crate) async fn spans(
+    host: &dyn HostView,
+    path: HostPath,
+    spans: Vec<Span>,
+) -> Result<Observed<Option<FileSpans>>, ModuleError> {
+    ask(
+        host,
+        Query::ReadSpans { path, spans },
+        "read_spans",
+        answered_by!(Spans),
+    )
+    .await
 }
 
 pub(crate) async fn read_tree(
