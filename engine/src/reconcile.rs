@@ -539,10 +539,9 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
             let blocks = blocks(link).await?;
             Ok(is(blocks.isolated_ms.is_some_and(|left| lasts(left, act))))
         }
-        Act::Keep { .. }
-        | Act::LockAccount { .. }
-        | Act::Throttle { .. }
-        | Act::RunArgv { .. } => Ok(Sight::Unclear("what it changed cannot be told by looking".to_owned())),
+        Act::Keep { .. } | Act::LockAccount { .. } | Act::Throttle { .. } | Act::RunArgv { .. } => {
+            Ok(Sight::Unclear("what it changed cannot be told by looking".to_owned()))
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub mod host_resources;
 pub mod judge;
 mod known_programs;
 pub mod lines_remove;
+pub mod net_block;
+pub mod net_isolate;
 pub mod net_ports;
 pub mod net_sockets;
 mod option_words;
@@ -37,6 +39,7 @@ pub mod process_files;
 pub mod process_kill;
 pub mod process_list;
 pub mod process_row;
+pub mod process_throttle;
 pub mod process_tree;
 mod questions;
 pub mod remnant;
@@ -82,6 +85,9 @@ pub fn all() -> Vec<Module> {
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
+        Module::responder(net_block::NetBlock),
+        Module::responder(net_isolate::NetIsolate),
+        Module::responder(process_throttle::ProcessThrottle),
         Module::responder(unit_remove::UnitRemove),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),

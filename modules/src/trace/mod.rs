@@ -12,6 +12,7 @@ mod generator;
 mod guardian;
 mod lines;
 mod look;
+mod remotes;
 mod speech;
 mod units;
 
@@ -158,6 +159,9 @@ pub struct Traced {
     pub units: Vec<Condemned>,
     /// Remote ends of condemned processes, loopback left out.
     pub remotes: Vec<Peer>,
+    /// Those of them that are condemned too: nobody else on the host talks to them, and not anybody could have a server
+    /// there. What `net.block` takes. The others are in `review`.
+    pub peers: Vec<Condemned>,
     /// What a person should look at; component 0 is none of the above.
     pub review: Vec<Condemned>,
 }
@@ -339,6 +343,9 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
     let (preload, cron) = lines.iter().cloned().partition(
         |condemned| matches!(&condemned.artifact, Artifact::Line { file, .. } if preloads.contains(&file.path)),
     );
+    let peers = remotes::judge(&processes, sockets);
+    findings.extend(peers.findings);
+    review.extend(peers.review);
     let remotes_of = |component: Option<u32>| -> Vec<Peer> {
         let pids: BTreeSet<u32> = processes
             .iter()
@@ -388,6 +395,7 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
         files,
         units: units.clone(),
         remotes: remotes_of(None),
+        peers: peers.condemned,
         processes,
         lines,
         cron,
