@@ -133,11 +133,18 @@ impl<'a> HostHand<'a> {
                 _ => {}
             }
             let ready = matches!(event, TransactionEvent::Ready { .. });
+            let waits = matches!(
+                event,
+                TransactionEvent::Containing { .. } | TransactionEvent::Contained {}
+            );
             let finished = match &event {
                 TransactionEvent::Finished { end, .. } => Some(*end),
                 _ => None,
             };
             sink.record(Some(host), EventKind::Told { round, event })?;
+            if waits {
+                self.link.say(&ToWorker::Noted).await?;
+            }
             if ready {
                 sink.record(
                     Some(host),

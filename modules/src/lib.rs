@@ -34,6 +34,8 @@ pub mod login_list;
 pub mod login_records;
 mod login_signs;
 mod login_story;
+pub mod net_block;
+pub mod net_isolate;
 pub mod net_ports;
 pub mod net_sockets;
 mod option_words;
@@ -48,6 +50,7 @@ pub mod process_files;
 pub mod process_kill;
 pub mod process_list;
 pub mod process_row;
+pub mod process_throttle;
 pub mod process_tree;
 mod questions;
 pub mod remnant;
@@ -107,6 +110,9 @@ pub fn all() -> Vec<Module> {
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
         Module::responder(starter_remove::StarterRemove),
+        Module::responder(net_block::NetBlock),
+        Module::responder(net_isolate::NetIsolate),
+        Module::responder(process_throttle::ProcessThrottle),
         Module::responder(unit_remove::UnitRemove),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),

@@ -3,9 +3,9 @@
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::query::{
-    Account, Answer, CommandOutput, CommandQuery, Coverage, Entry, FileKind, FileSpans, FileStat, FileText, GapReason,
-    Holder, HostError, HostFacts, LoadedUnit, Observed, Ownership, Process, ProcessRoot, ProcessesQuery, Query,
-    Resources, Socket, Span, WatchQuery, Watched,
+    Account, Answer, Blocks, CommandOutput, CommandQuery, Coverage, Entry, FileKind, FileSpans, FileStat, FileText,
+    GapReason, Holder, HostError, HostFacts, LoadedUnit, Observed, Ownership, Process, ProcessRoot, ProcessesQuery,
+    Query, Resources, Socket, Span, WatchQuery, Watched,
 };
 use deminer_worker::text::{HostBytes, HostPath};
 
@@ -48,6 +48,10 @@ pub(crate) async fn sockets(host: &dyn HostView) -> Result<Observed<Vec<Socket>>
 
 pub(crate) async fn accounts(host: &dyn HostView) -> Result<Observed<Vec<Account>>, ModuleError> {
     ask(host, Query::Accounts {}, "accounts", answered_by!(Accounts)).await
+}
+
+pub(crate) async fn blocks(host: &dyn HostView) -> Result<Observed<Blocks>, ModuleError> {
+    ask(host, Query::Blocks {}, "blocks", answered_by!(Blocks)).await
 }
 
 /// In the order asked, one for each path.

@@ -302,6 +302,8 @@ fn must_be_durable(kind: &EventKind) -> bool {
             | TransactionEvent::Born { .. }
             | TransactionEvent::Struck { .. }
             | TransactionEvent::Committed {}
+            | TransactionEvent::Containing { .. }
+            | TransactionEvent::Contained {}
             | TransactionEvent::Intent { .. }
             | TransactionEvent::Outcome { .. }
             | TransactionEvent::Finished { .. } => true,

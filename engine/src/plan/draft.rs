@@ -46,6 +46,7 @@ pub async fn draft(
 
     let mut learned = ask(looked, view, &wants).await?;
     learned.facts.site = site.protect.clone();
+    learned.facts.spare = site.spare.clone();
     let mut left_alone = Vec::new();
     prefer_edits(&mut wants, &mut left_alone);
     complete(&looked.host, &mut wants);
@@ -62,8 +63,8 @@ pub async fn draft(
         identity: looked.facts.identity.clone(),
         components: components(&wants, &predicates, site.max_births),
         actions: actions(&looked.host, &wants, &learned.facts.processes),
-        spare: Vec::new(),
         protect: site.protect.clone(),
+        spare: site.spare.clone(),
         journal: journal(names),
         settle,
         bounds: site.bounds.clone(),

@@ -348,8 +348,19 @@ fn add_up(act: &mut Act, other: Act) -> Result<(), &'static str> {
             units.sort();
             units.dedup();
         }
-        (Act::BlockAddress { for_s, .. }, Act::BlockAddress { for_s: more, .. })
-        | (Act::Isolate { for_s, .. }, Act::Isolate { for_s: more, .. }) => *for_s = (*for_s).max(more),
+        (Act::BlockAddress { for_s, .. }, Act::BlockAddress { for_s: more, .. }) => *for_s = (*for_s).max(more),
+        (
+            Act::Isolate { for_s, keep },
+            Act::Isolate {
+                for_s: more,
+                keep: also,
+            },
+        ) => {
+            *for_s = (*for_s).max(more);
+            keep.extend(also);
+            keep.sort();
+            keep.dedup();
+        }
         _ => {}
     }
     Ok(())

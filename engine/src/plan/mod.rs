@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, ActionId, Effect};
+use deminer_worker::network::Net;
 use deminer_worker::order::{Bounds, HostOrders};
 use deminer_worker::query::{Gap, HostError};
 use deminer_worker::text::{HostBytes, HostPath, Wide};
@@ -51,6 +52,8 @@ pub const LINE_BYTES: usize = 16 << 20;
 pub struct Site {
     /// Paths that are never touched, with all below them.
     pub protect: Vec<HostPath>,
+    /// Networks that are never blocked.
+    pub spare: Vec<Net>,
     /// Processes that each component's envelope admits, all rounds together.
     pub max_births: u32,
     /// Limits of one transaction.
@@ -61,6 +64,7 @@ impl Default for Site {
     fn default() -> Self {
         Self {
             protect: Vec::new(),
+            spare: Vec::new(),
             max_births: 8,
             bounds: Bounds::default(),
         }

@@ -369,6 +369,8 @@ impl<'a> HostFold<'a> {
                 self.end_transaction();
             }
             TransactionEvent::Intent { .. }
+            | TransactionEvent::Containing { .. }
+            | TransactionEvent::Contained {}
             | TransactionEvent::Outcome { .. }
             | TransactionEvent::Frozen { .. }
             | TransactionEvent::Keeping { .. }

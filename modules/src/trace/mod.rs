@@ -13,6 +13,7 @@ mod guardian;
 mod lines;
 mod look;
 mod preload;
+mod remotes;
 mod speech;
 mod starters;
 mod units;
@@ -172,6 +173,9 @@ pub struct Traced {
     pub units: Vec<Condemned>,
     /// Remote ends of condemned processes, loopback left out.
     pub remotes: Vec<Peer>,
+    /// Those of them that are condemned too: nobody else on the host talks to them, and not anybody could have a server
+    /// there. What `net.block` takes. The others are in `review`.
+    pub peers: Vec<Condemned>,
     /// What a person should look at; component 0 is none of the above.
     pub review: Vec<Condemned>,
 }
@@ -395,6 +399,9 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
     let cron = in_place(Place::is_timed);
     let preload = in_place(Place::is_loaded);
     let boot = in_place(|place| !place.is_timed() && !place.is_loaded());
+    let peers = remotes::judge(&processes, sockets);
+    findings.extend(peers.findings);
+    review.extend(peers.review);
     let remotes_of = |component: Option<u32>| -> Vec<Peer> {
         let pids: BTreeSet<u32> = processes
             .iter()
@@ -449,6 +456,7 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
         links: of_kind(|artifact| matches!(artifact, Artifact::Link { .. })),
         units: units.clone(),
         remotes: remotes_of(None),
+        peers: peers.condemned,
         processes,
         lines,
         cron,

@@ -206,8 +206,8 @@ impl Host {
                     })
                     .collect(),
                 actions,
-                spare: Vec::new(),
                 protect: Vec::new(),
+                spare: Vec::new(),
                 journal,
                 settle: if timed_settle(&self.acts) {
                     Settle::NextMinute
