@@ -14,11 +14,12 @@ use deminer_worker::query::{Answer, HostError, Query};
 use deminer_worker::text::HostPath;
 
 use crate::approval::ApprovedPlan;
+use crate::ask::Asker;
 use crate::event::{EventKind, EventSink, Seen, SinkError};
 use crate::finding::{Artifact, Bearing, Finding};
 use crate::host::{HostView, Link, Transport};
 use crate::intake::{Intake, IntakeError};
-use crate::look::{RunInfo, Session, Verification};
+use crate::look::{Lent, RunInfo, Session, Verification};
 use crate::plan::{End as LookEnd, HostPlan, Left};
 use crate::playbook::{BoundVars, CheckedPlaybook};
 use crate::vault::VaultError;
@@ -193,6 +194,8 @@ pub struct Apply {
     pub run: RunInfo,
     /// Where evidence goes.
     pub keeping: Keeping,
+    /// Who answers the questions of verify.
+    pub asker: Arc<dyn Asker>,
     /// Where to stop.
     pub until: Stage,
 }
@@ -282,7 +285,10 @@ impl Apply {
             &self.playbook,
             &self.vars,
             &self.run,
-            Arc::clone(&self.keeping.clock),
+            Lent {
+                clock: Arc::clone(&self.keeping.clock),
+                asker: Arc::clone(&self.asker),
+            },
             Arc::clone(link) as Arc<dyn HostView>,
             facts,
             &plan.results,

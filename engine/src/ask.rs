@@ -252,7 +252,13 @@ mod tests {
         let asked = json!({"question": "Pulled?", "answers": ["done", "refused"]});
         let with_default = json!({"question": "Pulled?", "answers": ["done", "refused"], "default": "refused"});
         let any = json!({"question": "Who?"});
-        let cases: [(&str, Value, Option<&'static str>, Result<(&str, ReplyMeans), &str>); 7] = [
+        type Case<'c> = (
+            &'c str,
+            Value,
+            Option<&'static str>,
+            Result<(&'c str, ReplyMeans), &'c str>,
+        );
+        let cases: [Case<'_>; 7] = [
             (
                 "a word",
                 asked.clone(),

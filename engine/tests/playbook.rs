@@ -6,7 +6,7 @@
     dead_code,
     unreachable_pub,
     missing_docs,
-    reason = "two test programs share the stubs, each uses a part"
+    reason = "several test programs share the stubs, each uses a part"
 )]
 mod stubs;
 

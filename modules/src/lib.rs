@@ -25,6 +25,7 @@ pub mod file_holders;
 pub mod file_remove;
 pub mod host_facts;
 pub mod host_resources;
+pub mod incident_correlate;
 pub mod judge;
 pub mod key_list;
 mod known_programs;
@@ -106,6 +107,7 @@ pub fn all() -> Vec<Module> {
         Module::collector(command_read::CommandRead),
         Module::collector(unit_list::UnitList),
         Module::analyzer(judge::MinerJudge),
+        Module::analyzer(incident_correlate::IncidentCorrelate),
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),

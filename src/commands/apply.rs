@@ -1,12 +1,14 @@
 //! `deminer apply`: carries out what was approved by its hash, then watches.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
 use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
+use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
@@ -22,6 +24,7 @@ use deminer_worker::action::{ActionId, Effect};
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
+use super::people::People;
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
 use super::{Desk, Trouble, earlier, hosts, show};
@@ -53,29 +56,32 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
         many: &arguments.many,
         means: "command line",
     };
-    apply(
-        desk,
-        &plan,
-        &yes,
-        arguments.only,
-        arguments.watch.as_deref(),
-        arguments.format,
-    )
-    .await
+    let course = Course {
+        only: arguments.only,
+        watch: arguments.watch.as_deref(),
+        answers: arguments.answers.file.as_deref(),
+        format: arguments.format,
+    };
+    apply(desk, &plan, &yes, course).await
+}
+
+/// How an approved plan is carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Course<'a> {
+    pub(crate) only: Option<Only>,
+    /// How long verify watches; `None`: as the plan says.
+    pub(crate) watch: Option<&'a str>,
+    /// Answers to the questions of verify.
+    pub(crate) answers: Option<&'a Path>,
+    pub(crate) format: Format,
 }
 
 /// Holds the yes against the plan, carries it out and reports.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn apply(
-    desk: &Desk,
-    plan: &Plan,
-    yes: &Yes<'_>,
-    only: Option<Only>,
-    watch: Option<&str>,
-    format: Format,
-) -> anyhow::Result<Exit> {
+pub(crate) async fn apply(desk: &Desk, plan: &Plan, yes: &Yes<'_>, course: Course<'_>) -> anyhow::Result<Exit> {
+    let format = course.format;
     let ask = Ask {
         hash: yes.hash.to_owned(),
         hosts: Hosts::All,
@@ -102,12 +108,13 @@ pub(crate) async fn apply(
         }
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
-    let (playbook, vars) = playbook_of(desk, plan, watch)?;
+    let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
     let names: Vec<String> = approved.hosts().map(|(host, _)| host.to_owned()).collect();
     let mut ways = Vec::new();
     for host in &names {
         ways.push((host.clone(), hosts::transport(host)?));
     }
+    let people = Arc::new(People::new(&desk.screen, course.answers, &playbook, &names)?);
 
     let began = desk.now_ms();
     let run = RunDir::create(&desk.runs, began, &plan.hash().to_string())?;
@@ -124,6 +131,12 @@ pub(crate) async fn apply(
             purpose: Purpose::Apply,
             plan: Some(plan.hash()),
             hosts: names,
+        },
+    )?;
+    sink.record(
+        None,
+        EventKind::Given {
+            vars: vars.public().clone(),
         },
     )?;
     sink.record(
@@ -146,7 +159,8 @@ pub(crate) async fn apply(
             run: run.id().to_string(),
             clock: Arc::clone(&desk.clock),
         },
-        until: match only {
+        asker: Arc::clone(&people) as Arc<dyn Asker>,
+        until: match course.only {
             Some(Only::Preserve) => Stage::Preserve,
             Some(Only::Contain) => Stage::Contain,
             None => Stage::Eradicate,
@@ -168,6 +182,7 @@ pub(crate) async fn apply(
         sink.record(None, EventKind::RunFinished {})?;
     }
     sink.end();
+    people.say_open();
     let report = Report::from_events(&run.chains()?);
     run.write_report(&render::report::markdown(&report))?;
     match format {

@@ -6,6 +6,7 @@ mod demo;
 mod earlier;
 mod hosts;
 mod modules;
+mod people;
 mod plan;
 mod playbook;
 mod progress;

@@ -7,6 +7,7 @@ pub(crate) mod modules;
 pub(crate) mod plain;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod question;
 pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod show;
@@ -16,7 +17,7 @@ pub(crate) mod unit;
 
 mod object;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod style;
 
 pub(crate) use style::Style;

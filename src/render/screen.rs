@@ -31,6 +31,17 @@ struct Ends {
     err: Option<Box<dyn Write + Send>>,
     /// Whether a live line stands on stderr.
     lit: bool,
+    /// How many ask for no live line.
+    quiet: u32,
+}
+
+/// While it is held no live line is drawn: somebody types.
+pub(crate) struct Quiet(Screen);
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        self.0.ends().quiet -= 1;
+    }
 }
 
 impl Screen {
@@ -57,6 +68,7 @@ impl Screen {
             out: Some(out),
             err: Some(err),
             lit: false,
+            quiet: 0,
         };
         Screen {
             style,
@@ -115,8 +127,20 @@ impl Screen {
         let line = super::plain::plain(line);
         let line = super::plain::cut(&line, self.style.width.saturating_sub(1));
         let mut ends = self.ends();
+        if ends.quiet > 0 {
+            return;
+        }
         ends.err(&format!("\r{line}\x1b[K"));
         ends.lit = true;
+    }
+
+    /// Takes the live line away for as long as the guard is held.
+    #[must_use]
+    pub(crate) fn quiet(&self) -> Quiet {
+        let mut ends = self.ends();
+        ends.clear();
+        ends.quiet += 1;
+        Quiet(self.clone())
     }
 
     /// Takes the live line away.
@@ -237,6 +261,18 @@ mod tests {
         assert!(text.chars().all(|c| c == '\n' || is_plain(c)), "{text}");
         assert!(text.contains('挖'));
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn no_live_line_is_drawn_while_somebody_types() {
+        let err = Paper::default();
+        let screen = Screen::on(Style::PLAIN, true, Box::new(Paper::default()), Box::new(err.clone()));
+        screen.light("~ one");
+        let quiet = screen.quiet();
+        screen.light("~ two");
+        drop(quiet);
+        screen.light("~ three");
+        assert_eq!(err.text(), "\r~ one\x1b[K\r\x1b[K\r~ three\x1b[K");
     }
 
     struct Closed(Arc<Mutex<u32>>);

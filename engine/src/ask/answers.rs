@@ -30,7 +30,8 @@ impl Answers {
         let mut mistakes = Vec::new();
         let by_step = match read(text) {
             Ok(node) => by_step(&node, playbook, hosts, &mut mistakes),
-            Err(mistake) => {
+            Err(mut mistake) => {
+                mistake.message = mistake.message.replace("the YAML of a playbook", "the YAML of answers");
                 mistakes.push(mistake);
                 BTreeMap::new()
             }

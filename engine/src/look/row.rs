@@ -44,7 +44,7 @@ enum Outcome {
         output: Option<Value>,
         took_ms: u64,
         tries: u32,
-        answered: Option<Answered>,
+        answered: Option<Box<Answered>>,
     },
     Skipped,
     Stopped {
@@ -269,7 +269,7 @@ impl Session {
                 output,
                 took_ms: at_ms.saturating_sub(begun),
                 tries: 1,
-                answered: Some(answered),
+                answered: Some(Box::new(answered)),
             },
             other => other,
         }
@@ -359,8 +359,8 @@ impl Session {
                 answered,
             } => {
                 if let Some(answered) = answered {
-                    self.answers.push(answered.clone());
-                    self.record(sink, EventKind::Answered { answered })?;
+                    self.answers.push((*answered).clone());
+                    self.record(sink, EventKind::Answered { answered: *answered })?;
                 }
                 let end = StepEnd::Ok {
                     took_ms,

@@ -59,6 +59,7 @@ pub fn check(
     let mut texts = Texts::of(file, text);
     let parts = parts(&playbook, sources, &mut texts, &mut mistakes);
     let mut checker = Checker::new(&playbook, &parts, texts, registry, sources);
+    checker.names.are_more = parts.lacking;
     checker.names.vars.push(known_vars(&playbook.vars, &untyped));
     let (steps, repeat) = checker.playbook();
     mistakes.append(&mut checker.mistakes);

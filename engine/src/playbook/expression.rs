@@ -67,6 +67,8 @@ pub(super) struct Names {
     pub(super) vars: Vec<IndexMap<String, KnownVar>>,
     /// By id.
     pub(super) steps: IndexMap<String, Known>,
+    /// Whether there are steps that could not be read: an unknown id may be theirs.
+    pub(super) are_more: bool,
 }
 
 /// Where an expression stands.
@@ -486,6 +488,9 @@ impl<'c> Teller<'c> {
 
     fn step(&mut self, id: &str, range: Range<usize>, guarded: bool) -> Shape {
         let Some(known) = self.names.steps.get(id) else {
+            if self.names.are_more {
+                return Shape::Any;
+            }
             let help = suggest(id, self.names.steps.keys().map(String::as_str))
                 .or_else(|| Some("give the step that you mean an `id`".to_owned()));
             self.mistake(

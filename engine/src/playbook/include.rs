@@ -22,6 +22,8 @@ pub(super) struct Part {
     pub(super) vars: IndexMap<String, Var>,
     pub(super) untyped: HashSet<String>,
     pub(super) steps: Vec<Step>,
+    /// Whether its variables and steps could be read at all.
+    pub(super) is_read: bool,
 }
 
 /// All files that a playbook includes, by their path below its folder.
@@ -30,6 +32,8 @@ pub(super) struct Parts {
     by_path: BTreeMap<String, Part>,
     /// In the order met.
     order: Vec<String>,
+    /// Whether one could not be read: then steps that nobody knows may stand in it.
+    pub(super) lacking: bool,
 }
 
 impl Parts {
@@ -66,6 +70,7 @@ pub(super) fn parts(
         if !is_plain(&file.value) {
             let message = format!("`include`: {} is no path below this file", quoted(&file.value));
             let help = "it is relative to the folder of this file and does not leave it: `parts/look.yml`";
+            parts.lacking = true;
             mistakes.push(Diagnostic::error(Code::ResourcePath, file.span, message).help(help));
             continue;
         }
@@ -75,12 +80,14 @@ pub(super) fn parts(
         }
         if met.len() > FILES {
             let message = format!("more than {FILES} files are included");
+            parts.lacking = true;
             mistakes.push(Diagnostic::error(Code::IncludeTooMuch, file.span, message));
             break;
         }
         let Some(text) = sources.load(&path) else {
             let message = format!("`include`: the file {} cannot be read", quoted(&path));
             let help = "it is looked for beside the file that names it, as UTF-8 text";
+            parts.lacking = true;
             mistakes.push(Diagnostic::error(Code::ResourceMissing, file.span, message).help(help));
             continue;
         };
@@ -90,16 +97,19 @@ pub(super) fn parts(
             steps,
             mistakes: mut told,
             untyped,
+            is_read,
         } = parse_part(&path, texts.all(), start);
         mistakes.append(&mut told);
         let behind = named.len();
         includes(&steps, Some(&path), &mut named);
         named[behind..].reverse();
+        parts.lacking |= !is_read;
         let part = Part {
             text: Arc::from(text),
             vars,
             untyped,
             steps,
+            is_read,
         };
         parts.order.push(path.clone());
         parts.by_path.insert(path, part);

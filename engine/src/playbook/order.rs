@@ -105,6 +105,9 @@ impl Checker<'_> {
                 .get(&name.value)
                 .and_then(|known| entries.get(known.number))
             else {
+                if self.names.are_more {
+                    continue;
+                }
                 let message = format!("`refresh`: no step has the id {}", quoted(&name.value));
                 let help = suggest(&name.value, self.names.steps.keys().map(String::as_str));
                 self.mistakes

@@ -105,8 +105,11 @@ pub(super) fn parse_part(name: &str, all: &str, start: usize) -> ParsedPart {
         mistakes: Vec::new(),
         untyped: HashSet::new(),
     };
-    let (vars, steps) = reader.part(name, &node).unwrap_or_default();
+    let read = reader.part(name, &node);
+    let is_read = read.is_some();
+    let (vars, steps) = read.unwrap_or_default();
     ParsedPart {
+        is_read,
         vars,
         steps,
         mistakes: reader.mistakes,
@@ -117,6 +120,8 @@ pub(super) fn parse_part(name: &str, all: &str, start: usize) -> ParsedPart {
 /// What could be read of a file that a playbook includes.
 #[derive(Default)]
 pub(super) struct ParsedPart {
+    /// Whether it is a file of steps at all.
+    pub(super) is_read: bool,
     pub(super) vars: IndexMap<String, Var>,
     pub(super) steps: Vec<Step>,
     pub(super) mistakes: Vec<Diagnostic>,
@@ -354,7 +359,7 @@ impl Reader<'_> {
             }
             None => {
                 self.missing(fields.span, &quoted(name), "steps", help);
-                Vec::new()
+                return None;
             }
         };
         Some((vars, steps))

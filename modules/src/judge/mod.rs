@@ -5,6 +5,7 @@
 //! Handbook 2.1 and 5.1.
 
 mod arguments;
+mod indicators;
 mod rules;
 mod signals;
 mod wallet;
@@ -23,6 +24,7 @@ use deminer_worker::text::HostBytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::indicators::Indicators;
 use self::rules::{Group, Rules};
 use self::signals::{Scene, Seen};
 use crate::process_row::ProcessRow;
@@ -58,6 +60,11 @@ pub struct Params {
     /// Pools known from alerts: names, addresses, or either with a port, as `203.0.113.9:3333`.
     #[serde(default)]
     pub pools: Vec<String>,
+    /// What alarms name, of any kind: addresses, ranges, names (each with all below it), addresses of the web, SHA-256
+    /// digests of files. A process whose file has such a digest, or that talks to such an end, weighs as one that the alarm
+    /// is about. Names are not resolved. What is none of these is told as not seen.
+    #[serde(default)]
+    pub indicators: Vec<String>,
     /// The boot that the processes belong to, from `host.facts`; findings carry it, nothing is decided by it.
     #[serde(default)]
     pub boot_id: String,
@@ -120,15 +127,19 @@ impl Analyzer for MinerJudge {
 }
 
 fn judge(params: &Params, rules: &Rules) -> (Outcome<Judged>, Vec<FindingId>) {
+    let indicators = Indicators::new(&params.pools, &params.indicators);
     let scene = Scene::new(
         rules,
         &params.processes,
         &params.starters,
         &params.units,
         &params.sockets,
-        &params.pools,
+        &indicators,
     );
     let mut coverage = Coverage::whole();
+    for unread in &indicators.unread {
+        coverage.note("indicator", unread.as_str(), GapReason::Unsupported);
+    }
     let mut judged: Vec<(JudgedRow, Vec<Finding>)> = params
         .processes
         .iter()

@@ -6,6 +6,7 @@ use deminer_worker::query::{Ownership, Process, Socket};
 use deminer_worker::text::{HostBytes, HostPath};
 
 use super::arguments;
+use super::indicators::{Endpoint, Indicators};
 use super::rules::{Rules, Signal, holds, holds_versioned, program};
 use crate::process_row::ProcessRow;
 use crate::saying::said;
@@ -50,7 +51,7 @@ pub(crate) struct Scene<'a> {
     starts: BTreeMap<&'a HostPath, Vec<&'a Starter>>,
     run_by: BTreeMap<&'a HostPath, Vec<&'a UnitRow>>,
     sockets: BTreeMap<u32, Vec<&'a Socket>>,
-    pools: &'a [String],
+    indicators: &'a Indicators,
 }
 
 /// A name without the version after its last hyphen: `xmrig-6.21.0` is `xmrig`.
@@ -78,7 +79,7 @@ impl<'a> Scene<'a> {
         starters: &'a [Starter],
         units: &'a Units,
         sockets: &'a [Socket],
-        pools: &'a [String],
+        indicators: &'a Indicators,
     ) -> Scene<'a> {
         let mut starts: BTreeMap<&HostPath, Vec<&Starter>> = BTreeMap::new();
         for starter in starters.iter().filter(|starter| starter.place != Place::Preload) {
@@ -104,7 +105,7 @@ impl<'a> Scene<'a> {
             starts,
             run_by,
             sockets: by_owner,
-            pools,
+            indicators,
         }
     }
 
@@ -115,7 +116,7 @@ impl<'a> Scene<'a> {
             return Vec::new();
         }
         let argv: Vec<Vec<u8>> = process.argv.iter().map(|word| word.as_bytes().to_vec()).collect();
-        let mut seen = arguments::signals(&argv, &self.rules.lists, self.pools);
+        let mut seen = arguments::signals(&argv, &self.rules.lists, self.indicators);
         seen.extend(self.network(process));
         seen.extend(self.identity(row));
         seen.extend(self.concealment(row));
@@ -131,13 +132,11 @@ impl<'a> Scene<'a> {
         let sockets = self.sockets.get(&process.pid).into_iter().flatten();
         for remote in sockets.filter_map(|socket| socket.remote.as_ref()) {
             let value = said(format!("{}:{}", remote.address, remote.port).as_bytes());
-            let named = self.pools.iter().any(|pool| {
-                let host = arguments::host_of(pool);
-                let port = pool.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
-                host == remote.address && port.is_none_or(|port| port == remote.port.to_string())
-            });
-            if named {
+            let is_among = |known: &[Endpoint]| known.iter().any(|known| known.is_at(remote));
+            if is_among(&self.indicators.pools) {
                 seen.push(Seen::new(Signal::PoolConnection).field("value", value));
+            } else if is_among(&self.indicators.remotes) {
+                seen.push(Seen::new(Signal::IndicatorConnection).field("value", value));
             } else if self.rules.lists.pool_ports.contains(&remote.port) {
                 seen.push(Seen::new(Signal::PoolPort).field("value", value));
             }
@@ -147,11 +146,18 @@ impl<'a> Scene<'a> {
         seen
     }
 
-    fn identity(&self, row: &ProcessRow) -> Option<Seen> {
-        let name = program(&row.process.exe.as_ref()?.path);
+    fn identity(&self, row: &ProcessRow) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        let Some(exe) = &row.process.exe else { return seen };
+        let name = program(&exe.path);
         let list = &self.rules.lists.miner_programs;
-        (holds(list, name) || holds(list, without_version(name)))
-            .then(|| Seen::new(Signal::MinerProgram).field("value", said(name)))
+        if holds(list, name) || holds(list, without_version(name)) {
+            seen.push(Seen::new(Signal::MinerProgram).field("value", said(name)));
+        }
+        if let Some(sha256) = exe.sha256.filter(|sha256| self.indicators.digests.contains(sha256)) {
+            seen.push(Seen::new(Signal::IndicatorDigest).field("value", sha256.short()));
+        }
+        seen
     }
 
     fn concealment(&self, row: &ProcessRow) -> Vec<Seen> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::expression::{Condition, conditions};
 use super::super::include::{Part, is_plain};
-use super::super::{Body, OnError, Phase, Step};
+use super::super::{Body, OnError, Phase, Span, Step};
 use super::frame::Frame;
 use super::{Checker, Diagnostic};
 use crate::diagnostic::{Code, quoted};
@@ -81,6 +81,8 @@ impl Entry<'_> {
 struct Row<'p> {
     entries: Vec<Entry<'p>>,
     frames: Vec<Frame<'p>>,
+    /// There are too many of either: no more are taken.
+    full: bool,
 }
 
 /// Where the walk through the files is.
@@ -98,6 +100,7 @@ impl<'c> Checker<'c> {
         let mut row = Row {
             entries: Vec::new(),
             frames: Vec::new(),
+            full: false,
         };
         for phase in Phase::ALL {
             let steps = self.playbook.phases.get(&phase).map_or(&[][..], |steps| &steps.steps);
@@ -116,6 +119,10 @@ impl<'c> Checker<'c> {
 
     fn walk(&mut self, steps: &'c [Step], place: Place<'c, '_>, row: &mut Row<'c>) {
         for (n, step) in steps.iter().enumerate() {
+            if row.entries.len().max(row.frames.len()) >= STEPS {
+                self.too_many(step.span, row);
+                return;
+            }
             let (name, label) = match place.chain.last() {
                 Some(path) => (
                     format!("{} of {path}", n + 1),
@@ -128,7 +135,7 @@ impl<'c> Checker<'c> {
                 continue;
             }
             let owner = self.enter(step, place, None, (name, label), row);
-            let (Some(owner), OnError::Steps(instead)) = (owner, &step.on_error.value) else {
+            let OnError::Steps(instead) = &step.on_error.value else {
                 continue;
             };
             let (name, label) = {
@@ -153,16 +160,8 @@ impl<'c> Checker<'c> {
         instead_of: Option<usize>,
         (name, label): (String, String),
         row: &mut Row<'c>,
-    ) -> Option<usize> {
+    ) -> usize {
         let number = row.entries.len();
-        if number == STEPS {
-            if !self.mistakes.iter().any(|known| known.code == Code::IncludeTooMuch) {
-                let message = format!("the playbook has more than {STEPS} steps");
-                self.mistakes
-                    .push(Diagnostic::error(Code::IncludeTooMuch, step.span, message));
-            }
-            return None;
-        }
         let module = match &step.body {
             Body::Use { module, .. } => self.registry.find(&module.value),
             _ => None,
@@ -181,7 +180,14 @@ impl<'c> Checker<'c> {
             instead_of,
             is_last: false,
         });
-        Some(number)
+        number
+    }
+
+    fn too_many(&mut self, at: Span, row: &mut Row<'c>) {
+        if !std::mem::replace(&mut row.full, true) {
+            let message = format!("the playbook has more than {STEPS} steps");
+            self.mistakes.push(Diagnostic::error(Code::IncludeTooMuch, at, message));
+        }
     }
 
     fn include(&mut self, step: &'c Step, label: String, place: Place<'c, '_>, row: &mut Row<'c>) {

@@ -83,7 +83,7 @@ impl Checker<'_> {
             return FrameRead { checked: None, refers };
         };
         for (name, given) in with {
-            if !frame.part.vars.contains_key(name) {
+            if !frame.part.vars.contains_key(name) && frame.part.is_read {
                 let message = format!(
                     "{}: {} declares no variable {}",
                     frame.label,
