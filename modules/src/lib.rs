@@ -3,6 +3,7 @@
 use deminer_engine::module::Module;
 
 pub mod account_list;
+pub mod account_lock;
 mod account_signs;
 pub mod authorized_keys;
 mod base64_text;
@@ -19,7 +20,10 @@ pub mod file_remove;
 pub mod host_facts;
 pub mod judge;
 pub mod key_list;
+pub mod key_remove;
+mod known_keys;
 mod known_programs;
+mod line_edits;
 pub mod lines_remove;
 mod linked_files;
 pub mod login_list;
@@ -43,9 +47,11 @@ mod shell_text;
 pub mod sshd_config;
 pub mod starter;
 pub mod sudoers_list;
+pub mod sudoers_remove;
 pub mod trace;
 pub mod unit_exec;
 pub mod unit_file;
+pub mod users_trace;
 pub mod verify_gone;
 pub mod verify_quiet;
 
@@ -67,8 +73,12 @@ pub fn all() -> Vec<Module> {
         Module::collector(command_read::CommandRead),
         Module::analyzer(judge::MinerJudge),
         Module::collector(trace::MinerTrace),
+        Module::collector(users_trace::UsersTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
+        Module::responder(key_remove::KeyRemove),
+        Module::responder(sudoers_remove::SudoersRemove),
+        Module::responder(account_lock::AccountLock),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),
         Module::collector(verify_gone::VerifyGone),

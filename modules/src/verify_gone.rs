@@ -70,6 +70,7 @@ impl Collector for VerifyGone {
         }
         rows.extend(presence::standing_files(host, &sought.files, Content::Same, &mut coverage).await?);
         rows.extend(presence::standing_lines(host, &sought, &mut coverage).await?);
+        rows.extend(presence::open_accounts(host, &sought, &mut coverage).await?);
         let found = !rows.is_empty();
         Ok(Outcome::of(Output { found, rows }).seen_with(coverage))
     }

@@ -183,6 +183,7 @@ impl<'a> Vigil<'a> {
         let mut remnants = presence::running(self.host, &self.sought, boot_id, &processes.value, coverage).await?;
         remnants.extend(presence::standing_files(self.host, &self.sought.files, Content::Any, coverage).await?);
         remnants.extend(presence::standing_lines(self.host, &self.sought, coverage).await?);
+        remnants.extend(presence::open_accounts(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::connected(&self.sought, &sockets.value));
         let mut starters = cron_list::starters(self.host, coverage).await?;
         starters.extend(preload_list::starters(self.host, coverage).await?);

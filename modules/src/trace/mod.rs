@@ -6,12 +6,12 @@
 //! his would make us delete what is not his. Handbook 2.1.3.2.
 
 mod case;
-mod components;
+pub(crate) mod components;
 mod files;
 mod guardian;
 mod lines;
 mod look;
-mod speech;
+pub(crate) mod speech;
 
 #[cfg(test)]
 mod stub;
@@ -144,6 +144,10 @@ pub struct Traced {
     pub files: Vec<Condemned>,
     /// Condemned lines, by file and number.
     pub lines: Vec<Condemned>,
+    /// Those of them that are keys with a command of their own.
+    pub keys: Vec<Condemned>,
+    /// Those of them that are of sudoers.
+    pub sudoers: Vec<Condemned>,
     /// Those of them that a clock starts.
     pub cron: Vec<Condemned>,
     /// Those of them that load a library into every program.
@@ -305,14 +309,22 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
     };
     let processes = of_kind(|artifact| matches!(artifact, Artifact::Process { .. }));
     let lines = of_kind(|artifact| matches!(artifact, Artifact::Line { .. }));
-    let preloads: BTreeSet<&HostPath> = starters
+    let in_place = |place: Place| -> Vec<Condemned> {
+        let files: BTreeSet<&HostPath> = (starters.iter().filter(|starter| starter.place == place))
+            .map(|starter| &starter.file.path)
+            .collect();
+        let is_there = |condemned: &&Condemned| matches!(&condemned.artifact, Artifact::Line { file, .. } if files.contains(&file.path));
+        lines.iter().filter(is_there).cloned().collect()
+    };
+    let preload = in_place(Place::Preload);
+    let keys = in_place(Place::AuthorizedKey);
+    let sudoers = in_place(Place::Sudoers);
+    let has_place = |condemned: &&Condemned| [&preload, &keys, &sudoers].iter().any(|list| list.contains(condemned));
+    let cron = lines
         .iter()
-        .filter(|starter| starter.place == Place::Preload)
-        .map(|starter| &starter.file.path)
+        .filter(|condemned| !has_place(condemned))
+        .cloned()
         .collect();
-    let (preload, cron) = lines.iter().cloned().partition(
-        |condemned| matches!(&condemned.artifact, Artifact::Line { file, .. } if preloads.contains(&file.path)),
-    );
     let remotes_of = |component: Option<u32>| -> Vec<Peer> {
         let pids: BTreeSet<u32> = processes
             .iter()
@@ -351,6 +363,8 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
         remotes: remotes_of(None),
         processes,
         lines,
+        keys,
+        sudoers,
         cron,
         preload,
         artifacts,
