@@ -187,6 +187,7 @@ impl<'a> Vigil<'a> {
         remnants.extend(presence::standing_links(self.host, &self.sought.links, Content::Any, coverage).await?);
         remnants.extend(presence::standing_lines(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::standing_units(self.host, &self.sought, coverage).await?);
+        remnants.extend(presence::open_accounts(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::connected(&self.sought, &sockets.value));
         let places: Vec<Place> = PLACES.iter().map(|entry| entry.place).collect();
         let starters = starter_search::starters(self.host, &places, coverage).await?;
