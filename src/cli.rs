@@ -70,8 +70,8 @@ pub(crate) struct Looking {
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) given: Given,
-    /// A path never to be touched, with all below it; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
+    #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
@@ -156,8 +156,8 @@ pub(crate) struct Run {
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) given: Given,
-    /// A path never to be touched, with all below it; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
+    #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
@@ -210,7 +210,7 @@ pub(crate) struct Apply {
 pub(crate) enum Only {
     /// Keep the evidence, change nothing.
     Preserve,
-    /// Keep the evidence and quiet the host; all of it can be taken back at once.
+    /// Block, isolate and throttle what the plan says, and nothing else; it can be taken back at once.
     Contain,
 }
 

@@ -250,7 +250,9 @@ fn lines_fault(remove: &[LineTarget]) -> Option<&'static str> {
 fn address_fault(address: &str) -> Option<&'static str> {
     match address.parse::<IpAddr>() {
         Err(_) => Some("it is no numeric address"),
-        Ok(parsed) if parsed.to_canonical().to_string() != address => Some("its address is not written in its one form"),
+        Ok(parsed) if parsed.to_canonical().to_string() != address => {
+            Some("its address is not written in its one form")
+        }
         Ok(_) => None,
     }
 }

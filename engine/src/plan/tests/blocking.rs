@@ -45,13 +45,22 @@ fn equal_blocks_are_one_and_the_longest_holds() {
             Act::BlockAddress { for_s, .. } => assert_eq!(*for_s, 86_400),
             Act::Isolate { for_s, keep } => {
                 let keep: Vec<String> = keep.iter().map(ToString::to_string).collect();
-                assert_eq!((*for_s, &*keep), (600, &["192.0.2.0/24".to_owned(), "2001:db8::/32".to_owned()][..]));
+                assert_eq!(
+                    (*for_s, &*keep),
+                    (600, &["192.0.2.0/24".to_owned(), "2001:db8::/32".to_owned()][..])
+                );
             }
             other => panic!("{other:?}"),
         }
-        assert!(action.needs.is_empty(), "what can be taken back needs nothing before it");
+        assert!(
+            action.needs.is_empty(),
+            "what can be taken back needs nothing before it"
+        );
     }
-    let tables = [("inet deminer".to_owned(), 86_400), ("inet deminer_isolation".to_owned(), 600)];
+    let tables = [
+        ("inet deminer".to_owned(), 86_400),
+        ("inet deminer_isolation".to_owned(), 600),
+    ];
     assert_eq!(plan.footprint.tables, tables.into());
 }
 
@@ -105,7 +114,10 @@ fn what_does_not_end_by_itself_is_no_plan() {
         let mut bench = Bench::new();
         bench.propose(1, act.clone());
         let refused = bench.draft();
-        assert!(matches!(refused, Err(PlanError::Incomplete { .. })), "{act:?}: {refused:?}");
+        assert!(
+            matches!(refused, Err(PlanError::Incomplete { .. })),
+            "{act:?}: {refused:?}"
+        );
     }
 }
 
