@@ -115,6 +115,11 @@ pub enum Seen {
         /// Who, by pid.
         owners: Vec<u32>,
     },
+    /// Packets to blocked addresses that were dropped long after the stroke: somebody still tries.
+    Dropped {
+        /// How many.
+        packets: Wide,
+    },
     /// A condemned object could not be looked at.
     Unseen {
         /// A path or a pid.
@@ -217,6 +222,12 @@ impl Remnant {
             )
             .field("remote", shown(remote))
             .field("owners", pids(owners)),
+            Seen::Dropped { packets } => new(
+                "still_tries",
+                "{packets} packets to blocked addresses were dropped long after the stroke: somebody on this host, or in a \
+                 container of it, still tries",
+            )
+            .field("packets", packets),
             Seen::Unseen { object, why } => new("not_seen", "{object} could not be looked at: {why}")
                 .field("object", object)
                 .field("why", format!("{why:?}").to_lowercase()),
