@@ -55,6 +55,7 @@ pub mod process_throttle;
 pub mod process_tree;
 mod questions;
 pub mod remnant;
+pub mod sample;
 mod saying;
 mod session_key;
 mod shell_statements;
@@ -77,6 +78,7 @@ mod unit_search;
 mod unit_settings;
 pub mod verify_gone;
 pub mod verify_quiet;
+pub mod wallet;
 
 pub use condemned_list::Proposed;
 pub use duration_param::{DurationError, DurationParam};
@@ -108,6 +110,7 @@ pub fn all() -> Vec<Module> {
         Module::collector(unit_list::UnitList),
         Module::analyzer(judge::MinerJudge),
         Module::analyzer(incident_correlate::IncidentCorrelate),
+        Module::collector(sample::MinerConfig),
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
