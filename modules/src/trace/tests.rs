@@ -138,7 +138,10 @@ async fn a_miner_with_all_that_belongs_to_it() {
             "/var/spool/cron/crontabs/root:3",
         ]
     );
-    assert_eq!(names.review, ["/var/spool/cron/crontabs/root:4"]);
+    assert_eq!(
+        names.review,
+        ["/var/spool/cron/crontabs/root:4", "remote 198.51.100.23 443"]
+    );
     assert_eq!(outcome.output.components.len(), 1);
     assert_eq!(outcome.output.components[0].remotes[0].address, "198.51.100.23");
     assert_eq!(outcome.output.cron.len(), 1);
