@@ -62,6 +62,7 @@ mod shell_text;
 pub mod sshd_config;
 pub mod starter;
 pub mod starter_remove;
+pub mod starter_review;
 mod starter_search;
 mod starter_text;
 pub mod startup_list;
@@ -108,6 +109,7 @@ pub fn all() -> Vec<Module> {
         Module::collector(unit_list::UnitList),
         Module::analyzer(judge::MinerJudge),
         Module::analyzer(incident_correlate::IncidentCorrelate),
+        Module::collector(starter_review::StarterReview),
         Module::collector(trace::MinerTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),

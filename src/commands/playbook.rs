@@ -10,7 +10,10 @@ use super::{Desk, Trouble};
 use crate::exit::Exit;
 
 /// The playbooks that work from anywhere, by name.
-const SHIPPED: [(&str, &str); 1] = [("linux-miner", include_str!("../../playbooks/linux-miner.yml"))];
+const SHIPPED: [(&str, &str); 2] = [
+    ("linux-miner", include_str!("../../playbooks/linux-miner.yml")),
+    ("persistence", include_str!("../../playbooks/persistence.yml")),
+];
 
 /// The files beside them.
 const BESIDE: [(&str, &str); 1] = [("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml"))];
