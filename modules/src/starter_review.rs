@@ -202,11 +202,7 @@ fn reasons(starter: &Starter, known: &Known) -> Vec<Why> {
     let hides = name.first() == Some(&b'.') && name != b".placeholder" && entry.patterns().any(is_open);
     add(hides && !is_home && !is_skeleton(starter), Why::HiddenName);
     let own_setting = |setting: &&HostBytes| !is_home || sets(setting_name(setting));
-    let searched = starter
-        .settings
-        .iter()
-        .filter(own_setting)
-        .flat_map(|setting| searched_by(setting));
+    let searched = starter.settings.iter().filter(own_setting).flat_map(searched_by);
     add(
         searched.into_iter().any(|path| places.is_remarkable(&path.join(b"x"))),
         Why::SearchesRemarkablePlace,
