@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn paths_of_each_runtime() {
         let pod = "2c48913c-b29f-11e7-9350-020968147796";
-        let rows: [(String, Option<(Runtime, &str, Option<&str>)>); 19] = [
+        type Row = (String, Option<(Runtime, &'static str, Option<&'static str>)>);
+        let rows: [Row; 19] = [
             (format!("/docker/{ID}"), Some((Runtime::Docker, ID, None))),
             (
                 format!("/system.slice/docker-{ID}.scope"),

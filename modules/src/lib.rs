@@ -67,6 +67,7 @@ mod shell_text;
 pub mod sshd_config;
 pub mod starter;
 pub mod starter_remove;
+pub mod starter_review;
 mod starter_search;
 mod starter_text;
 pub mod startup_list;
@@ -117,6 +118,7 @@ pub fn all() -> Vec<Module> {
         Module::analyzer(judge::MinerJudge),
         Module::analyzer(incident_correlate::IncidentCorrelate),
         Module::collector(sample::MinerConfig),
+        Module::collector(starter_review::StarterReview),
         Module::collector(trace::MinerTrace),
         Module::collector(users_trace::UsersTrace),
         Module::responder(evidence_keep::EvidenceKeep),

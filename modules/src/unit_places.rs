@@ -179,8 +179,8 @@ pub(crate) fn has_units(path: &HostPath, manager: ServiceManager) -> bool {
                 folder.as_bytes().ends_with(&end) && folder.as_bytes().len() > end.len()
             };
             ALL_USERS.iter().any(|known| folder == HostPath::from(*known))
-                || RUNTIME.iter().any(|name| is(&name))
-                || HOME.iter().any(|name| at_home(&name))
+                || RUNTIME.iter().any(is)
+                || HOME.iter().any(at_home)
         }
     })
 }

@@ -4,7 +4,9 @@ mod stub;
 
 use deminer_engine::finding::{Artifact, Bearing, Condemned};
 use deminer_engine::module::Proposal;
-use deminer_worker::query::{HostError, Peer};
+use deminer_worker::action::LinkTarget;
+use deminer_worker::query::{FileId, HostError, Peer};
+use deminer_worker::text::Wide;
 use serde_json::{Value, json};
 use stub::{Scene, condemned, condemned_file, condemned_line, condemned_process, process, run};
 
@@ -45,7 +47,7 @@ fn shown(proposals: &[Proposal]) -> Vec<Value> {
         .iter()
         .map(|proposal| {
             let mut act = serde_json::to_value(&proposal.act).expect("an act is JSON");
-            for name in ["file", "process"] {
+            for name in ["file", "process", "link"] {
                 let path = act
                     .pointer(&format!("/{name}/path"))
                     .or(act.pointer(&format!("/{name}/pid")))
@@ -87,6 +89,81 @@ async fn lines_of_one_file_are_one_change() {
     let mut later = line(2);
     later.component = 2;
     insta::assert_json_snapshot!(proposes("lines.remove", json!({ "lines": [line(3), later, line(3)] })).await);
+}
+
+fn link(path: &str, target: &str) -> Condemned {
+    let link = LinkTarget {
+        mount: "/".into(),
+        path: path.into(),
+        id: FileId {
+            dev: Wide(2_049),
+            inode: Wide(77),
+        },
+        target: target.into(),
+        uid: 0,
+        gid: 0,
+        mtime_ns: Wide(0),
+    };
+    condemned(1, Artifact::Link { link })
+}
+
+#[tokio::test]
+async fn starters_and_links_go_whole() {
+    let mut held = condemned_file("/etc/init.d/sysupd", "/tmp/.x/run");
+    if let Artifact::File { file } = &mut held.artifact {
+        file.flags = Some(0x0008_0010);
+    }
+    let starters = [
+        condemned_file("/etc/cron.hourly/sysupd", "/tmp/.x/run"),
+        held,
+        condemned_file("/var/spool/at/a0000201d0a1b2", "/tmp/.x/run"),
+        condemned_file("/etc/profile.d/x.sh", "/tmp/.x/run"),
+        condemned_file("/home/deploy/.config/autostart/x.desktop", "Exec=/tmp/.x/run"),
+    ];
+    let links = [
+        link("/etc/rc3.d/S99sysupd", "../init.d/sysupd"),
+        link("/etc/cron.daily/x", "/tmp/.x/run"),
+    ];
+    insta::assert_json_snapshot!(proposes("starter.remove", json!({"starters": starters, "links": links})).await);
+    let all = proposes(
+        "evidence.keep",
+        json!({"artifacts": links.iter().chain(&starters).collect::<Vec<_>>()}),
+    )
+    .await;
+    assert_eq!(all.len(), starters.len(), "of a link the plan holds all");
+}
+
+#[tokio::test]
+async fn what_no_place_starts_whole_is_no_starter() {
+    let mut unreasoned_link = link("/etc/rc3.d/S99x", "../init.d/x");
+    unreasoned_link.because.clear();
+    let starter = |path: &str| json!({"starters": [condemned_file(path, "x")]});
+    let rows = [
+        starter("/tmp/.x/run"),
+        starter("/etc/init.d"),
+        starter("/etc/init.d/x/y"),
+        starter("/home/deploy/.bashrc"),
+        starter("/etc/rc.local"),
+        starter("/etc/pam.d/sshd"),
+        starter("/etc/passwd"),
+        starter("etc/init.d/x"),
+        json!({"starters": [line(2)]}),
+        json!({"starters": [miner()]}),
+        json!({"starters": [link("/etc/rc3.d/S99x", "../init.d/x")]}),
+        json!({"starters": [unreasoned(condemned_file("/etc/init.d/x", "x"))]}),
+        json!({"links": [condemned_file("/etc/init.d/x", "x")]}),
+        json!({"links": [link("/etc/alternatives/x", "/tmp/.x/run")]}),
+        json!({"links": [unreasoned_link]}),
+        json!({"files": []}),
+    ];
+    let mut refusals = Vec::new();
+    for with in rows {
+        let error = run("starter.remove", &Scene::default().host(), with)
+            .await
+            .expect_err("refused");
+        refusals.push(error.to_string());
+    }
+    insta::assert_json_snapshot!(refusals);
 }
 
 #[tokio::test]
@@ -170,6 +247,8 @@ async fn nothing_asked_is_nothing_proposed() {
         ("net.block", "addresses"),
         ("net.isolate", "artifacts"),
         ("process.throttle", "processes"),
+        ("starter.remove", "starters"),
+        ("starter.remove", "links"),
     ] {
         assert!(proposes(module, json!({ list: [] })).await.is_empty(), "{module}");
     }

@@ -10,9 +10,10 @@ use super::{Desk, Trouble};
 use crate::exit::Exit;
 
 /// The playbooks that work from anywhere, by name.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 5] = [
     ("linux-miner", include_str!("../../playbooks/linux-miner.yml")),
     ("triage", include_str!("../../playbooks/triage.yml")),
+    ("persistence", include_str!("../../playbooks/persistence.yml")),
     ("quiet", include_str!("../../playbooks/quiet.yml")),
     ("contain", include_str!("../../playbooks/contain.yml")),
 ];

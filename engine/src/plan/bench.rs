@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use deminer_worker::action::{Act, ActionId, FileTarget, LineTarget, Object, ProcessTarget, Role};
+use deminer_worker::action::{
+    Act, ActionId, FileTarget, LineTarget, LinkTarget, Object, ProcessTarget, Role, StarterKind,
+};
 use deminer_worker::network::{Connection, Network};
 use deminer_worker::query::{
     Answer, Coverage, Entry, Executable, FileId, FileKind, FileStat, HostError, HostFacts, HostIdentity, Mount,
@@ -136,6 +138,30 @@ pub(crate) fn freeze(process: &Process) -> Act {
 
 pub(crate) fn remove(path: &str) -> Act {
     Act::RemoveFile { file: file(path) }
+}
+
+/// The removal of a file that something starts whole.
+pub(crate) fn starter(path: &str) -> Act {
+    Act::RemoveStarter {
+        file: file(path),
+        starter: StarterKind::InitScript,
+    }
+}
+
+/// The removal of a link.
+pub(crate) fn link(path: &str) -> Act {
+    let FileTarget { mount, path, id, .. } = file(path);
+    Act::RemoveLink {
+        link: LinkTarget {
+            mount,
+            path,
+            id,
+            target: "../init.d/x".into(),
+            uid: 0,
+            gid: 0,
+            mtime_ns: Wide(0),
+        },
+    }
 }
 
 pub(crate) fn keep(path: &str) -> Act {

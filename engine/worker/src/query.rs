@@ -366,7 +366,6 @@ impl<T> Observed<T> {
 }
 
 /// The answer to the query of the same name.
-#[expect(clippy::large_enum_variant, reason = "answers are held one at a time")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", content = "value", rename_all = "snake_case")]
 pub enum Answer {

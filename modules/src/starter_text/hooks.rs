@@ -204,16 +204,16 @@ pub(super) fn apt(text: &Text<'_>) -> Starts {
             last += 1;
             seen.add(&shape(lines[last]));
         }
-        for number in at..=last {
-            let commands = quoted(lines[number]);
-            if is_idle(lines[number], &[b"#", b"//"]) || commands.is_empty() {
+        for (number, line) in lines.iter().enumerate().take(last + 1).skip(at) {
+            let commands = quoted(line);
+            if is_idle(line, &[b"#", b"//"]) || commands.is_empty() {
                 continue;
             }
             let command = commands.join(&b"; "[..]);
             let one = |at: usize| u32::try_from(at + 1).unwrap_or(u32::MAX);
             starts.push(Start {
                 number: Some(one(number)),
-                line: HostBytes::new(lines[number]),
+                line: HostBytes::new(*line),
                 within: (last > at || seen.depth != 0).then(|| [one(at), one(last)]),
                 starts: started_files(&simple_commands(&command)),
                 command: HostBytes::new(command),

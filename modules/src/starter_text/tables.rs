@@ -195,7 +195,13 @@ mod tests {
 
     #[test]
     fn occasions() {
-        let rows: [(&str, fn(&Text<'_>) -> Starts, &str, &[&str]); 5] = [
+        type Row = (
+            &'static str,
+            fn(&Text<'_>) -> Starts,
+            &'static str,
+            &'static [&'static str],
+        );
+        let rows: [Row; 5] = [
             (
                 "inittab",
                 inittab,

@@ -41,6 +41,7 @@ use serde::{Deserialize, Serialize};
 use self::case::{Case, Words, is_vouched};
 use self::components::{Account, pid_tie};
 use self::look::Look;
+pub(crate) use self::speech::pipes_a_download;
 use crate::judge::{Class, Judged, JudgedRow, ProcessVerdict};
 use crate::places::Places;
 use crate::starter::{Place, Starter};

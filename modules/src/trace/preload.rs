@@ -19,6 +19,17 @@ pub(super) async fn preload(case: &mut Case, look: &mut Look<'_>, starter: &Star
         if is_vouched(&look.owner(path).await?, path) {
             continue;
         }
+        if case.paths.contains(path) {
+            let words = Words {
+                signal: "loads_condemned",
+                say: "the line loads {library}, which is condemned, into every program",
+                fields: &[("library", path.as_bytes())],
+            };
+            let alone = starter.starts.len() == 1;
+            let bearing = if alone { Bearing::Condemns } else { Bearing::Review };
+            new |= case.state_line(starter, path, bearing, &words);
+            continue;
+        }
         let Some(library) = look.read(path, LIBRARY_BYTES).await? else {
             continue;
         };
@@ -40,13 +51,17 @@ pub(super) async fn preload(case: &mut Case, look: &mut Look<'_>, starter: &Star
                     fields: &fields[1..],
                 };
                 let ties = case.tie_to(&hidden);
-                new |= case.condemn_file(&library.stat, &words, &ties);
+                // What a line goes on to load must not be taken from under it.
+                let alone = starter.starts.len() == 1;
+                match alone {
+                    true => new |= case.condemn_file(&library.stat, &words, &ties),
+                    false => case.ask_file(&library.stat, &words, &ties),
+                }
                 let words = Words {
                     signal: "loads_condemned",
                     say: "the line loads {library}, which hides {hidden}, into every program",
                     fields: &fields,
                 };
-                let alone = starter.starts.len() == 1;
                 let bearing = if alone { Bearing::Condemns } else { Bearing::Review };
                 new |= case.state_line(starter, path, bearing, &words);
             }

@@ -247,7 +247,7 @@ fn feeds_shell(commands: &[SimpleCommand], at: usize) -> bool {
 }
 
 /// Whether a text pipes a download into a shell.
-pub(super) fn pipes_a_download(text: &[u8]) -> bool {
+pub(crate) fn pipes_a_download(text: &[u8]) -> bool {
     let commands = commands_of(text, None);
     (0..commands.len()).any(|at| feeds_shell(&commands, at))
 }

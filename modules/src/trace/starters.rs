@@ -25,7 +25,9 @@ pub(super) async fn search(case: &mut Case, look: &mut Look<'_>, starters: &[Sta
     let files = starters.iter().map(|starter| starter.file.path.clone());
     look.learn_owners(named.chain(files)).await?;
     let mut unknown = Vec::new();
-    for path in starters.iter().flat_map(|starter| &starter.starts) {
+    // Libraries are longer than texts: each is read by itself.
+    let texts = starters.iter().filter(|starter| !starter.place.is_loaded());
+    for path in texts.flat_map(|starter| &starter.starts) {
         if !case.paths.contains(path) && !is_vouched(&look.owner(path).await?, path) {
             unknown.push(path.clone());
         }

@@ -509,6 +509,11 @@ async fn paths_from_outside_are_followed() {
         (names.condemned, names.review),
         (vec!["/etc/rc.local:3".to_owned()], Vec::new())
     );
+    let preloads = stub()
+        .file("/opt/k/libk.so", b"\x7fELF\0")
+        .place("/etc/ld.so.preload", "/opt/k/libk.so\n");
+    let (_, names) = trace_with(&preloads, paths(&["/opt/k/libk.so"])).await;
+    assert_eq!(names.condemned, ["/opt/k/libk.so", "/etc/ld.so.preload:1"]);
     let (_, names) = trace_with(&stub(), Vec::new()).await;
     assert!(names.condemned.is_empty() && names.review.is_empty());
 }

@@ -520,6 +520,21 @@ async fn preloaded_libraries() {
     );
     assert_eq!(names.review, ["/etc/ld.so.preload:2"]);
     assert_eq!((outcome.output.preload.len(), outcome.output.cron.len()), (1, 0));
+    // A library that a line goes on to load is not taken from under it.
+    let both = infected()
+        .file("/usr/local/lib/libhide.so", hides)
+        .packaged("/usr/lib/libjemalloc.so.2", b"\x7fELF\0malloc\0")
+        .starter(
+            Place::Preload,
+            "/etc/ld.so.preload",
+            1,
+            "/usr/lib/libjemalloc.so.2 /usr/local/lib/libhide.so",
+            "/usr/lib/libjemalloc.so.2 /usr/local/lib/libhide.so",
+            &["/usr/lib/libjemalloc.so.2", "/usr/local/lib/libhide.so"],
+        );
+    let (_, names) = trace(&both).await;
+    assert_eq!(names.condemned, ["100 miner"]);
+    assert_eq!(names.review, ["/etc/ld.so.preload:1", "/usr/local/lib/libhide.so"]);
 }
 
 #[tokio::test]

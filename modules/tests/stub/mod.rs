@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding};
 use deminer_engine::host::HostView;
 use deminer_engine::module::{ModuleError, Ran};
-use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget, Role};
+use deminer_worker::action::{FileTarget, LineTarget, LinkTarget, ProcessTarget, Role};
 use deminer_worker::query::{
     Account, Answer, Blocks, Coverage, Entry, Executable, FileId, FileKind, FileSpans, FileStat, FileText, HostError,
     HostFacts, HostIdentity, Observed, Ownership, Password, Peer, Process, Query, Sighting, Socket, Span, WatchCursor,
@@ -68,6 +68,19 @@ impl Scene {
             cut: false,
         };
         self.files.insert(path.to_owned(), file);
+    }
+
+    /// A link; as content of the scene it has none.
+    pub(crate) fn link(mut self, path: &str, target: &str) -> Self {
+        self.put_link(path, target);
+        self
+    }
+
+    pub(crate) fn put_link(&mut self, path: &str, target: &str) {
+        self.put(path, "");
+        if let Some(File { stat, .. }) = self.files.get_mut(path) {
+            (stat.kind, stat.link_target, stat.sha256) = (FileKind::Link, Some(HostPath::from(target)), None);
+        }
     }
 
     pub(crate) fn owned(mut self, path: &str, owner: Ownership) -> Self {
@@ -152,6 +165,7 @@ impl Scene {
             ),
             Query::Accounts {} => Answer::Accounts(accounts()),
             Query::Blocks {} => Answer::Blocks(self.blocks.clone().unwrap_or_else(|| Ok(Blocks::default()))?),
+            Query::Units {} => Answer::Units(Vec::new()),
             Query::Packages { files } => Answer::Packages(
                 files
                     .iter()
@@ -403,6 +417,12 @@ pub(crate) fn condemned_process(process: &Process) -> Condemned {
 pub(crate) fn condemned_file(path: &str, content: impl AsRef<[u8]>) -> Condemned {
     let file = file_target(path, content);
     condemned(1, Artifact::File { file })
+}
+
+pub(crate) fn condemned_link(path: &str, target: &str) -> Condemned {
+    let scene = Scene::default().link(path, target);
+    let link = LinkTarget::from_stat(&scene.files[path].stat).expect("a link");
+    condemned(1, Artifact::Link { link })
 }
 
 pub(crate) fn condemned_line(path: &str, content: &str, number: u32) -> Condemned {

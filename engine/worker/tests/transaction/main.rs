@@ -2,6 +2,7 @@
 
 mod bench;
 mod contain;
+mod starters;
 
 use bench::{BAD_LINE, CRONTAB, JOURNAL, Manner, approved, orders, processes, transact};
 use deminer_worker::accounts::line_digest;
