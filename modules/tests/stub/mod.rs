@@ -149,6 +149,7 @@ impl Scene {
                     .collect(),
             ),
             Query::Accounts {} => Answer::Accounts(accounts()),
+            Query::Units {} => Answer::Units(Vec::new()),
             Query::Packages { files } => Answer::Packages(
                 files
                     .iter()

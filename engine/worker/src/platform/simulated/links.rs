@@ -74,7 +74,7 @@ impl State {
         if self.tree.lookup(&place).is_some() {
             return Err(changed(&doing, "a free name", "something that stands there"));
         }
-        if !place.parent().is_some_and(|parent| self.tree.lookup(&parent).is_some()) {
+        if place.parent().is_none_or(|parent| self.tree.lookup(&parent).is_none()) {
             return Err(gone(&format!("{doing}: its directory")));
         }
         if self.tree.holds_fast(&place).is_some() {

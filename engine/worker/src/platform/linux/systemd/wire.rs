@@ -382,7 +382,8 @@ mod tests {
     #[test]
     fn what_is_no_message_is_refused() {
         let good = answer(1, b"s", b"\x01\0\0\0a\0");
-        let rows: [(&str, fn(&mut Vec<u8>)); 5] = [
+        type Row = (&'static str, fn(&mut Vec<u8>));
+        let rows: [Row; 5] = [
             ("the other byte order", |bytes| bytes[0] = b'B'),
             ("another version", |bytes| bytes[3] = 2),
             ("an unknown kind", |bytes| bytes[1] = 9),
