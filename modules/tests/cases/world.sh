@@ -57,7 +57,8 @@ furnish() {
     mount --rbind /usr usr && mount -o remount,bind,ro usr
     # What this very machine starts by itself is no case's business.
     for directory in local lib/python3/dist-packages lib/udev/rules.d share/dbus-1 lib/binfmt.d lib/sysctl.d \
-        lib/modprobe.d lib/modules-load.d lib/pam.d lib/environment.d; do
+        lib/modprobe.d lib/modules-load.d lib/pam.d lib/environment.d lib/systemd/system lib/systemd/user \
+        lib/systemd/system-generators lib/systemd/user-generators lib/systemd/user-environment-generators; do
         [ ! -d "usr/$directory" ] || mount -t tmpfs -o ro,nosuid,nodev,size=4k none "usr/$directory"
     done
     mount --bind /var/lib/dpkg var/lib/dpkg && mount -o remount,bind,ro var/lib/dpkg
