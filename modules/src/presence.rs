@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deminer_engine::finding::{Artifact, Condemned, UnitTarget};
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
-use deminer_worker::action::{FileTarget, LineTarget, LinkTarget, ProcessTarget};
+use deminer_worker::action::{AccountTarget, FileTarget, LineTarget, LinkTarget, ProcessTarget};
 use deminer_worker::query::{
     Coverage, Entry, FileKind, FileStat, GapReason, Ownership, Peer, Process, ProcessesQuery, Socket, limits,
 };
@@ -38,6 +38,7 @@ pub(crate) struct Sought {
     pub(crate) lines: Vec<Of<(FileTarget, LineTarget)>>,
     pub(crate) links: Vec<Of<LinkTarget>>,
     pub(crate) units: Vec<Of<UnitTarget>>,
+    pub(crate) accounts: Vec<Of<AccountTarget>>,
     pub(crate) remotes: BTreeSet<Peer>,
 }
 
@@ -71,7 +72,8 @@ impl Sought {
                     });
                 }
                 Artifact::Link { link: object } => sought.links.push(Of { condemned, object }),
-                other @ (Artifact::Host {} | Artifact::Account { .. }) => {
+                Artifact::Account { account: object } => sought.accounts.push(Of { condemned, object }),
+                other @ Artifact::Host {} => {
                     let why = format!("a {} cannot be gone", kind(&other));
                     return Err(refusal(list, index, why));
                 }

@@ -87,6 +87,13 @@ pub enum Seen {
         /// The file that it was read from.
         from: HostPath,
     },
+    /// A condemned account that somebody can get in by.
+    Account {
+        /// The login name.
+        name: HostBytes,
+        /// The user id that it had when it was condemned.
+        uid: u32,
+    },
     /// Somebody is connected to a remote end of the incident.
     Connection {
         /// The remote end.
@@ -194,6 +201,10 @@ impl Remnant {
                     .field("unit", name)
                     .field("path", from)
             }
+            Seen::Account { name, uid } => new("account_open", "account {account} (uid {uid}) is open")
+                .field("account", name)
+                .field("uid", uid)
+                .rests_on("/etc/shadow", None),
             Seen::Connection { remote, owners } => new("remote_connected", "{owners} has a connection to {remote}")
                 .field("remote", shown(remote))
                 .field("owners", pids(owners)),
