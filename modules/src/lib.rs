@@ -116,7 +116,7 @@ pub fn all() -> Vec<Module> {
         Module::analyzer(judge::MinerJudge),
         Module::analyzer(incident_correlate::IncidentCorrelate),
         Module::collector(trace::MinerTrace),
-        Module::collector(users_trace::UsersTrace),
+        Module::analyzer(users_trace::UsersTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
         Module::responder(starter_remove::StarterRemove),

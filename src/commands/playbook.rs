@@ -10,10 +10,16 @@ use super::{Desk, Trouble};
 use crate::exit::Exit;
 
 /// The playbooks that work from anywhere, by name.
-const SHIPPED: [(&str, &str); 1] = [("linux-miner", include_str!("../../playbooks/linux-miner.yml"))];
+const SHIPPED: [(&str, &str); 2] = [
+    ("linux-miner", include_str!("../../playbooks/linux-miner.yml")),
+    ("users", include_str!("../../playbooks/users.yml")),
+];
 
 /// The files beside them.
-const BESIDE: [(&str, &str); 1] = [("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml"))];
+const BESIDE: [(&str, &str); 2] = [
+    ("rules/keys.yml", include_str!("../../playbooks/rules/keys.yml")),
+    ("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml")),
+];
 
 /// A playbook's text and where it is from.
 pub(crate) struct Found {

@@ -10,7 +10,7 @@ use super::look::Look;
 use super::speech::{Tenor, pipes_a_download, tenor, without_condemned};
 use crate::catalogue::{Reads, Removal};
 use crate::known_programs::LOADING;
-use crate::starter::Starter;
+use crate::starter::{Place, Starter};
 
 /// Directories above a file that are tried as the home of a line's user.
 const HOME_DEPTH: usize = 8;
