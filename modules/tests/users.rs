@@ -7,10 +7,13 @@ use deminer_engine::host::{HostView, Transport};
 use deminer_engine::module::{ModuleError, Ran};
 use deminer_worker::action::{AccountTarget, Act, Done, FileTarget, LineTarget, Syntax};
 use deminer_worker::platform::Platform;
-use deminer_worker::platform::simulated::{Simulated, World};
+use deminer_worker::platform::simulated::{Simulated, World, infected};
 use deminer_worker::query::{Answer, Query};
 use deminer_worker::text::{HostBytes, HostPath};
 use serde_json::{Value, json};
+
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod planning;
 
 const OPS: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG89QfyupCRgAfkTyMztrDAKLYREpesC3clfJTmHlDNz";
 const OPS_PRINT: &str = "SHA256:xE6bHDHH7t+o/ORYOiAQ3KwGFNiuLUE3+8CBKwiya1U";
@@ -377,4 +380,45 @@ async fn a_locked_account_is_gone_and_an_open_one_is_there() {
 
 fn told_remnants(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(Finding::sentence).collect()
+}
+
+/// `linux-miner` follows a miner to the key and the rule that start it, and locks whom the operator names.
+#[tokio::test]
+async fn a_miner_leads_to_what_lets_it_in() {
+    let mut world = serde_json::to_value(infected()).expect("a world is written");
+    let files = world["files"].as_array_mut().expect("files");
+    files.extend([
+        json!({"path": "/root/.ssh/authorized_keys", "mode": "0600", "content": format!("{OPS} ops\ncommand=\"/tmp/.x/guard\" {OPS} x\n")}),
+        json!({"path": "/etc/sudoers", "mode": "0440", "content": "root ALL=(ALL:ALL) ALL\nerp ALL=(root) \\\\\n  NOPASSWD: /tmp/.x/guard\ndeploy ALL=NOPASSWD: /tmp/.x/guard, /usr/bin/id\n"}),
+    ]);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/linux-miner.yml");
+    let checked = planning::playbook(&path).expect("a playbook that is shipped is free of mistakes");
+    let (looked, plan) = planning::plan(&checked, view(world).await).await.expect("a plan");
+    let lines: Vec<String> = (plan.orders.actions.iter())
+        .filter_map(|action| match &action.act {
+            Act::EditLines { file, remove, syntax } => {
+                let numbers: Vec<u32> = remove.iter().map(|line| line.number).collect();
+                Some(format!("{} {numbers:?} {syntax:?}", file.path))
+            }
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        "/etc/sudoers [2, 3] Some(Sudoers)",
+        "/root/.ssh/authorized_keys [2] None",
+        "/var/spool/cron/crontabs/deploy [3] None",
+    ];
+    let mut sorted = lines.clone();
+    sorted.sort();
+    assert_eq!(sorted, expected);
+    let asked = |finding: &&Finding| {
+        finding.bearing == Bearing::Review
+            && matches!(&finding.artifact, Artifact::Line { file, line } if file.path == "/etc/sudoers".into() && line.number == 4)
+    };
+    let review = looked
+        .findings
+        .iter()
+        .find(asked)
+        .expect("a rule that grants other things too is for a person");
+    assert!(review.sentence().contains("/tmp/.x/guard"), "{}", review.sentence());
 }
