@@ -49,8 +49,10 @@ impl Part {
     }
 
     /// Starts `target`, a copy of `copy`, whenever nothing runs it.
-    pub(crate) fn guarding(self, copy: &str, target: &str) -> Part {
-        self.word("ward", format!("{copy}>{target}"))
+    pub(crate) fn guarding(mut self, copy: &str, target: &str) -> Part {
+        // Paths stand alone, as in the strings of any program.
+        self.words.push(format!("ward= {copy} {target}"));
+        self
     }
 
     /// Shows itself under another name.

@@ -34,7 +34,7 @@ struct Script {
     /// When the file was made, in seconds since 1970.
     made: u64,
     /// Percent of one CPU.
-    load: u64,
+    load: u32,
     /// Connects there, says `hello` and waits.
     peer: Option<SocketAddr>,
     hello: Hello,
@@ -65,19 +65,16 @@ impl Script {
             wards: Vec::new(),
             comm: None,
         };
-        for word in trailer.strip_prefix(MARK)?.split_whitespace() {
+        let mut words = trailer.strip_prefix(MARK)?.split_whitespace();
+        while let Some(word) = words.next() {
             let (key, value) = word.split_once('=')?;
             match key {
                 "made" => script.made = value.parse().ok()?,
-                "load" => script.load = value.parse::<u64>().ok()?.min(20),
+                "load" => script.load = value.parse::<u32>().ok()?.min(20),
                 "stratum" => (script.peer, script.hello) = (value.parse().ok(), Hello::Stratum),
                 "tls" => (script.peer, script.hello) = (value.parse().ok(), Hello::Tls),
                 "lines" => (script.peer, script.hello) = (value.parse().ok(), Hello::Lines),
-                "ward" => script.wards.push(
-                    value
-                        .split_once('>')
-                        .map(|(from, to)| (from.to_owned(), to.to_owned()))?,
-                ),
+                "ward" => script.wards.push((words.next()?.to_owned(), words.next()?.to_owned())),
                 "comm" => script.comm = Some(value.to_owned()),
                 _ => {}
             }
@@ -115,21 +112,20 @@ fn main() {
         }
         service.say("WATCHDOG=1");
         if began.elapsed() < BUSY {
-            burn(TICK.saturating_mul(u32::try_from(script.load).unwrap_or(0)) / 100);
+            work_up_to(began.elapsed() * script.load / 100);
         }
         std::thread::sleep(end.saturating_duration_since(Instant::now()));
     }
 }
 
-/// Works for so much time of a CPU.
-fn burn(time: Duration) {
+/// Works until this thread has used so much of a CPU in all.
+fn work_up_to(share: Duration) {
     let used = || {
         let now = clock_gettime(ClockId::ThreadCPUTime);
         Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
     };
-    let end = used() + time;
     let mut state: u64 = 1;
-    while used() < end {
+    while used() < share {
         for _ in 0..1000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         }
