@@ -19,7 +19,7 @@ pub(crate) const LOG: &str = "/var/log/heartbeat";
 /// Crontabs: of a person, of the host, of a package that nobody knows.
 pub(crate) fn crontabs(host: &Host<'_>) -> Case {
     let miner = "/var/lib/.dbus-1/dbusd";
-    mining().write(host, miner);
+    mining().alone().write(host, miner);
     start(host, &format!("{miner} {WORDS}"));
     let (first, bad, last) = (GOOD[0], format!("* * * * * {miner} {WORDS} >/dev/null 2>&1"), GOOD[1]);
     let crontab = "/var/spool/cron/crontabs/deploy";
@@ -51,7 +51,7 @@ pub(crate) fn crontabs(host: &Host<'_>) -> Case {
 /// What cron, at(1) and anacron start by files of their own.
 pub(crate) fn jobs(host: &Host<'_>) -> Case {
     let miner = "/usr/local/lib/.sysinfo/sysinfo";
-    mining().write(host, miner);
+    mining().alone().write(host, miner);
     start(host, &format!("{miner} {WORDS}"));
     let script = "/etc/cron.hourly/sysinfo";
     host.write(script, format!("#!/bin/sh\n{miner} {WORDS} >/dev/null 2>&1 &\n"), 0o755);
@@ -67,8 +67,8 @@ pub(crate) fn jobs(host: &Host<'_>) -> Case {
     Case::new("cron script, at job and anacrontab")
         .process("miner", miner)
         .file(miner)
-        .file(script)
-        .file(&job)
+        .removed("remove_starter", script)
+        .removed("remove_starter", &job)
         .lines("/etc/anacrontab", &[number], &anacrontab)
 }
 

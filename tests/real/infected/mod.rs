@@ -27,6 +27,7 @@ use crate::common::machine::written;
 use crate::common::plan::Planned;
 use crate::world::World;
 use crate::world::host::Host;
+use crate::world::pool::POOL;
 
 /// How long the command watches: two minutes of cron, whenever they begin.
 const WATCH: &str = "5s";
@@ -122,6 +123,7 @@ fn play_on(world: &World, plot: &Plot) -> Told {
     let planned = Planned::on_a_host(&deminer, &["--set", "sample=2s", "--set", &pools]);
     let mut wrong = Vec::new();
     let mut expected: Vec<String> = cases.iter().flat_map(|case| case.acts.clone()).collect();
+    expected.push(format!("block_address {}", POOL));
     expected.sort();
     expected.dedup();
     let acts = planned.acts();

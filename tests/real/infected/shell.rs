@@ -8,7 +8,7 @@ use crate::world::host::Host;
 /// A line of rc.local, a file of profile.d and a line of a person's shell.
 pub(crate) fn shells(host: &Host<'_>) -> Case {
     let miner = "/usr/share/.fonts/fontd";
-    mining().write(host, miner);
+    mining().alone().write(host, miner);
     start(host, &format!("{miner} {WORDS}"));
     let (boot, profile, bashrc) = ("/etc/rc.local", "/etc/profile.d/fonts.sh", "/home/deploy/.bashrc");
     let (head, tail) = ("#!/bin/sh\n/usr/bin/logger booted\n", "exit 0\n");

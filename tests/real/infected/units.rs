@@ -126,6 +126,7 @@ pub(crate) fn fighting(host: &Host<'_>) -> Case {
         .link(&format!("{UNITS}/multi-user.target.wants/linkd.service"))
         .link(&format!("{UNITS}/timers.target.wants/meshd-tick.timer"))
         .link("/run/systemd/generator/multi-user.target.wants/meshd-made.service")
+        .act("reload_units linkd.service meshd-made.service meshd-tick.service meshd-tick.timer meshd.service")
         .silent(&["stop-post", "on-failure", "tick", "watchdog"].map(|what| format!("{RAN}/{what}")))
 }
 

@@ -55,6 +55,11 @@ impl Part {
         self
     }
 
+    /// Ends at once where it runs already, as what a clock starts each minute does.
+    pub(crate) fn alone(self) -> Part {
+        self.word("alone", "yes")
+    }
+
     /// Shows itself under another name.
     pub(crate) fn called(self, comm: &str) -> Part {
         self.word("comm", comm)

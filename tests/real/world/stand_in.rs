@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -40,6 +40,8 @@ struct Script {
     hello: Hello,
     /// COPY and TARGET: starts TARGET, made from COPY, whenever nothing runs it.
     wards: Vec<(String, String)>,
+    /// Ends at once where another process runs the same file.
+    alone: bool,
     /// Its name, as `ps` shows it.
     comm: Option<String>,
 }
@@ -63,6 +65,7 @@ impl Script {
             peer: None,
             hello: Hello::Lines,
             wards: Vec::new(),
+            alone: false,
             comm: None,
         };
         let mut words = trailer.strip_prefix(MARK)?.split_whitespace();
@@ -75,6 +78,7 @@ impl Script {
                 "tls" => (script.peer, script.hello) = (value.parse().ok(), Hello::Tls),
                 "lines" => (script.peer, script.hello) = (value.parse().ok(), Hello::Lines),
                 "ward" => script.wards.push((words.next()?.to_owned(), words.next()?.to_owned())),
+                "alone" => script.alone = true,
                 "comm" => script.comm = Some(value.to_owned()),
                 _ => {}
             }
@@ -92,6 +96,10 @@ fn main() {
     let Some(script) = Script::of_this_program() else {
         return;
     };
+    let own = std::env::current_exe().unwrap_or_default();
+    if script.alone && running(&own).nth(1).is_some() {
+        return;
+    }
     if let Some(comm) = &script.comm {
         // The name is only for show.
         let _ = fs::write("/proc/self/comm", comm);
@@ -152,13 +160,18 @@ fn connect(peer: SocketAddr, hello: &Hello) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Whether a process runs a file of this path, be it unlinked by now.
-fn runs(target: &str) -> bool {
-    let deleted = format!("{target} (deleted)");
+/// The directories in /proc of those that run a file of this path, be it unlinked by now.
+fn running(target: &Path) -> impl Iterator<Item = PathBuf> {
+    let target = target.to_path_buf();
+    let deleted = PathBuf::from(format!("{} (deleted)", target.display()));
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| fs::read_link(entry.path().join("exe")).ok())
-        .any(|exe| exe == Path::new(target) || exe == Path::new(&deleted))
+    let with_exe = entries.filter_map(|entry| Some((entry.path(), fs::read_link(entry.path().join("exe")).ok()?)));
+    let runs = move |exe: &Path| exe == target || exe == deleted;
+    with_exe.filter(move |(_, exe)| runs(exe)).map(|(process, _)| process)
+}
+
+fn runs(target: &str) -> bool {
+    running(Path::new(target)).next().is_some()
 }
 
 /// Starts a copy in a session of its own, and leaves it to the host.
