@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deminer_engine::policy::Leave;
 
+use crate::render::words::Lang;
+
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
 #[command(name = "deminer", version, max_term_width = 110, after_help = EXIT_CODES)]
@@ -95,6 +97,14 @@ pub(crate) struct Runs {
     pub(crate) directory: Option<PathBuf>,
 }
 
+/// In which language people are answered.
+#[derive(Debug, Args, Clone, Copy)]
+pub(crate) struct Language {
+    /// The language of plans, progress and reports [default: $DEMINER_LANG, or en; never from LANG].
+    #[arg(long, value_enum, value_name = "LANG")]
+    pub(crate) lang: Option<Lang>,
+}
+
 /// `deminer plan`
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
@@ -105,6 +115,8 @@ pub(crate) struct Plan {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -119,6 +131,8 @@ pub(crate) struct Show {
     pub(crate) action: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -149,6 +163,8 @@ pub(crate) struct Run {
     pub(crate) watch: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -178,6 +194,8 @@ pub(crate) struct Apply {
     pub(crate) leaves: Leaves,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -214,6 +232,8 @@ pub(crate) struct Undo {
     pub(crate) approve: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -226,6 +246,8 @@ pub(crate) struct Report {
     pub(crate) run: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -259,6 +281,8 @@ pub(crate) struct Modules {
 pub(crate) struct Demo {
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// Run on the simulated host, whatever the kernel allows.
     #[arg(long)]
     pub(crate) simulated: bool,

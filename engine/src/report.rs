@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use deminer_worker::action::{Act, ActionId, Done, Role, ServiceManager};
 use deminer_worker::frame::{EvidenceItem, RefusalKind};
+use deminer_worker::network::Net;
 use deminer_worker::query::{Gap, HostError, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde::Serialize;
@@ -461,6 +462,9 @@ pub enum Object {
     Network {
         /// For so many seconds.
         for_s: u32,
+        /// Networks that stay reachable.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        keep: Vec<Net>,
     },
     /// A command that is run.
     Command {
@@ -665,7 +669,10 @@ impl Object {
                 address: address.clone(),
                 for_s: *for_s,
             },
-            Act::Isolate { for_s, .. } => Object::Network { for_s: *for_s },
+            Act::Isolate { for_s, keep } => Object::Network {
+                for_s: *for_s,
+                keep: keep.clone(),
+            },
             Act::RunArgv { argv, .. } => Object::Command { argv: argv.clone() },
         }
     }

@@ -24,7 +24,7 @@ use deminer_worker::order::Stage;
 
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
-use super::{Desk, Trouble, earlier, hosts, show};
+use super::{Desk, Trouble, earlier, hosts, report, show};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
@@ -94,9 +94,7 @@ pub(crate) async fn apply(
                 Format::Json => desk
                     .screen
                     .json(&serde_json::json!({"nothing_to_do": true, "hash": plan.hash().to_string()})),
-                _ => desk
-                    .screen
-                    .say("Nothing to do: the plan changes nothing on any host. Nothing was changed."),
+                _ => desk.screen.say(desk.lang().words().plan_is_empty()),
             }
             return Ok(Exit::Done);
         }
@@ -169,12 +167,8 @@ pub(crate) async fn apply(
     }
     sink.end();
     let report = Report::from_events(&run.chains()?);
-    run.write_report(&render::report::markdown(&report))?;
-    match format {
-        Format::Json => desk.screen.json(&render::report::json(&report)),
-        Format::Markdown => desk.screen.say(&render::report::markdown(&report)),
-        Format::Text => desk.screen.say(&render::report::text(&report, desk.screen.style())),
-    }
+    run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
+    report::show(desk, &report, format);
     Ok(exit(&report))
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
     let file = file.map(|file| file.to_string_lossy().into_owned());
     match format {
         Format::Json => {
-            let mut value = render::plan::json(&made.plan, file.as_deref());
+            let mut value = render::plan::json(&made.plan, file.as_deref(), desk.lang());
             let left: Vec<_> = made
                 .not_planned
                 .iter()
@@ -64,6 +64,7 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
                 file: file.as_deref(),
                 took_ms: Some(made.took_ms),
                 now_ms: desk.now_ms(),
+                paste: desk.paste(),
             };
             desk.screen
                 .say(&render::plan::text(&made.plan, &about, desk.screen.style()));

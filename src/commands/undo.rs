@@ -47,7 +47,10 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Ex
         None => {
             match arguments.format {
                 Format::Json => desk.screen.json(&render::undo::json(&plan)),
-                _ => desk.screen.say(&render::undo::text(&plan, desk.screen.style())),
+                _ => {
+                    let text = render::undo::text(&plan, desk.screen.style(), &desk.paste());
+                    desk.screen.say(&text);
+                }
             }
             Ok(Exit::Done)
         }
@@ -131,11 +134,7 @@ async fn take_back(desk: &Desk, of: &RunDir, plan: UndoPlan, hash: &str, format:
     }
     sink.end();
     let report = Report::from_events(&run.chains()?);
-    run.write_report(&render::report::markdown(&report))?;
-    match format {
-        Format::Json => desk.screen.json(&render::report::json(&report)),
-        Format::Markdown => desk.screen.say(&render::report::markdown(&report)),
-        Format::Text => desk.screen.say(&render::report::text(&report, desk.screen.style())),
-    }
+    run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
+    report::show(desk, &report, format);
     Ok(apply::exit(&report))
 }

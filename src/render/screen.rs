@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Style;
 use super::plain::{is_plain, plain_lines};
 use super::style::COLOURS;
+use super::words::Lang;
 
 /// The width where none is known.
 pub(crate) const WIDTH: usize = 110;
@@ -46,6 +47,7 @@ impl Screen {
         let style = Style {
             color: out.is_terminal() && !dumb && set("NO_COLOR").is_none(),
             width: columns.unwrap_or(WIDTH).clamp(*WIDTHS.start(), *WIDTHS.end()),
+            lang: Lang::default(),
         };
         let live = io::stderr().is_terminal() && !dumb;
         Screen::on(style, live, Box::new(out), Box::new(io::stderr()))
@@ -63,6 +65,13 @@ impl Screen {
             live,
             ends: Arc::new(Mutex::new(ends)),
         }
+    }
+
+    /// The same screen for a reader of this language.
+    #[must_use]
+    pub(crate) fn in_language(mut self, lang: Lang) -> Screen {
+        self.style.lang = lang;
+        self
     }
 
     /// How text is made for it.

@@ -16,6 +16,7 @@ use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
 use self::host::Host;
 pub(crate) use self::night::Night;
+use super::paste::Paste;
 use super::plan::About;
 
 /// 2026-11-14 02:41:09 UTC.
@@ -52,6 +53,7 @@ pub(crate) fn about() -> About<'static> {
         file: Some("miner.plan"),
         took_ms: Some(11_432),
         now_ms: AT,
+        paste: Paste::default(),
     }
 }
 
@@ -220,7 +222,7 @@ fn guarded(name: &str) -> Host {
             Artifact::Process {
                 process: guardian.clone(),
             },
-            "guards",
+            "guards_condemned",
             Bearing::Condemns,
             "parent or companion of a condemned process; no package knows {path}, in a remarkable place or beside it",
         )
@@ -230,14 +232,14 @@ fn guarded(name: &str) -> Host {
     host.act(
         1,
         Act::RemoveFile { file: watch.clone() },
-        of_file(&watch, "runs", "the file that condemned pid 4237 runs"),
+        of_file(&watch, "runs_as_condemned", "the file that condemned pid {pid} runs").field("pid", 4237),
     )
     .act(
         1,
         Act::RemoveFile { file: config.clone() },
         of_file(
             &config,
-            "configures",
+            "miner_configuration",
             "its text is a miner's configuration: pools with a user",
         ),
     )
@@ -262,7 +264,7 @@ fn scheduled(name: &str) -> Host {
         component: 1,
         act: other,
     };
-    let rule = "package cron brought this content".to_owned();
+    let rule = "package cron owns it, its digest matches".to_owned();
     Host::new(name, HostVerdict::Infected)
         .rests(
             weighs(
@@ -287,7 +289,7 @@ fn scheduled(name: &str) -> Host {
         .act(
             1,
             Act::RemoveFile { file: program.clone() },
-            of_file(&program, "runs", "the file that condemned pid 1893 runs"),
+            of_file(&program, "runs_as_condemned", "the file that condemned pid {pid} runs").field("pid", 1893),
         )
         .leave(left, WhyLeft::Protected { rule })
         .state(
@@ -295,10 +297,11 @@ fn scheduled(name: &str) -> Host {
                 Artifact::File {
                     file: file("/opt/odd", 9, 0),
                 },
-                "other_home",
+                "same_content",
                 Bearing::Review,
-                "its content is that of a condemned executable, but it lies where others keep theirs",
+                "its content is that of a condemned executable, sha256 {sha256}, but it lies where others keep theirs",
             )
+            .field("sha256", "3f1a9c07e2b4d815")
             .rests_on("/opt/odd", None),
         )
 }
@@ -384,7 +387,12 @@ pub(crate) fn fleet_plan() -> Plan {
     let mut many = guarded("web-9");
     for number in 0..24 {
         let file = file(format!("/var/tmp/.x/{number:02}").as_str(), 1000 + number, 0);
-        let because = of_file(&file, "copy", "its content is that of a condemned executable");
+        let because = of_file(
+            &file,
+            "same_content",
+            "its content is that of a condemned executable, sha256 {sha256}",
+        )
+        .field("sha256", "3f1a9c07e2b4d815");
         many = many.act(2, Act::RemoveFile { file }, because);
     }
     plan_of(vec![

@@ -1,0 +1,11 @@
+//! English.
+
+mod plan;
+mod progress;
+mod report;
+mod show;
+mod things;
+mod undo;
+
+/// English.
+pub(super) struct English;

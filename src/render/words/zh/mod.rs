@@ -1,0 +1,12 @@
+//! Chinese.
+
+mod authored;
+mod plan;
+mod progress;
+mod report;
+mod show;
+mod things;
+mod undo;
+
+/// Chinese.
+pub(super) struct Chinese;
