@@ -381,6 +381,8 @@ pub enum UndoWay {
     AtOnce,
     /// From what the vault has.
     FromVault,
+    /// By the command that the plan states.
+    ByCommand,
 }
 
 /// What a change is about, for people.
@@ -543,6 +545,25 @@ pub enum Stay {
     Frozen {
         /// How many.
         count: u32,
+    },
+    /// An address that is blocked, until the kernel's own clock ends it.
+    Blocked {
+        /// Which.
+        address: String,
+        /// When that is at the latest, milliseconds since 1970 by the controller's clock.
+        until_ms: Wide,
+    },
+    /// The host's network, until the kernel's own clock ends it.
+    Isolated {
+        /// When that is at the latest, milliseconds since 1970 by the controller's clock.
+        until_ms: Wide,
+    },
+    /// A process that gets only the CPU time that nobody else wants, until it ends or is taken back.
+    Throttled {
+        /// Its pid.
+        pid: u32,
+        /// Its name.
+        comm: HostBytes,
     },
 }
 

@@ -108,7 +108,12 @@ fn in_order(host: &HostPlan) -> Vec<&Action> {
     let mut actions: Vec<&Action> = host.orders.actions.iter().collect();
     actions.sort_by_cached_key(|action| {
         let object = act(&action.act, Lang::En.words());
-        (place(action.component), place_in_stroke(&action.act), object, action.id)
+        (
+            place(action.component),
+            place_in_stroke(action.act.kind()),
+            object,
+            action.id,
+        )
     });
     actions
 }
@@ -343,6 +348,22 @@ mod tests {
             }
         }
         insta::assert_snapshot!("show_actions", shown.join("\n"));
+    }
+
+    #[test]
+    fn every_kind_of_act() {
+        let plan = sample::acts_plan();
+        for (name, style) in [("show_acts", Style::PLAIN), ("show_acts_zh", Style::CHINESE)] {
+            let mut shown = vec![text(&plan, &sample::about(), &style)];
+            let mut kinds = Vec::new();
+            for one in plan.hosts().flat_map(in_order) {
+                if one.act.is_change() && !kinds.contains(&one.act.kind()) {
+                    kinds.push(one.act.kind());
+                    shown.push(action(&plan, &short_id(one.id), &style).expect("one action"));
+                }
+            }
+            insta::assert_snapshot!(name, shown.join("\n"));
+        }
     }
 
     #[test]

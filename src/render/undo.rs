@@ -104,3 +104,34 @@ fn gives_back(undo: &Undo, arming: Arming) -> GivesBack {
         Undo::RunArgv { .. } => GivesBack::ByCommand,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deminer_engine::undo::Selection;
+
+    use super::*;
+    use crate::render::sample::Night;
+    use crate::render::words::Lang;
+
+    #[test]
+    fn what_can_be_taken_back() {
+        let chains = Night::of_all_acts().chains();
+        let list = |arming, because: Option<&str>| {
+            let because = because.map(str::to_owned);
+            UndoPlan::of("20261114-0244-7c1e", &chains, &Selection::default(), arming, because).expect("a list")
+        };
+        let disarmed = list(Arming::Disarmed, None);
+        let paste = Paste {
+            runs: None,
+            lang: Some(Lang::Zh),
+        };
+        insta::assert_snapshot!("undo", text(&disarmed, &Style::PLAIN, &Paste::default()));
+        insta::assert_snapshot!("undo_zh", text(&disarmed, &Style::CHINESE, &paste));
+        let armed = text(
+            &list(Arming::Armed, Some("it is ours")),
+            &Style::PLAIN,
+            &Paste::default(),
+        );
+        assert!(armed.contains("--armed --because 'it is ours' --approve "), "{armed}");
+    }
+}

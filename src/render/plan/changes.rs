@@ -15,25 +15,28 @@ use super::{Judged, NAMED, tally};
 /// The column of the section's entries.
 const COLUMN: usize = 17;
 
-/// Where an act stands in the stroke; acts of one kind stand together.
-pub(crate) fn place_in_stroke(act: &Act) -> usize {
-    match act {
-        Act::Freeze { .. } => 0,
-        Act::Keep { .. } => 1,
-        Act::BlockAddress { .. } => 2,
-        Act::Isolate { .. } => 3,
-        Act::Throttle { .. } => 4,
-        Act::RemoveStarter { starter, .. } if starter.is_of_a_unit() => 5,
-        Act::RemoveStarter { .. } => 6,
-        Act::RemoveLink { .. } => 7,
-        Act::EditLines { .. } => 8,
-        Act::LockAccount { .. } => 9,
-        Act::RunArgv { .. } => 10,
-        Act::ReloadUnits { .. } => 11,
-        Act::Kill { .. } => 12,
-        Act::ClearFlags { .. } => 13,
-        Act::RemoveFile { .. } => 14,
-    }
+/// The kinds of acts, in the order of the stroke.
+pub(super) const STROKE: [&str; 15] = [
+    "freeze",
+    "keep",
+    "block_address",
+    "isolate",
+    "throttle",
+    "remove_unit",
+    "remove_starter",
+    "remove_link",
+    "edit_lines",
+    "lock_account",
+    "run_argv",
+    "reload_units",
+    "kill",
+    "clear_flags",
+    "remove_file",
+];
+
+/// Where acts of this kind stand in the stroke; behind all others where it is not known.
+pub(crate) fn place_in_stroke(kind: &str) -> usize {
+    STROKE.iter().position(|known| *known == kind).unwrap_or(STROKE.len())
 }
 
 /// Ways back that are shown under one heading; what is hardest to take back first.
@@ -118,7 +121,7 @@ pub(super) fn section(plan: &Plan, style: &Style) -> String {
     for risk in Risk::ALL {
         let kinds: BTreeMap<usize, &'static str> = acts()
             .filter(|act| act.is_change() && Risk::of(act) == risk)
-            .map(|act| (place_in_stroke(act), act.kind()))
+            .map(|act| (place_in_stroke(act.kind()), act.kind()))
             .collect();
         let mut lead = words.undo(risk.undo());
         for kind in kinds.into_values() {

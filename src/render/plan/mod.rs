@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict};
 use deminer_engine::plan::{End, Group, HostPlan, Left, LeftAlone, Plan};
+use deminer_worker::many::losses;
 use deminer_worker::query::Gap;
 use indexmap::IndexMap;
 
@@ -149,19 +150,19 @@ fn headline(plan: &Plan, about: &About<'_>, style: &Style) -> String {
 
 /// The components that no approval of the whole covers, and how each is approved.
 fn own_yes(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
     let mut out = String::new();
     for group in plan.groups() {
         for host in group.hosts {
+            let losses = losses(&host.orders.actions);
             for component in &host.needs_own_approval {
-                let actions = host.orders.actions.iter();
-                let targets = actions.filter(|action| action.component == *component && action.act.is_change());
-                let text = style.words().own_yes(
+                let text = words.own_yes(
                     &plain(&host.orders.host),
                     *component,
-                    targets.count() as u64,
+                    losses.get(component).copied().unwrap_or_default(),
                     &many_word(host, *component),
                 );
-                out.push_str(&style.hang(&padded(style.words().label(Label::OwnYes), COLUMN + 1), &text));
+                out.push_str(&style.hang(&padded(words.label(Label::OwnYes), COLUMN + 1), &text));
             }
         }
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
 use deminer_engine::plan::{HostPlan, ShownProcess};
-use deminer_worker::action::{Act, ProcessTarget, Role};
+use deminer_worker::action::{Act, Action, ProcessTarget, Role};
 use indexmap::IndexMap;
 
 use super::super::Style;
 use super::super::object::{act, shown_link};
 use super::super::plain::{CUT, cut, plain, sentence, value};
 use super::super::words::{Label, Words};
-use super::findings;
+use super::{findings, place_in_stroke};
 
 /// The column of a block's further lines.
 pub(super) const COLUMN: usize = 12;
@@ -247,32 +247,50 @@ pub(super) fn rest(subjects: &[Subject<'_>], style: &Style) -> String {
     out
 }
 
-/// What starts what is condemned: lines, units, links and other files.
+/// What starts what is condemned: lines, units, links and other files; of those with one reason all as one.
 pub(super) fn started(host: &HostPlan, style: &Style) -> String {
-    let by_id: BTreeMap<&str, &Finding> = host
-        .findings
-        .iter()
-        .map(|finding| (finding.id.as_str(), finding))
-        .collect();
     let words = style.words();
-    let mut out = String::new();
-    let starters = host.orders.actions.iter().filter(|action| {
-        matches!(
-            action.act,
-            Act::EditLines { .. } | Act::RemoveStarter { .. } | Act::RemoveLink { .. }
-        )
-    });
-    for action in starters.clone().take(STARTED) {
-        let because = action.because.iter().filter_map(|id| by_id.get(id.as_str()));
-        let why = because.clone().find(|finding| finding.bearing == Bearing::Condemns);
-        let object = act(&action.act, words);
-        let text = match why {
-            Some(finding) => words.of(&object, &sentence(finding, words)),
-            None => object,
-        };
-        out.push_str(&style.labelled(Label::StartedBy, COLUMN, &text));
+    let by_id = findings(host);
+    let mut starters: Vec<&Action> = host
+        .orders
+        .actions
+        .iter()
+        .filter(|action| {
+            matches!(
+                action.act,
+                Act::EditLines { .. } | Act::RemoveStarter { .. } | Act::RemoveLink { .. }
+            )
+        })
+        .collect();
+    starters.sort_by_key(|action| place_in_stroke(action.act.kind()));
+    let mut reasons: IndexMap<String, Vec<String>> = IndexMap::new();
+    for action in starters {
+        let because = by_id
+            .iter()
+            .filter(|(id, _)| action.because.iter().any(|named| named == id.as_str()));
+        let why = because
+            .map(|(_, finding)| *finding)
+            .find(|finding| finding.bearing == Bearing::Condemns);
+        let why = why.map(|finding| sentence(finding, words)).unwrap_or_default();
+        reasons.entry(why).or_default().push(act(&action.act, words));
     }
-    let more = starters.count().saturating_sub(STARTED);
+    let mut out = String::new();
+    let mut lead = words.label(Label::StartedBy);
+    for (why, objects) in reasons.iter().take(STARTED) {
+        let more = objects.len().saturating_sub(STARTED);
+        let mut shown = objects[..objects.len() - more].to_vec();
+        if more > 0 {
+            shown.push(words.further(more as u64));
+        }
+        let objects = words.and(&shown);
+        let text = match why.is_empty() {
+            true => objects,
+            false => words.of(&objects, why),
+        };
+        out.push_str(&style.entry(lead, COLUMN, &text));
+        lead = "";
+    }
+    let more: usize = reasons.values().skip(STARTED).map(Vec::len).sum();
     if more > 0 {
         out.push_str(&style.entry("", COLUMN, &words.more_starters(more)));
     }

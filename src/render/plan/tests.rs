@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::render::sample;
 use crate::render::words::Lang;
@@ -21,6 +23,19 @@ fn a_plan_in_chinese() {
     for (name, plan) in plans {
         insta::assert_snapshot!(name, text(&plan, &sample::about(), &Style::CHINESE));
     }
+}
+
+#[test]
+fn every_kind_of_act() {
+    let plan = sample::acts_plan();
+    let kinds: BTreeSet<&str> = plan
+        .hosts()
+        .flat_map(|host| &host.orders.actions)
+        .map(|action| action.act.kind())
+        .collect();
+    assert_eq!(kinds, BTreeSet::from(changes::STROKE), "the sample has every kind");
+    insta::assert_snapshot!("plan_acts", shown(&plan));
+    insta::assert_snapshot!("plan_acts_zh", text(&plan, &sample::about(), &Style::CHINESE));
 }
 
 #[test]
@@ -52,7 +67,12 @@ fn an_old_plan_offers_nothing_to_paste() {
 
 #[test]
 fn no_destroyed_object_is_left_out() {
-    let plans = [sample::plan(), sample::fleet_plan(), sample::hostile_plan()];
+    let plans = [
+        sample::plan(),
+        sample::fleet_plan(),
+        sample::hostile_plan(),
+        sample::acts_plan(),
+    ];
     let styles = [Style::PLAIN, Style::CHINESE];
     for (plan, style) in plans.iter().flat_map(|plan| styles.map(|style| (plan, style))) {
         let without_blanks = |text: &str| text.split_whitespace().collect::<String>();

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use deminer_engine::event::Seen;
 use deminer_engine::finding::{Bearing, Finding, HostVerdict};
 use deminer_engine::journal::ChainEnd;
-use deminer_engine::report::{HostReport, Object, Report};
+use deminer_engine::report::{Change, HostReport, Object, Report};
 use deminer_engine::status::Status;
 
 use super::super::object::{object, short_id};
 use super::super::paste::Paste;
 use super::super::plain::{cut, plain, sentence_with};
-use super::super::plan::about;
+use super::super::plan::{about, place_in_stroke};
 use super::super::words::{ChainsEnd, Label, Lang, Noun, Words};
 use super::{NAMED, account, also_done, first, heading, next, removed, rows, stays, times, watched};
 
@@ -192,7 +192,9 @@ fn changes(host: &HostReport, words: &dyn Words) -> String {
     if host.changes.is_empty() {
         return out;
     }
-    let rows = host.changes.iter().map(|change| {
+    let mut changes: Vec<&Change> = host.changes.iter().collect();
+    changes.sort_by_key(|change| (change.component, place_in_stroke(change.kind)));
+    let rows = changes.into_iter().map(|change| {
         let what = code(&object(&change.object, words), true);
         let what = match &change.object {
             Object::Lines { lines, .. } => {

@@ -17,7 +17,7 @@ pub(crate) use self::markdown::markdown;
 pub(crate) use self::settled::settled;
 use super::Style;
 use super::paste::Paste;
-use super::plain::{plain, sentence};
+use super::plain::{plain, sentence, value};
 use super::style::{Tone, padded};
 use super::table::Table;
 use super::unit::{time, time_ns};
@@ -317,6 +317,9 @@ fn stays(report: &Report, words: &dyn Words) -> Vec<String> {
             let what = match stay {
                 Stay::Journal { path } => words.journal_stays(&plain(path)),
                 Stay::Frozen { count: frozen } => words.stand_still(*frozen),
+                Stay::Blocked { address, until_ms } => words.block_stays(&plain(address), &time(until_ms.0)),
+                Stay::Isolated { until_ms } => words.isolation_stays(&time(until_ms.0)),
+                Stay::Throttled { pid, comm } => words.throttle_stays(&words.process(*pid, &value(comm))),
             };
             stays.entry(what).or_default().push(host);
         }

@@ -13,6 +13,14 @@ fn a_night_that_goes_well() {
 }
 
 #[test]
+fn every_kind_of_act() {
+    let report = Night::of_all_acts().report();
+    insta::assert_snapshot!("report_acts", text(&report, &Style::PLAIN, &PASTE));
+    insta::assert_snapshot!("report_acts_markdown", markdown(&report, Lang::En, &PASTE));
+    insta::assert_snapshot!("report_acts_zh", text(&report, &Style::CHINESE, &PASTE));
+}
+
+#[test]
 fn a_night_in_chinese() {
     let report = Night::good().report();
     insta::assert_snapshot!("report_zh", text(&report, &Style::CHINESE, &PASTE));

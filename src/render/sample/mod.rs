@@ -1,5 +1,6 @@
 //! The incident that the words are tried on: plans made by hand, and runs told event by event.
 
+mod acts;
 mod host;
 mod night;
 
@@ -380,6 +381,11 @@ fn plan_of(hosts: Vec<Host>) -> Plan {
 /// Two infected hosts and a busy, clean one.
 pub(crate) fn plan() -> Plan {
     plan_of(vec![guarded("web-1"), scheduled("web-2"), busy_and_clean("db-1")])
+}
+
+/// A host on which every kind of act is proposed.
+pub(crate) fn acts_plan() -> Plan {
+    plan_of(vec![acts::entrenched("app-1")])
 }
 
 /// Three equal hosts and one with so many targets that it needs a yes of its own.

@@ -7,7 +7,7 @@ use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
 use deminer_engine::journal::{Chain, ChainEnd};
 use deminer_engine::plan::{HostPlan, Plan};
 use deminer_engine::report::Report;
-use deminer_worker::action::{Act, Action, Done, Effect, Undo};
+use deminer_worker::action::{Act, Action, Done, Effect, Scheduling, Undo};
 use deminer_worker::frame::{End, EvidenceItem, Outcome, Part, TransactionEvent};
 use deminer_worker::order::Approval;
 use deminer_worker::query::{Coverage, GapReason, HostError};
@@ -119,8 +119,7 @@ impl Night {
             };
             night = night.told(host, event);
         }
-        let actions = night.actions(host, &["kill", "edit_lines", "clear_flags", "remove_file"]);
-        let actions = actions.iter().map(|action| action.id).collect();
+        let actions = night.changes(host).iter().map(|action| action.id).collect();
         night.told(
             host,
             TransactionEvent::Ready {
@@ -142,8 +141,16 @@ impl Night {
             .told(host, TransactionEvent::Outcome { action, outcome })
     }
 
-    pub(crate) fn done(self, host: &str, kinds: &[&str]) -> Night {
-        let actions = self.actions(host, kinds);
+    /// All changes of a host, in the order of the stroke.
+    fn changes(&self, host: &str) -> Vec<Action> {
+        let actions = self.host(host).orders.actions.iter();
+        let mut changes: Vec<Action> = actions.filter(|action| action.act.is_change()).cloned().collect();
+        changes.sort_by_key(|action| super::super::plan::place_in_stroke(action.act.kind()));
+        changes
+    }
+
+    pub(crate) fn done_all(self, host: &str) -> Night {
+        let actions = self.changes(host);
         actions.iter().fold(self, |night, action| {
             let undo = match &action.act {
                 Act::RemoveFile { file } => Undo::RestoreFile { file: file.clone() },
@@ -157,6 +164,23 @@ impl Night {
                 },
                 Act::RemoveStarter { file, .. } => Undo::RestoreStarter { file: file.clone() },
                 Act::RemoveLink { link } => Undo::RestoreLink { link: link.clone() },
+                Act::LockAccount { account } => Undo::UnlockAccount {
+                    account: account.clone(),
+                    password: true,
+                    expiry: None,
+                },
+                Act::BlockAddress { address, .. } => Undo::Unblock {
+                    address: address.clone(),
+                },
+                Act::Isolate { .. } => Undo::EndIsolation {},
+                Act::Throttle { process } => Undo::Unthrottle {
+                    process: Box::new(process.clone()),
+                    former: Scheduling {
+                        policy: 0,
+                        nice: 0,
+                        cgroup: None,
+                    },
+                },
                 _ => Undo::None,
             };
             let done = Done::Changed { undo };
@@ -176,10 +200,7 @@ impl Night {
     }
 
     pub(crate) fn all_done(self, host: &str) -> Night {
-        self.ready(host)
-            .commit(host)
-            .done(host, &["edit_lines", "kill", "clear_flags", "remove_file"])
-            .struck(host)
+        self.ready(host).commit(host).done_all(host).struck(host)
     }
 
     pub(crate) fn watched(self, host: &str, seen: Seen, covered_ms: u64) -> Night {
@@ -259,7 +280,7 @@ impl Night {
         events
     }
 
-    fn chains(&self) -> Vec<Chain> {
+    pub(crate) fn chains(&self) -> Vec<Chain> {
         let mut chains: BTreeMap<Option<String>, Vec<Event>> = BTreeMap::new();
         for (at, (host, kind)) in self.events().into_iter().enumerate() {
             let events = chains.entry(host.clone()).or_default();
@@ -292,6 +313,14 @@ impl Night {
             .watched("web-1", Seen::Clean, 10 * MINUTE)
             .all_done("web-2")
             .watched("web-2", Seen::Clean, 10 * MINUTE)
+            .run_event(EventKind::RunFinished {})
+    }
+
+    /// Every kind of act, done.
+    pub(crate) fn of_all_acts() -> Night {
+        Night::of(super::acts_plan())
+            .all_done("app-1")
+            .watched("app-1", Seen::Clean, 10 * MINUTE)
             .run_event(EventKind::RunFinished {})
     }
 

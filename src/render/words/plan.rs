@@ -1,5 +1,7 @@
 //! Words of a plan.
 
+use deminer_worker::many::Loss;
+
 use super::super::plan::Judged;
 
 /// See the module.
@@ -15,7 +17,7 @@ pub(crate) trait PlanWords {
     ) -> String;
 
     /// A component that needs a yes of its own, and the word for it.
-    fn own_yes(&self, host: &str, component: u32, targets: u64, many: &str) -> String;
+    fn own_yes(&self, host: &str, component: u32, loss: Loss, many: &str) -> String;
 
     /// The first of several equal hosts; `more` is at least 1.
     fn and_more_hosts(&self, first: &str, more: usize) -> String;

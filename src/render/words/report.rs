@@ -158,6 +158,15 @@ pub(crate) trait ReportWords {
     /// A journal that is left on hosts.
     fn journal_stays(&self, path: &str) -> String;
 
+    /// The block of an address that stays, and until when at the latest.
+    fn block_stays(&self, address: &str, until: &str) -> String;
+
+    /// The isolation that stays, and until when at the latest.
+    fn isolation_stays(&self, until: &str) -> String;
+
+    /// A process that stays throttled.
+    fn throttle_stays(&self, process: &str) -> String;
+
     /// Something that is so on hosts.
     fn on_hosts(&self, what: &str, hosts: &Names) -> String;
 

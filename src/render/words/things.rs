@@ -19,7 +19,6 @@ pub(crate) enum Noun {
     Line,
     Name,
     Process,
-    Target,
     Thing,
 }
 

@@ -1,6 +1,6 @@
 //! English words of a plan.
 
-use deminer_worker::many::{MANY_FILES, MANY_STARTERS};
+use deminer_worker::many::{Loss, MANY_FILES, MANY_STARTERS};
 
 use super::super::{Noun, PlanWords, Things};
 use super::English;
@@ -34,11 +34,17 @@ impl PlanWords for English {
         }
     }
 
-    fn own_yes(&self, host: &str, component: u32, targets: u64, many: &str) -> String {
+    fn own_yes(&self, host: &str, component: u32, loss: Loss, many: &str) -> String {
+        let starters = loss.starters as u64;
         format!(
-            "{host} component {component}: {}, more than one approval covers ({MANY_FILES} files, {MANY_STARTERS} lines \
-             and files that start something); read them, then add --many {many}",
-            self.count(targets, Noun::Target)
+            "{host} component {component}: {} and {}; one approval covers {MANY_FILES} and {MANY_STARTERS}. Read them, then \
+             add --many {many}",
+            self.count(loss.files as u64, Noun::File),
+            counted(
+                starters,
+                "line, link or file that starts something",
+                "lines, links and files that start something"
+            )
         )
     }
 

@@ -184,6 +184,18 @@ impl ReportWords for English {
         format!("the journal {path} until the next contact")
     }
 
+    fn block_stays(&self, address: &str, until: &str) -> String {
+        format!("the block of {address} until {until} at the latest")
+    }
+
+    fn isolation_stays(&self, until: &str) -> String {
+        format!("the isolation of the network until {until} at the latest")
+    }
+
+    fn throttle_stays(&self, process: &str) -> String {
+        format!("{process}, throttled until it is taken back or ends")
+    }
+
     fn on_hosts(&self, what: &str, hosts: &Names) -> String {
         format!("{what}, on {}.", self.names(hosts, "", "").trim_end())
     }
@@ -380,6 +392,7 @@ impl ReportWords for English {
             UndoWay::None => "none",
             UndoWay::AtOnce => "at once",
             UndoWay::FromVault => "from the vault",
+            UndoWay::ByCommand => "by command",
         }
     }
 }

@@ -90,7 +90,6 @@ impl Things for English {
             Noun::Line => ("line", "lines"),
             Noun::Name => ("name", "names"),
             Noun::Process => ("process", "processes"),
-            Noun::Target => ("target", "targets"),
             Noun::Thing => ("thing", "things"),
         };
         counted(number, one, several)

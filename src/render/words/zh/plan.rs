@@ -1,6 +1,6 @@
 //! Chinese words of a plan.
 
-use deminer_worker::many::{MANY_FILES, MANY_STARTERS};
+use deminer_worker::many::{Loss, MANY_FILES, MANY_STARTERS};
 
 use super::super::{Noun, PlanWords, Things};
 use super::Chinese;
@@ -30,11 +30,11 @@ impl PlanWords for Chinese {
         }
     }
 
-    fn own_yes(&self, host: &str, component: u32, targets: u64, many: &str) -> String {
+    fn own_yes(&self, host: &str, component: u32, loss: Loss, many: &str) -> String {
         format!(
-            "{host} 组件 {component}：{}，超出一次批准的范围（{MANY_FILES} 个文件，{MANY_STARTERS} \
-             个能启动程序的行或文件）；请逐项核对，然后加上 --many {many}",
-            self.count(targets, Noun::Target)
+            "{host} 组件 {component}：{} 个文件，{} 个能启动程序的行、链接或文件；一次批准最多 {MANY_FILES} 个与 {MANY_STARTERS} \
+             个。请逐项核对，然后加上 --many {many}",
+            loss.files, loss.starters
         )
     }
 

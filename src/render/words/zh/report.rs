@@ -177,6 +177,18 @@ impl ReportWords for Chinese {
         format!("日志 {path}，直到下次连接")
     }
 
+    fn block_stays(&self, address: &str, until: &str) -> String {
+        format!("对 {address} 的封禁，最迟至 {until}")
+    }
+
+    fn isolation_stays(&self, until: &str) -> String {
+        format!("网络隔离，最迟至 {until}")
+    }
+
+    fn throttle_stays(&self, process: &str) -> String {
+        format!("{process} 被限制 CPU，直到撤销或结束")
+    }
+
     fn on_hosts(&self, what: &str, hosts: &Names) -> String {
         format!("{what}（{}）。", self.names(hosts))
     }
@@ -369,6 +381,7 @@ impl ReportWords for Chinese {
             UndoWay::None => "不可撤销",
             UndoWay::AtOnce => "立即",
             UndoWay::FromVault => "从证据库恢复",
+            UndoWay::ByCommand => "以命令撤销",
         }
     }
 }

@@ -92,7 +92,6 @@ impl Things for Chinese {
             Noun::Line => "行",
             Noun::Name => "个文件名",
             Noun::Process => "个进程",
-            Noun::Target => "个目标",
         };
         format!("{number} {counted}")
     }
