@@ -16,6 +16,7 @@ pub(crate) mod undo;
 pub(crate) mod unit;
 pub(crate) mod words;
 
+mod diff;
 mod object;
 pub(crate) mod paste;
 #[cfg(test)]

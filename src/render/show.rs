@@ -8,9 +8,10 @@ use deminer_engine::plan::{HostPlan, Plan, UndoKind};
 use deminer_worker::action::{Act, Action, FileTarget, Object, ProcessTarget, Syntax};
 
 use super::Style;
+use super::diff::{self, Extent};
 use super::object::{HOLDING, act, command, flags, short_id, shown_link};
 use super::plain::{plain, sentence, value};
-use super::plan::{About, place_in_stroke};
+use super::plan::{self, About, place_in_stroke};
 use super::style::padded;
 use super::table::Table;
 use super::unit::time_ns;
@@ -18,6 +19,9 @@ use super::words::{Condition, Label, Lang, ProcessIdentity, WayBack, Words};
 
 /// The column of one action's lines.
 const COLUMN: usize = 10;
+
+/// Lines that are shown of one edited file, with all others.
+const EDITED: usize = 60;
 
 /// Candidates that are named.
 const CANDIDATES: usize = 8;
@@ -98,6 +102,28 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
         out.push('\n');
         out.push_str(&table.text(style));
     }
+    out.push_str(&edits(plan, style));
+    out
+}
+
+/// Every edited file with the lines that go and those around them; of equal hosts once.
+fn edits(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
+    let mut out = String::new();
+    for group in plan.groups() {
+        let host = group.hosts[0];
+        for action in in_order(host) {
+            let Act::EditLines { file, remove, .. } = &action.act else {
+                continue;
+            };
+            let around = host.around.get(&action.id);
+            let what = words.of(&file.path.to_string(), &diff::which(around, remove, words));
+            let lead = format!("{}  {}  ", short_id(action.id), plan::name(&group, words));
+            out.push('\n');
+            out.push_str(&style.hang(&lead, &what));
+            out.push_str(&diff::lines(host, action, remove, Extent::Lines(EDITED), 2, style));
+        }
+    }
     out
 }
 
@@ -168,11 +194,12 @@ fn account(plan: &Plan, host: &HostPlan, action: &Action, style: &Style) -> Stri
     out.push_str(&labelled(Label::Object, &identity(host, &action.act, words)));
     match &action.act {
         Act::EditLines { remove, .. } => {
-            for (at, target) in remove.iter().enumerate() {
-                // Exactly what would go, however long it is.
-                let lead = if at == 0 { words.label(Label::Remove) } else { "" };
-                let line = words.whole_line(target.number, &target.line.to_string());
-                out.push_str(&format!("{}{line}\n", padded(lead, COLUMN)));
+            let around = host.around.get(&action.id);
+            out.push_str(&labelled(Label::Remove, &diff::which(around, remove, words)));
+            // Exactly what would go, however long it is.
+            out.push_str(&diff::lines(host, action, remove, Extent::Whole, COLUMN, style));
+            if around.is_none() {
+                out.push_str(&entry("", words.nothing_around()));
             }
         }
         Act::ClearFlags { flags: cleared, .. } => out.push_str(&labelled(Label::Clear, &flags(*cleared, words))),

@@ -125,6 +125,9 @@ fn action_json(host: &HostPlan, action: &Action, findings: &BTreeMap<&str, &Find
         "because": because,
         "needs": action.needs,
     });
+    if let Some(around) = host.around.get(&action.id) {
+        value["around"] = written(around);
+    }
     if let Act::Keep { .. } = action.act {
         let needing = host
             .orders

@@ -200,7 +200,7 @@ fn blocks(plan: &Plan, style: &Style) -> String {
 }
 
 /// A host's name, or the first of several and how many more.
-fn name(group: &Group<'_>, words: &dyn Words) -> String {
+pub(crate) fn name(group: &Group<'_>, words: &dyn Words) -> String {
     let name = plain(&group.hosts[0].orders.host);
     match group.hosts.len() {
         1 => name.into_owned(),

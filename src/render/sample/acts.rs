@@ -159,5 +159,17 @@ pub(super) fn entrenched(name: &str) -> Host {
             Host::new(name, HostVerdict::Infected).rests(condemned(&miner, 66)),
             |host, (act, because)| host.act(1, act, because),
         )
+        .around(
+            "/etc/crontab",
+            14,
+            &[
+                (7, Some("17 * * * * root cd / && run-parts --report /etc/cron.hourly")),
+                (8, Some("")),
+                (10, Some("25 6 * * * root run-parts --report /etc/cron.daily")),
+                (11, Some("")),
+                (12, Some("# managed by hand")),
+                (13, Some("#")),
+            ],
+        )
         .shows(&miner, vec![HostBytes::from(&HostPath::from(MINER))])
 }

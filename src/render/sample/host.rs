@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict, Verdict};
 use deminer_engine::plan::{
-    End, Footprint, HostPlan, Left, LeftAlone, Machine, SettleReason, ShownProcess, UndoKind, WhyLeft,
+    Around, End, Footprint, HostPlan, Left, LeftAlone, Machine, NearLine, SettleReason, ShownProcess, UndoKind, WhyLeft,
 };
 use deminer_worker::action::{Act, Action, Object, ProcessTarget};
 use deminer_worker::many::many_targets;
@@ -26,6 +26,8 @@ pub(super) struct Host {
     pub(super) gaps: Vec<Gap>,
     pub(super) shown: Vec<ShownProcess>,
     pub(super) births: Vec<Birth>,
+    /// What stands around the lines of an edit, by the file.
+    pub(super) around: BTreeMap<HostPath, Around>,
 }
 
 impl Host {
@@ -41,7 +43,20 @@ impl Host {
             gaps: Vec::new(),
             shown: Vec::new(),
             births: Vec::new(),
+            around: BTreeMap::new(),
         }
+    }
+
+    /// Of this file so many lines, and these near condemned ones.
+    pub(super) fn around(mut self, path: &str, lines: u32, near: &[(u32, Option<&str>)]) -> Host {
+        let near = near.iter().map(|(number, line)| NearLine {
+            number: *number,
+            line: line.map(HostBytes::from),
+            cut: false,
+        });
+        let near = near.collect();
+        self.around.insert(path.into(), Around { lines, near });
+        self
     }
 
     pub(super) fn end(mut self, end: End) -> Host {
@@ -173,6 +188,11 @@ impl Host {
             gaps: self.gaps,
             more_gaps: 0,
             processes: self.shown,
+            around: actions
+                .iter()
+                .filter(|action| matches!(action.act, Act::EditLines { .. }))
+                .filter_map(|action| Some((action.id, self.around.get(&action.act.file()?.path)?.clone())))
+                .collect(),
             undo: actions
                 .iter()
                 .map(|action| (action.id, UndoKind::of(&action.act)))

@@ -292,6 +292,16 @@ fn scheduled(name: &str) -> Host {
             Act::RemoveFile { file: program.clone() },
             of_file(&program, "runs_as_condemned", "the file that condemned pid {pid} runs").field("pid", 1893),
         )
+        .around(
+            "/var/spool/cron/crontabs/deploy",
+            5,
+            &[
+                (1, Some("MAILTO=deploy")),
+                (2, Some("0 3 * * * /usr/local/bin/backup")),
+                (4, None),
+                (5, Some("@daily /usr/bin/certbot renew -q")),
+            ],
+        )
         .leave(left, WhyLeft::Protected { rule })
         .state(
             Finding::new(

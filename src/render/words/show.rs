@@ -73,8 +73,14 @@ pub(crate) trait ShowWords {
     /// The first line of an action.
     fn action(&self, id: &str, kind: &'static str, way_back: &str, component: u32, plan: &str) -> String;
 
-    /// A line of a file, whole.
-    fn whole_line(&self, number: u32, line: &str) -> String;
+    /// Lines by number, of how many the file has.
+    fn lines_of_all(&self, numbers: &[u32], all: u32) -> String;
+
+    /// In the place of a line that may hold a secret.
+    fn withheld(&self) -> &'static str;
+
+    /// That nothing is shown of what stands around lines.
+    fn nothing_around(&self) -> &'static str;
 
     /// The weight of a finding.
     fn points(&self, points: i32) -> String;

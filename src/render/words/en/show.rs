@@ -11,8 +11,16 @@ impl ShowWords for English {
         format!("{id} {kind}, {way_back}; component {component}, plan {plan}")
     }
 
-    fn whole_line(&self, number: u32, line: &str) -> String {
-        format!("line {number} `{line}`")
+    fn lines_of_all(&self, numbers: &[u32], all: u32) -> String {
+        format!("{} of {all}", self.lines(numbers))
+    }
+
+    fn withheld(&self) -> &'static str {
+        "(not shown: it may hold a secret)"
+    }
+
+    fn nothing_around(&self) -> &'static str {
+        "what stands around is not shown: it could not be read again, or holds passwords"
     }
 
     fn points(&self, points: i32) -> String {

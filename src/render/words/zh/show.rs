@@ -11,8 +11,16 @@ impl ShowWords for Chinese {
         format!("{id} {}，{way_back}；组件 {component}，计划 {plan}", self.kind(kind))
     }
 
-    fn whole_line(&self, number: u32, line: &str) -> String {
-        format!("第 {number} 行 `{line}`")
+    fn lines_of_all(&self, numbers: &[u32], all: u32) -> String {
+        format!("{}，共 {all} 行", self.lines(numbers))
+    }
+
+    fn withheld(&self) -> &'static str {
+        "（不显示：可能含有机密）"
+    }
+
+    fn nothing_around(&self) -> &'static str {
+        "不显示其前后各行：无法再次读取，或其中存放口令"
     }
 
     fn points(&self, points: i32) -> String {
