@@ -205,7 +205,7 @@ impl Changes {
                     address: address.clone(),
                     until_ms: until(*for_s)?,
                 },
-                Act::Isolate { for_s } => Stay::Isolated {
+                Act::Isolate { for_s, .. } => Stay::Isolated {
                     until_ms: until(*for_s)?,
                 },
                 Act::Throttle { process } if !is_ended(process) => Stay::Throttled {

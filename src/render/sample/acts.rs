@@ -133,7 +133,13 @@ pub(super) fn entrenched(name: &str) -> Host {
             },
             connected.clone(),
         ),
-        (Act::Isolate { for_s: 5_400 }, connected),
+        (
+            Act::Isolate {
+                for_s: 5_400,
+                keep: vec!["192.0.2.0/24".parse().expect("a network")],
+            },
+            connected,
+        ),
         (Act::RemoveFile { file: program.clone() }, starts(&program)),
         (
             Act::RunArgv {
@@ -154,7 +160,8 @@ pub(super) fn entrenched(name: &str) -> Host {
             starts(&helper),
         ),
     ];
-    acts.into_iter()
+    let host = acts
+        .into_iter()
         .fold(
             Host::new(name, HostVerdict::Infected).rests(condemned(&miner, 66)),
             |host, (act, because)| host.act(1, act, because),
@@ -171,5 +178,10 @@ pub(super) fn entrenched(name: &str) -> Host {
                 (13, Some("#")),
             ],
         )
-        .shows(&miner, vec![HostBytes::from(&HostPath::from(MINER))])
+        .shows(&miner, vec![HostBytes::from(&HostPath::from(MINER))]);
+    Host {
+        without: vec!["pidfd_open".to_owned(), "openat2".to_owned()],
+        programs: vec![["/usr/bin/docker", "ps", "--no-trunc"].map(str::to_owned).to_vec()],
+        ..host
+    }
 }

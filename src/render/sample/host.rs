@@ -28,6 +28,10 @@ pub(super) struct Host {
     pub(super) births: Vec<Birth>,
     /// What stands around the lines of an edit, by the file.
     pub(super) around: BTreeMap<HostPath, Around>,
+    /// System calls that its kernel lacks.
+    pub(super) without: Vec<String>,
+    /// Programs of the host that looking runs.
+    pub(super) programs: Vec<Vec<String>>,
 }
 
 impl Host {
@@ -44,6 +48,8 @@ impl Host {
             shown: Vec::new(),
             births: Vec::new(),
             around: BTreeMap::new(),
+            without: Vec::new(),
+            programs: Vec::new(),
         }
     }
 
@@ -174,7 +180,7 @@ impl Host {
                 kernel: "6.1.0-28-amd64".to_owned(),
                 architecture: "x86_64".to_owned(),
                 cpus: 4,
-                without: Vec::new(),
+                without: self.without,
             },
             review: self
                 .findings
@@ -208,7 +214,7 @@ impl Host {
                     vec![journal.clone()]
                 },
                 bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
-                programs: Vec::new(),
+                programs: self.programs,
             },
             results: BTreeMap::new(),
             orders: HostOrders {

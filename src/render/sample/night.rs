@@ -11,6 +11,7 @@ use deminer_worker::action::{Act, Action, Done, Effect, Scheduling, Undo};
 use deminer_worker::frame::{End, EvidenceItem, Outcome, Part, TransactionEvent};
 use deminer_worker::order::Approval;
 use deminer_worker::query::{Coverage, GapReason, HostError};
+use deminer_worker::shadow::Former;
 use deminer_worker::text::{Digest, Wide};
 
 use super::{AT, MINUTE, identity};
@@ -166,19 +167,22 @@ impl Night {
                 Act::RemoveLink { link } => Undo::RestoreLink { link: link.clone() },
                 Act::LockAccount { account } => Undo::UnlockAccount {
                     account: account.clone(),
-                    password: true,
-                    expiry: None,
+                    former: Former {
+                        marked: true,
+                        expires: None,
+                        added: false,
+                        moved: None,
+                    },
                 },
                 Act::BlockAddress { address, .. } => Undo::Unblock {
                     address: address.clone(),
+                    was_until_ms: None,
                 },
-                Act::Isolate { .. } => Undo::EndIsolation {},
+                Act::Isolate { .. } => Undo::EndIsolation { was_until_ms: None },
                 Act::Throttle { process } => Undo::Unthrottle {
                     process: Box::new(process.clone()),
-                    former: Scheduling {
-                        policy: 0,
-                        nice: 0,
-                        cgroup: None,
+                    former: Scheduling::Group {
+                        group: "/sys/fs/cgroup/deminer".into(),
                     },
                 },
                 _ => Undo::None,

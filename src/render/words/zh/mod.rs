@@ -3,6 +3,7 @@
 mod authored;
 mod plan;
 mod progress;
+mod protection;
 mod report;
 mod show;
 mod things;

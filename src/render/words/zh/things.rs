@@ -6,8 +6,8 @@ use deminer_worker::action::{Role, ServiceManager};
 use deminer_worker::query::GapReason;
 
 use super::super::{Label, Noun, Things};
-use super::Chinese;
 use super::authored::AUTHORED;
+use super::{Chinese, protection};
 use crate::render::plan::Judged;
 use crate::render::unit::{Clock, grouped, scaled};
 
@@ -259,7 +259,7 @@ impl Things for Chinese {
         let span = self.span(u64::from(for_s) * 1000);
         let mut but = vec!["我们的会话".to_owned(), "本机回环".to_owned()];
         but.extend_from_slice(keep);
-        format!("除 {} 外全部，{span}后自动解除", but.join("、"))
+        format!("除{} 外全部，{span}后自动解除", but.join("、"))
     }
 
     fn the_host(&self) -> &'static str {
@@ -319,7 +319,7 @@ impl Things for Chinese {
     }
 
     fn protected(&self, rule: &str) -> String {
-        format!("受保护：{}", rule_of_protection(rule))
+        format!("受保护：{}", protection::rule(rule))
     }
 
     fn needs_what_is_left(&self, action: &str) -> String {
@@ -342,65 +342,6 @@ impl Things for Chinese {
         let known = AUTHORED.iter().find(|(english, _)| *english == words);
         known.map_or(words, |(_, chinese)| chinese)
     }
-}
-
-/// Why something is never touched, as workers write it: with a value where `{}` stands.
-const PROTECTION: &[(&str, &str)] = &[
-    ("pid 1 is the host's own", "1 号进程属于主机自身"),
-    (
-        "it is our own session, from the worker up to what started it",
-        "它属于我们自己的会话，即从工作进程到启动它的一切",
-    ),
-    ("it is a kernel thread", "它是内核线程"),
-    ("the site lists {}", "站点规定不得触碰 {}"),
-    ("it is a mount point", "它是挂载点"),
-    ("package {} owns it, its digest matches", "它属于软件包 {}，摘要相符"),
-    (
-        "its content is that of {} of package {}",
-        "其内容与 {}（软件包 {}）相同",
-    ),
-    (
-        "package {} owns its path: to be restored, not removed",
-        "其路径属于软件包 {}：应当恢复，而非删除",
-    ),
-    ("it is a configuration file of package {}", "它是软件包 {} 的配置文件"),
-    (
-        "pid {}, which is not condemned, runs it",
-        "未被判定为恶意的进程 {} 正在运行它",
-    ),
-];
-
-fn rule_of_protection(rule: &str) -> String {
-    for (english, chinese) in PROTECTION {
-        if let Some(values) = values_of(english, rule) {
-            let mut parts = chinese.split("{}");
-            let mut out = parts.next().unwrap_or_default().to_owned();
-            for (value, part) in values.iter().zip(parts) {
-                out.push_str(value);
-                out.push_str(part);
-            }
-            return out;
-        }
-    }
-    rule.to_owned()
-}
-
-/// What stands in a text where the pattern has `{}`, in order; `None` where the text is another.
-fn values_of<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
-    let mut parts = pattern.split("{}");
-    let mut rest = text.strip_prefix(parts.next()?)?;
-    let mut values = Vec::new();
-    let parts: Vec<&str> = parts.collect();
-    for (at, part) in parts.iter().enumerate() {
-        // The last part is the end of the text: a value may hold the words of a part.
-        let end = match at + 1 == parts.len() {
-            true => rest.len().checked_sub(part.len()).filter(|_| rest.ends_with(part))?,
-            false => rest.find(part)?,
-        };
-        values.push(&rest[..end]);
-        rest = &rest[end + part.len()..];
-    }
-    rest.is_empty().then_some(values)
 }
 
 /// What could not be looked at, by the names that workers and modules give it; another name as it is.
@@ -454,61 +395,6 @@ mod tests {
         }
         assert_eq!(Chinese.size(1023), "1,023 字节");
         assert_eq!(Chinese.size(6_920_602), "6.6 MiB");
-    }
-
-    #[test]
-    fn why_something_is_protected() {
-        let rows = [
-            ("it is a mount point", "它是挂载点"),
-            (
-                "package cron owns it, its digest matches",
-                "它属于软件包 cron，摘要相符",
-            ),
-            (
-                "its content is that of /usr/bin/perl of package perl-base",
-                "其内容与 /usr/bin/perl（软件包 perl-base）相同",
-            ),
-            (
-                "pid 7 `a, which is not condemned, runs it`, which is not condemned, runs it",
-                "未被判定为恶意的进程 7 `a, which is not condemned, runs it` 正在运行它",
-            ),
-            ("it is a mount point indeed", "it is a mount point indeed"),
-        ];
-        for (english, chinese) in rows {
-            assert_eq!(rule_of_protection(english), chinese);
-        }
-    }
-
-    #[test]
-    fn every_rule_of_protection_is_known() {
-        let source = include_str!("../../../../engine/worker/src/protect.rs");
-        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-        let mut rules = 0;
-        for (at, _) in code.match_indices('"') {
-            let before = &code[..at];
-            let states = ["Some(format!(", "|p| format!("];
-            if !states.iter().any(|state| before.ends_with(state)) && !before.ends_with("Some(") {
-                continue;
-            }
-            let Some((rule, after)) = code[at + 1..].split_once('"') else {
-                continue;
-            };
-            if !after.starts_with(".to_owned()") && before.ends_with("Some(") {
-                continue;
-            }
-            rules += 1;
-            // `{package}` and `` {} `{}` `` alike are values.
-            let mut pattern = String::new();
-            let mut rest = &rule.replace("{} `{}`", "{}")[..];
-            while let Some((words, behind)) = rest.split_once('{') {
-                pattern.push_str(words);
-                pattern.push_str("{}");
-                rest = behind.split_once('}').expect("a closed brace").1;
-            }
-            pattern.push_str(rest);
-            assert!(PROTECTION.iter().any(|(english, _)| *english == pattern), "{pattern}");
-        }
-        assert_eq!(rules, PROTECTION.len());
     }
 
     #[test]
