@@ -28,7 +28,7 @@ pub(crate) enum Verb {
     Plan(Plan),
     /// Show a plan, or one action of it and why.
     Show(Show),
-    /// Look, store the plan and print it; with --approve, apply the stored plan of that hash.
+    /// Look, store the plan and print it; on a terminal ask for a yes; with --approve, apply the stored plan of that hash.
     Run(Run),
     /// Carry out a plan that was approved by its hash, then watch.
     Apply(Apply),
@@ -175,9 +175,10 @@ pub(crate) struct Run {
 pub(crate) struct Apply {
     /// A plan file, or the hash of a stored plan.
     pub(crate) plan: String,
-    /// The plan's hash, its first 16 digits at least: what was reviewed.
+    /// The plan's hash, its first 16 digits at least: what was reviewed. Without it, on a terminal, the plan is shown and
+    /// the yes is typed.
     #[arg(long, value_name = "HASH")]
-    pub(crate) approve: String,
+    pub(crate) approve: Option<String>,
     /// Leave an action out, by its id; what needs it is left out too. May be repeated.
     #[arg(long, value_name = "ACTION")]
     pub(crate) exclude: Vec<String>,

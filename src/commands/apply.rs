@@ -1,29 +1,28 @@
 //! `deminer apply`: carries out what was approved by its hash, then watches.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
-use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
+use deminer_engine::approval::{ApprovalError, Ask};
 use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
-use deminer_engine::plan::{Plan, VALID_FOR_MS};
+use deminer_engine::plan::Plan;
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
 use deminer_engine::report::{HostReport, Report};
 use deminer_engine::run::RunDir;
 use deminer_engine::status::Status;
 use deminer_engine::vault::{self, Vault};
-use deminer_worker::action::{ActionId, Effect};
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
+use super::yes::Approving;
 use super::{Desk, Trouble, earlier, hosts, report, show};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
@@ -32,36 +31,41 @@ use crate::render;
 /// The variable that `--watch` sets: the window of verify.
 const WATCH: &str = "watch";
 
-/// A yes as it stands on the command line.
-pub(crate) struct Yes<'a> {
-    pub(crate) hash: &'a str,
-    pub(crate) exclude: &'a [String],
-    pub(crate) many: &'a [String],
-    pub(crate) means: &'a str,
-}
-
 /// Applies a plan file or a stored plan.
 ///
 /// # Errors
 /// When it is refused, or could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
-    let (plan, _) = show::read(desk, &arguments.plan)?;
-    let yes = Yes {
-        hash: &arguments.approve,
+    let (plan, file) = show::read(desk, &arguments.plan)?;
+    let approving = Approving {
+        plan: &plan,
+        file: &file,
         exclude: &arguments.exclude,
         many: &arguments.many,
-        means: "command line",
+        only: arguments.only,
     };
-    apply(
-        desk,
-        &plan,
-        &yes,
-        arguments.only,
-        arguments.watch.as_deref(),
-        arguments.format,
-    )
-    .await
+    let ask = match &arguments.approve {
+        Some(hash) => approving.given(desk, hash)?,
+        None if plan.is_empty() => return Ok(nothing_to_do(desk, &plan, arguments.format)),
+        None => match approving.typed(desk, arguments.format)? {
+            Some(ask) => ask,
+            None => return Ok(Exit::Refused),
+        },
+    };
+    let watch = arguments.watch.as_deref();
+    apply(desk, &plan, ask, arguments.only, watch, arguments.format).await
+}
+
+/// The answer to a yes to a plan that changes nothing.
+fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
+    match format {
+        Format::Json => desk
+            .screen
+            .json(&serde_json::json!({"nothing_to_do": true, "hash": plan.hash().to_string()})),
+        _ => desk.screen.say(desk.lang().words().plan_is_empty()),
+    }
+    Exit::Done
 }
 
 /// Holds the yes against the plan, carries it out and reports.
@@ -71,33 +75,14 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
 pub(crate) async fn apply(
     desk: &Desk,
     plan: &Plan,
-    yes: &Yes<'_>,
+    ask: Ask,
     only: Option<Only>,
     watch: Option<&str>,
     format: Format,
 ) -> anyhow::Result<Exit> {
-    let ask = Ask {
-        hash: yes.hash.to_owned(),
-        hosts: Hosts::All,
-        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
-        excluded: excluded(plan, yes.exclude)?,
-        many: many(yes.many)?,
-        approver: format!("uid {}", rustix::process::getuid().as_raw()),
-        means: yes.means.to_owned(),
-        at_ms: desk.now_ms(),
-        valid_for_ms: VALID_FOR_MS,
-    };
     let approved = match plan.approve(ask) {
         Ok(approved) => approved,
-        Err(ApprovalError::NothingToDo) => {
-            match format {
-                Format::Json => desk
-                    .screen
-                    .json(&serde_json::json!({"nothing_to_do": true, "hash": plan.hash().to_string()})),
-                _ => desk.screen.say(desk.lang().words().plan_is_empty()),
-            }
-            return Ok(Exit::Done);
-        }
+        Err(ApprovalError::NothingToDo) => return Ok(nothing_to_do(desk, plan, format)),
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
     let (playbook, vars) = playbook_of(desk, plan, watch)?;
@@ -170,44 +155,6 @@ pub(crate) async fn apply(
     run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
     report::show(desk, &report, format);
     Ok(exit(&report))
-}
-
-/// Digits of an action's id that name it.
-pub(crate) const ACTION_DIGITS: usize = 8;
-
-/// The actions that are left out: each as it was named, and what needs it.
-fn excluded(plan: &Plan, named: &[String]) -> anyhow::Result<BTreeSet<ActionId>> {
-    let mut excluded = BTreeSet::new();
-    for name in named {
-        let actions = plan.hosts().flat_map(|host| &host.orders.actions);
-        let alike: Vec<ActionId> = actions
-            .map(|action| action.id)
-            .filter(|id| name.len() >= ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
-            .collect();
-        let [id] = alike[..] else {
-            let what = format!("--exclude {name}: names {} actions of the plan, not one", alike.len());
-            let hint = format!("give {ACTION_DIGITS} digits of its id or more; `deminer show` lists them");
-            return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
-        };
-        excluded.insert(id);
-    }
-    Ok(with_dependents(plan, &excluded))
-}
-
-/// The components with many targets that are meant by name, by host.
-fn many(named: &[String]) -> anyhow::Result<BTreeMap<String, BTreeSet<u32>>> {
-    let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-    for name in named {
-        let component = name
-            .rsplit_once(':')
-            .and_then(|(host, number)| Some((host, number.parse().ok()?)));
-        let Some((host, component)) = component else {
-            let what = format!("--many {name}: not HOST:COMPONENT");
-            return Err(Trouble::new(Exit::Usage, what, Some("as in --many web-1:2".to_owned())).into());
-        };
-        many.entry(host.to_owned()).or_default().insert(component);
-    }
-    Ok(many)
 }
 
 /// The playbook and its variables, from the plan itself; only the window of verify may be another.

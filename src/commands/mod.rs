@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod show;
 mod undo;
+mod yes;
 
 use std::fs::File;
 use std::io::Read;

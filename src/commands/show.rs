@@ -32,6 +32,7 @@ pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
                 took_ms: None,
                 now_ms: desk.now_ms(),
                 paste: desk.paste(),
+                asks: false,
             };
             desk.screen.say(&render::show::text(&plan, &about, desk.screen.style()));
         }

@@ -13,7 +13,7 @@ use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Arming};
 
 use super::progress::Watched;
-use super::{Desk, Trouble, apply, earlier, hosts, report};
+use super::{Desk, Trouble, apply, earlier, hosts, report, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -77,13 +77,13 @@ fn actions(report: &Report, named: &[String]) -> anyhow::Result<BTreeSet<ActionI
         let alike: Vec<ActionId> = all
             .iter()
             .copied()
-            .filter(|id| name.len() >= apply::ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
+            .filter(|id| name.len() >= yes::ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
             .collect();
         let [id] = alike[..] else {
             let what = format!("--action {name}: names {} changes of the run, not one", alike.len());
             let hint = format!(
                 "give {} digits of its id or more; `deminer undo` lists them",
-                apply::ACTION_DIGITS
+                yes::ACTION_DIGITS
             );
             return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
         };

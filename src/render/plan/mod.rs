@@ -4,10 +4,11 @@ mod changes;
 mod json;
 mod subject;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict};
 use deminer_engine::plan::{End, Group, HostPlan, Left, LeftAlone, Plan};
+use deminer_worker::action::ActionId;
 use deminer_worker::many::losses;
 use deminer_worker::query::Gap;
 use indexmap::IndexMap;
@@ -35,6 +36,8 @@ pub(crate) struct About<'a> {
     pub(crate) now_ms: u64,
     /// How commands to paste are completed.
     pub(crate) paste: Paste<'a>,
+    /// Whether the reader is asked for a yes right after: then no command is offered.
+    pub(crate) asks: bool,
 }
 
 /// The column of the last sections.
@@ -292,6 +295,18 @@ fn reviews(host: &HostPlan, subjects: &[Subject<'_>], style: &Style) -> String {
     out
 }
 
+/// These actions of a plan, each by host, kind, object and name.
+pub(crate) fn actions(plan: &Plan, meant: &BTreeSet<ActionId>, words: &dyn Words) -> Vec<String> {
+    let of_host = |host: &'_ HostPlan| {
+        let name = plain(&host.orders.host).into_owned();
+        let meant = host.orders.actions.iter().filter(|action| meant.contains(&action.id));
+        meant
+            .map(|action| format!("{name} {}", named(&action.act, action.id, words)))
+            .collect::<Vec<_>>()
+    };
+    plan.hosts().flat_map(of_host).collect()
+}
+
 /// The items behind a lead, one a line, so many of them; `more` counts those that the plan itself left out.
 pub(crate) fn listed(label: Label, items: &[String], limit: usize, more: u64, style: &Style) -> String {
     let words = style.words();
@@ -434,7 +449,7 @@ fn approval(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let lead = |label| padded(words.label(label), COLUMN + 1);
     let good = words.commas(&[hash.clone(), good]);
     let mut out = style.hang(&lead(Label::Hash), &good);
-    if plan.is_empty() || not_after < about.now_ms {
+    if plan.is_empty() || not_after < about.now_ms || about.asks {
         return out;
     }
     // Never wrapped: these are to be pasted.

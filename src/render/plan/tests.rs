@@ -66,6 +66,17 @@ fn an_old_plan_offers_nothing_to_paste() {
 }
 
 #[test]
+fn who_is_asked_right_after_is_offered_no_command() {
+    let about = About {
+        asks: true,
+        ..sample::about()
+    };
+    let text = text(&sample::plan(), &about, &Style::PLAIN);
+    assert!(text.trim_end().ends_with("(45 min)"), "{text}");
+    assert!(!text.contains("--approve"), "{text}");
+}
+
+#[test]
 fn no_destroyed_object_is_left_out() {
     let plans = [
         sample::plan(),

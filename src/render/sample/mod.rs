@@ -55,6 +55,7 @@ pub(crate) fn about() -> About<'static> {
         took_ms: Some(11_432),
         now_ms: AT,
         paste: Paste::default(),
+        asks: false,
     }
 }
 

@@ -8,6 +8,7 @@
 //! Sentences of findings and the words of playbooks come from elsewhere, in English; [`Things::authored`] knows those that
 //! are shipped.
 
+mod ask;
 mod en;
 mod plan;
 mod progress;
@@ -17,6 +18,7 @@ mod things;
 mod undo;
 mod zh;
 
+pub(crate) use self::ask::AskWords;
 pub(crate) use self::plan::PlanWords;
 pub(crate) use self::progress::ProgressWords;
 pub(crate) use self::report::{Advice, ChainsEnd, Names, Obstacle, Outcome, ReportWords};
@@ -62,6 +64,9 @@ impl Lang {
 }
 
 /// All phrases of a language.
-pub(crate) trait Words: Things + PlanWords + ShowWords + ProgressWords + ReportWords + UndoWords {}
+pub(crate) trait Words:
+    Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords
+{
+}
 
-impl<T: Things + PlanWords + ShowWords + ProgressWords + ReportWords + UndoWords> Words for T {}
+impl<T: Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords> Words for T {}

@@ -1,5 +1,6 @@
 //! English.
 
+mod ask;
 mod plan;
 mod progress;
 mod report;

@@ -1,5 +1,6 @@
 //! Chinese.
 
+mod ask;
 mod authored;
 mod plan;
 mod progress;

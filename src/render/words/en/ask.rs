@@ -1,0 +1,48 @@
+//! English words of the question before an apply.
+
+use super::super::ask::AskWords;
+use super::super::{Noun, Things};
+use super::English;
+
+impl AskWords for English {
+    fn leaves_out(&self, actions: &[String]) -> String {
+        format!("Left out: {}.", actions.join("; "))
+    }
+
+    fn only_preserves(&self) -> &'static str {
+        "Only evidence is kept: nothing is changed."
+    }
+
+    fn only_contains(&self) -> &'static str {
+        "Only evidence is kept and the hosts are quieted: nothing is destroyed."
+    }
+
+    fn type_the_hash(&self, hosts: u64) -> String {
+        format!(
+            "To approve this for {}, type the first 4 digits of the hash above, or more. Anything else changes nothing: ",
+            self.count(hosts, Noun::Host)
+        )
+    }
+
+    fn type_the_component(&self, name: &str) -> String {
+        format!(
+            "{name} needs a yes of its own. When its targets were read, type {name}. Anything else changes nothing: "
+        )
+    }
+
+    fn approved_here(&self, at: &str, actions: u64, hosts: u64) -> String {
+        format!(
+            "approved on this terminal {at}: {} on {}",
+            self.count(actions, Noun::Action),
+            self.count(hosts, Noun::Host)
+        )
+    }
+
+    fn not_approved(&self) -> &'static str {
+        "Not approved. Nothing was changed."
+    }
+
+    fn still_there(&self, command: &str) -> String {
+        format!("The plan is kept: {command}")
+    }
+}
