@@ -70,14 +70,35 @@ pub(crate) struct Looking {
     /// Hosts; none is this machine. `local`, `simulated:infected`, `simulated:FILE`.
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
-    /// Set a variable of the playbook.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) given: Given,
     /// A path never to be touched, with all below it; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) protect: Vec<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+}
+
+/// What a playbook is given.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Given {
+    /// Set a variable of the playbook; may be repeated. A list is `a,b` or `[a, b]`, a map `{a: b}`.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Set a variable to what stands in a file: for secrets, and for more than a line. May be repeated.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) set_file: Vec<String>,
+    #[command(flatten)]
+    pub(crate) answers: AnswersFile,
+}
+
+/// Answers to the questions that a playbook asks.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct AnswersFile {
+    /// A YAML file of answers to the playbook's questions, `ID: ANSWER` or `ID: {HOST: ANSWER}`; others are asked on the
+    /// terminal, if there is one.
+    #[arg(long = "answers", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// What a look may do.
@@ -147,16 +168,15 @@ pub(crate) struct Run {
     /// Hosts; none is this machine.
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
-    /// Set a variable of the playbook.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) given: Given,
     /// A path never to be touched, with all below it; may be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) protect: Vec<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
     /// Apply the stored plan of this hash; nothing is planned anew.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "protect"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "set_file", "protect"])]
     pub(crate) approve: Option<String>,
     /// How long verify watches.
     #[arg(long, value_name = "DURATION", requires = "approve")]
@@ -191,6 +211,8 @@ pub(crate) struct Apply {
     /// How long verify watches; shorter than the plan's window cannot prove more than it watched.
     #[arg(long, value_name = "DURATION")]
     pub(crate) watch: Option<String>,
+    #[command(flatten)]
+    pub(crate) answers: AnswersFile,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
     #[command(flatten)]

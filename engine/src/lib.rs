@@ -15,10 +15,12 @@
 
 pub mod apply;
 pub mod approval;
+pub mod ask;
 pub mod diagnostic;
 pub mod event;
 pub mod finding;
 pub mod host;
+pub mod incident;
 mod intake;
 pub mod journal;
 pub mod look;

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ask::AskTwin;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::host::HostView;
 use crate::playbook::Phase;
@@ -278,6 +279,8 @@ pub enum Module {
     Analyzer(Arc<dyn Erased>),
     /// Proposes.
     Responder(Arc<dyn Erased>),
+    /// Asks a person; it is given no host, and the session carries it out.
+    Question(Arc<dyn Erased>),
 }
 
 struct CollectorTwin<T>(T);
@@ -394,7 +397,7 @@ impl Module {
     /// Its erased twin.
     pub fn erased(&self) -> &dyn Erased {
         match self {
-            Module::Collector(m) | Module::Analyzer(m) | Module::Responder(m) => m.as_ref(),
+            Module::Collector(m) | Module::Analyzer(m) | Module::Responder(m) | Module::Question(m) => m.as_ref(),
         }
     }
 
@@ -412,10 +415,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Holds these; a later one replaces an earlier of the same name.
+    /// Holds these, and [`crate::ask`], which is of the language; a later one replaces an earlier of the same name.
     pub fn new(modules: impl IntoIterator<Item = Module>) -> Registry {
+        let ask = Module::Question(Arc::new(AskTwin));
+        let named = modules.into_iter().chain([ask]).map(|m| (m.about().name, m));
         Registry {
-            modules: modules.into_iter().map(|m| (m.about().name, m)).collect(),
+            modules: named.collect(),
             policy: Policy::default(),
         }
     }

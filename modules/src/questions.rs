@@ -3,9 +3,9 @@
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::query::{
-    Account, Answer, CommandOutput, CommandQuery, Coverage, Entry, FileStat, FileText, GapReason, Holder, HostError,
-    HostFacts, Observed, Ownership, Process, ProcessRoot, ProcessesQuery, Query, Resources, Socket, WatchQuery,
-    Watched,
+    Account, Answer, Blocks, CommandOutput, CommandQuery, Coverage, Entry, FileKind, FileSpans, FileStat, FileText,
+    GapReason, Holder, HostError, HostFacts, LoadedUnit, Observed, Ownership, Process, ProcessRoot, ProcessesQuery,
+    Query, Resources, Socket, Span, WatchQuery, Watched,
 };
 use deminer_worker::text::{HostBytes, HostPath};
 
@@ -48,6 +48,10 @@ pub(crate) async fn sockets(host: &dyn HostView) -> Result<Observed<Vec<Socket>>
 
 pub(crate) async fn accounts(host: &dyn HostView) -> Result<Observed<Vec<Account>>, ModuleError> {
     ask(host, Query::Accounts {}, "accounts", answered_by!(Accounts)).await
+}
+
+pub(crate) async fn blocks(host: &dyn HostView) -> Result<Observed<Blocks>, ModuleError> {
+    ask(host, Query::Blocks {}, "blocks", answered_by!(Blocks)).await
 }
 
 /// In the order asked, one for each path.
@@ -98,6 +102,33 @@ pub(crate) async fn read(
 ) -> Result<Observed<Option<FileText>>, ModuleError> {
     let files = ask(host, Query::Read { path, max_bytes }, "read", answered_by!(Files)).await?;
     Ok(files.map(|mut files| files.pop()))
+}
+
+/// The size of a regular file; `None` where there is none.
+pub(crate) async fn size(host: &dyn HostView, path: &HostPath) -> Result<Option<u64>, ModuleError> {
+    let entries = match stat(host, vec![path.clone()], false).await {
+        Ok(seen) => seen.value,
+        Err(error) => return gap_of(error).map(|_| None),
+    };
+    Ok(entries.into_iter().find_map(|entry| match entry {
+        Entry::Present(stat) if stat.kind == FileKind::Regular => Some(stat.size.0),
+        _ => None,
+    }))
+}
+
+/// `None` where the file is absent.
+pub(crate) async fn spans(
+    host: &dyn HostView,
+    path: HostPath,
+    spans: Vec<Span>,
+) -> Result<Observed<Option<FileSpans>>, ModuleError> {
+    ask(
+        host,
+        Query::ReadSpans { path, spans },
+        "read_spans",
+        answered_by!(Spans),
+    )
+    .await
 }
 
 pub(crate) async fn read_tree(
@@ -160,6 +191,11 @@ pub(crate) async fn walk(
         max_entries,
     };
     ask(host, query, "walk", answered_by!(Walk)).await
+}
+
+/// What service managers have in memory.
+pub(crate) async fn units(host: &dyn HostView) -> Result<Observed<Vec<LoadedUnit>>, ModuleError> {
+    ask(host, Query::Units {}, "units", answered_by!(Units)).await
 }
 
 pub(crate) async fn watch(host: &dyn HostView, query: WatchQuery) -> Result<Observed<Watched>, ModuleError> {

@@ -20,6 +20,8 @@ pub struct Scope {
     pub home: Option<HostPath>,
     /// `Environment=` of the file.
     pub environment: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Where programs lie that are named without a folder.
+    pub programs: BTreeMap<Vec<u8>, HostPath>,
 }
 
 /// The most commands of one setting, and words of one command.
@@ -53,7 +55,12 @@ pub fn exec_commands(value: &[u8], scope: &Scope) -> Vec<HostBytes> {
             }
             quote(&line, &mut text);
         } else {
-            quote(&scope.written_out(program), &mut text);
+            let program = scope.written_out(program);
+            let found = scope
+                .programs
+                .get(&program)
+                .map_or(&program[..], |path| path.as_bytes());
+            quote(found, &mut text);
             for argument in arguments {
                 text.push(b' ');
                 scope.put_argument(&scope.written_out(argument), expands, &mut text);
@@ -64,6 +71,20 @@ pub fn exec_commands(value: &[u8], scope: &Scope) -> Vec<HostBytes> {
         }
     }
     commands
+}
+
+/// The programs of one value that are named without a folder.
+pub fn bare_programs(value: &[u8]) -> Vec<Vec<u8>> {
+    let firsts = split_commands(value)
+        .into_iter()
+        .take(COMMANDS)
+        .filter_map(|words| words.into_iter().next());
+    let bare = firsts.map(|word| {
+        let prefix = word.iter().take_while(|b| b"@-:+!|".contains(b)).count();
+        word[prefix..].to_vec()
+    });
+    bare.filter(|word| !word.is_empty() && !word.iter().any(|b| b"/%$\0".contains(b)))
+        .collect()
 }
 
 /// The words of each command of a value, quotes and escapes taken off.
@@ -250,8 +271,13 @@ impl Scope {
         }
     }
 
+    /// Whether it is a unit of the system's manager.
+    pub fn is_system(&self) -> bool {
+        matches!(self.manager, Some(ServiceManager::System {}))
+    }
+
     /// A word with the specifiers written out that are told; the others become a variable of a shell.
-    fn written_out(&self, word: &[u8]) -> Vec<u8> {
+    pub(crate) fn written_out(&self, word: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(word.len());
         let mut bytes = word.iter().copied();
         while let Some(byte) = bytes.next() {
@@ -281,7 +307,7 @@ impl Scope {
             Some(at) => (&stem[..at], &stem[at + 1..]),
             None => (stem, &b""[..]),
         };
-        let system = matches!(self.manager, Some(ServiceManager::System {}));
+        let system = self.is_system();
         let under_home = |below: &str| Some([self.home.as_ref()?.as_bytes(), below.as_bytes()].concat());
         let place = |of_system: &str, below: &str| match system {
             true => Some(of_system.as_bytes().to_vec()),
@@ -386,12 +412,14 @@ mod tests {
             environment: environment(b"BIN=/tmp/.x/xmrig 'OPTS=-o h:1 -u w'")
                 .into_iter()
                 .collect(),
+            programs: BTreeMap::from([(b"sysd".to_vec(), HostPath::from("/usr/local/bin/sysd"))]),
         }
     }
 
     #[test]
     fn command_lines() {
-        let rows: [(&str, &[&str]); 27] = [
+        let rows: [(&str, &[&str]); 28] = [
+            ("-sysd -a", &["/usr/local/bin/sysd -a"]),
             (
                 "/usr/sbin/nginx -g 'daemon off;'",
                 &["/usr/sbin/nginx -g 'daemon off;'"],
@@ -447,7 +475,7 @@ mod tests {
             manager: Some(ServiceManager::User { uid: 7 }),
             name: "a.service".into(),
             home: Some("/home/u".into()),
-            environment: BTreeMap::new(),
+            ..Scope::default()
         };
         assert_eq!(found("%h/x %t %S", &user), "/home/u/x /run/user/7 /home/u/.local/state");
         let all = Scope::default();
@@ -484,6 +512,7 @@ mod tests {
                     prop_assert!(commands.len() <= COMMANDS);
                 }
                 environment(value);
+                bare_programs(value);
             }
         }
 

@@ -1,9 +1,10 @@
 //! Whether anything comes back while the host is watched.
 //!
 //! A full look, then one watch after the other until the window is covered, then a full look again: processes and what
-//! they run, condemned paths and lines, everything that cron and the preload file start, connections to the incident's
-//! remote ends, new connections of owners that nothing explains, and those that an owner which hides has from the beginning. Only time that somebody watched counts. It cannot
-//! see what waits for longer than the window, what pauses while somebody is logged in, nor what the kernel hides.
+//! they run, condemned paths, links and lines, everything that a place of the persistence catalogue starts, connections to
+//! the incident's remote ends, new connections of owners that nothing explains, and those that an owner which hides has
+//! from the beginning. Only time that somebody watched counts. It cannot see what waits for longer than the window, what
+//! pauses while somebody is logged in, nor what the kernel hides.
 //! Handbook: no restart, no suspicious connection out.
 
 use std::collections::BTreeSet;
@@ -22,11 +23,12 @@ use deminer_worker::text::{Digest, HostBytes, HostPath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::{PLACES, Place};
 use crate::duration_param::DurationParam;
 use crate::outbound::{self, Before};
 use crate::presence::{self, Content, Sought};
 use crate::remnant::{Remnant, Seen};
-use crate::{cron_list, preload_list, questions};
+use crate::{questions, starter_search, unit_search};
 
 /// `verify.quiet`.
 pub struct VerifyQuiet;
@@ -35,7 +37,7 @@ pub struct VerifyQuiet;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// What must not come back: processes, files, lines and remote ends, as the trace listed them when the plan was
+    /// What must not come back: processes, files, lines, units and remote ends, as the trace listed them when the plan was
     /// made. Example: `artifacts: "{{ steps.condemned.rows }}"`.
     pub artifacts: Vec<Condemned>,
     /// Remote ends that nobody may be connected to. Example: `remotes: "{{ steps.trace.remotes }}"`.
@@ -182,15 +184,20 @@ impl<'a> Vigil<'a> {
         let coverage = &mut self.coverage;
         let mut remnants = presence::running(self.host, &self.sought, boot_id, &processes.value, coverage).await?;
         remnants.extend(presence::standing_files(self.host, &self.sought.files, Content::Any, coverage).await?);
+        remnants.extend(presence::standing_links(self.host, &self.sought.links, Content::Any, coverage).await?);
         remnants.extend(presence::standing_lines(self.host, &self.sought, coverage).await?);
+        remnants.extend(presence::standing_units(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::connected(&self.sought, &sockets.value));
-        let mut starters = cron_list::starters(self.host, coverage).await?;
-        starters.extend(preload_list::starters(self.host, coverage).await?);
+        let places: Vec<Place> = PLACES.iter().map(|entry| entry.place).collect();
+        let starters = starter_search::starters(self.host, &places, coverage).await?;
+        let mut starting = presence::starting(&self.sought, &starters);
+        let units = unit_search::units(self.host, coverage).await?;
+        starting.extend(presence::starting_units(&self.sought, &units));
         Ok(Look {
             facts,
             processes: processes.value,
             sockets: sockets.value,
-            starting: presence::starting(&self.sought, &starters),
+            starting,
             remnants,
         })
     }

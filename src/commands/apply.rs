@@ -1,11 +1,13 @@
 //! `deminer apply`: carries out what was approved by its hash, then watches.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
 use deminer_engine::approval::{ApprovalError, Ask};
+use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
@@ -20,6 +22,7 @@ use deminer_engine::vault::{self, Vault};
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
+use super::people::People;
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
 use super::yes::Approving;
@@ -48,13 +51,29 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
     let ask = match &arguments.approve {
         Some(hash) => approving.given(desk, hash)?,
         None if plan.is_empty() => return Ok(nothing_to_do(desk, &plan, arguments.format)),
-        None => match approving.typed(desk, arguments.format)? {
+        None => match approving.typed(desk, arguments.format).await? {
             Some(ask) => ask,
             None => return Ok(Exit::Refused),
         },
     };
-    let watch = arguments.watch.as_deref();
-    apply(desk, &plan, ask, arguments.only, watch, arguments.format).await
+    let course = Course {
+        only: arguments.only,
+        watch: arguments.watch.as_deref(),
+        answers: arguments.answers.file.as_deref(),
+        format: arguments.format,
+    };
+    apply(desk, &plan, ask, course).await
+}
+
+/// How an approved plan is carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Course<'a> {
+    pub(crate) only: Option<Only>,
+    /// How long verify watches; `None`: as the plan says.
+    pub(crate) watch: Option<&'a str>,
+    /// Answers to the questions of verify.
+    pub(crate) answers: Option<&'a Path>,
+    pub(crate) format: Format,
 }
 
 /// The answer to a yes to a plan that changes nothing.
@@ -72,25 +91,20 @@ fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn apply(
-    desk: &Desk,
-    plan: &Plan,
-    ask: Ask,
-    only: Option<Only>,
-    watch: Option<&str>,
-    format: Format,
-) -> anyhow::Result<Exit> {
+pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>) -> anyhow::Result<Exit> {
+    let format = course.format;
     let approved = match plan.approve(ask) {
         Ok(approved) => approved,
         Err(ApprovalError::NothingToDo) => return Ok(nothing_to_do(desk, plan, format)),
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
-    let (playbook, vars) = playbook_of(desk, plan, watch)?;
+    let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
     let names: Vec<String> = approved.hosts().map(|(host, _)| host.to_owned()).collect();
     let mut ways = Vec::new();
     for host in &names {
         ways.push((host.clone(), hosts::transport(host)?));
     }
+    let people = Arc::new(People::new(desk, course.answers, &playbook, &names)?);
 
     let began = desk.now_ms();
     let run = RunDir::create(&desk.runs, began, &plan.hash().to_string())?;
@@ -107,6 +121,12 @@ pub(crate) async fn apply(
             purpose: Purpose::Apply,
             plan: Some(plan.hash()),
             hosts: names,
+        },
+    )?;
+    sink.record(
+        None,
+        EventKind::Given {
+            vars: vars.public().clone(),
         },
     )?;
     sink.record(
@@ -129,7 +149,8 @@ pub(crate) async fn apply(
             run: run.id().to_string(),
             clock: Arc::clone(&desk.clock),
         },
-        until: match only {
+        asker: Arc::clone(&people) as Arc<dyn Asker>,
+        until: match course.only {
             Some(Only::Preserve) => Stage::Preserve,
             Some(Only::Contain) => Stage::Contain,
             None => Stage::Eradicate,
@@ -151,6 +172,7 @@ pub(crate) async fn apply(
         sink.record(None, EventKind::RunFinished {})?;
     }
     sink.end();
+    people.say_open();
     let report = Report::from_events(&run.chains()?);
     run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
     report::show(desk, &report, format);

@@ -6,12 +6,14 @@ mod demo;
 mod earlier;
 mod hosts;
 mod modules;
+mod people;
 mod plan;
 mod playbook;
 mod progress;
 mod report;
 mod run;
 mod show;
+mod typing;
 mod undo;
 mod yes;
 
@@ -27,6 +29,7 @@ use deminer_engine::module::Registry;
 use deminer_engine::policy::Policy;
 use rustix::io::Errno;
 
+use self::typing::Typing;
 use crate::cli::{Language, Leaves, Runs, Verb};
 use crate::exit::Exit;
 use crate::render::paste::Paste;
@@ -40,6 +43,7 @@ pub(crate) struct Desk {
     pub(crate) clock: Clock,
     /// Where runs, plans and evidence are kept.
     pub(crate) runs: PathBuf,
+    typing: Arc<Typing>,
     said: Said,
 }
 
@@ -181,6 +185,7 @@ impl Desk {
             registry: Registry::new(deminer_modules::all()),
             clock: Arc::new(now_ms),
             runs: PathBuf::new(),
+            typing: Arc::new(Typing::default()),
             said: Said::default(),
         }
     }

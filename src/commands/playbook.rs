@@ -44,7 +44,7 @@ impl Sources for Shipped {
 
 impl Sources for Folder {
     fn load(&self, path: &str) -> Option<String> {
-        read_bounded(&self.0.join(path)).ok()
+        read_bounded(&self.0.join(path), PLAYBOOK_BYTES).ok()
     }
 }
 
@@ -54,13 +54,18 @@ impl Sources for Held<'_> {
     }
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<String> {
-    use std::io::Read;
+/// A file's text, where it is no longer than that.
+pub(crate) fn read_bounded(path: &Path, bytes: u64) -> std::io::Result<String> {
+    use std::io::{Error, ErrorKind, Read};
     let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(PLAYBOOK_BYTES)
-        .read_to_string(&mut text)?;
-    Ok(text)
+    let read = std::fs::File::open(path)?.take(bytes + 1).read_to_string(&mut text)?;
+    match read as u64 > bytes {
+        true => Err(Error::new(
+            ErrorKind::FileTooLarge,
+            format!("longer than {bytes} bytes"),
+        )),
+        false => Ok(text),
+    }
 }
 
 /// The playbook of that name: a file if there is one, else a shipped one.
@@ -70,7 +75,7 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
 pub(crate) fn find(name: &str) -> anyhow::Result<Found> {
     let path = Path::new(name);
     if path.is_file() {
-        let text = read_bounded(path).map_err(|error| {
+        let text = read_bounded(path, PLAYBOOK_BYTES).map_err(|error| {
             Trouble::new(
                 Exit::Usage,
                 format!("{name}: {error}"),

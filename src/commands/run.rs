@@ -4,6 +4,7 @@
 use deminer_engine::plan::Plan;
 use deminer_engine::run::PlanStore;
 
+use super::apply::Course;
 use super::yes::Approving;
 use super::{Desk, apply, earlier, plan, show};
 use crate::cli::{Format, Run};
@@ -18,12 +19,12 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     if let Some(hash) = &arguments.approve {
         let (plan, file) = show::read(desk, hash)?;
         let ask = approving(&plan, &file).given(desk, hash)?;
-        return apply::apply(desk, &plan, ask, None, arguments.watch.as_deref(), arguments.format).await;
+        return apply::apply(desk, &plan, ask, course(arguments)).await;
     }
     let Some(playbook) = &arguments.playbook else {
         return Ok(Exit::Usage);
     };
-    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.set, &arguments.protect).await?;
+    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.given, &arguments.protect).await?;
     let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
     let asks = desk.screen.answers() && arguments.format == Format::Text && !made.plan.is_empty();
     plan::show(desk, &made, Some(&stored), arguments.format, asks);
@@ -33,9 +34,18 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     // What is applied is what is stored, as it is read back.
     let hash = made.plan.hash().to_string();
     let (plan, _) = show::read(desk, &hash)?;
-    match approving(&plan, &made.plan.hash().short()).asked(desk)? {
-        Some(ask) => apply::apply(desk, &plan, ask, None, arguments.watch.as_deref(), arguments.format).await,
+    match approving(&plan, &made.plan.hash().short()).asked(desk).await? {
+        Some(ask) => apply::apply(desk, &plan, ask, course(arguments)).await,
         None => Ok(Exit::Refused),
+    }
+}
+
+fn course(arguments: &Run) -> Course<'_> {
+    Course {
+        only: None,
+        watch: arguments.watch.as_deref(),
+        answers: arguments.given.answers.file.as_deref(),
+        format: arguments.format,
     }
 }
 

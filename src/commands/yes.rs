@@ -45,7 +45,7 @@ impl Approving<'_> {
     ///
     /// # Errors
     /// Where there is no terminal, or the plan cannot be approved any more.
-    pub(crate) fn typed(&self, desk: &Desk, format: Format) -> anyhow::Result<Option<Ask>> {
+    pub(crate) async fn typed(&self, desk: &Desk, format: Format) -> anyhow::Result<Option<Ask>> {
         if !desk.screen.answers() || format != Format::Text {
             let what = "the plan is not approved, and there is no terminal to ask on";
             let command = desk.paste().command(&format!("deminer show {}", self.file));
@@ -61,14 +61,14 @@ impl Approving<'_> {
         };
         let style = desk.screen.style();
         desk.screen.say(&render::plan::text(self.plan, &about, style));
-        self.asked(desk)
+        self.asked(desk).await
     }
 
     /// Asks for a yes to a plan that stands on the terminal; `None` where it was not given.
     ///
     /// # Errors
     /// When the plan cannot be approved any more, or what is left out is not in it.
-    pub(crate) fn asked(&self, desk: &Desk) -> anyhow::Result<Option<Ask>> {
+    pub(crate) async fn asked(&self, desk: &Desk) -> anyhow::Result<Option<Ask>> {
         let (words, excluded) = (desk.lang().words(), self.excluded()?);
         let (now_ms, not_after_ms) = (desk.now_ms(), self.plan.header().not_after_ms.0);
         if now_ms > not_after_ms {
@@ -90,13 +90,13 @@ impl Approving<'_> {
                 continue;
             }
             let name = format!("{host}:{component}");
-            if desk.screen.ask(&words.type_the_component(&name)).as_deref() != Some(name.as_str()) {
+            if answer(desk, &words.type_the_component(&name)).await.as_deref() != Some(name.as_str()) {
                 return Ok(self.declined(desk));
             }
             named.entry(host).or_default().insert(component);
         }
         let touched = self.plan.hosts().filter(|host| !host.is_empty()).count() as u64;
-        let answer = desk.screen.ask(&words.type_the_hash(touched));
+        let answer = answer(desk, &words.type_the_hash(touched)).await;
         if !answer.is_some_and(|answer| is_yes(&answer, &self.plan.hash().to_string())) {
             return Ok(self.declined(desk));
         }
@@ -167,6 +167,18 @@ impl Approving<'_> {
 
 /// Digits of an action's id that name it.
 pub(crate) const ACTION_DIGITS: usize = 8;
+
+/// Asks, and waits for a line; `None` where the input ends.
+async fn answer(desk: &Desk, question: &str) -> Option<String> {
+    let mut typed = desk.typing.listen().await;
+    desk.screen.question(question);
+    let answer = typed.line().await;
+    if answer.is_none() {
+        // What follows does not stand behind the question.
+        desk.screen.note("");
+    }
+    answer
+}
 
 /// Whether what was typed begins the hash, in digits enough.
 fn is_yes(answer: &str, hash: &str) -> bool {

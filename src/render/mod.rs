@@ -8,6 +8,7 @@ pub(crate) mod modules;
 pub(crate) mod plain;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod question;
 pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod show;
@@ -20,7 +21,7 @@ mod diff;
 mod object;
 pub(crate) mod paste;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod style;
 
 pub(crate) use style::Style;

@@ -192,8 +192,8 @@ impl Place {
             }
             EventKind::StepRan { phase, step, end, .. } => {
                 self.step = format!("{phase}.{}", plain(step));
-                if let StepEnd::Failed { why } = end {
-                    return Some(words.step_failed(&self.step, &bounded(why)));
+                if let StepEnd::Failed { why, went_on } = end {
+                    return Some(words.step_failed(&self.step, &bounded(why), *went_on));
                 }
             }
             EventKind::Looked { verdict, .. } => {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::gaps::{Gaps, forbids_clean};
 use super::row::RowEnd;
-use super::{Clock, LookEnd, Looked, Proposed, RunInfo};
+use super::{Lent, LookEnd, Looked, Proposed, RunInfo};
+use crate::ask::Answered;
 use crate::event::{EventKind, EventSink, SinkError};
 use crate::finding::{Finding, HostVerdict, Verdict};
 use crate::host::HostView;
@@ -75,7 +76,7 @@ pub(super) struct Given {
 pub struct Session {
     pub(super) checked: Arc<CheckedPlaybook>,
     pub(super) vars: BoundVars,
-    pub(super) clock: Clock,
+    pub(super) lent: Lent,
     pub(super) host: Arc<dyn HostView>,
     facts: HostFacts,
     facts_coverage: Coverage,
@@ -84,6 +85,10 @@ pub struct Session {
     pub(super) given: HashMap<usize, Given>,
     /// Steps that failed, in a phase that goes on.
     pub(super) failed: HashSet<usize>,
+    /// Steps that failed and are gone on without, as their `on_error` says.
+    pub(super) missing: HashSet<usize>,
+    /// What people answered.
+    pub(super) answers: Vec<Answered>,
 }
 
 impl Session {
@@ -91,7 +96,7 @@ impl Session {
         checked: Arc<CheckedPlaybook>,
         vars: BoundVars,
         run: &RunInfo,
-        clock: Clock,
+        lent: Lent,
         host: Arc<dyn HostView>,
         facts: HostFacts,
         facts_coverage: Coverage,
@@ -112,13 +117,15 @@ impl Session {
         Session {
             checked,
             vars,
-            clock,
+            lent,
             host,
             facts,
             facts_coverage,
             scope,
             given: HashMap::new(),
             failed: HashSet::new(),
+            missing: HashSet::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -129,7 +136,7 @@ impl Session {
         checked: &Arc<CheckedPlaybook>,
         vars: &BoundVars,
         run: &RunInfo,
-        clock: Clock,
+        lent: impl Into<Lent>,
         host: Arc<dyn HostView>,
         facts: HostFacts,
         results: &BTreeMap<String, Value>,
@@ -138,7 +145,7 @@ impl Session {
             Arc::clone(checked),
             vars.clone(),
             run,
-            clock,
+            lent.into(),
             host,
             facts,
             Coverage::whole(),
@@ -167,10 +174,11 @@ impl Session {
             .iter()
             .enumerate()
             .filter(|(_, step)| step.after_strike || step.phase == Phase::Verify);
-        let again = steps
-            .iter()
-            .enumerate()
-            .filter(|(number, step)| refreshed.contains(number) || step.proposes());
+        let again = steps.iter().enumerate().filter(|(number, step)| {
+            refreshed.contains(number)
+                || step.proposes()
+                || step.instead_of.is_some_and(|owner| refreshed.contains(&owner))
+        });
         let mut wanted: BTreeSet<usize> = later.flat_map(|(_, step)| step.refers.iter().copied()).collect();
         wanted.extend(
             again
@@ -234,7 +242,8 @@ impl Session {
             let touched = step.refers.iter().any(|n| anew.contains(n));
             let proposes = step.phase >= Phase::Backup && step.phase <= Phase::Eradicate && !step.after_strike;
             let looks = matches!(step.body, CheckedBody::Use { .. }) && !step.proposes();
-            if (proposes && !looks) || (asks && touched && step.phase < Phase::Backup) {
+            let instead = step.instead_of.is_some_and(|owner| anew.contains(&owner));
+            if (proposes && !looks) || (asks && touched && step.phase < Phase::Backup) || instead {
                 anew.insert(number);
             }
         }
@@ -252,7 +261,7 @@ impl Session {
         let end = self.take(&row, sink).await?;
         let mut failure = match end {
             RowEnd::Failed(failure, _) => Some(failure),
-            RowEnd::Through | RowEnd::Stopped(_) => None,
+            RowEnd::Through | RowEnd::Stopped { .. } => None,
         };
         let mut until = None;
         if let (Some(repeat), None) = (self.checked.repeat(), &failure) {
@@ -288,7 +297,7 @@ impl Session {
         let mut rest = row.as_slice();
         loop {
             match self.take(rest, sink).await? {
-                RowEnd::Through | RowEnd::Stopped(_) => break,
+                RowEnd::Through | RowEnd::Stopped { .. } => break,
                 RowEnd::Failed(failure, taken) => {
                     let Failure { place, why } = failure.clone();
                     self.record(sink, EventKind::HostFailed { place, why })?;
@@ -354,7 +363,9 @@ impl Session {
                 self.record(sink, failed)?;
                 (LookEnd::Failed { place, why }, Vec::new())
             }
-            RowEnd::Stopped(reason) => (LookEnd::Stopped(reason), self.proposals(&row, steps)),
+            RowEnd::Stopped { reason, hand_over } => {
+                (LookEnd::Stopped { reason, hand_over }, self.proposals(&row, steps))
+            }
             RowEnd::Through => (LookEnd::Through, self.proposals(&row, steps)),
         };
         let event = EventKind::Looked {
@@ -370,6 +381,7 @@ impl Session {
             findings,
             coverage,
             proposals,
+            answers: self.answers.clone(),
             results: self.results(),
             programs: self.programs(),
             end,
@@ -387,10 +399,11 @@ impl Session {
             if module.erased().needs().is_none() {
                 continue;
             }
+            let scope = self.sees_values(step.frame);
             // What cannot be made here does not run either, or needs what no program's arguments do.
             let made: serde_json::Map<String, Value> = with
                 .iter()
-                .filter_map(|(name, recipe)| Some((name.clone(), recipe.value(&self.scope).ok()?)))
+                .filter_map(|(name, recipe)| Some((name.clone(), recipe.value(&scope).ok()?)))
                 .collect();
             for program in module.erased().runs(&Value::Object(made)) {
                 if !programs.contains(&program) {

@@ -210,6 +210,7 @@ impl Bench {
             findings: Vec::new(),
             coverage: Coverage::whole(),
             proposals: Vec::new(),
+            answers: Vec::new(),
             results: BTreeMap::new(),
             end: LookEnd::Through,
         };

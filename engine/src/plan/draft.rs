@@ -40,13 +40,14 @@ pub async fn draft(
     names: &mut (dyn FnMut() -> [u8; 16] + Send),
 ) -> Result<HostPlan, PlanError> {
     let mut wants = match looked.end {
-        LookEnd::Through | LookEnd::Stopped(_) => merge(looked)?,
+        LookEnd::Through | LookEnd::Stopped { .. } => merge(looked)?,
         LookEnd::Failed { .. } => Wants::new(),
     };
     limit(looked, "proposed acts", wants.len(), ACTIONS)?;
 
     let mut learned = ask(looked, view, &wants).await?;
     learned.facts.site = site.protect.clone();
+    learned.facts.spare = site.spare.clone();
     let mut left_alone = Vec::new();
     prefer_edits(&mut wants, &mut left_alone);
     complete(&looked.host, &mut wants);
@@ -63,8 +64,8 @@ pub async fn draft(
         identity: looked.facts.identity.clone(),
         components: components(&wants, &predicates, site.max_births),
         actions: actions(&looked.host, &wants, &learned.facts.processes),
-        spare: Vec::new(),
         protect: site.protect.clone(),
+        spare: site.spare.clone(),
         journal: journal(names),
         settle,
         bounds: site.bounds.clone(),
@@ -83,6 +84,7 @@ pub async fn draft(
         review: people::review(&findings),
         findings,
         more_findings,
+        answers: looked.answers.clone(),
         left_alone,
         gaps,
         more_gaps,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use deminer_worker::action::{Act, ActionId, Effect, FileTarget, LineTarget, Object, ProcessTarget};
 use deminer_worker::query::FileId;
-use deminer_worker::text::HostPath;
+use deminer_worker::text::{HostBytes, HostPath};
+use deminer_worker::unit_name::is_unit_name;
 
 use super::{Left, LeftAlone, PlanError};
 use crate::finding::{Bearing, FindingId};
@@ -169,7 +170,11 @@ fn fault(act: &Act, component: u32, looked: &Looked) -> Option<&'static str> {
             Act::RunArgv { program, argv, .. } => {
                 file_fault(program).or_else(|| argv.is_empty().then_some("it has no arguments, not even its own name"))
             }
-            Act::ReloadUnits { units, .. } => units.is_empty().then_some("it names no unit"),
+            // Without a unit it makes the manager forget what was only added to one.
+            Act::ReloadUnits { units, .. } => {
+                let named = |unit: &HostBytes| is_unit_name(unit.as_bytes());
+                (!units.iter().all(named)).then_some("it names what is no unit")
+            }
             Act::LockAccount { account } => account.name.is_empty().then_some("it has no name"),
             Act::BlockAddress { address, .. } => address
                 .parse::<std::net::IpAddr>()
@@ -343,8 +348,19 @@ fn add_up(act: &mut Act, other: Act) -> Result<(), &'static str> {
             units.sort();
             units.dedup();
         }
-        (Act::BlockAddress { for_s, .. }, Act::BlockAddress { for_s: more, .. })
-        | (Act::Isolate { for_s, .. }, Act::Isolate { for_s: more, .. }) => *for_s = (*for_s).max(more),
+        (Act::BlockAddress { for_s, .. }, Act::BlockAddress { for_s: more, .. }) => *for_s = (*for_s).max(more),
+        (
+            Act::Isolate { for_s, keep },
+            Act::Isolate {
+                for_s: more,
+                keep: also,
+            },
+        ) => {
+            *for_s = (*for_s).max(more);
+            keep.extend(also);
+            keep.sort();
+            keep.dedup();
+        }
         _ => {}
     }
     Ok(())

@@ -77,7 +77,7 @@ impl Checker<'_> {
     }
 
     /// The key that stands before a value, where the file has it there; else the value.
-    fn key_before(&self, value: Span, name: &str) -> Span {
+    pub(super) fn key_before(&self, value: Span, name: &str) -> Span {
         let before = self.text().get(..value.start).unwrap_or("");
         match before.rfind(name) {
             Some(start)
@@ -94,12 +94,18 @@ impl Checker<'_> {
         }
     }
 
-    fn argument(&mut self, place: &str, here: &Here<'_>, shape: &Shape, given: &Placed<Argument>) -> Option<Recipe> {
+    pub(super) fn argument(
+        &mut self,
+        place: &str,
+        here: &Here<'_>,
+        shape: &Shape,
+        given: &Placed<Argument>,
+    ) -> Option<Recipe> {
         if let Some(()) = resource(shape) {
             return self.resource(place, given);
         }
         if is_playbook_text(shape) || is_playbook_text(&shape.item()) {
-            self.only_own_words(place, given);
+            self.only_own_words(place, here.frame, given);
         }
         match &given.value {
             Argument::Literal(value) => {
@@ -143,37 +149,19 @@ impl Checker<'_> {
     }
 
     /// Refuses what is not of the playbook and its variables; lists are looked into item by item.
-    fn only_own_words(&mut self, place: &str, given: &Placed<Argument>) {
-        let own = ["vars", "run", "range"];
-        let mut expressions: Vec<(String, usize)> = Vec::new();
-        match &given.value {
-            Argument::Expression { text, inner } => {
-                expressions.extend(text.get(inner.clone()).map(|told| (told.to_owned(), inner.start)));
-            }
-            Argument::Template(text) => {
-                let told = pieces(text).unwrap_or_default();
-                expressions.extend(told.into_iter().filter_map(|piece| match piece {
-                    Piece::Value { text, at } => Some((text.to_owned(), at)),
-                    _ => None,
-                }));
-            }
-            _ => return,
-        }
-        let whole = match &given.value {
-            Argument::Expression { text, .. } | Argument::Template(text) => text.as_str(),
-            _ => "",
+    fn only_own_words(&mut self, place: &str, frame: usize, given: &Placed<Argument>) {
+        let (Argument::Expression { text, .. } | Argument::Template(text)) = &given.value else {
+            return;
         };
-        for (told, at) in expressions {
+        for (told, at) in expressions(&given.value) {
             // What cannot be read is told elsewhere.
             let Ok(tree) = minijinja::machinery::parse_expr(&told) else {
                 continue;
             };
-            let mut names = Vec::new();
-            roots(&tree, &mut names);
-            let Some((name, range)) = names.into_iter().find(|(name, _)| !own.contains(&name.as_str())) else {
+            let Some((name, range)) = self.word_of_host(&tree, frame) else {
                 continue;
             };
-            let span = self.inside(given.span, whole, at + range.start..at + range.end);
+            let span = self.inside(given.span, text, at + range.start..at + range.end);
             let message = format!(
                 "{place} is the playbook's own word, {} comes from a host",
                 quoted(&name)
@@ -181,6 +169,45 @@ impl Checker<'_> {
             let help = "write it out, or take it from a variable: `vars.NAME`";
             self.mistakes
                 .push(Diagnostic::error(Code::WordOfHost, span, message).help(help));
+        }
+    }
+
+    /// Whether a parameter holds anything but the playbook's own words.
+    pub(super) fn holds_word_of_host(&self, given: &Argument, frame: usize) -> bool {
+        match given {
+            Argument::List(items) => items.iter().any(|item| self.holds_word_of_host(&item.value, frame)),
+            Argument::Map(fields) => fields
+                .values()
+                .any(|field| self.holds_word_of_host(&field.value, frame)),
+            other => expressions(other).iter().any(|(told, _)| {
+                let tree = minijinja::machinery::parse_expr(told);
+                tree.is_ok_and(|tree| self.word_of_host(&tree, frame).is_some())
+            }),
+        }
+    }
+
+    /// What of an expression is not of the playbook and its variables; a variable of an included file may be neither.
+    fn word_of_host(&self, tree: &Expr<'_>, frame: usize) -> Option<(String, std::ops::Range<usize>)> {
+        let vars = self.names.vars.get(frame);
+        match tree {
+            Expr::GetAttr(attr) if matches!(&attr.expr, Expr::Var(var) if var.id == "vars") => vars
+                .and_then(|vars| vars.get(attr.name))
+                .filter(|known| known.of_host)
+                .map(|_| (format!("vars.{}", attr.name), whole(tree))),
+            Expr::Var(var) if var.id == "vars" => vars
+                .filter(|vars| vars.values().any(|known| known.of_host))
+                .map(|_| (var.id.to_owned(), whole(tree))),
+            Expr::Var(var) if matches!(var.id, "run" | "range") => None,
+            Expr::Var(var) => Some((var.id.to_owned(), whole(tree))),
+            _ => {
+                let mut found = None;
+                for_each_child(tree, &mut |child| {
+                    if found.is_none() {
+                        found = self.word_of_host(child, frame);
+                    }
+                });
+                found
+            }
         }
     }
 
@@ -398,12 +425,23 @@ fn is_playbook_text(shape: &Shape) -> bool {
     shape.alternatives().is_some_and(|all| all.iter().any(is))
 }
 
-/// The names that an expression begins with, each with its place.
-fn roots(tree: &Expr<'_>, into: &mut Vec<(String, std::ops::Range<usize>)>) {
-    if let Expr::Var(var) = tree {
-        into.push((var.id.to_owned(), whole(tree)));
+/// The expressions of a text, each with where it begins.
+fn expressions(given: &Argument) -> Vec<(String, usize)> {
+    match given {
+        Argument::Expression { text, inner } => {
+            let told = text.get(inner.clone()).map(|told| (told.to_owned(), inner.start));
+            told.into_iter().collect()
+        }
+        Argument::Template(text) => {
+            let told = pieces(text).unwrap_or_default();
+            let values = told.into_iter().filter_map(|piece| match piece {
+                Piece::Value { text, at } => Some((text.to_owned(), at)),
+                _ => None,
+            });
+            values.collect()
+        }
+        _ => Vec::new(),
     }
-    for_each_child(tree, &mut |child| roots(child, into));
 }
 
 /// What the module's manual says of a parameter: its first line.

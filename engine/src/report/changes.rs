@@ -45,7 +45,7 @@ impl Entry {
         self.state = match (state, &self.changed) {
             (
                 ChangeState::Done {
-                    done: None | Some(Done::Gone),
+                    done: None | Some(Done::Gone | Done::Already),
                 },
                 Some(done),
             ) => ChangeState::Done {

@@ -178,8 +178,8 @@ fn plan_line(host: &str, actions: Vec<Action>, verdict: HostVerdict) -> Value {
             })
             .to_vec(),
         actions,
-        spare: Vec::new(),
         protect: Vec::new(),
+        spare: Vec::new(),
         journal: JOURNAL.into(),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),

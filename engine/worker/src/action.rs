@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Net;
-use crate::query::{FileId, FileStat, Xattr};
+use crate::query::{Account, FileId, FileStat, Xattr};
 use crate::shadow::Former;
 use crate::sudoers;
 use crate::text::{Digest, HostBytes, HostPath, TextError, Wide};
@@ -149,7 +149,7 @@ pub enum Act {
     ReloadUnits {
         /// Which manager.
         manager: ServiceManager,
-        /// The units that must be gone, by name, sorted.
+        /// The units that must be gone, by name, sorted; none where only an addition to a unit was removed.
         units: Vec<HostBytes>,
     },
     /// Lets nobody log in to an account: its password fits no more and it is expired (shadow(5)).
@@ -322,6 +322,17 @@ pub struct AccountTarget {
     pub uid: u32,
     /// Its line of `/etc/passwd` without the line feed, the password field left out ([`crate::accounts::line_digest`]).
     pub line_sha256: Digest,
+}
+
+impl AccountTarget {
+    /// The identity of an account as it was seen; `None` where its line was not told.
+    pub fn from_account(account: &Account) -> Option<AccountTarget> {
+        Some(AccountTarget {
+            name: account.name.clone(),
+            uid: account.uid,
+            line_sha256: account.line_sha256?,
+        })
+    }
 }
 
 /// How a process was scheduled before it was throttled, by the way in which that was done.

@@ -62,7 +62,8 @@ pub enum Query {
         /// Which, at most [`limits::SPANS`], together at most [`limits::READ_BYTES`].
         spans: Vec<Span>,
     },
-    /// The content of every regular file that matches; `*` and `?` match within one component.
+    /// The content of every regular file that matches; `*` and `?` match within one component. A link that matches is not
+    /// followed but given as what it is, without content.
     ReadTree {
         /// Absolute patterns.
         patterns: Vec<HostPath>,
@@ -284,6 +285,8 @@ pub enum GapReason {
     Changed,
     /// It was seen, but by the word of a program of the host, which may lie. Hides nothing by itself.
     Testimony,
+    /// What was to look at it failed.
+    Failed,
 }
 
 impl GapReason {

@@ -143,7 +143,7 @@ impl Scene {
             })),
             Query::ReadTree { patterns, .. } => Answer::Files(
                 (self.files.values())
-                    .filter(|file| file.stat.kind == FileKind::Regular)
+                    .filter(|file| matches!(file.stat.kind, FileKind::Regular | FileKind::Link))
                     .filter(|file| patterns.iter().any(|pattern| matches(pattern, &file.stat.path)))
                     .map(text)
                     .collect(),
@@ -168,10 +168,20 @@ impl Scene {
     }
 }
 
+/// `*` matches within one component.
 fn matches(pattern: &HostPath, path: &HostPath) -> bool {
-    match pattern.file_name() {
-        b"*" => pattern.parent() == path.parent(),
-        _ => pattern == path,
+    let parts =
+        |path: &HostPath| -> Vec<Vec<u8>> { path.as_bytes().split(|b| *b == b'/').map(<[u8]>::to_vec).collect() };
+    let (pattern, path) = (parts(pattern), parts(path));
+    pattern.len() == path.len() && pattern.iter().zip(&path).all(|(one, other)| matches_name(one, other))
+}
+
+fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some((b'*', rest)) => (0..=name.len()).any(|at| matches_name(rest, &name[at..])),
+        Some((b'?', rest)) => !name.is_empty() && matches_name(rest, &name[1..]),
+        Some((byte, rest)) => name.first() == Some(byte) && matches_name(rest, &name[1..]),
     }
 }
 

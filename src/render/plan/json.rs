@@ -70,6 +70,7 @@ fn host_json(plan: &Plan, host: &HostPlan, words: &dyn Words) -> Value {
         "findings": findings,
         "more_findings": host.more_findings,
         "review": host.review,
+        "answers": written(&host.answers),
         "left_alone": written(&host.left_alone),
         "gaps": host.gaps,
         "more_gaps": host.more_gaps,

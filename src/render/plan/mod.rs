@@ -258,7 +258,7 @@ fn ended(host: &HostPlan, style: &Style) -> String {
     let words = style.words();
     let is_clean = Judged::host(host) == Judged::Clean;
     match &host.end {
-        End::Stopped { reason } if !is_clean => {
+        End::Stopped { reason, .. } if !is_clean => {
             let reason = words.authored(reason);
             style.labelled(Label::Stopped, subject::COLUMN, &cut(&plain(reason), WORDS))
         }

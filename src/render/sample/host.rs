@@ -190,6 +190,7 @@ impl Host {
                 .collect(),
             findings: self.findings,
             more_findings: 0,
+            answers: Vec::new(),
             left_alone: self.left,
             gaps: self.gaps,
             more_gaps: 0,
@@ -231,8 +232,8 @@ impl Host {
                     })
                     .collect(),
                 actions,
-                spare: Vec::new(),
                 protect: Vec::new(),
+                spare: Vec::new(),
                 journal,
                 settle: if timed_settle(&self.acts) {
                     Settle::NextMinute

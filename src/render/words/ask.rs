@@ -1,7 +1,16 @@
-//! Words of the question before an apply.
+//! Words of questions: the one before an apply, and those of playbooks.
 
 /// See the module.
 pub(crate) trait AskWords {
+    /// A playbook's question.
+    fn asks(&self, host: &str, step: &str, question: &str) -> String;
+
+    /// What may be answered to it; any line where there are no words.
+    fn answer_with(&self, answers: &[String], default: Option<&str>) -> String;
+
+    /// That what was typed is no answer.
+    fn no_answer(&self, answers: &[String], default: Option<&str>) -> String;
+
     /// What is left out of the plan that was just shown.
     fn leaves_out(&self, actions: &[String]) -> String;
 

@@ -65,8 +65,8 @@ impl Lang {
 
 /// All phrases of a language.
 pub(crate) trait Words:
-    Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords
+    Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + Sync
 {
 }
 
-impl<T: Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords> Words for T {}
+impl<T: Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + Sync> Words for T {}

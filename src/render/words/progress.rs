@@ -25,8 +25,8 @@ pub(crate) trait ProgressWords {
     /// How long the watch goes on.
     fn time_left(&self, ms: u64) -> String;
 
-    /// A step failed.
-    fn step_failed(&self, step: &str, why: &str) -> String;
+    /// A step failed, and whether the playbook goes on without it.
+    fn step_failed(&self, step: &str, why: &str, went_on: bool) -> String;
 
     /// The look ended.
     fn looked(&self, verdict: Option<HostVerdict>) -> String;

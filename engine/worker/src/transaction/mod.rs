@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lock, identity, keep files        nothing is changed
+//! contain                            packets are held back, processes quieted: it ends by itself or is taken back
 //! freeze, guards, keep what is live  everything can be thawed
 //! commit    ------                   before: a lost link thaws; after: the host needs nobody
 //! remove lines, kill, delete files, look again
@@ -28,6 +29,8 @@ use crate::protect::Facts;
 use crate::query::{Answer, HostError, HostFacts, Query};
 use crate::serve::{Controller, Said};
 use crate::text::Digest;
+
+pub use contain::TRIAL_S;
 
 use census::Member;
 use evidence::Kept;
@@ -199,7 +202,7 @@ impl<'a> Transaction<'a> {
         self.keep_files()?;
         self.keep_executables()?;
         if until >= Stage::Contain {
-            self.contain();
+            self.contain()?;
         }
         if until != Stage::Eradicate {
             self.keep_running()?;

@@ -1,6 +1,7 @@
 //! The transaction over the simulated host: what it removes, what it leaves, and what is true after every way to die.
 
 mod bench;
+mod contain;
 
 use bench::{BAD_LINE, CRONTAB, JOURNAL, Manner, approved, orders, processes, transact};
 use deminer_worker::accounts::line_digest;

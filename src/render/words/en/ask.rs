@@ -1,10 +1,22 @@
-//! English words of the question before an apply.
+//! English words of questions.
 
 use super::super::ask::AskWords;
 use super::super::{Noun, Things};
 use super::English;
 
 impl AskWords for English {
+    fn asks(&self, host: &str, step: &str, question: &str) -> String {
+        format!("{host}, step {step}: {question}")
+    }
+
+    fn answer_with(&self, answers: &[String], default: Option<&str>) -> String {
+        format!("answer {}", with(answers, default))
+    }
+
+    fn no_answer(&self, answers: &[String], default: Option<&str>) -> String {
+        format!("that is no answer; answer {}", with(answers, default))
+    }
+
     fn leaves_out(&self, actions: &[String]) -> String {
         format!("Left out: {}.", actions.join("; "))
     }
@@ -44,5 +56,15 @@ impl AskWords for English {
 
     fn still_there(&self, command: &str) -> String {
         format!("The plan is kept: {command}")
+    }
+}
+
+fn with(answers: &[String], default: Option<&str>) -> String {
+    let default = default
+        .map(|word| format!(" (an empty line: {word})"))
+        .unwrap_or_default();
+    match answers.is_empty() {
+        true => format!("with one line{default}"),
+        false => format!("with one of: {}{default}", answers.join(", ")),
     }
 }

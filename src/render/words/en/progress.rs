@@ -53,8 +53,9 @@ impl ProgressWords for English {
         format!(", {} left", self.span(ms))
     }
 
-    fn step_failed(&self, step: &str, why: &str) -> String {
-        format!("step {step} failed: {why}")
+    fn step_failed(&self, step: &str, why: &str, went_on: bool) -> String {
+        let on = if went_on { ", going on without it" } else { "" };
+        format!("step {step} failed{on}: {why}")
     }
 
     fn looked(&self, verdict: Option<HostVerdict>) -> String {

@@ -276,6 +276,7 @@ impl Things for English {
             GapReason::Unsupported => "not supported here",
             GapReason::Changed => "changed while it was read",
             GapReason::Testimony => "by the word of a program of the host",
+            GapReason::Failed => "failed",
         };
         match object.is_empty() {
             true => format!("{subject} ({why})"),

@@ -1,10 +1,22 @@
-//! Chinese words of the question before an apply.
+//! Chinese words of questions.
 
 use super::super::ask::AskWords;
 use super::super::{Noun, Things};
 use super::Chinese;
 
 impl AskWords for Chinese {
+    fn asks(&self, host: &str, step: &str, question: &str) -> String {
+        format!("{host}，步骤 {step}：{question}")
+    }
+
+    fn answer_with(&self, answers: &[String], default: Option<&str>) -> String {
+        format!("请回答{}", with(answers, default))
+    }
+
+    fn no_answer(&self, answers: &[String], default: Option<&str>) -> String {
+        format!("这不是有效回答；请回答{}", with(answers, default))
+    }
+
     fn leaves_out(&self, actions: &[String]) -> String {
         format!("已排除：{}。", actions.join("；"))
     }
@@ -42,5 +54,13 @@ impl AskWords for Chinese {
 
     fn still_there(&self, command: &str) -> String {
         format!("计划已保存：{command}")
+    }
+}
+
+fn with(answers: &[String], default: Option<&str>) -> String {
+    let default = default.map(|word| format!("（空行即 {word}）")).unwrap_or_default();
+    match answers.is_empty() {
+        true => format!("一行文字{default}"),
+        false => format!("其中之一：{}{default}", answers.join("、")),
     }
 }

@@ -8,6 +8,18 @@
 pub(super) const AUTHORED: &[(&str, &str)] = &[
     // playbooks/rules/linux.yml
     (
+        "it is connected to {value}, which the alarm names",
+        "与 {value} 有连接，告警中提到它",
+    ),
+    (
+        "its arguments name `{value}`, known from the alarm as {indicator}",
+        "命令行参数指定了 `{value}`，即告警中的 {indicator}",
+    ),
+    (
+        "the file that it runs is the one of the alarm, sha256 {value}",
+        "所运行文件就是告警中的文件，sha256 {value}",
+    ),
+    (
         "its arguments name a pool by its scheme: `{value}`",
         "命令行参数以矿池协议指定了矿池：`{value}`",
     ),
@@ -213,10 +225,6 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
         "该行只启动恶意文件 {served}",
     ),
     (
-        "settings above the line make it search {home}, where a condemned executable lies",
-        "该行之上的设置使其在 {home} 中查找程序，而那里有恶意可执行文件",
-    ),
-    (
         "the line pipes a download into a shell; nothing ties it to a condemned object",
         "该行把下载内容直接交给 shell 执行；没有证据表明它与恶意对象有关",
     ),
@@ -239,6 +247,191 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
     (
         "the line loads {library}, which no package knows, into every program",
         "该行把不属于任何软件包的 {library} 加载到每个程序中",
+    ),
+    (
+        "judged a miner with {points} points of {needed}; it runs in {unit}",
+        "判定为挖矿进程，{points} 分（满 {needed} 分即判定）；它运行于 {unit}",
+    ),
+    (
+        "the run was told to condemn {path}, and no package stands behind it",
+        "本次运行被要求将 {path} 判定为恶意，且它不属于任何软件包",
+    ),
+    (
+        "the run was told to condemn {path}, but a package stands behind it: a person decides",
+        "本次运行被要求将 {path} 判定为恶意，但它属于某个软件包：须由人决定",
+    ),
+    ("the operator's alarm: {alarm}", "操作人员的告警：{alarm}"),
+    (
+        "the operator names {address} as the miner's",
+        "操作人员指明 {address} 属于挖矿木马",
+    ),
+    (
+        "`{name}` is no address, and no host resolves a name for us: give its addresses",
+        "`{name}` 不是地址，而我们不让任何主机解析名称：请给出它的地址",
+    ),
+    (
+        "nothing is blocked here: {why}; block the addresses at the network's edge",
+        "此处不封禁：{why}；请在网络边界封禁这些地址",
+    ),
+    (
+        "lines {first} to {last} start {served}, which is condemned, and nothing else: take them out together",
+        "第 {first} 至 {last} 行只启动恶意文件 {served}：请一并删除",
+    ),
+    (
+        "the line starts {served}, which is condemned, and is a part of lines {first} to {last}, which do other things too: \
+         put `:` in its place",
+        "该行启动恶意文件 {served}，属于还做其他事情的第 {first} 至 {last} 行：请用 `:` 代替它",
+    ),
+    (
+        "the line starts {served}, which is condemned, and says other things too: edit it by hand",
+        "该行启动恶意文件 {served}，还有其他内容：请手工编辑",
+    ),
+    (
+        "the line starts {served}, which is condemned; in such a file a mistake locks people out or breaks more: edit it by \
+         hand",
+        "该行启动恶意文件 {served}；这类文件一旦改错会把人锁在门外或造成更大破坏：请手工编辑",
+    ),
+    (
+        "settings make it search {home}, where a condemned executable lies",
+        "设置使其在 {home} 中查找程序，而那里有恶意可执行文件",
+    ),
+    (
+        "settings make what it starts load {served}, which is condemned; they hold for other lines too",
+        "设置使其启动的程序加载恶意文件 {served}；这些设置也适用于其他行",
+    ),
+    (
+        "by the link its place starts {served}, which is condemned",
+        "该位置通过此链接启动恶意文件 {served}",
+    ),
+    (
+        "{path} should be of package {package}, but its content is another",
+        "{path} 应属于软件包 {package}，但内容不符",
+    ),
+    ("{path} points to {target}", "{path} 指向 {target}"),
+    // units
+    (
+        "all that the {manager} manager's {unit} is for is {served}, which is condemned: {files}",
+        "{manager} 管理器的 {unit} 只为恶意文件 {served} 服务：{files}",
+    ),
+    (
+        "all that the unit in it is for is {served}, which is condemned; {link} gives it to the service manager",
+        "其中的服务单元只为恶意文件 {served} 服务；{link} 把它交给服务管理器",
+    ),
+    (
+        "condemned pid {pid} runs in {unit}, which the {manager} manager has only in memory: {path} is gone",
+        "恶意进程 {pid} 运行于 {unit}，{manager} 管理器只在内存中保留它：{path} 已不存在",
+    ),
+    (
+        "condemned pid {served} runs in {unit}, whose words do not tell it: a person decides",
+        "恶意进程 {served} 运行于 {unit}，但其内容看不出这一点：须由人决定",
+    ),
+    (
+        "the {manager} manager has {unit} in memory, from {path}",
+        "{manager} 管理器内存中有来自 {path} 的 {unit}",
+    ),
+    (
+        "{unit} is an instance of {template}, which is condemned",
+        "{unit} 是恶意模板 {template} 的实例",
+    ),
+    (
+        "{unit}, which is condemned, reads its settings from it",
+        "恶意服务单元 {unit} 从中读取设置",
+    ),
+    (
+        "{path} makes {unit} start {served}, which is condemned, and does other things too: edit it by hand",
+        "{path} 使 {unit} 启动恶意文件 {served}，还做其他事情：请手工编辑",
+    ),
+    (
+        "{served}, which is condemned, starts {unit} with it, as it fails or as it ends",
+        "恶意服务单元 {served} 在启动、失败或结束时会带起 {unit}",
+    ),
+    // host.usage
+    ("its CPUs are {value} % busy", "CPU 占用 {value} %"),
+    ("{value} % of its memory is taken", "内存已用 {value} %"),
+    ("{value} % of its swap is taken", "交换空间已用 {value} %"),
+    (
+        "{value} MiB are set aside as huge pages, as much as RandomX takes",
+        "预留了 {value} MiB 大页内存，与 RandomX 所需相当",
+    ),
+    ("the disk {which} is {value} % busy", "磁盘 {which} 繁忙 {value} %"),
+    (
+        "the file system {which} is {value} % full",
+        "文件系统 {which} 已用 {value} %",
+    ),
+    (
+        "{value} % of the inodes of {which} are taken",
+        "{which} 的 inode 已用 {value} %",
+    ),
+    (
+        "the sensor {which} is at {value} degrees Celsius",
+        "传感器 {which} 温度为 {value} 摄氏度",
+    ),
+    ("the GPU {which} is {value} % busy", "GPU {which} 占用 {value} %"),
+    (
+        "pid {value} `{which}` has a GPU open",
+        "进程 {value} `{which}` 打开了 GPU",
+    ),
+    // accounts and logins
+    (
+        "the name {account} stands twice in /etc/passwd: only the first counts, for most programs",
+        "{account} 在 /etc/passwd 中出现两次：对多数程序只有第一次有效",
+    ),
+    (
+        "the password of {account} was set {value} days ago",
+        "{account} 的口令设置于 {value} 天前",
+    ),
+    (
+        "the shell of {account} is `{shell}`, which only looks like an ordinary one",
+        "{account} 的登录 shell 是 `{shell}`，只是看起来像普通 shell",
+    ),
+    (
+        "{account} and {value} share the number {uid}: each has what the other has",
+        "{account} 与 {value} 的编号同为 {uid}：权限完全相同",
+    ),
+    (
+        "{account} belongs to {value}, whose members can become root",
+        "{account} 属于 {value}，其成员可以成为 root",
+    ),
+    (
+        "{account} is an account of the system (uid {uid}), and has a password and the shell {shell}",
+        "{account} 是系统账户（uid {uid}），却有口令与登录 shell {shell}",
+    ),
+    (
+        "{account} was changed since the copies: {value}",
+        "{account} 与备份副本相比已被修改：{value}",
+    ),
+    (
+        "{count} records of {path} are zeroed: somebody wiped logins out of it",
+        "{path} 中有 {count} 条记录被清零：有人抹去了登录记录",
+    ),
+    (
+        "{path} is no whole number of records: it was cut or written to by something else",
+        "{path} 不是整数条记录：它被截断，或被其他程序写过",
+    ),
+    (
+        "record {number} of {path} is older than the one before it: records were taken out or put in, or the clock was wrong",
+        "{path} 的第 {number} 条记录早于前一条：记录被删改或插入过，或时钟有误",
+    ),
+    (
+        "sshd has a session of {user} on {line} (pid {pid}) that utmp does not list: somebody took it out",
+        "sshd 在 {line} 上有 {user} 的会话（进程 {pid}），utmp 中却没有：有人把它删去了",
+    ),
+    (
+        "{user} is in on {line}, but wtmp has no record of that login: somebody took it out",
+        "{user} 登录在 {line}，wtmp 中却没有这次登录：有人把它删去了",
+    ),
+    (
+        "{user} got in from {from}, from where {count} tries had failed before",
+        "{user} 从 {from} 登录成功，此前从那里有 {count} 次失败尝试",
+    ),
+    // incident times
+    (
+        "{path} was changed {at}, {near} the incident appeared; that alone says nothing more",
+        "{path} 修改于 {at}（与事件出现时间相比：{near}）；仅此不能说明更多",
+    ),
+    (
+        "{path} was made or renamed {at}, {near} the incident appeared; that alone says nothing more",
+        "{path} 创建或改名于 {at}（与事件出现时间相比：{near}）；仅此不能说明更多",
     ),
     // verify.gone, verify.quiet
     ("pid {pid} `{comm}` still runs", "进程 {pid} `{comm}` 仍在运行"),

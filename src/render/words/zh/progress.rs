@@ -52,8 +52,9 @@ impl ProgressWords for Chinese {
         format!("，还剩 {}", self.span(ms))
     }
 
-    fn step_failed(&self, step: &str, why: &str) -> String {
-        format!("步骤 {step} 失败：{why}")
+    fn step_failed(&self, step: &str, why: &str, went_on: bool) -> String {
+        let on = if went_on { "，跳过继续" } else { "" };
+        format!("步骤 {step} 失败{on}：{why}")
     }
 
     fn looked(&self, verdict: Option<HostVerdict>) -> String {

@@ -306,6 +306,7 @@ impl Things for Chinese {
             GapReason::Unsupported => "此处不支持",
             GapReason::Changed => "读取时发生变化",
             GapReason::Testimony => "仅凭主机上程序的说法",
+            GapReason::Failed => "查看失败",
         };
         let subject = subject_of_a_gap(subject);
         match object.is_empty() {

@@ -157,10 +157,9 @@ impl State {
         self.tree.touch_parent(&path, now_ns);
     }
 
-    /// What a regular file holds.
-    pub(super) fn content(&self, path: &str) -> Option<&[u8]> {
-        let inode = self.tree.lookup(&HostPath::from(path))?;
-        (inode.kind == FileKind::Regular).then_some(&inode.content[..])
+    /// What a regular file holds, links followed.
+    fn content(&self, path: &str) -> Option<&[u8]> {
+        self.tree.regular(&HostPath::from(path)).map(|inode| &inode.content[..])
     }
 }
 

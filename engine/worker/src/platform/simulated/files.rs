@@ -171,11 +171,18 @@ impl State {
         let mut found = BTreeMap::new();
         for pattern in patterns {
             for path in self.matching(pattern, &mut coverage) {
-                let is_regular = self
-                    .tree
-                    .lookup(&path)
-                    .is_some_and(|inode| inode.kind == FileKind::Regular);
-                if !is_regular && !self.hidden_from_above(&path) {
+                let kind = self.tree.lookup(&path).map(|inode| inode.kind);
+                if kind == Some(FileKind::Link) && self.hidden(&path).is_none() {
+                    // Not followed: what it is, without content.
+                    let link = self.tree.stat(&path, false).map(|stat| FileText {
+                        stat,
+                        content: HostBytes::default(),
+                        cut: false,
+                    });
+                    found.extend(link.map(|link| (path, link)));
+                    continue;
+                }
+                if kind != Some(FileKind::Regular) && !self.hidden_from_above(&path) {
                     continue;
                 }
                 if let Some(text) = self.text(&path, max_file_bytes.min(limits::READ_BYTES), &mut coverage) {

@@ -112,12 +112,13 @@ fn sentences_of_source(source: &str) -> BTreeSet<String> {
     }
     for (at, word) in code.match_indices("let say = ") {
         let statement = code[at + word.len()..].split(";\n").next().unwrap_or_default();
-        sentences.extend(literals(statement));
+        sentences.extend(literals(statement).into_iter().filter(|text| text.contains(' ')));
     }
     for (at, word) in code.match_indices("new(") {
         let said = literals(arguments(&code[at + word.len()..]));
         if let [signal, .., sentence] = &said[..]
             && is_code(signal)
+            && sentence.contains(' ')
         {
             sentences.insert(sentence.clone());
         }
