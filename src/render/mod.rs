@@ -18,6 +18,7 @@ pub(crate) mod unit;
 pub(crate) mod words;
 
 mod diff;
+mod incident;
 mod object;
 pub(crate) mod paste;
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod subject;
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict};
+use deminer_engine::incident::Incident;
 use deminer_engine::plan::{End, Group, HostPlan, Left, LeftAlone, Plan};
 use deminer_worker::action::ActionId;
 use deminer_worker::many::losses;
@@ -18,6 +19,7 @@ pub(crate) use self::json::json;
 use self::subject::Subject;
 pub(crate) use self::subject::about;
 use super::Style;
+use super::incident::answered;
 use super::object::{gap, named, why_left};
 use super::paste::Paste;
 use super::plain::{cut, plain, sentence, shell_word};
@@ -60,6 +62,7 @@ const WORDS: usize = 400;
 /// The plan, for people.
 pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let mut out = headline(plan, about, style);
+    out.push_str(&told(plan, style));
     out.push_str(&own_yes(plan, style));
     out.push('\n');
     out.push_str(&blocks(plan, style));
@@ -149,6 +152,16 @@ fn headline(plan: &Plan, about: &About<'_>, style: &Style) -> String {
         "",
         &words.headline(&playbook, hosts, about.took_ms, &planned, &tally(plan)),
     )
+}
+
+/// What the plan was told of the incident.
+fn told(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
+    let told = super::incident::told(&Incident::of(&plan.header().vars), words);
+    match told.is_empty() {
+        true => String::new(),
+        false => style.hang(&padded(words.label(Label::Told), COLUMN + 1), &words.clauses(&told)),
+    }
 }
 
 /// The components that no approval of the whole covers, and how each is approved.
@@ -257,17 +270,29 @@ fn without_subject(host: &HostPlan, words: &dyn Words) -> String {
 fn ended(host: &HostPlan, style: &Style) -> String {
     let words = style.words();
     let is_clean = Judged::host(host) == Judged::Clean;
+    let mut out = String::new();
     match &host.end {
-        End::Stopped { reason, .. } if !is_clean => {
-            let reason = words.authored(reason);
-            style.labelled(Label::Stopped, subject::COLUMN, &cut(&plain(reason), WORDS))
+        End::Stopped { reason, hand_over } => {
+            if !is_clean {
+                let reason = plain(words.authored(reason)).into_owned();
+                out.push_str(&style.labelled(Label::Stopped, subject::COLUMN, &cut(&reason, WORDS)));
+            }
+            // What is none of ours has its own procedure, on a clean host too.
+            if !hand_over.is_empty() {
+                let to: Vec<String> = hand_over.iter().map(|to| plain(to).into_owned()).collect();
+                out.push_str(&style.labelled(Label::HandOver, subject::COLUMN, &words.and(&to)));
+            }
         }
         End::Failed { place, why } if host.verdict.is_some() => {
             let text = words.failed_at(&plain(place), &cut(&plain(why), WORDS));
-            style.labelled(Label::Failed, subject::COLUMN, &text)
+            out.push_str(&style.labelled(Label::Failed, subject::COLUMN, &text));
         }
-        _ => String::new(),
+        _ => {}
     }
+    for given in &host.answers {
+        out.push_str(&style.labelled(Label::Answered, subject::COLUMN, &answered(given, words)));
+    }
+    out
 }
 
 /// What a person should look at, beside the subjects of the block.

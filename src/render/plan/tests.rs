@@ -26,6 +26,13 @@ fn a_plan_in_chinese() {
 }
 
 #[test]
+fn what_people_said_stands_beside_what_was_seen() {
+    let plan = sample::told_plan();
+    insta::assert_snapshot!("plan_told", shown(&plan));
+    insta::assert_snapshot!("plan_told_zh", text(&plan, &sample::about(), &Style::CHINESE));
+}
+
+#[test]
 fn every_kind_of_act() {
     let plan = sample::acts_plan();
     let kinds: BTreeSet<&str> = plan

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::super::Style;
+use super::super::incident::answered;
 use super::super::object::{gap, object, short_id};
 use super::super::plain::{cut, plain, sentence, value};
 use super::super::plan::{about, telling_first};
@@ -78,6 +79,8 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
         LINES,
         host.drifted.iter().map(|drifted| drift(drifted, words)).collect(),
     );
+    let hand_over = host.hand_over.iter().map(|to| plain(to).into_owned()).collect();
+    add(Label::HandOver, LINES, hand_over);
     add(Label::NotKnown, usize::MAX, with_state(host, is_unknown, words));
     add(Label::NotDone, usize::MAX, with_state(host, is_not_done, words));
     add(
@@ -110,6 +113,8 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
         LINES,
         host.left_alone.iter().map(|item| left(item, words)).collect(),
     );
+    let answers = host.answers.iter().map(|given| answered(given, words));
+    add(Label::Answered, usize::MAX, answers.collect());
     let review = host
         .findings
         .iter()

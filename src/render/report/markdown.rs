@@ -13,7 +13,7 @@ use super::super::paste::Paste;
 use super::super::plain::{cut, plain, sentence_with};
 use super::super::plan::{about, place_in_stroke};
 use super::super::words::{ChainsEnd, Label, Lang, Noun, Words};
-use super::{NAMED, account, also_done, first, heading, next, removed, rows, stays, times, watched};
+use super::{NAMED, account, also_done, first, heading, next, removed, rows, stays, times, told, watched};
 
 /// Columns of a value.
 const VALUE: usize = 600;
@@ -143,6 +143,7 @@ fn summary(report: &Report, words: &dyn Words) -> Vec<(Label, String)> {
         lines.push((Label::AlsoDone, prose(&words.and(&also))));
     }
     lines.extend(watched(report, words).map(|text| (Label::Watched, prose(&text))));
+    lines.extend(told(report, words).map(|told| (Label::Told, prose(&told))));
     lines.extend(times(report, words, |path| code(&path.to_string(), false)).map(|text| (Label::Times, text)));
     let kept = report.counts.kept;
     if kept.items > 0 {

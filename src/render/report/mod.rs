@@ -240,6 +240,12 @@ fn in_words(told: Vec<(Removed, u32)>, words: &dyn Words) -> Vec<String> {
         .collect()
 }
 
+/// What was told of the incident; `None` where nothing was.
+fn told(report: &Report, words: &dyn Words) -> Option<String> {
+    let told = super::incident::told(&report.incident, words);
+    (!told.is_empty()).then(|| words.clauses(&told))
+}
+
 /// What holds for the whole: watched, way in, frozen, what stays, what is left.
 fn last(report: &Report, words: &dyn Words) -> Vec<String> {
     let mut lines = Vec::new();
@@ -262,6 +268,7 @@ fn last(report: &Report, words: &dyn Words) -> Vec<String> {
     }
     facts.push(words.by_own_kernels().to_owned());
     lines.push(words.facts(&facts));
+    lines.extend(told(report, words).map(|told| words.fact(Label::Told, &words.sentence(&told))));
     let times = times(report, words, ToString::to_string);
     lines.extend(times.map(|times| words.fact(Label::Times, &words.sentence(&times))));
     lines.extend(stays(report, words).iter().map(|stays| words.fact(Label::Stays, stays)));

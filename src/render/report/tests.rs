@@ -13,6 +13,14 @@ fn a_night_that_goes_well() {
 }
 
 #[test]
+fn what_people_said_stands_beside_what_was_seen() {
+    let report = Night::told().report();
+    insta::assert_snapshot!("report_told", text(&report, &Style::PLAIN, &PASTE));
+    insta::assert_snapshot!("report_told_markdown", markdown(&report, Lang::En, &PASTE));
+    insta::assert_snapshot!("report_told_markdown_zh", markdown(&report, Lang::Zh, &PASTE));
+}
+
+#[test]
 fn every_kind_of_act() {
     let report = Night::of_all_acts().report();
     insta::assert_snapshot!("report_acts", text(&report, &Style::PLAIN, &PASTE));

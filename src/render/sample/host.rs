@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deminer_engine::ask::Answered;
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict, Verdict};
 use deminer_engine::plan::{
     Around, End, Footprint, HostPlan, Left, LeftAlone, Machine, NearLine, SettleReason, ShownProcess, UndoKind, WhyLeft,
@@ -32,6 +33,8 @@ pub(super) struct Host {
     pub(super) without: Vec<String>,
     /// Programs of the host that looking runs.
     pub(super) programs: Vec<Vec<String>>,
+    /// What people answered.
+    pub(super) answers: Vec<Answered>,
 }
 
 impl Host {
@@ -50,6 +53,7 @@ impl Host {
             around: BTreeMap::new(),
             without: Vec::new(),
             programs: Vec::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -190,7 +194,7 @@ impl Host {
                 .collect(),
             findings: self.findings,
             more_findings: 0,
-            answers: Vec::new(),
+            answers: self.answers,
             left_alone: self.left,
             gaps: self.gaps,
             more_gaps: 0,

@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use deminer_engine::ask::{Answered, ReplyMeans};
+use deminer_engine::event::Variables;
 use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
 use deminer_engine::plan::{End, Left, Origin, Plan, PlaybookRef, ResourceRef, VALID_FOR_MS, WhyLeft};
 use deminer_worker::action::{Act, FileTarget, LineTarget, ProcessTarget, Role};
 use deminer_worker::order::Birth;
 use deminer_worker::query::{FileId, GapReason, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
+
+use serde_json::json;
 
 use self::host::Host;
 pub(crate) use self::night::Night;
@@ -359,7 +363,7 @@ fn suspected(name: &str) -> Host {
     Host::new(name, HostVerdict::Suspected)
         .end(End::Stopped {
             reason: "suspected, or not enough was seen; a person looks".to_owned(),
-            hand_over: Vec::new(),
+            hand_over: vec!["intrusion without mining".to_owned()],
         })
         .rests(weighs(&suspect, "unowned", 4, "no package knows {value}").field("value", "/home/ci/.cache/job"))
         .rests(weighs(&suspect, "busy", 4, "CPU {value} % of one CPU").field("value", 99))
@@ -388,7 +392,11 @@ fn origin() -> Origin {
 }
 
 fn plan_of(hosts: Vec<Host>) -> Plan {
-    Plan::new(origin(), hosts.into_iter().map(Host::plan).collect()).expect("these hosts make a plan")
+    plan_from(origin(), hosts)
+}
+
+fn plan_from(origin: Origin, hosts: Vec<Host>) -> Plan {
+    Plan::new(origin, hosts.into_iter().map(Host::plan).collect()).expect("these hosts make a plan")
 }
 
 /// Two infected hosts and a busy, clean one.
@@ -399,6 +407,45 @@ pub(crate) fn plan() -> Plan {
 /// A host on which every kind of act is proposed.
 pub(crate) fn acts_plan() -> Plan {
     plan_of(vec![acts::entrenched("app-1")])
+}
+
+/// What a playbook was told of an incident, as its variables.
+pub(crate) fn incident() -> Variables {
+    let vars = json!({
+        "watch": "10m",
+        "source": "intrusion detection",
+        "indicators": ["203.0.113.80:3333", "pool.example"],
+        "appeared": "2026-11-12T03:00:00Z",
+        "found": "2026-11-14T01:50:00Z",
+        "done_already": "cable of web-1 pulled at 02:05Z",
+        "topology": "web-1 and web-2 behind fw-1",
+    });
+    serde_json::from_value(vars).expect("variables")
+}
+
+/// A question and its answer.
+pub(crate) fn answer() -> Answered {
+    Answered {
+        step: "cable".to_owned(),
+        question: "Pull the network cable of this host".to_owned(),
+        answer: "done".to_owned(),
+        by: "uid 1000".to_owned(),
+        means: ReplyMeans::Terminal,
+        at_ms: Wide(AT),
+    }
+}
+
+/// Two hosts of which something was told.
+pub(crate) fn told_plan() -> Plan {
+    let origin = Origin {
+        vars: incident(),
+        ..origin()
+    };
+    let asked = Host {
+        answers: vec![answer()],
+        ..scheduled("web-2")
+    };
+    plan_from(origin, vec![asked, suspected("ci-1")])
 }
 
 /// Three equal hosts and one with so many targets that it needs a yes of its own.

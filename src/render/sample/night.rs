@@ -328,6 +328,23 @@ impl Night {
             .run_event(EventKind::RunFinished {})
     }
 
+    /// Of an incident of which something was told.
+    pub(crate) fn told() -> Night {
+        let mut night = Night::of(super::told_plan())
+            .all_done("web-2")
+            .watched("web-2", Seen::Clean, 10 * MINUTE)
+            .planned("ci-1")
+            .finish("ci-1")
+            .run_event(EventKind::RunFinished {});
+        night.run.insert(
+            0,
+            EventKind::Given {
+                vars: super::incident(),
+            },
+        );
+        night
+    }
+
     /// A worse one: web-1 is lost after its commit, web-2 drifts in part and the miner returns.
     pub(crate) fn worse() -> Night {
         let night = Night::of(super::plan());

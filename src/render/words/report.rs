@@ -1,5 +1,6 @@
 //! Words of the account of a run.
 
+use deminer_engine::ask::ReplyMeans;
 use deminer_engine::event::Seen;
 use deminer_engine::report::UndoWay;
 use deminer_engine::status::Status;
@@ -154,6 +155,24 @@ pub(crate) trait ReportWords {
 
     /// When it was handled.
     fn handled(&self, time: &str) -> String;
+
+    /// Where the alarm came from, as somebody said.
+    fn alarm_from(&self, source: &str) -> String;
+
+    /// What the alarm named.
+    fn indicators(&self, indicators: &str) -> String;
+
+    /// When it appeared, as somebody said.
+    fn said_to_appear(&self, time: &str) -> String;
+
+    /// What was done before the run, as somebody said.
+    fn done_already(&self, said: &str) -> String;
+
+    /// What somebody said of the network.
+    fn topology(&self, said: &str) -> String;
+
+    /// A question and its answer: by whom, how and when.
+    fn answered(&self, question: &str, answer: &str, by: &str, means: ReplyMeans, at: &str) -> String;
 
     /// A journal that is left on hosts.
     fn journal_stays(&self, path: &str) -> String;

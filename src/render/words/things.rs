@@ -38,6 +38,7 @@ pub(crate) enum Removed {
 pub(crate) enum Label {
     Action,
     AlsoDone,
+    Answered,
     Because,
     Busy,
     By,
@@ -52,6 +53,7 @@ pub(crate) enum Label {
     Footprint,
     GivesBack,
     FrozenNow,
+    HandOver,
     Hash,
     Holds,
     Host,
@@ -93,6 +95,7 @@ pub(crate) enum Label {
     TakenBack,
     Times,
     ToLeave,
+    Told,
     Trouble,
     Undo,
     Verify,

@@ -1,5 +1,6 @@
 //! English words of the account of a run.
 
+use deminer_engine::ask::ReplyMeans;
 use deminer_engine::event::Seen;
 use deminer_engine::report::UndoWay;
 use deminer_engine::status::Status;
@@ -178,6 +179,35 @@ impl ReportWords for English {
 
     fn handled(&self, time: &str) -> String {
         format!("handled {time}")
+    }
+
+    fn alarm_from(&self, source: &str) -> String {
+        format!("alarm from {source}")
+    }
+
+    fn indicators(&self, indicators: &str) -> String {
+        format!("it named {indicators}")
+    }
+
+    fn said_to_appear(&self, time: &str) -> String {
+        format!("appeared {time}")
+    }
+
+    fn done_already(&self, said: &str) -> String {
+        format!("done already: {said}")
+    }
+
+    fn topology(&self, said: &str) -> String {
+        format!("network: {said}")
+    }
+
+    fn answered(&self, question: &str, answer: &str, by: &str, means: ReplyMeans, at: &str) -> String {
+        let how = match means {
+            ReplyMeans::Terminal => "on a terminal",
+            ReplyMeans::File => "in a file",
+            ReplyMeans::Default => "nobody answered, it is the default",
+        };
+        format!("{question}: `{answer}` ({by}, {how}, {at})")
     }
 
     fn journal_stays(&self, path: &str) -> String {

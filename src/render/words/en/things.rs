@@ -15,6 +15,7 @@ impl Things for English {
         match label {
             Label::Action => "action",
             Label::AlsoDone => "also done",
+            Label::Answered => "answered",
             Label::Armed => "armed",
             Label::Disarmed => "disarmed",
             Label::GivesBack => "gives back",
@@ -30,6 +31,7 @@ impl Things for English {
             Label::Failed => "failed",
             Label::Footprint => "footprint",
             Label::FrozenNow => "frozen now",
+            Label::HandOver => "hand over",
             Label::Hash => "hash",
             Label::Holds => "holds",
             Label::Host => "host",
@@ -70,6 +72,7 @@ impl Things for English {
             Label::TakenBack => "taken back",
             Label::Times => "times",
             Label::ToLeave => "to leave",
+            Label::Told => "told",
             Label::Trouble => "trouble",
             Label::Undo => "undo",
             Label::Verify => "verify",

@@ -1,5 +1,6 @@
 //! Chinese words of the account of a run.
 
+use deminer_engine::ask::ReplyMeans;
 use deminer_engine::event::Seen;
 use deminer_engine::report::UndoWay;
 use deminer_engine::status::Status;
@@ -171,6 +172,35 @@ impl ReportWords for Chinese {
 
     fn handled(&self, time: &str) -> String {
         format!("处置 {time}")
+    }
+
+    fn alarm_from(&self, source: &str) -> String {
+        format!("告警来源 {source}")
+    }
+
+    fn indicators(&self, indicators: &str) -> String {
+        format!("告警线索 {indicators}")
+    }
+
+    fn said_to_appear(&self, time: &str) -> String {
+        format!("出现 {time}")
+    }
+
+    fn done_already(&self, said: &str) -> String {
+        format!("临时处置：{said}")
+    }
+
+    fn topology(&self, said: &str) -> String {
+        format!("网络拓扑：{said}")
+    }
+
+    fn answered(&self, question: &str, answer: &str, by: &str, means: ReplyMeans, at: &str) -> String {
+        let how = match means {
+            ReplyMeans::Terminal => "终端",
+            ReplyMeans::File => "文件",
+            ReplyMeans::Default => "无人答复，取默认值",
+        };
+        format!("{question}：`{answer}`（{by}，{how}，{at}）")
     }
 
     fn journal_stays(&self, path: &str) -> String {

@@ -16,6 +16,7 @@ impl Things for Chinese {
         match label {
             Label::Action => "动作",
             Label::AlsoDone => "另外",
+            Label::Answered => "人工答复",
             Label::Armed => "原样恢复",
             Label::Disarmed => "停用恢复",
             Label::GivesBack => "恢复",
@@ -31,6 +32,7 @@ impl Things for Chinese {
             Label::Failed => "失败",
             Label::Footprint => "留痕",
             Label::FrozenNow => "仍冻结",
+            Label::HandOver => "移交",
             Label::Hash => "哈希",
             Label::Holds => "仍占用",
             Label::Host => "主机",
@@ -71,6 +73,7 @@ impl Things for Chinese {
             Label::TakenBack => "已撤销",
             Label::Times => "时间节点",
             Label::ToLeave => "如需排除",
+            Label::Told => "事件情况",
             Label::Trouble => "异常",
             Label::Undo => "撤销",
             Label::Verify => "验证",
