@@ -17,7 +17,6 @@ const SHIPPED: [(&str, &str); 6] = [
     ("persistence", include_str!("../../playbooks/persistence.yml")),
     ("quiet", include_str!("../../playbooks/quiet.yml")),
     ("contain", include_str!("../../playbooks/contain.yml")),
-    ("users", include_str!("../../playbooks/users.yml")),
 ];
 
 /// The files beside them.
