@@ -3,11 +3,11 @@
 //! [`linux`] asks the kernel; [`simulated`] is a host in memory, with guardians that start things again and faults by
 //! script. The loop, the protection rules and the transaction above them are the same for both.
 
-use crate::action::{Act, Arming, Done, Object, ProcessTarget, Undo};
+use crate::action::{Act, Arming, Done, Object, ProcessTarget, ServiceManager, Undo};
 use crate::frame::{EvidenceItem, Part};
 use crate::journal::Store;
 use crate::query::{Answer, HostError, Observed, Query};
-use crate::text::{Digest, HostPath};
+use crate::text::{Digest, HostBytes, HostPath};
 
 pub mod linux;
 pub mod simulated;
@@ -65,6 +65,20 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// When there can be no keeper: then nothing may be frozen.
     fn arm(&self) -> Result<(), HostError>;
+
+    /// Lets nothing run that a service manager starts in these units from now on, until [`Self::free_units`]: it stands
+    /// still before its first instruction. Held are the units in which nothing runs, and with `running` the others too, with
+    /// all that is in them. Gives how many are held; a host that cannot hold units holds none.
+    ///
+    /// # Errors
+    /// When nobody would let go of them if the worker died.
+    fn hold_units(&self, manager: ServiceManager, units: &[HostBytes], running: bool) -> Result<u32, HostError>;
+
+    /// Whom a manager started in held units since they are held, by pid: nobody of them ran yet.
+    fn newborns(&self, manager: ServiceManager) -> Vec<u32>;
+
+    /// Lets go of all held units: what still is in them runs.
+    fn free_units(&self);
 
     /// Tells the keeper that the commit is durable, and what is proven and kept.
     ///

@@ -46,6 +46,19 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Lets nothing run that is started in the units that must be gone: those in which nothing runs, or all.
+    pub(super) fn hold_units(&mut self, running: bool) -> Result<(), Refusal> {
+        for action in self.allowed(|act| matches!(act, Act::ReloadUnits { .. })) {
+            let Act::ReloadUnits { manager, units } = &action.act else {
+                continue;
+            };
+            let held = self.platform.hold_units(*manager, units, running);
+            held.map_err(|error| refuse(RefusalKind::Host, error))?;
+            self.in_time()?;
+        }
+        Ok(())
+    }
+
     /// One look for processes born since the plan; freezes those within the envelope and says how many.
     fn freeze_births(&mut self) -> Result<u32, Refusal> {
         let (processes, _) = self.census().map_err(|error| refuse(RefusalKind::Host, error))?;

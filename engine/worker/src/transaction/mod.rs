@@ -221,13 +221,17 @@ impl<'a> Transaction<'a> {
             .map_err(|error| refuse(RefusalKind::Host, format!("no keeper: {error}")))?;
         self.began_ms = self.platform.uptime_ms();
         let committed = self
-            .freeze()
+            .hold_units(false)
+            .and_then(|()| self.freeze())
+            // Who runs in them stands still by itself first: in a frozen group that no longer shows.
+            .and_then(|()| self.hold_units(true))
             .and_then(|()| self.guard())
             .and_then(|()| self.keep_live())
             .and_then(|()| self.commit());
         let journal = match committed {
             Ok(journal) => journal,
             Err(mut refusal) => {
+                self.platform.free_units();
                 self.thaw(|_| true);
                 refusal.frozen = self.frozen.len() as u32;
                 self.platform.disarm();

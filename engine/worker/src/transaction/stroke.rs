@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::census::Member;
+use super::census::{self, Member};
 use super::guard::StandIn;
 use super::{PAST_MINUTE_MS, Transaction, key};
 use crate::action::{
@@ -27,6 +27,8 @@ impl Transaction<'_> {
             self.carry_out(&mut journal, &action);
         }
         self.kill_born(&mut journal);
+        self.end_newborns(&mut journal);
+        self.platform.free_units();
         for action in self.allowed(|act| matches!(act, Act::RemoveFile { .. })) {
             self.carry_out(&mut journal, &action);
         }
@@ -241,29 +243,74 @@ impl Transaction<'_> {
             .cloned()
             .collect();
         let mut struck = 0;
-        for Member { component, target } in born {
-            let strike = |result| Event::Struck {
-                component,
-                pid: target.pid,
-                start_ticks: target.start_ticks,
-                result,
-            };
-            let result = match journal.record(self.platform.host_time_ms(), &strike(None)) {
-                Ok(()) => self.platform.act(&Act::Kill {
-                    process: target.clone(),
-                }),
-                Err(why) => Err(why),
-            };
-            if result.is_ok() {
-                struck += 1;
-                self.changed = true;
-                self.frozen.remove(&key(&target));
-            }
-            let event = strike(Some(result));
-            let _ = journal.record(self.platform.host_time_ms(), &event);
-            self.controller.tell(event);
+        for member in born {
+            struck += u32::from(self.strike(journal, member));
         }
         struck
+    }
+
+    /// Ends one process that the plan could not name, after it is written down.
+    fn strike(&mut self, journal: &mut HostJournal, member: Member) -> bool {
+        let Member { component, target } = member;
+        let strike = |result| Event::Struck {
+            component,
+            pid: target.pid,
+            start_ticks: target.start_ticks,
+            result,
+        };
+        let result = match journal.record(self.platform.host_time_ms(), &strike(None)) {
+            Ok(()) => self.platform.act(&Act::Kill {
+                process: target.clone(),
+            }),
+            Err(why) => Err(why),
+        };
+        let ended = result.is_ok();
+        if ended {
+            self.changed = true;
+            self.frozen.remove(&key(&target));
+        }
+        let event = strike(Some(result));
+        let _ = journal.record(self.platform.host_time_ms(), &event);
+        self.controller.tell(event);
+        ended
+    }
+
+    /// Ends what a manager started in held units that it has forgotten since. Nothing of it ran, so there is nothing to
+    /// keep; one of a unit that could not be removed is let go, as if it were born then.
+    fn end_newborns(&mut self, journal: &mut HostJournal) {
+        for action in self.allowed(|act| matches!(act, Act::ReloadUnits { .. })) {
+            let Act::ReloadUnits { manager, .. } = &action.act else {
+                continue;
+            };
+            if self.settled.contains(&action.id) {
+                let pids = self.platform.newborns(*manager);
+                self.end_newborns_of(journal, action.component, pids);
+            }
+        }
+    }
+
+    fn end_newborns_of(&mut self, journal: &mut HostJournal, component: u32, pids: Vec<u32>) {
+        if pids.is_empty() {
+            return;
+        }
+        let query = Query::Processes(ProcessesQuery {
+            pids: Some(pids),
+            digest: true,
+            ..ProcessesQuery::default()
+        });
+        let Ok(Answer::Processes(processes)) = self.platform.answer(&query).map(|observed| observed.value) else {
+            return;
+        };
+        for process in processes.iter().filter(|process| !process.has_ended()) {
+            let Some(target) = census::target_of(process, &self.host.identity.boot_id) else {
+                continue;
+            };
+            self.controller.tell(Event::Born {
+                component,
+                process: Box::new(process.clone()),
+            });
+            self.strike(journal, Member { component, target });
+        }
     }
 
     /// Looks again after the stroke: what the envelope admits and was born meanwhile is kept and struck too.

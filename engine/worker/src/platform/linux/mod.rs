@@ -2,12 +2,12 @@
 //!
 //! [`look`] reads and can change nothing; [`hands`] changes and is called by the transaction only.
 
-use crate::action::{Act, Arming, Done, Object, ProcessTarget, Undo};
+use crate::action::{Act, Arming, Done, Object, ProcessTarget, ServiceManager, Undo};
 use crate::frame::Part;
 use crate::journal::Store;
 use crate::platform::{CaptureSink, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
-use crate::text::{Digest, HostPath};
+use crate::text::{Digest, HostBytes, HostPath};
 
 pub mod hands;
 pub mod look;
@@ -64,6 +64,18 @@ impl Platform for Linux {
 
     fn arm(&self) -> Result<(), HostError> {
         self.hands.arm()
+    }
+
+    fn hold_units(&self, manager: ServiceManager, units: &[HostBytes], running: bool) -> Result<u32, HostError> {
+        self.hands.hold_units(manager, units, running)
+    }
+
+    fn newborns(&self, manager: ServiceManager) -> Vec<u32> {
+        self.hands.newborns(manager)
+    }
+
+    fn free_units(&self) {
+        self.hands.free_units();
     }
 
     fn committed(&self, proven: &[ProcessTarget]) -> Result<(), HostError> {

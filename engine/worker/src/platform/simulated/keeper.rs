@@ -50,6 +50,7 @@ impl State {
     pub(super) fn clear_away(&mut self) {
         self.worker_killed = false;
         self.lock = None;
+        self.free_units();
         let Some(keeper) = self.keeper.take() else { return };
         for target in keeper.proven.iter().flatten() {
             if matches!(self.is_there(target, "kill"), Ok(true)) {

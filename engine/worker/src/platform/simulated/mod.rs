@@ -9,12 +9,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::action::{Act, Arming, Done, Object, ProcessTarget, Undo};
+use crate::action::{Act, Arming, Done, Object, ProcessTarget, ServiceManager, Undo};
 use crate::frame::{PIECE_BYTES, Part};
 use crate::journal::Store;
 use crate::platform::{CaptureSink, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
-use crate::text::{Digest, HostPath};
+use crate::text::{Digest, HostBytes, HostPath};
 
 mod accounts;
 mod acts;
@@ -242,6 +242,27 @@ impl Platform for Simulated {
             state.keeper.get_or_insert_default();
             Ok(())
         })
+    }
+
+    fn hold_units(&self, manager: ServiceManager, units: &[HostBytes], running: bool) -> Result<u32, HostError> {
+        self.call(
+            Call::Arm,
+            "units",
+            |state| Ok(state.hold_units(manager, units, running)),
+        )
+    }
+
+    /// What is held is not started at all.
+    fn newborns(&self, _manager: ServiceManager) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn free_units(&self) {
+        // Units that were not reached are free when the worker ends.
+        let _ = self.call(Call::Disarm, "units", |state| {
+            state.free_units();
+            Ok(())
+        });
     }
 
     fn committed(&self, proven: &[ProcessTarget]) -> Result<(), HostError> {

@@ -60,6 +60,7 @@ fn system() -> ServiceManager {
 #[derive(Debug)]
 pub(super) struct Having {
     loaded: bool,
+    held: bool,
     drop_ins: Vec<HostPath>,
     /// Whether the end of its process was noticed.
     ended: bool,
@@ -71,6 +72,7 @@ impl Having {
     pub(super) fn all(world: &World) -> Vec<Having> {
         let having = |unit: &Unit| Having {
             loaded: true,
+            held: false,
             drop_ins: unit.drop_ins.clone(),
             ended: false,
             restart_ms: None,
@@ -82,7 +84,7 @@ impl Having {
     /// When it next does something.
     pub(super) fn due_ms(&self) -> Option<u64> {
         let both = [self.restart_ms, self.timer_ms];
-        both.into_iter().flatten().min().filter(|_| self.loaded)
+        both.into_iter().flatten().min().filter(|_| self.loaded && !self.held)
     }
 }
 
@@ -97,7 +99,7 @@ impl State {
             if alive {
                 having.ended = false;
                 having.restart_ms = None;
-            } else if !having.ended {
+            } else if !having.ended && !having.held {
                 having.ended = true;
                 if having.loaded {
                     having.restart_ms = unit
@@ -108,6 +110,23 @@ impl State {
                     }
                 }
             }
+        }
+    }
+
+    pub(super) fn hold_units(&mut self, manager: ServiceManager, units: &[HostBytes], running: bool) -> u32 {
+        for index in 0..self.world.units.len() {
+            let unit = &self.world.units[index];
+            let runs = unit.process.is_some_and(|role| self.in_place_of(role).is_some());
+            if unit.manager == manager && units.contains(&unit.name) && (running || !runs) {
+                self.having[index].held = true;
+            }
+        }
+        self.having.iter().filter(|having| having.held).count() as u32
+    }
+
+    pub(super) fn free_units(&mut self) {
+        for having in &mut self.having {
+            having.held = false;
         }
     }
 

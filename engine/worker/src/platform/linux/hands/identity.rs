@@ -248,7 +248,7 @@ fn boot_id() -> Result<String, HostError> {
 }
 
 /// Our own pid and those of our ancestors, up to pid 1 or the end of what this pid namespace shows.
-fn own_chain(doing: &str) -> Result<BTreeSet<u32>, HostError> {
+pub(super) fn own_chain(doing: &str) -> Result<BTreeSet<u32>, HostError> {
     let mut chain = BTreeSet::new();
     let mut pid = std::process::id();
     while pid > 0 && chain.insert(pid) {

@@ -4,7 +4,7 @@
 //! keeper lets everything run again; after the commit it kills what is proven and lets the rest run. A SIGSTOP outlives
 //! its sender, so without a keeper a dead worker would leave a host standing still.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,8 +17,9 @@ use rustix::net::{
 };
 use rustix::process::{Pid, Signal, kill_process, pidfd_send_signal};
 
-use super::group;
 use super::identity::{ProcessKey, parse_stat};
+use super::{group, units};
+use crate::unit_name::is_unit_name;
 
 /// The longest message: a group's path, or [`PROVEN_PER_MESSAGE`] processes.
 const MESSAGE_BYTES: usize = 16 << 10;
@@ -45,6 +46,13 @@ pub(super) enum Message {
         /// The group.
         path: PathBuf,
     },
+    /// This unit's cgroup will be frozen.
+    Unit {
+        /// The cgroup.
+        path: PathBuf,
+    },
+    /// No unit's cgroup is frozen any more.
+    NoUnits,
     /// This process runs again, or is dead.
     Release {
         /// Which.
@@ -87,6 +95,11 @@ impl Message {
                 key(&mut bytes, which);
                 bytes.extend_from_slice(path.as_os_str().as_bytes());
             }
+            Message::Unit { path } => {
+                bytes.push(b'U');
+                bytes.extend_from_slice(path.as_os_str().as_bytes());
+            }
+            Message::NoUnits => bytes.push(b'u'),
             Message::Release { key: which } => {
                 bytes.push(b'R');
                 key(&mut bytes, which);
@@ -121,6 +134,10 @@ impl Message {
                 key: key(&rest[..12])?,
                 path: PathBuf::from(std::ffi::OsStr::from_bytes(&rest[12..])),
             }),
+            (b'U', 1..) => Some(Message::Unit {
+                path: PathBuf::from(std::ffi::OsStr::from_bytes(rest)),
+            }),
+            (b'u', 0) => Some(Message::NoUnits),
             (b'R', 12) => Some(Message::Release { key: key(rest)? }),
             (b'P', length) if length.is_multiple_of(12) => Some(Message::Proven {
                 keys: rest.chunks(12).map(key).collect::<Option<_>>()?,
@@ -144,6 +161,8 @@ struct Kept {
 #[derive(Default)]
 struct Keeping {
     kept: BTreeMap<ProcessKey, Kept>,
+    /// Cgroups of units that are frozen.
+    units: BTreeSet<PathBuf>,
     committed: bool,
 }
 
@@ -199,6 +218,19 @@ impl Keeping {
                 }
                 _ => false,
             },
+            Message::Unit { path } => {
+                let is_one = path
+                    .file_name()
+                    .is_some_and(|name| is_unit_name(name.as_encoded_bytes()));
+                is_one && {
+                    self.units.insert(path);
+                    true
+                }
+            }
+            Message::NoUnits => {
+                self.units.clear();
+                true
+            }
             Message::Release { key } => {
                 self.kept.remove(&key);
                 true
@@ -230,6 +262,11 @@ impl Keeping {
             if kept.resume {
                 signal(*key, kept, Signal::CONT);
             }
+        }
+        for path in std::mem::take(&mut self.units) {
+            units::thaw(&path);
+            // One in which nothing runs was made by us, or is of no use to anybody.
+            let _ = std::fs::remove_dir(path);
         }
         for (_, kept) in condemned.iter().chain(&others) {
             if let Some(path) = &kept.group {
@@ -323,6 +360,8 @@ mod tests {
                 Message::Hello,
                 Message::Hold { key, resume },
                 Message::Group { key, path },
+                Message::Unit { path: PathBuf::from("/sys/fs/cgroup/system.slice/a.service") },
+                Message::NoUnits,
                 Message::Release { key },
                 Message::Proven { keys },
                 Message::Committed,
@@ -353,7 +392,20 @@ mod tests {
         assert!(keeping.take(Message::Hold { key, resume: true }, None));
         assert!(keeping.take(Message::Proven { keys: vec![key] }, None));
         let path = PathBuf::from("/sys/fs/cgroup/system.slice");
-        assert!(!keeping.take(Message::Group { key, path }, None));
+        assert!(!keeping.take(
+            Message::Group {
+                key,
+                path: path.clone()
+            },
+            None
+        ));
+        assert!(!keeping.take(Message::Unit { path: path.join("a") }, None));
+        assert!(keeping.take(
+            Message::Unit {
+                path: path.join("a.service")
+            },
+            None
+        ));
         assert!(keeping.take(Message::Release { key }, None));
         assert!(keeping.kept.is_empty());
     }

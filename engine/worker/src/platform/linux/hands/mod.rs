@@ -43,6 +43,7 @@ mod rewrite;
 mod store;
 mod throttle;
 mod undo;
+mod units;
 
 #[cfg(test)]
 mod bench;
@@ -52,6 +53,7 @@ pub struct Hands {
     /// What is started as the keeper, with the one argument `keeper`.
     program: PathBuf,
     standing: Mutex<Standing>,
+    holding: Mutex<units::Holding>,
     digests: identity::Digests,
 }
 
@@ -73,6 +75,7 @@ impl Hands {
         Self {
             program: program.into(),
             standing: Mutex::default(),
+            holding: Mutex::default(),
             digests: identity::Digests::default(),
         }
     }
@@ -201,6 +204,11 @@ impl Hands {
     /// When something stays, or it is not ours.
     pub fn forget_journal(&self, directory: &HostPath) -> Result<(), HostError> {
         store::forget(directory)
+    }
+
+    /// The units that are held; a panic elsewhere does not take them from us.
+    fn holding(&self) -> MutexGuard<'_, units::Holding> {
+        self.holding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What stands still; a panic elsewhere does not take it from us.

@@ -18,7 +18,7 @@ pub(super) const LOOK_MS: u64 = 10_000;
 /// How long a manager may take to reload.
 const RELOAD_MS: u64 = 20_000;
 /// How long it may take to tell of one watchdog.
-const WATCHDOG_MS: u64 = 300;
+const AT_ONCE_MS: u64 = 300;
 /// The units of one answer.
 const UNITS: usize = 20_000;
 /// Calls that are on their way at one time: a socket takes so many without an answer.
@@ -179,7 +179,25 @@ pub(super) struct Watchdog {
 
 /// The watchdog over a service; `None` where there is none, or the manager does not tell at once.
 pub(super) fn watchdog(manager: ServiceManager, name: &HostBytes) -> Option<Watchdog> {
-    let mut link = Link::open(manager, WATCHDOG_MS, "ask for a watchdog").ok()?;
+    let mut link = Link::open(manager, AT_ONCE_MS, "ask for a watchdog").ok()?;
+    let unit = object_of(&mut link, name)?;
+    let service = "org.freedesktop.systemd1.Service";
+    let limit = property(&mut link, &unit, service, "WatchdogUSec")?;
+    let limit = variant(&limit, b"t").ok()?.u64().ok()?;
+    if limit == 0 || limit == u64::MAX {
+        return None;
+    }
+    let main = property(&mut link, &unit, service, "MainPID")?;
+    let main = variant(&main, b"u").ok()?.u32().ok()?;
+    let access = text(&mut link, &unit, service, "NotifyAccess")?;
+    Some(Watchdog {
+        limit: std::time::Duration::from_micros(limit),
+        only: (access != b"all").then_some(main),
+    })
+}
+
+/// The object of a unit that a manager has.
+fn object_of(link: &mut Link, name: &HostBytes) -> Option<Vec<u8>> {
     let answer = link
         .ask(&Call {
             path: MANAGER,
@@ -188,27 +206,80 @@ pub(super) fn watchdog(manager: ServiceManager, name: &HostBytes) -> Option<Watc
             arguments: &[name.as_bytes()],
         })
         .ok()?;
-    let object = Reader::new(&answer.body).string().ok()?.to_vec();
-    let mut ask = |property: &[u8]| {
-        link.ask(&Call {
-            path: &object,
-            interface: PROPERTIES,
-            member: "Get",
-            arguments: &[b"org.freedesktop.systemd1.Service", property],
-        })
-        .ok()
-    };
-    let limit = variant(&ask(b"WatchdogUSec")?, b"t").ok()?.u64().ok()?;
-    if limit == 0 || limit == u64::MAX {
+    Some(Reader::new(&answer.body).string().ok()?.to_vec())
+}
+
+/// A property of an object, as it is answered.
+fn property(link: &mut Link, object: &[u8], interface: &str, property: &str) -> Option<Message> {
+    link.ask(&Call {
+        path: object,
+        interface: PROPERTIES,
+        member: "Get",
+        arguments: &[interface.as_bytes(), property.as_bytes()],
+    })
+    .ok()
+}
+
+/// A property of an object that is a string.
+fn text(link: &mut Link, object: &[u8], interface: &str, name: &str) -> Option<Vec<u8>> {
+    let answer = property(link, object, interface, name)?;
+    Some(variant(&answer, b"s").ok()?.string().ok()?.to_vec())
+}
+
+/// The newest manager that starts a process in its own cgroup and only then moves it into the unit's. Later ones have the
+/// kernel start it there and stand still until it runs a command: if that cgroup were frozen, so would be the manager.
+const MOVES_WHAT_IT_STARTS: u32 = 255;
+
+/// The cgroup of a unit, as a path in the hierarchy: where it runs, else where it would; `None` for a unit that holds no
+/// processes, that the manager does not have, where it does not tell at once, and where what it starts may not be frozen.
+pub(super) fn holdable_group(manager: ServiceManager, name: &HostBytes) -> Option<Vec<u8>> {
+    let kinds: [(&[u8], &str); 4] = [
+        (b".service", "org.freedesktop.systemd1.Service"),
+        (b".socket", "org.freedesktop.systemd1.Socket"),
+        (b".mount", "org.freedesktop.systemd1.Mount"),
+        (b".swap", "org.freedesktop.systemd1.Swap"),
+    ];
+    let (_, interface) = kinds.into_iter().find(|(end, _)| name.as_bytes().ends_with(end))?;
+    let mut link = Link::open(manager, AT_ONCE_MS, "ask for a cgroup").ok()?;
+    let version = text(&mut link, MANAGER, MANAGER_INTERFACE, "Version")?;
+    if major(&version)? > MOVES_WHAT_IT_STARTS {
         return None;
     }
-    let main = variant(&ask(b"MainPID")?, b"u").ok()?.u32().ok()?;
-    let access = ask(b"NotifyAccess")?;
-    let access = variant(&access, b"s").ok()?.string().ok()?.to_vec();
-    Some(Watchdog {
-        limit: std::time::Duration::from_micros(limit),
-        only: (access != b"all").then_some(main),
-    })
+    let unit = object_of(&mut link, name)?;
+    let own = text(&mut link, &unit, interface, "ControlGroup")?;
+    if !own.is_empty() {
+        return Some(own);
+    }
+    let slice = text(&mut link, &unit, interface, "Slice")?;
+    let above = text(&mut link, MANAGER, MANAGER_INTERFACE, "ControlGroup")?;
+    let mut path = above.strip_suffix(b"/").unwrap_or(&above).to_vec();
+    for folder in slice_folders(&slice)? {
+        path.push(b'/');
+        path.extend(folder);
+    }
+    path.push(b'/');
+    path.extend_from_slice(name.as_bytes());
+    Some(path)
+}
+
+/// The number that a manager's version begins with: `252.36-1~deb12u1`, `249.11-0ubuntu3`, `v255-3-g12`.
+fn major(version: &[u8]) -> Option<u32> {
+    let version = version.strip_prefix(b"v").unwrap_or(version);
+    let digits = version.iter().take_while(|b| b.is_ascii_digit()).count();
+    std::str::from_utf8(&version[..digits]).ok()?.parse().ok()
+}
+
+/// The folders of a slice: `a-b.slice` lies in `a.slice` (systemd.slice(5)); `None` for what is none.
+fn slice_folders(slice: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let stem = slice
+        .strip_suffix(b".slice")
+        .filter(|stem| !stem.is_empty() && !stem.contains(&b'/'))?;
+    if stem == b"-" {
+        return Some(Vec::new());
+    }
+    let ends = stem.iter().enumerate().filter(|(_, b)| **b == b'-').map(|(at, _)| at);
+    let ends = ends.chain([stem.len()]).filter(|end| *end > 0);
+    Some(ends.map(|end| [&stem[..end], b".slice"].concat()).collect())
 }
 
 const PROPERTIES_ASKED: [&str; 4] = ["FragmentPath", "SourcePath", "DropInPaths", "NeedDaemonReload"];
@@ -313,6 +384,42 @@ impl About {
             source: self.source,
             drop_ins: self.drop_ins,
             needs_reload: self.needs_reload,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_lie_in_each_other() {
+        let rows: [(&str, Option<&[&str]>); 5] = [
+            ("system.slice", Some(&["system.slice"])),
+            ("system-getty.slice", Some(&["system.slice", "system-getty.slice"])),
+            ("-.slice", Some(&[])),
+            ("a/b.slice", None),
+            ("a.service", None),
+        ];
+        for (slice, expected) in rows {
+            let expected: Option<Vec<Vec<u8>>> =
+                expected.map(|folders| folders.iter().map(|folder| folder.as_bytes().to_vec()).collect());
+            assert_eq!(slice_folders(slice.as_bytes()), expected, "{slice}");
+        }
+    }
+
+    #[test]
+    fn versions_begin_with_a_number() {
+        let rows = [
+            ("252.36-1~deb12u1", Some(252)),
+            ("v255-3-g12", Some(255)),
+            ("257", Some(257)),
+            ("", None),
+            ("~1", None),
+            ("99999999999", None),
+        ];
+        for (version, expected) in rows {
+            assert_eq!(major(version.as_bytes()), expected, "{version}");
         }
     }
 }

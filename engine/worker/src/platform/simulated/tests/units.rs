@@ -84,6 +84,25 @@ fn after_removal_and_reload_nothing_of_it_runs() {
 }
 
 #[test]
+fn nothing_is_started_in_units_that_are_held() {
+    let host = host(FIGHTING);
+    let hold = |running| host.hold_units(ServiceManager::System {}, &["sysd.service".into()], running);
+    assert_eq!(hold(false), Ok(0), "it runs");
+    assert_eq!(hold(true), Ok(1));
+    let process = process(&host, 10);
+    host.act(&Act::Kill { process }).expect("it lives");
+    host.pass(5_000);
+    assert_eq!((running(&host), host.snapshot().text("/run/ran")), (0, None));
+    host.free_units();
+    host.pass(5_000);
+    assert_eq!(running(&host), 1, "it is in memory still");
+    assert_eq!(
+        host.hold_units(ServiceManager::System {}, &["other.service".into()], true),
+        Ok(0)
+    );
+}
+
+#[test]
 fn links_and_starters_come_back_where_nothing_reads_them() {
     let host = host(FIGHTING);
     let wants = "/etc/systemd/system/multi-user.target.wants/sysd.service";
