@@ -30,6 +30,10 @@ pub(crate) enum Verb {
     Run(Run),
     /// Carry out a plan that was approved by its hash, then watch.
     Apply(Apply),
+    /// Quiet at once what mines: it gets next to no CPU time, and runs on. Asks for one typed yes.
+    Throttle(Quiet),
+    /// Block at once the pools of what mines, or cut the host off but for our session. Asks for one typed yes.
+    Contain(Quiet),
     /// Take back what a run changed; without --approve it only lists what can be.
     Undo(Undo),
     /// Tell what a run did, from its journal.
@@ -70,8 +74,8 @@ pub(crate) struct Looking {
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) given: Given,
-    /// A path never to be touched, with all below it; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
+    #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
@@ -156,8 +160,8 @@ pub(crate) struct Run {
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) given: Given,
-    /// A path never to be touched, with all below it; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
+    #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
@@ -210,8 +214,35 @@ pub(crate) struct Apply {
 pub(crate) enum Only {
     /// Keep the evidence, change nothing.
     Preserve,
-    /// Keep the evidence and quiet the host; all of it can be taken back at once.
+    /// Block, isolate and throttle what the plan says, and nothing else; it can be taken back at once.
     Contain,
+}
+
+/// `deminer throttle`, `deminer contain`
+#[derive(Debug, Args)]
+pub(crate) struct Quiet {
+    /// Hosts; none is this machine.
+    #[arg(value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Another playbook than the shipped one: a file, or the name of a shipped one. Of its changes only those are made that
+    /// contain.
+    #[arg(long, value_name = "PLAYBOOK")]
+    pub(crate) playbook: Option<String>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
+    #[arg(long, value_name = "PATH|NETWORK")]
+    pub(crate) protect: Vec<String>,
+    /// Do what the stored plan of this hash contains, without a question; nothing is planned anew.
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["hosts", "playbook", "set", "set_file", "protect"])]
+    pub(crate) approve: Option<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// `deminer undo`

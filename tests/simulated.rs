@@ -116,7 +116,7 @@ fn what_is_excluded_or_protected_stays_and_is_no_return() {
     let report = deminer.run(&excluded).expect(5).json();
     let host = &report["hosts"][0];
     assert_eq!(host["status"], "cannot_say", "{report:#}");
-    assert_eq!(host["tally"], json!({"done": 7, "gone": 0, "of": 7, "excluded": 1}));
+    assert_eq!(host["tally"], json!({"done": 8, "gone": 0, "of": 8, "excluded": 1}));
 
     let path = edit["act"]["file"]["path"].as_str().expect("a path");
     let protected = planned(&deminer, &[INFECTED, "--protect", path]);
@@ -160,4 +160,41 @@ fn evidence_alone_changes_nothing() {
     assert_eq!(host["status"], "proposed", "{report:#}");
     assert_eq!(host["tally"]["done"], 0);
     assert_ne!(host["kept"]["items"], 0);
+}
+
+#[test]
+fn containing_alone_is_approved_alone() {
+    let deminer = Deminer::new();
+    let planned = planned(&deminer, &[INFECTED]);
+    let name = planned.name();
+    let words = [
+        "apply",
+        &name,
+        "--approve",
+        planned.short_hash(),
+        "--only",
+        "contain",
+        "--format",
+        "json",
+    ];
+    let report = deminer.run(&words).expect(0).json();
+    let host = &report["hosts"][0];
+    assert_eq!(host["status"], "contained", "{report:#}");
+    assert_eq!(host["tally"], json!({"done": 1, "gone": 0, "of": 1, "excluded": 8}));
+    assert_eq!(host["kept"]["items"], 0, "nothing was taken");
+    let run = report["run"].as_str().expect("an id");
+    let listed = deminer.run(&["undo", run, "--format", "json"]).expect(0).json();
+    assert_eq!(
+        listed["undo"]["hosts"][0]["order"]["steps"][0]["undo"]["undo"], "unblock",
+        "{listed:#}"
+    );
+}
+
+#[test]
+fn what_the_site_lists_is_not_blocked() {
+    let deminer = Deminer::new();
+    let protected = planned(&deminer, &[INFECTED, "--protect", "198.51.100.0/24"]);
+    assert!(!protected.acts().iter().any(|act| act.starts_with("block_address")));
+    let refused = deminer.run(&["plan", "linux-miner", INFECTED, "--protect", "office"]);
+    refused.expect(2);
 }

@@ -3,6 +3,7 @@
 use deminer_engine::module::Module;
 
 pub mod account_list;
+pub mod account_lock;
 mod account_signs;
 pub mod authorized_keys;
 mod base64_text;
@@ -28,7 +29,10 @@ pub mod host_resources;
 pub mod incident_correlate;
 pub mod judge;
 pub mod key_list;
+pub mod key_remove;
+mod known_keys;
 mod known_programs;
+mod line_edits;
 pub mod lines_remove;
 mod linked_files;
 pub mod login_list;
@@ -67,6 +71,7 @@ mod starter_search;
 mod starter_text;
 pub mod startup_list;
 pub mod sudoers_list;
+pub mod sudoers_remove;
 pub mod trace;
 pub mod unit_exec;
 pub mod unit_file;
@@ -76,6 +81,7 @@ pub mod unit_remove;
 pub mod unit_row;
 mod unit_search;
 mod unit_settings;
+pub mod users_trace;
 pub mod verify_gone;
 pub mod verify_quiet;
 
@@ -111,6 +117,7 @@ pub fn all() -> Vec<Module> {
         Module::analyzer(incident_correlate::IncidentCorrelate),
         Module::collector(starter_review::StarterReview),
         Module::collector(trace::MinerTrace),
+        Module::collector(users_trace::UsersTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
         Module::responder(starter_remove::StarterRemove),
@@ -118,6 +125,9 @@ pub fn all() -> Vec<Module> {
         Module::responder(net_isolate::NetIsolate),
         Module::responder(process_throttle::ProcessThrottle),
         Module::responder(unit_remove::UnitRemove),
+        Module::responder(key_remove::KeyRemove),
+        Module::responder(sudoers_remove::SudoersRemove),
+        Module::responder(account_lock::AccountLock),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),
         Module::collector(verify_gone::VerifyGone),

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use deminer_engine::finding::{Artifact, Condemned, UnitTarget};
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
-use deminer_worker::action::{FileTarget, LineTarget, LinkTarget, ProcessTarget};
+use deminer_worker::action::{AccountTarget, FileTarget, LineTarget, LinkTarget, ProcessTarget};
 use deminer_worker::query::{
-    Coverage, Entry, FileKind, FileStat, GapReason, Ownership, Peer, Process, ProcessesQuery, Socket, limits,
+    Coverage, Entry, FileKind, FileStat, GapReason, Ownership, Password, Peer, Process, ProcessesQuery, Socket, limits,
 };
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
@@ -38,6 +38,7 @@ pub(crate) struct Sought {
     pub(crate) lines: Vec<Of<(FileTarget, LineTarget)>>,
     pub(crate) links: Vec<Of<LinkTarget>>,
     pub(crate) units: Vec<Of<UnitTarget>>,
+    pub(crate) accounts: Vec<Of<AccountTarget>>,
     pub(crate) remotes: BTreeSet<Peer>,
 }
 
@@ -71,7 +72,8 @@ impl Sought {
                     });
                 }
                 Artifact::Link { link: object } => sought.links.push(Of { condemned, object }),
-                other @ (Artifact::Host {} | Artifact::Account { .. }) => {
+                Artifact::Account { account: object } => sought.accounts.push(Of { condemned, object }),
+                other @ Artifact::Host {} => {
                     let why = format!("a {} cannot be gone", kind(&other));
                     return Err(refusal(list, index, why));
                 }
@@ -489,6 +491,43 @@ pub(crate) fn starting_units(sought: &Sought, units: &Units) -> Vec<Remnant> {
         Some(Remnant::of(condemned, false, seen))
     });
     running.collect()
+}
+
+/// Condemned accounts that somebody can get in by: there, and not locked and expired. One that was made anew under the same
+/// name counts.
+pub(crate) async fn open_accounts(
+    host: &dyn HostView,
+    sought: &Sought,
+    coverage: &mut Coverage,
+) -> Result<Vec<Remnant>, ModuleError> {
+    if sought.accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let facts = questions::facts(host).await?.value;
+    let today = u32::try_from(facts.host_time_ms.0 / 86_400_000).unwrap_or(u32::MAX);
+    let seen = questions::accounts(host).await?;
+    coverage.unite(&seen.coverage);
+    let unseen = seen.coverage.material().next().map(|gap| gap.why);
+    let mut found = Vec::new();
+    for of in &sought.accounts {
+        let mut of_name = seen
+            .value
+            .iter()
+            .filter(|account| account.name == of.object.name)
+            .peekable();
+        let is_open = of_name.peek().is_some() && !of_name.clone().all(|account| account.is_shut(today));
+        let untold = of_name.all(|account| account.password == Password::Unknown);
+        let object = of.object.name.clone();
+        match (is_open, unseen) {
+            (true, None) => {
+                let (name, uid) = (object, of.object.uid);
+                found.push(Remnant::of(&of.condemned, !untold, Seen::Account { name, uid }));
+            }
+            (_, Some(why)) => found.push(Remnant::of(&of.condemned, false, Seen::Unseen { object, why })),
+            (false, None) => {}
+        }
+    }
+    Ok(found)
 }
 
 /// Starters that are a condemned line or have a condemned content elsewhere, which is certain, or that run a condemned

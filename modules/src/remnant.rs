@@ -87,6 +87,13 @@ pub enum Seen {
         /// The file that it was read from.
         from: HostPath,
     },
+    /// A condemned account that somebody can get in by.
+    Account {
+        /// The login name.
+        name: HostBytes,
+        /// The user id that it had when it was condemned.
+        uid: u32,
+    },
     /// Somebody is connected to a remote end of the incident.
     Connection {
         /// The remote end.
@@ -107,6 +114,11 @@ pub enum Seen {
         remote: Peer,
         /// Who, by pid.
         owners: Vec<u32>,
+    },
+    /// Packets to blocked addresses that were dropped long after the stroke: somebody still tries.
+    Dropped {
+        /// How many.
+        packets: Wide,
     },
     /// A condemned object could not be looked at.
     Unseen {
@@ -194,6 +206,10 @@ impl Remnant {
                     .field("unit", name)
                     .field("path", from)
             }
+            Seen::Account { name, uid } => new("account_open", "account {account} (uid {uid}) is open")
+                .field("account", name)
+                .field("uid", uid)
+                .rests_on("/etc/shadow", None),
             Seen::Connection { remote, owners } => new("remote_connected", "{owners} has a connection to {remote}")
                 .field("remote", shown(remote))
                 .field("owners", pids(owners)),
@@ -206,6 +222,12 @@ impl Remnant {
             )
             .field("remote", shown(remote))
             .field("owners", pids(owners)),
+            Seen::Dropped { packets } => new(
+                "still_tries",
+                "{packets} packets to blocked addresses were dropped long after the stroke: somebody on this host, or in a \
+                 container of it, still tries",
+            )
+            .field("packets", packets),
             Seen::Unseen { object, why } => new("not_seen", "{object} could not be looked at: {why}")
                 .field("object", object)
                 .field("why", format!("{why:?}").to_lowercase()),

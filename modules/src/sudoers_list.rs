@@ -152,7 +152,8 @@ struct Wanted {
     depth: u32,
 }
 
-async fn rows(host: &dyn HostView, coverage: &mut Coverage) -> Result<Vec<SudoersRow>, ModuleError> {
+/// The lines of all files that sudo reads, and of those beside them.
+pub(crate) async fn rows(host: &dyn HostView, coverage: &mut Coverage) -> Result<Vec<SudoersRow>, ModuleError> {
     let mut rows = Vec::new();
     let mut met: BTreeSet<HostPath> = BTreeSet::new();
     let wanted = |path: &str, directory: bool, read: bool| Wanted {
@@ -299,9 +300,10 @@ pub(crate) fn fingerprint(bytes: &[u8]) -> String {
 }
 
 impl SudoersRow {
-    /// Its lines as acts and findings name them. Each is its own mark.
+    /// Its lines as acts and findings name them, each its own mark. An empty one says nothing and may stay.
     pub(crate) fn artifacts(&self) -> impl Iterator<Item = Artifact> {
-        self.lines.iter().map(|line| Artifact::Line {
+        let said = self.lines.iter().filter(|line| !line.line.is_empty());
+        said.map(|line| Artifact::Line {
             file: self.file.clone(),
             line: LineTarget {
                 number: line.number,
@@ -334,7 +336,8 @@ impl SudoersRow {
             within: None,
             link: None,
         };
-        self.lines.iter().map(row).collect()
+        let said = self.lines.iter().filter(|line| !line.line.is_empty());
+        said.map(row).collect()
     }
 }
 

@@ -73,6 +73,7 @@ impl Collector for VerifyGone {
         rows.extend(presence::standing_links(host, &sought.links, Content::Same, &mut coverage).await?);
         rows.extend(presence::standing_lines(host, &sought, &mut coverage).await?);
         rows.extend(presence::standing_units(host, &sought, &mut coverage).await?);
+        rows.extend(presence::open_accounts(host, &sought, &mut coverage).await?);
         let found = !rows.is_empty();
         Ok(Outcome::of(Output { found, rows }).seen_with(coverage))
     }

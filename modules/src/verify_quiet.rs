@@ -19,7 +19,7 @@ use deminer_worker::query::{
     Coverage, Entry, GapReason, HostFacts, Peer, Process, ProcessesQuery, Sighting, Socket, WatchCursor, WatchQuery,
     WatchedLine,
 };
-use deminer_worker::text::{Digest, HostBytes, HostPath};
+use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,17 @@ const STEP_MS: u64 = 10_000;
 const PATIENCE_MS: u64 = 60_000;
 /// The most rows that are told.
 const ROWS: usize = 1_000;
+/// For so long the kernel itself sends the last words of connections whose process was ended (tcp(7),
+/// `tcp_orphan_retries`): packets that it cannot get rid of before are nobody's.
+const LAST_WORDS_MS: u64 = 180_000;
+
+/// Packets to blocked addresses that this host, or a container of it, sent; `None` where nothing is blocked, or the host
+/// does not tell: then nothing rests on it.
+async fn dropped(host: &dyn HostView) -> Option<u64> {
+    let blocks = questions::blocks(host).await.ok()?.value;
+    let sent = blocks.dropped.output.0.saturating_add(blocks.dropped.forward.0);
+    (!blocks.addresses.is_empty()).then_some(sent)
+}
 
 #[async_trait]
 impl Collector for VerifyQuiet {
@@ -141,6 +152,8 @@ struct Vigil<'a> {
     settled: BTreeSet<HostPath>,
     /// Remote ends with connections that nobody holds: looked for in the list of sockets.
     lingering: BTreeSet<Peer>,
+    /// Packets to blocked addresses that were dropped until the last words were said; `None` before.
+    dropped: Option<u64>,
 }
 
 impl<'a> Vigil<'a> {
@@ -155,6 +168,7 @@ impl<'a> Vigil<'a> {
             shared: BTreeSet::new(),
             settled: BTreeSet::new(),
             lingering: BTreeSet::new(),
+            dropped: None,
         }
     }
 
@@ -187,6 +201,7 @@ impl<'a> Vigil<'a> {
         remnants.extend(presence::standing_links(self.host, &self.sought.links, Content::Any, coverage).await?);
         remnants.extend(presence::standing_lines(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::standing_units(self.host, &self.sought, coverage).await?);
+        remnants.extend(presence::open_accounts(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::connected(&self.sought, &sockets.value));
         let places: Vec<Place> = PLACES.iter().map(|entry| entry.place).collect();
         let starters = starter_search::starters(self.host, &places, coverage).await?;
@@ -339,6 +354,9 @@ impl<'a> Vigil<'a> {
             let now = questions::sockets(self.host).await?;
             self.tell(presence::connected(&self.sought, &now.value));
         }
+        if self.dropped.is_none() && self.covered_ms >= LAST_WORDS_MS.max(self.window_ms / 2) {
+            self.dropped = dropped(self.host).await;
+        }
         Ok(())
     }
 
@@ -356,6 +374,19 @@ impl<'a> Vigil<'a> {
             ..remnant
         });
         self.tell(look.remnants.into_iter().chain(called).chain(born));
+        if let Some(before) = self.dropped
+            && let Some(packets) = dropped(self.host).await.and_then(|now| now.checked_sub(before))
+            && packets > 0
+        {
+            let packets = Wide(packets);
+            self.tell([Remnant {
+                seen: Seen::Dropped { packets },
+                certain: false,
+                component: None,
+                because: Vec::new(),
+                artifact: Artifact::Host {},
+            }]);
+        }
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 
 mod stub;
 
-use deminer_engine::finding::{Artifact, Condemned};
+use deminer_engine::finding::{Artifact, Bearing, Condemned};
 use deminer_engine::module::Proposal;
 use deminer_worker::action::LinkTarget;
-use deminer_worker::query::{FileId, Peer};
+use deminer_worker::query::{FileId, HostError, Peer};
 use deminer_worker::text::Wide;
 use serde_json::{Value, json};
 use stub::{Scene, condemned, condemned_file, condemned_line, condemned_process, process, run};
@@ -23,6 +23,14 @@ fn line(number: u32) -> Condemned {
 fn remote() -> Condemned {
     let peer = Peer {
         address: "198.51.100.7".to_owned(),
+        port: 3333,
+    };
+    condemned(1, Artifact::Remote { peer })
+}
+
+fn named_remote() -> Condemned {
+    let peer = Peer {
+        address: "pool.example".to_owned(),
         port: 3333,
     };
     condemned(1, Artifact::Remote { peer })
@@ -169,6 +177,66 @@ async fn flags_that_forbid_are_cleared_first() {
 }
 
 #[tokio::test]
+async fn pools_are_blocked_once_each() {
+    let with = json!({
+        "remotes": [remote(), remote()],
+        "addresses": ["198.51.100.7:3333", "[2001:db8::9]:443", "203.0.113.9", "pool.example:3333"],
+        "for": "12h",
+    });
+    let ran = run("net.block", &Scene::default().host(), with)
+        .await
+        .expect("proposals");
+    insta::assert_json_snapshot!(shown(&ran.proposals));
+    let said: Vec<String> = ran.findings.iter().map(|finding| finding.sentence()).collect();
+    insta::assert_json_snapshot!(said);
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_blocked_that_is_said() {
+    for why in [
+        HostError::Unsupported {
+            doing: "ask what is blocked".to_owned(),
+            why: "no nf_tables".to_owned(),
+        },
+        HostError::Denied {
+            doing: "ask what is blocked".to_owned(),
+        },
+    ] {
+        let scene = || Scene {
+            blocks: Some(Err(why.clone())),
+            ..Scene::default()
+        };
+        for (module, with) in [
+            ("net.block", json!({"remotes": [remote()]})),
+            ("net.isolate", json!({"artifacts": [miner()]})),
+        ] {
+            let ran = run(module, &scene().host(), with).await.expect("an answer");
+            assert!(ran.proposals.is_empty(), "{module}");
+            assert_eq!(ran.findings.len(), 1, "{module}");
+            assert_eq!(ran.findings[0].bearing, Bearing::Review, "{module}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_is_cut_off_for_what_is_condemned_or_for_an_alarm() {
+    let keep = ["192.0.2.0/24", "2001:db8::7", "192.0.2.0/24"];
+    let by_artifacts = proposes("net.isolate", json!({"artifacts": [miner(), line(2)], "keep": keep})).await;
+    let by_alarm = proposes("net.isolate", json!({"alarm": "IDS 4711", "for": "1h"})).await;
+    insta::assert_json_snapshot!([by_artifacts, by_alarm]);
+    assert!(
+        proposes("net.isolate", json!({"alarm": "  ", "keep": keep}))
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_process_is_quieted() {
+    insta::assert_json_snapshot!(proposes("process.throttle", json!({ "processes": [miner()] })).await);
+}
+
+#[tokio::test]
 async fn nothing_asked_is_nothing_proposed() {
     for (module, list) in [
         ("evidence.keep", "artifacts"),
@@ -177,6 +245,10 @@ async fn nothing_asked_is_nothing_proposed() {
         ("file.remove", "files"),
         ("starter.remove", "starters"),
         ("starter.remove", "links"),
+        ("net.block", "remotes"),
+        ("net.block", "addresses"),
+        ("net.isolate", "artifacts"),
+        ("process.throttle", "processes"),
     ] {
         assert!(proposes(module, json!({ list: [] })).await.is_empty(), "{module}");
     }
@@ -213,6 +285,18 @@ async fn what_is_not_meant_is_refused_by_its_place() {
         ("file.remove", json!({"files": [file(), line(2)]})),
         ("file.remove", json!({"files": [root]})),
         ("file.remove", json!({})),
+        ("net.block", json!({"remotes": [remote(), miner()]})),
+        ("net.block", json!({"remotes": [unreasoned(remote())]})),
+        ("net.block", json!({"remotes": [named_remote()]})),
+        ("net.block", json!({"remotes": [remote()], "for": "30s"})),
+        ("net.block", json!({"remotes": [remote()], "for": "8d"})),
+        ("net.isolate", json!({"artifacts": [unreasoned(file())]})),
+        (
+            "net.isolate",
+            json!({"artifacts": [file()], "keep": ["office.example"]}),
+        ),
+        ("process.throttle", json!({"processes": [file()]})),
+        ("process.throttle", json!({"processes": [unreasoned(miner())]})),
     ];
     let mut refusals = Vec::new();
     for (module, with) in rows {

@@ -4,8 +4,10 @@ mod stub;
 
 use deminer_engine::finding::{Bearing, Condemned};
 use deminer_engine::module::Ran;
-use deminer_worker::query::{FileKind, HostError, Ownership, Peer, Process, Query, Sighting, WatchedLine};
-use deminer_worker::text::{Digest, HostBytes, HostPath};
+use deminer_worker::query::{
+    Blocked, Blocks, Dropped, FileKind, HostError, Ownership, Peer, Process, Query, Sighting, WatchedLine,
+};
+use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde_json::{Value, json};
 use stub::{
     Scene, StubHost, condemned_file, condemned_line, condemned_link, condemned_process, process, run, socket, stat,
@@ -581,4 +583,35 @@ async fn a_window_out_of_range_is_refused() {
         .await
         .expect_err("too short");
     assert_eq!(error.to_string(), "parameter `window`: `0s` is outside of 1s to 7d");
+}
+
+#[tokio::test]
+async fn who_still_tries_a_blocked_address_is_told_after_the_last_words() {
+    // Packets dropped before the n-th step of ten seconds; the kernel's own last words end within three minutes.
+    type Row<'a> = (&'a str, &'a str, &'a dyn Fn(usize) -> u64, &'a str);
+    let rows: [Row<'_>; 4] = [
+        ("nobody", "10m", &|_| 0, "clean 600000"),
+        ("last words", "10m", &|step| step.min(12) as u64, "clean 600000"),
+        ("still tries", "10m", &|step| step as u64, "cannot_say 600000 dropped?"),
+        ("too short to tell", "2m", &|step| step as u64, "clean 120000"),
+    ];
+    for (name, window, sent, expected) in rows {
+        let sent: Vec<u64> = (0..100).map(sent).collect();
+        let blocks = |sent: u64| Blocks {
+            addresses: vec![Blocked {
+                address: "198.51.100.7".to_owned(),
+                left_ms: Wide(86_000_000),
+            }],
+            dropped: Dropped {
+                output: Wide(sent),
+                ..Dropped::default()
+            },
+            ..Blocks::default()
+        };
+        let host = cleaned().host_that(move |scene, step| {
+            scene.blocks = Some(Ok(blocks(sent[step])));
+            Ok((Vec::new(), 0))
+        });
+        assert_eq!(word(&quiet(&host, window).await), expected, "{name}");
+    }
 }

@@ -76,6 +76,15 @@ pub(crate) struct Course<'a> {
     pub(crate) format: Format,
 }
 
+/// What a yes is to: where only a part is asked for, to nothing but that part.
+pub(crate) fn classes(only: Option<Only>) -> BTreeSet<Effect> {
+    match only {
+        Some(Only::Preserve) => BTreeSet::from([Effect::Preserve]),
+        Some(Only::Contain) => BTreeSet::from([Effect::Contain]),
+        None => BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
+    }
+}
+
 /// Holds the yes against the plan, carries it out and reports.
 ///
 /// # Errors
@@ -85,7 +94,7 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, yes: &Yes<'_>, course: Cours
     let ask = Ask {
         hash: yes.hash.to_owned(),
         hosts: Hosts::All,
-        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
+        classes: classes(course.only),
         excluded: excluded(plan, yes.exclude)?,
         many: many(yes.many)?,
         approver: format!("uid {}", rustix::process::getuid().as_raw()),

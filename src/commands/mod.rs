@@ -10,6 +10,7 @@ mod people;
 mod plan;
 mod playbook;
 mod progress;
+mod quiet;
 mod report;
 mod run;
 mod show;
@@ -75,6 +76,10 @@ pub(crate) fn run(verb: Verb) -> Exit {
             .and_then(|desk| asynchronous(run::run(&desk.under(&arguments.leaves), &arguments))),
         Verb::Apply(arguments) => desk(&screen, &arguments.runs)
             .and_then(|desk| asynchronous(apply::run(&desk.under(&arguments.leaves), &arguments))),
+        Verb::Throttle(arguments) => desk(&screen, &arguments.runs)
+            .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::THROTTLE, &arguments))),
+        Verb::Contain(arguments) => desk(&screen, &arguments.runs)
+            .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::CONTAIN, &arguments))),
         Verb::Undo(arguments) => {
             desk(&screen, &arguments.runs).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
         }

@@ -126,13 +126,7 @@ pub(crate) async fn make(
     let vars = checked
         .bind(&settings)
         .map_err(|mistakes| playbook::mistaken(&mistakes))?;
-    let site = Site {
-        protect: protect
-            .iter()
-            .map(|path| absolute(path))
-            .collect::<anyhow::Result<_>>()?,
-        ..Site::default()
-    };
+    let site = site(protect)?;
     let names = hosts::named(named);
     let mut ways = Vec::new();
     for host in &names {
@@ -250,11 +244,21 @@ fn parted<'t>(option: &str, text: &'t str, what: &str) -> anyhow::Result<(String
     })
 }
 
-fn absolute(path: &str) -> anyhow::Result<HostPath> {
-    match path.starts_with('/') {
-        true => Ok(HostPath::from(path)),
-        false => Err(Trouble::new(Exit::Usage, format!("--protect {path}: not an absolute path"), None).into()),
+/// What the site protects: paths, and networks that are never blocked.
+fn site(protect: &[String]) -> anyhow::Result<Site> {
+    let mut site = Site::default();
+    for named in protect {
+        match (named.starts_with('/'), named.parse()) {
+            (true, _) => site.protect.push(HostPath::from(&**named)),
+            (false, Ok(net)) => site.spare.push(net),
+            (false, Err(_)) => {
+                let what = format!("--protect {named}: neither an absolute path nor a network");
+                let hint = "as in --protect /srv/app or --protect 192.0.2.0/24".to_owned();
+                return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+            }
+        }
     }
+    Ok(site)
 }
 
 fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {

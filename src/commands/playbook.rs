@@ -10,9 +10,11 @@ use super::{Desk, Trouble};
 use crate::exit::Exit;
 
 /// The playbooks that work from anywhere, by name.
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 4] = [
     ("linux-miner", include_str!("../../playbooks/linux-miner.yml")),
     ("persistence", include_str!("../../playbooks/persistence.yml")),
+    ("quiet", include_str!("../../playbooks/quiet.yml")),
+    ("contain", include_str!("../../playbooks/contain.yml")),
 ];
 
 /// The files beside them.

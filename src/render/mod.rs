@@ -8,6 +8,7 @@ pub(crate) mod plain;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod question;
+pub(crate) mod quiet;
 pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod show;

@@ -3,6 +3,7 @@
 //! A reader that went away (`deminer show | head`) ends the writing and nothing else: an apply goes on without it.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -17,12 +18,17 @@ pub(crate) const WIDTH: usize = 110;
 /// The narrowest and the widest that text is made for.
 const WIDTHS: std::ops::RangeInclusive<usize> = 60..=160;
 
+/// The bytes of an answer.
+const ANSWER_BYTES: usize = 256;
+
 /// Where answers, errors and the live line go. Cheap to clone; clones write to the same terminal.
 #[derive(Clone)]
 pub(crate) struct Screen {
     style: Style,
     /// Whether stderr is a terminal, which can show a line and take it away again.
     live: bool,
+    /// Whether somebody reads all of it and can answer: stdin, stdout and stderr are terminals.
+    answers: bool,
     ends: Arc<Mutex<Ends>>,
 }
 
@@ -59,7 +65,11 @@ impl Screen {
             width: columns.unwrap_or(WIDTH).clamp(*WIDTHS.start(), *WIDTHS.end()),
         };
         let live = io::stderr().is_terminal() && !dumb;
-        Screen::on(style, live, Box::new(out), Box::new(io::stderr()))
+        let answers = out.is_terminal() && io::stderr().is_terminal() && io::stdin().is_terminal();
+        Screen {
+            answers,
+            ..Screen::on(style, live, Box::new(out), Box::new(io::stderr()))
+        }
     }
 
     /// A screen on these ends.
@@ -73,6 +83,7 @@ impl Screen {
         Screen {
             style,
             live,
+            answers: false,
             ends: Arc::new(Mutex::new(ends)),
         }
     }
@@ -117,6 +128,34 @@ impl Screen {
         let mut ends = self.ends();
         ends.clear();
         ends.err(&with_line_feed(&plain_lines(line)));
+    }
+
+    /// Whether somebody reads what is said and can answer.
+    pub(crate) fn answers(&self) -> bool {
+        self.answers
+    }
+
+    /// Asks, and waits for a line; `None` where nothing, or no text, was answered. What was typed before the question stood
+    /// there is no answer to it.
+    pub(crate) fn ask(&self, question: &str) -> Option<String> {
+        let mut ends = self.ends();
+        ends.clear();
+        let stdin = io::stdin();
+        // A terminal that cannot do it has nothing to throw away.
+        let _ = rustix::termios::tcflush(stdin.as_fd(), rustix::termios::QueueSelector::IFlush);
+        ends.err(&plain_lines(question));
+        let mut line = [0; ANSWER_BYTES];
+        // A terminal gives one line at a time.
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(stdin.as_fd(), &mut line)).unwrap_or(0);
+        let answer = std::str::from_utf8(&line[..read]).ok()?;
+        match answer.strip_suffix('\n') {
+            Some(answer) => Some(answer.trim().to_owned()),
+            None => {
+                // The end of the input, or a line that goes on: what follows is not below the question.
+                ends.err("\n");
+                None
+            }
+        }
     }
 
     /// Puts the live line in the place of the one before; nothing where stderr is no terminal.

@@ -127,6 +127,9 @@ fn act(act: &Value) -> String {
     if let Some(process) = object.get("process") {
         return format!("{kind} {} {}", text(&process["role"]), text(&process["exe_path"]));
     }
+    if let Some(address) = act.get("address") {
+        return format!("{kind} {}", text(address));
+    }
     let path = text(&object["file"]["path"]);
     let lines = act["remove"].as_array().into_iter().flatten();
     let lines: Vec<String> = lines.map(|line| format!(" line {}", line["number"])).collect();

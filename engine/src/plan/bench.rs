@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use deminer_worker::action::{
     Act, ActionId, FileTarget, LineTarget, LinkTarget, Object, ProcessTarget, Role, StarterKind,
 };
+use deminer_worker::network::{Connection, Network};
 use deminer_worker::query::{
     Answer, Coverage, Entry, Executable, FileId, FileKind, FileStat, HostError, HostFacts, HostIdentity, Mount,
     Observed, Ownership, Process, Query,
@@ -191,6 +192,8 @@ pub(crate) struct Bench {
     pub(crate) forgets: bool,
     pub(crate) gaps: Coverage,
     pub(crate) site: Site,
+    /// The host on its network: its session comes from 192.0.2.7.
+    pub(crate) network: Network,
     identity: HostIdentity,
 }
 
@@ -254,6 +257,14 @@ impl Bench {
             forgets: false,
             gaps: Coverage::whole(),
             site: Site::default(),
+            network: Network {
+                own: ["192.0.2.10".parse().expect("an address")].into(),
+                session: vec![Connection {
+                    local: "192.0.2.10:22".parse().expect("an end"),
+                    remote: "192.0.2.7:50312".parse().expect("an end"),
+                }],
+                ..Network::default()
+            },
             identity,
         }
     }
@@ -362,6 +373,7 @@ impl HostView for Bench {
                 let entries = paths.iter().map(|path| self.directory(path)).collect();
                 ("stat", Answer::Entries(entries))
             }
+            Query::Network {} => ("network", Answer::Network(self.network.clone())),
             other => panic!("planning asks {other:?}"),
         };
         if self.refuses == Some(kind) {

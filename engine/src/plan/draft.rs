@@ -1,5 +1,7 @@
 //! One host's part of a plan: from what looking at it gave to exact acts and what they rest on.
 
+use std::collections::BTreeMap;
+
 use deminer_worker::action::{Action, ProcessTarget};
 use deminer_worker::many::many_targets;
 use deminer_worker::order::{HostOrders, OrderError, check_consistent};
@@ -154,12 +156,21 @@ fn footprint(orders: &HostOrders) -> Footprint {
             directories: Vec::new(),
             bytes: Wide(0),
             programs: Vec::new(),
+            tables: BTreeMap::new(),
         };
+    }
+    let mut tables: BTreeMap<String, u32> = BTreeMap::new();
+    for action in &orders.actions {
+        if let Some((table, for_s)) = action.act.table() {
+            let longest = tables.entry(table.to_owned()).or_default();
+            *longest = (*longest).max(for_s);
+        }
     }
     Footprint {
         processes: 2,
         directories: vec![orders.journal.clone()],
         bytes: Wide(orders.bounds.spool_bytes.0.saturating_add(JOURNAL_BYTES)),
         programs: Vec::new(),
+        tables,
     }
 }

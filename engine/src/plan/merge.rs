@@ -1,6 +1,7 @@
 //! From proposals to wants: each proposal is held against what a plan may rest on, and equal ones become one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use deminer_worker::action::{Act, ActionId, Effect, FileTarget, LineTarget, Object, ProcessTarget};
 use deminer_worker::query::FileId;
@@ -14,6 +15,9 @@ use crate::playbook::Phase;
 
 /// The immutable and the append-only flag of an inode.
 pub(super) const HOLDING_FLAGS: u32 = 0x30;
+
+/// The longest that packets are held back, in seconds.
+const BLOCK_S: u32 = 7 * 86_400;
 
 /// The longest path of Linux.
 const PATH_BYTES: usize = 4096;
@@ -176,10 +180,8 @@ fn fault(act: &Act, component: u32, looked: &Looked) -> Option<&'static str> {
                 (!units.iter().all(named)).then_some("it names what is no unit")
             }
             Act::LockAccount { account } => account.name.is_empty().then_some("it has no name"),
-            Act::BlockAddress { address, .. } => address
-                .parse::<std::net::IpAddr>()
-                .is_err()
-                .then_some("it is no numeric address"),
+            Act::BlockAddress { address, for_s } => address_fault(address).or_else(|| time_fault(*for_s)),
+            Act::Isolate { for_s, .. } => time_fault(*for_s),
             _ => None,
         })
 }
@@ -242,6 +244,22 @@ fn lines_fault(remove: &[LineTarget]) -> Option<&'static str> {
             None
         }
     })
+}
+
+/// One address has one name: its shortest, an IPv4 address inside IPv6 written as IPv4.
+fn address_fault(address: &str) -> Option<&'static str> {
+    match address.parse::<IpAddr>() {
+        Err(_) => Some("it is no numeric address"),
+        Ok(parsed) if parsed.to_canonical().to_string() != address => {
+            Some("its address is not written in its one form")
+        }
+        Ok(_) => None,
+    }
+}
+
+/// What holds packets back ends by itself, while somebody still knows of it.
+fn time_fault(for_s: u32) -> Option<&'static str> {
+    (for_s == 0 || for_s > BLOCK_S).then_some("it does not end by itself within a week")
 }
 
 fn flags_fault(file: &FileTarget, flags: u32) -> Option<&'static str> {

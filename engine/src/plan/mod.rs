@@ -339,6 +339,11 @@ pub struct Footprint {
     /// answer. None without a leave for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<Vec<String>>,
+    /// Tables of ours by which packets are held back, as nft(8) names them, each with the seconds after which it holds
+    /// nothing back any more, whatever became of us. Its rules then match nothing; they stay until the next apply or undo
+    /// there removes them. Modules that the kernel loads for it stay loaded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, u32>,
 }
 
 /// Why a host has no plan. Other hosts go on.

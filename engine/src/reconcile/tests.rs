@@ -326,3 +326,87 @@ async fn what_a_host_kept_is_here_before_its_journal_goes() {
         assert_eq!(kinds[1..], [EventKind::Told { round: 2, event }]);
     }
 }
+
+#[tokio::test]
+async fn what_contains_is_looked_for_though_no_commit_came() {
+    let act = Act::BlockAddress {
+        address: "198.51.100.23".to_owned(),
+        for_s: 86_400,
+    };
+    let action = Action {
+        id: act.id("h"),
+        component: 1,
+        act: act.clone(),
+        because: Vec::new(),
+        needs: Vec::new(),
+    };
+    let told = |event| EventKind::Told { round: 1, event };
+    let announced = || {
+        told(TransactionEvent::Containing {
+            actions: vec![action.id],
+        })
+    };
+    let done = Reconciled::Done {
+        testimony: Some(Done::Changed {
+            undo: Undo::Unblock {
+                address: "198.51.100.23".to_owned(),
+                was_until_ms: None,
+            },
+        }),
+    };
+    // Whether it was announced, the seconds for which the host holds it back by then, and what is written down.
+    let rows = [
+        ("it holds", true, Some(86_400), done.clone()),
+        ("for a short time, to be proven", true, Some(60), Reconciled::NotDone {}),
+        ("never begun", true, None, Reconciled::NotDone {}),
+        (
+            "somebody else's run did it",
+            false,
+            Some(86_400),
+            Reconciled::NotDone {},
+        ),
+    ];
+    for (name, was_announced, for_s, expected) in rows {
+        let host = Simulated::new(World::from_json("{}").expect("a world"));
+        if let Some(for_s) = for_s {
+            let address = "198.51.100.23".to_owned();
+            host.act(&Act::BlockAddress { address, for_s })
+                .expect("nothing protects it");
+        }
+        let home = tempfile::tempdir().expect("a folder");
+        let identity = orders(Vec::new()).identity;
+        let mut kinds = vec![EventKind::Reached { identity }];
+        kinds.extend(was_announced.then(announced));
+        let story = self::told(home.path(), &action, kinds);
+        let journals = Journals::create(&home.path().join("again"), "run", Arc::new(|| 1)).expect("a folder");
+        let keeping = Keeping {
+            vault: Vault::create(&home.path().join("vault"), None).expect("a disk"),
+            run: "run".to_owned(),
+            clock: Arc::new(|| 1),
+        };
+        let approval = Approval {
+            format: 1,
+            plan: Digest::of(b"plan"),
+            hosts: [("h".to_owned(), Digest::of(b"line"))].into(),
+            classes: [deminer_worker::action::Effect::Contain].into(),
+            excluded: Default::default(),
+            many: BTreeMap::new(),
+            approver: "test".to_owned(),
+            means: "command line".to_owned(),
+            at_ms: Wide(0),
+            not_after_ms: Wide(u64::MAX),
+        };
+        let ended = settle(&story, &approval, &host, &keeping, &journals).await;
+        assert!(ended.is_ok_and(|ended| ended), "{name}");
+        let chain = read_chain(&home.path().join("again/host-h.ndjson")).expect("our own");
+        let states: Vec<Reconciled> = chain
+            .events
+            .into_iter()
+            .filter_map(|event| match event.kind {
+                EventKind::Reconciled { state, .. } => Some(state),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(states, [expected], "{name}");
+    }
+}

@@ -678,6 +678,15 @@ impl Act {
         matches!(self, Act::BlockAddress { .. } | Act::Isolate { .. })
     }
 
+    /// The table of ours that it makes, as nft(8) names it, and the seconds after which that holds nothing back any more.
+    pub fn table(&self) -> Option<(&'static str, u32)> {
+        match self {
+            Act::BlockAddress { for_s, .. } => Some(("inet deminer", *for_s)),
+            Act::Isolate { for_s, .. } => Some(("inet deminer_isolation", *for_s)),
+            _ => None,
+        }
+    }
+
     /// The name of its kind, as in the plan.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -415,7 +415,7 @@ pub struct Blocks {
     pub addresses: Vec<Blocked>,
     /// Milliseconds until the host is no longer cut off; `None` where it is not.
     pub isolated_ms: Option<Wide>,
-    /// Packets that were dropped since the tables were made.
+    /// Packets from and to blocked addresses that were dropped since their table was made; not those of an isolation.
     pub dropped: Dropped,
     /// Our tables that are there, as nft(8) names them: `inet deminer`. One that holds nothing back matches nothing.
     pub tables: Vec<String>,

@@ -10,7 +10,7 @@ use super::look::Look;
 use super::speech::{Tenor, pipes_a_download, tenor, without_condemned};
 use crate::catalogue::{Reads, Removal};
 use crate::known_programs::LOADING;
-use crate::starter::Starter;
+use crate::starter::{Place, Starter};
 
 /// Directories above a file that are tried as the home of a line's user.
 const HOME_DEPTH: usize = 8;
@@ -156,7 +156,11 @@ fn by_hand(case: &mut Case, starter: &Starter, served: &HostPath) {
 }
 
 fn mixed(case: &mut Case, starter: &Starter, served: &HostPath) {
-    let left = without_condemned(starter.command.as_bytes(), &case.paths);
+    // What sudoers grants is no text for a shell: what would be left of it is for a person to write.
+    let left = match starter.place {
+        Place::Sudoers => None,
+        _ => without_condemned(starter.command.as_bytes(), &case.paths),
+    };
     let words = match &left {
         Some(left) => Words {
             signal: "starts_condemned",

@@ -6,7 +6,7 @@
 //! his would make us delete what is not his. Handbook 2.1.3.2.
 
 mod case;
-mod components;
+pub(crate) mod components;
 mod files;
 mod generator;
 mod guardian;
@@ -14,7 +14,7 @@ mod lines;
 mod look;
 mod preload;
 mod remotes;
-mod speech;
+pub(crate) mod speech;
 mod starters;
 mod units;
 
@@ -164,6 +164,10 @@ pub struct Traced {
     pub links: Vec<Condemned>,
     /// Condemned lines, by file and number.
     pub lines: Vec<Condemned>,
+    /// Those of them that are keys with a command of their own.
+    pub keys: Vec<Condemned>,
+    /// Those of them that are of sudoers.
+    pub sudoers: Vec<Condemned>,
     /// Those of them that a clock starts.
     pub cron: Vec<Condemned>,
     /// Those of them that boot, a login or an event starts.
@@ -399,7 +403,11 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
     };
     let cron = in_place(Place::is_timed);
     let preload = in_place(Place::is_loaded);
-    let boot = in_place(|place| !place.is_timed() && !place.is_loaded());
+    let keys = in_place(|place| place == Place::AuthorizedKey);
+    let sudoers = in_place(|place| place == Place::Sudoers);
+    let boot = in_place(|place| {
+        !place.is_timed() && !place.is_loaded() && !matches!(place, Place::AuthorizedKey | Place::Sudoers)
+    });
     let peers = remotes::judge(&processes, sockets);
     findings.extend(peers.findings);
     review.extend(peers.review);
@@ -460,6 +468,8 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
         peers: peers.condemned,
         processes,
         lines,
+        keys,
+        sudoers,
         cron,
         boot,
         preload,

@@ -20,7 +20,7 @@ pub(super) enum Speech {
 
 /// What all commands of a text come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Tenor {
+pub(crate) enum Tenor {
     /// None of them starts a condemned path.
     Unrelated,
     /// Some do, others serve another purpose or are not told.
@@ -309,7 +309,7 @@ fn writes_elsewhere(text: &[u8], condemned: &BTreeSet<HostPath>) -> bool {
 
 /// What all commands of a text come to; a text of which something is not told is never condemned whole. `cwd` is where it
 /// runs, and what `~` is.
-pub(super) fn tenor(text: &[u8], cwd: Option<&HostPath>, condemned: &BTreeSet<HostPath>) -> Tenor {
+pub(crate) fn tenor(text: &[u8], cwd: Option<&HostPath>, condemned: &BTreeSet<HostPath>) -> Tenor {
     let commands = commands_of(text, cwd);
     let mut bad: Option<HostPath> = None;
     let mut inert = false;

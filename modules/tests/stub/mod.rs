@@ -11,7 +11,7 @@ use deminer_engine::host::HostView;
 use deminer_engine::module::{ModuleError, Ran};
 use deminer_worker::action::{FileTarget, LineTarget, LinkTarget, ProcessTarget, Role};
 use deminer_worker::query::{
-    Account, Answer, Coverage, Entry, Executable, FileId, FileKind, FileSpans, FileStat, FileText, HostError,
+    Account, Answer, Blocks, Coverage, Entry, Executable, FileId, FileKind, FileSpans, FileStat, FileText, HostError,
     HostFacts, HostIdentity, Observed, Ownership, Password, Peer, Process, Query, Sighting, Socket, Span, WatchCursor,
     Watched,
 };
@@ -32,6 +32,8 @@ pub(crate) struct Scene {
     pub(crate) files: BTreeMap<String, File>,
     pub(crate) packages: BTreeMap<String, Ownership>,
     pub(crate) coverage: Coverage,
+    /// What is blocked; nothing, where it is not said.
+    pub(crate) blocks: Option<Result<Blocks, HostError>>,
 }
 
 /// A file of the host.
@@ -163,6 +165,7 @@ impl Scene {
             ),
             Query::Accounts {} => Answer::Accounts(accounts()),
             Query::Units {} => Answer::Units(Vec::new()),
+            Query::Blocks {} => Answer::Blocks(self.blocks.clone().unwrap_or_else(|| Ok(Blocks::default()))?),
             Query::Packages { files } => Answer::Packages(
                 files
                     .iter()

@@ -190,6 +190,7 @@ impl Host {
                 },
                 bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
                 programs: Vec::new(),
+                tables: BTreeMap::new(),
             },
             results: BTreeMap::new(),
             orders: HostOrders {

@@ -185,6 +185,8 @@ fn only_whole_lines_may_go() {
     assert_eq!(check_removal(b"junk\nx ALL=ALL\n", b"junk\n"), Ok(()));
     assert_eq!(check_removal(b"x ALL=ALL \\\n", b""), Ok(()));
     assert_eq!(check_removal(b"a\n", b"b\n"), Err(Fault::Torn { number: 1 }));
+    // An empty line that it goes on in says nothing by itself.
+    assert_eq!(check_removal(b"x ALL=ALL \\\n\ny ALL=ALL\n", b"\ny ALL=ALL\n"), Ok(()));
 }
 
 proptest! {

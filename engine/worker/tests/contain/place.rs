@@ -29,10 +29,22 @@ pub(crate) fn in_a_place(test: &str) {
         println!("SKIPPED {test}: network namespaces need root");
         return;
     }
+    inside(&["--net"], test);
+}
+
+/// Runs a test in namespaces of its own, in which it also sees no process but those that it starts.
+///
+/// # Panics
+/// When the test fails there.
+pub(crate) fn in_a_place_of_its_own(test: &str) {
+    inside(&["--net", "--pid", "--fork", "--mount-proc"], test);
+}
+
+fn inside(namespaces: &[&str], test: &str) {
     let program = std::env::current_exe().expect("this program");
-    let arguments = ["--net", "--"].map(str::to_owned);
     let status = Command::new("unshare")
-        .args(arguments)
+        .args(namespaces)
+        .arg("--")
         .arg(program)
         .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
         .status();

@@ -64,7 +64,7 @@ pub(super) struct Wall {
     pub(super) blocked: Option<BTreeMap<IpAddr, u64>>,
     /// The milliseconds that are left of an isolation, 0 where its table is left alone; `None` where there is no table.
     pub(super) isolated: Option<u64>,
-    /// Packets that were dropped, by chain, both tables together.
+    /// Packets from and to blocked addresses that were dropped, by chain.
     pub(super) dropped: BTreeMap<&'static str, u64>,
     /// The rules of the isolation.
     isolation: Vec<Rule>,
@@ -152,7 +152,7 @@ impl Wall {
         }
         for rule in &rules {
             let chain = HOOKS.iter().find(|(_, name)| name.as_bytes() == rule.chain);
-            if let Some((_, chain)) = chain {
+            if let Some((_, chain)) = chain.filter(|_| table == BLOCK) {
                 *self.dropped.entry(chain).or_default() += rule.counted.0;
             }
         }
