@@ -11,7 +11,7 @@ use deminer_engine::host::HostView;
 use deminer_engine::module::{About, Collector, ModuleError, Outcome};
 use deminer_engine::playbook::Phase;
 use deminer_worker::action::Effect;
-use deminer_worker::query::{GpuHolder, Resources};
+use deminer_worker::query::{GpuHolder, Resources, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub struct HostResources;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// Time over which use is measured, 1s to 30s. The step takes at least so long.
+    /// Time over which use is measured, 1s to 60s; a longer one than 30s counts as 30s.
     pub sample: DurationParam,
     /// From how many per cent on a CPU, a memory, a disk or a GPU is remarkable.
     #[schemars(range(min = 1, max = 100))]
@@ -106,7 +106,8 @@ impl Collector for HostResources {
         let least = DurationParam::from_millis(1_000);
         let sample_ms = params
             .sample
-            .within("sample", least, DurationParam::from_millis(30_000))?;
+            .within("sample", least, DurationParam::from_millis(60_000))?
+            .min(limits::WATCH_MS);
         let seen = questions::resources(host, sample_ms).await?;
         let output = summary(seen.value, &params);
         let findings = output.remarks.iter().map(statement).collect();

@@ -59,6 +59,7 @@ pub mod process_throttle;
 pub mod process_tree;
 mod questions;
 pub mod remnant;
+pub mod sample;
 mod saying;
 mod session_key;
 mod shell_statements;
@@ -84,6 +85,7 @@ mod unit_settings;
 pub mod users_trace;
 pub mod verify_gone;
 pub mod verify_quiet;
+pub mod wallet;
 
 pub use condemned_list::Proposed;
 pub use duration_param::{DurationError, DurationParam};
@@ -115,6 +117,7 @@ pub fn all() -> Vec<Module> {
         Module::collector(unit_list::UnitList),
         Module::analyzer(judge::MinerJudge),
         Module::analyzer(incident_correlate::IncidentCorrelate),
+        Module::collector(sample::MinerConfig),
         Module::collector(starter_review::StarterReview),
         Module::collector(trace::MinerTrace),
         Module::collector(users_trace::UsersTrace),

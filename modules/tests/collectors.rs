@@ -3,7 +3,7 @@
 mod stub;
 
 use deminer_worker::query::{Coverage, FileKind, GapReason, Ownership};
-use deminer_worker::text::{HostBytes, HostPath, Wide};
+use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde_json::{Value, json};
 use stub::{Scene, process, run, socket};
 
@@ -170,6 +170,28 @@ async fn what_of_cron_was_not_read_whole_is_a_gap() {
     expected.note("file", HostBytes::from("/etc/crontab"), GapReason::Cut);
     assert_eq!(ran.coverage, expected);
     assert_eq!(ran.output["rows"], json!([]));
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_its_packages_any_more() {
+    let changed = Ownership::Modified {
+        package: "procps".to_owned(),
+    };
+    let mut scene = Scene::default()
+        .file("/usr/bin/ps", "#!/bin/sh")
+        .file("/usr/bin/ls", "ls")
+        .owned("/usr/bin/ps", changed)
+        .owned("/usr/bin/ls", package("coreutils"));
+    scene.files.get_mut("/usr/bin/ps").expect("is there").stat.sha256 = Some(Digest::of(b"#!/bin/sh"));
+    let ran = run("package.verify", &scene.host(), json!({})).await.expect("rows");
+    assert_eq!(ran.output["modified"], json!(true));
+    let rows = columns(&ran.output, &["/path", "/package/owner"]);
+    assert_eq!(rows, ["/usr/bin/ps | modified", "/usr/bin/ls | owned"]);
+    let said: Vec<String> = ran.findings.iter().map(|finding| finding.sentence()).collect();
+    assert_eq!(
+        said,
+        ["/usr/bin/ps should be of package procps, but its content is another"]
+    );
 }
 
 #[tokio::test]

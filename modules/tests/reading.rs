@@ -282,6 +282,71 @@ async fn a_program_that_is_not_its_packages_any_more() {
     assert_eq!(rows, ["/tmp/clean.sh | copied", "/usr/bin/top | owned"]);
 }
 
+fn families() -> Value {
+    let text = include_str!("../../playbooks/rules/families.yml");
+    json!({"path": "rules/families.yml", "text": text})
+}
+
+#[tokio::test]
+async fn what_a_miner_is_told_and_what_it_looks_like() {
+    let infected = deminer_worker::platform::simulated::infected();
+    let ran = run(
+        infected.clone(),
+        "miner.config",
+        json!({"pids": [2101, 1300], "families": families()}),
+    )
+    .await;
+    let rows = ran.output["rows"].as_array().expect("rows");
+    let of = |pid: u64| rows.iter().find(|row| row["pid"] == pid).expect("a row");
+    let told = columns(
+        &of(2101)["settings"],
+        &[
+            "/pool/host",
+            "/pool/port",
+            "/algorithm",
+            "/worker",
+            "/has_password",
+            "/source/in",
+            "/source/path",
+        ],
+    );
+    insta::assert_json_snapshot!(told);
+    assert_eq!(
+        of(1300)["settings"],
+        json!([]),
+        "a data miner is told nothing of the kind"
+    );
+    assert_eq!(ran.output["families"][0]["family"], "xmrig");
+    let said: Vec<String> = ran.findings.iter().map(|finding| finding.sentence()).collect();
+    insta::assert_json_snapshot!("mines_for", said);
+    let whole = serde_json::to_string(&ran.output).expect("JSON");
+    assert!(!whole.contains("\"pass\""), "no password leaves the host's files");
+    let none = run(infected, "miner.config", json!({"families": families()})).await;
+    assert_eq!(
+        (&none.output["rows"], &none.output["families"]),
+        (&json!([]), &json!([])),
+        "nobody was named"
+    );
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_is_a_gap() {
+    let mut infected = deminer_worker::platform::simulated::infected();
+    infected.unreadable = serde_json::from_value(json!(["/tmp/.x/config.json"])).expect("a path");
+    let ran = run(
+        infected,
+        "miner.config",
+        json!({"pids": [2101], "families": families()}),
+    )
+    .await;
+    let denied = ran
+        .coverage
+        .gaps
+        .iter()
+        .any(|gap| gap.subject == "file" && gap.why == GapReason::Denied);
+    assert!(denied, "{:?}", ran.coverage);
+}
+
 #[tokio::test]
 async fn what_is_not_shown_is_a_gap_everywhere() {
     let hidden = World {

@@ -243,12 +243,12 @@ async fn nothing_asked_is_nothing_proposed() {
         ("process.kill", "processes"),
         ("lines.remove", "lines"),
         ("file.remove", "files"),
-        ("starter.remove", "starters"),
-        ("starter.remove", "links"),
         ("net.block", "remotes"),
         ("net.block", "addresses"),
         ("net.isolate", "artifacts"),
         ("process.throttle", "processes"),
+        ("starter.remove", "starters"),
+        ("starter.remove", "links"),
     ] {
         assert!(proposes(module, json!({ list: [] })).await.is_empty(), "{module}");
     }

@@ -10,15 +10,19 @@ use super::{Desk, Trouble};
 use crate::exit::Exit;
 
 /// The playbooks that work from anywhere, by name.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 5] = [
     ("linux-miner", include_str!("../../playbooks/linux-miner.yml")),
+    ("triage", include_str!("../../playbooks/triage.yml")),
     ("persistence", include_str!("../../playbooks/persistence.yml")),
     ("quiet", include_str!("../../playbooks/quiet.yml")),
     ("contain", include_str!("../../playbooks/contain.yml")),
 ];
 
 /// The files beside them.
-const BESIDE: [(&str, &str); 1] = [("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml"))];
+const BESIDE: [(&str, &str); 2] = [
+    ("rules/families.yml", include_str!("../../playbooks/rules/families.yml")),
+    ("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml")),
+];
 
 /// A playbook's text and where it is from.
 pub(crate) struct Found {

@@ -3,8 +3,8 @@
 use super::indicators::{Endpoint, Indicators, is_name_below};
 use super::rules::{Lists, Signal, holds};
 use super::signals::Seen;
-use super::wallet;
 use crate::saying::said;
+use crate::wallet;
 
 /// The three alignments of each word in base64, as it stands inside a longer text.
 const ENCODED: [&[u8]; 6] = [

@@ -8,7 +8,6 @@ mod arguments;
 mod indicators;
 mod rules;
 mod signals;
-mod wallet;
 mod weigh;
 
 #[cfg(test)]

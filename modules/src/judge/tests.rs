@@ -71,7 +71,7 @@ fn params(rows: Vec<ProcessRow>) -> Params {
     }
 }
 
-const WALLET: &str = wallet::EXAMPLE;
+const WALLET: &str = crate::wallet::EXAMPLE;
 pub(crate) const EXAMPLE_WALLET: &str = WALLET;
 
 fn table() -> Vec<(&'static str, Row, ProcessVerdict)> {

@@ -164,8 +164,8 @@ impl Scene {
                     .collect(),
             ),
             Query::Accounts {} => Answer::Accounts(accounts()),
-            Query::Units {} => Answer::Units(Vec::new()),
             Query::Blocks {} => Answer::Blocks(self.blocks.clone().unwrap_or_else(|| Ok(Blocks::default()))?),
+            Query::Units {} => Answer::Units(Vec::new()),
             Query::Packages { files } => Answer::Packages(
                 files
                     .iter()
