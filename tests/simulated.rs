@@ -70,6 +70,37 @@ fn an_infected_host() {
     assert_eq!(deminer.report(), report, "made again from the journals");
 }
 
+const USERS: &str = concat!("simulated:", env!("CARGO_MANIFEST_DIR"), "/tests/worlds/users.json");
+const OUTLAW: &str = "SHA256:MkYY9qiVsFGBC5WkjoClCkwEFW5iSjcGQF7m4n4H7Cw";
+
+#[test]
+fn what_is_named_is_shut() {
+    let deminer = Deminer::new();
+    let planned = |words: &[&str]| Planned::by(&deminer, "users", &deminer.runs().join("the.plan"), words);
+    // A key that intruders are known to leave goes by itself; everything else is for a person to name.
+    let first = planned(&[USERS]);
+    assert_eq!(first.json["hosts"][0]["verdict"], "infected");
+    assert!(first.hosts[0].to_string().contains(OUTLAW));
+    snapshot("users_first_plan", &json!(first.acts()));
+    let named = planned(&[USERS, "--set", "accounts=toor,nobody-here", "--set", "reason=ticket 7"]);
+    let text = std::fs::read_to_string(&named.file).expect("the plan was written");
+    assert!(!text.contains("secret"), "no hash is planned");
+    snapshot("users_plan", &json!(named.acts()));
+    let report = named.apply(&deminer, "5s").expect(0).json();
+    let mut said = account(&report);
+    said["hosts"][0]["host"] = "[host]".into();
+    snapshot("users_report", &said);
+    assert_eq!(deminer.report(), report, "made again from the journals");
+    // Root, our own account and one that services run as stay open, whoever names them.
+    let spared = planned(&[USERS, "--set", "accounts=ops,www-data"]);
+    let left = spared.hosts[0]["left_alone"].as_array().expect("a list");
+    let rules: Vec<&str> = left.iter().filter_map(|left| left["why"]["rule"].as_str()).collect();
+    snapshot("users_spared", &json!(rules));
+    let refused = ["plan", "users", USERS, "--set", "accounts=root", "--format", "json"];
+    let answer = deminer.run(&refused);
+    assert!(answer.out.contains("root is the last way in"), "{answer}");
+}
+
 #[test]
 fn a_clean_host() {
     let deminer = Deminer::new();

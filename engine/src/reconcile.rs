@@ -539,7 +539,22 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
             let blocks = blocks(link).await?;
             Ok(is(blocks.isolated_ms.is_some_and(|left| lasts(left, act))))
         }
-        Act::Keep { .. } | Act::LockAccount { .. } | Act::Throttle { .. } | Act::RunArgv { .. } => {
+        Act::LockAccount { account } => {
+            let observed = link.observe(Query::Accounts {}).await?;
+            let Answer::Accounts(accounts) = observed.value else {
+                return Err(another_answer());
+            };
+            if let Some(unclear) = unseen(&observed.coverage) {
+                return Ok(unclear);
+            }
+            let mut of_name = accounts.iter().filter(|found| found.name == account.name);
+            Ok(match (of_name.next(), of_name.next()) {
+                (None, _) => Sight::Done,
+                (Some(found), None) if found.line_sha256 == Some(account.line_sha256) => is(found.is_locked()),
+                _ => other(),
+            })
+        }
+        Act::Keep { .. } | Act::Throttle { .. } | Act::RunArgv { .. } => {
             Ok(Sight::Unclear("what it changed cannot be told by looking".to_owned()))
         }
     }

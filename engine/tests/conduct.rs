@@ -526,8 +526,7 @@ async fn an_included_file_sees_its_own_variables() {
 fn answers_of_a_file() {
     let bench = Bench::new(&[]);
     let playbook = bench.playbook(GOOD);
-    let hosts = ["web-1".to_owned(), "web-2".to_owned()];
-    let read = |text: &str| Answers::read("answers.yml", text, &playbook, &hosts);
+    let read = |text: &str| Answers::read("answers.yml", text, &playbook);
     let question = |host: &str| Question {
         host: host.to_owned(),
         step: "cable".to_owned(),
@@ -545,7 +544,6 @@ fn answers_of_a_file() {
         ("another step", "cabel: done\n"),
         ("another word", "cable: yes\n"),
         ("a number", "cable: 5\n"),
-        ("another host", "cable: {web-3: done}\n"),
         ("a list", "- cable\n"),
         ("twice", "cable: done\ncable: refused\n"),
         ("no YAML", "cable: [done\n"),

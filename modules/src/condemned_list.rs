@@ -32,7 +32,7 @@ pub(crate) fn kind(artifact: &Artifact) -> &'static str {
         Artifact::Line { .. } => "line",
         Artifact::Link { .. } => "link",
         Artifact::Unit { .. } => "unit",
-        Artifact::Account { .. } => "account",
+        Artifact::Account { .. } => "user account",
         Artifact::Remote { .. } => "remote",
     }
 }

@@ -1,10 +1,9 @@
 //! The keys that open accounts over SSH.
 //!
 //! Looks at the `authorized_keys` of every account, system accounts too, where `sshd_config` and what it includes say that
-//! they are (sshd(8), sshd_config(5)), and where sshd looks by default; at `~/.ssh/rc` and `/etc/ssh/sshrc`, which run at
-//! every login; at what else `sshd_config` says about who gets in. A key's comment is anybody's word. It cannot see keys
-//! that a command gives sshd, certificates and who holds them, keys of dropbear or of another daemon, nor accounts of LDAP,
-//! SSSD or NIS.
+//! they are (sshd(8), sshd_config(5)), and where sshd looks by default; at what else `sshd_config` says about who gets in.
+//! A key's comment is anybody's word. It cannot see keys that a command gives sshd, certificates and who holds them, keys
+//! of dropbear or of another daemon, nor accounts of LDAP, SSSD or NIS. What runs at every login is `startup.list`'s.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +40,7 @@ pub struct Params {}
 pub struct Output {
     /// By file, then by line.
     pub rows: Vec<KeyRow>,
-    /// What starts something at a login: keys with a command of their own, `rc` files; for `miner.trace`.
+    /// What starts something at a login: keys with a command of their own; for `miner.trace`.
     pub starters: Vec<Starter>,
     /// What `sshd_config` says about who gets in, in the order in which sshd reads it.
     pub settings: Vec<Setting>,
@@ -89,12 +88,8 @@ pub struct Setting {
 
 /// The configuration of sshd.
 const CONFIG: &str = "/etc/ssh/sshd_config";
-/// What sshd runs at each login that has no `rc` of its own.
-const SYSTEM_RC: &str = "/etc/ssh/sshrc";
 /// Where keys are by default, below a home directory.
 const DEFAULTS: [&str; 2] = [".ssh/authorized_keys", ".ssh/authorized_keys2"];
-/// What sshd runs at a login, below a home directory.
-const RC: &str = ".ssh/rc";
 
 /// The files that one look reads, and the bytes of each.
 const FILES: u32 = 4_096;
@@ -160,7 +155,7 @@ impl Collector for KeyList {
         let places = Places::of(&settings, &accounts, &mut coverage);
         let files = read_all(host, places.paths(), &mut coverage).await?;
         let rows = rows(&places, &files, own.as_deref(), &mut coverage);
-        let starters = starters(&rows, &places, &files);
+        let starters = starters(&rows);
         let findings = findings(&rows, &settings, &accounts);
         let output = Output {
             rows,
@@ -224,11 +219,10 @@ enum Step {
     Say(Box<Setting>),
 }
 
-/// Where keys and `rc` files are, each with the accounts that it is read for.
+/// Where keys are, each with the accounts that it is read for.
 #[derive(Default)]
 struct Places {
     keys: BTreeMap<HostPath, Readers>,
-    rc: BTreeMap<HostPath, Vec<HostBytes>>,
 }
 
 #[derive(Default)]
@@ -254,7 +248,6 @@ impl Places {
             coverage.note("sshd_config", HostBytes::from("AuthorizedKeysFile"), GapReason::TooMany);
         }
         let mut places = Self::default();
-        places.rc.insert(HostPath::from(SYSTEM_RC), Vec::new());
         for (at, account) in accounts.iter().enumerate() {
             if at == ACCOUNTS {
                 coverage.note("account", HostBytes::default(), GapReason::TooMany);
@@ -273,9 +266,6 @@ impl Places {
                     places.add(path, account, !replaced);
                 }
             }
-            let rc = resolved(RC.as_bytes(), Some(&account.home), true);
-            let readers = places.rc.entry(HostPath::new(rc.as_bytes())).or_default();
-            readers.push(account.name.clone());
         }
         places
     }
@@ -290,7 +280,7 @@ impl Places {
     }
 
     fn paths(&self) -> Vec<HostPath> {
-        self.keys.keys().chain(self.rc.keys()).cloned().collect()
+        self.keys.keys().cloned().collect()
     }
 }
 
@@ -415,41 +405,24 @@ impl KeyRow {
     }
 }
 
-fn starters(rows: &[KeyRow], places: &Places, files: &BTreeMap<HostPath, FileText>) -> Vec<Starter> {
-    let of_keys = rows.iter().filter_map(|row| {
+/// What runs at each login by a key.
+fn starters(rows: &[KeyRow]) -> Vec<Starter> {
+    let starter = |row: &KeyRow| {
         Some(Starter {
             place: Place::AuthorizedKey,
             file: row.file.clone(),
             number: Some(row.number),
             line: row.line.clone(),
+            within: None,
             user: row.accounts.first().cloned().unwrap_or_default(),
             schedule: HostBytes::default(),
             command: row.command()?.clone(),
             starts: row.starts.clone(),
             settings: Vec::new(),
-            within: None,
             link: None,
         })
-    });
-    let of_rc = places.rc.iter().filter_map(|(path, accounts)| {
-        let text = files.get(path)?;
-        let mut starts = vec![path.clone()];
-        starts.extend(started_files(&simple_commands_at(text.content.as_bytes(), None)));
-        Some(Starter {
-            place: Place::SshRc,
-            file: FileTarget::from_stat(&text.stat)?,
-            number: None,
-            line: HostBytes::default(),
-            user: accounts.first().cloned().unwrap_or_default(),
-            schedule: HostBytes::default(),
-            command: HostBytes::from(path),
-            starts,
-            settings: Vec::new(),
-            within: None,
-            link: None,
-        })
-    });
-    of_keys.chain(of_rc).collect()
+    };
+    rows.iter().filter_map(starter).collect()
 }
 
 /// What is remarkable; nothing of it condemns.

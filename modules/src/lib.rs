@@ -4,6 +4,7 @@ use deminer_engine::module::Module;
 
 pub mod account_list;
 pub mod account_lock;
+mod account_presence;
 mod account_signs;
 pub mod authorized_keys;
 mod base64_text;
@@ -120,7 +121,7 @@ pub fn all() -> Vec<Module> {
         Module::collector(sample::MinerConfig),
         Module::collector(starter_review::StarterReview),
         Module::collector(trace::MinerTrace),
-        Module::collector(users_trace::UsersTrace),
+        Module::analyzer(users_trace::UsersTrace),
         Module::responder(evidence_keep::EvidenceKeep),
         Module::responder(lines_remove::LinesRemove),
         Module::responder(starter_remove::StarterRemove),

@@ -439,7 +439,7 @@ impl Look<'_> {
                     .rests_on(path, None)
             };
             if empty > 0 {
-                let say = "{count} records of {path} are zeroed: somebody wiped logins out of it";
+                let say = "records of {path} are zeroed ({count}): somebody wiped logins out of it";
                 findings.push(state("logins_wiped", Bearing::Review, say).field("count", empty));
             }
             if holes.iter().any(|hole| **hole == Hole::Torn) {

@@ -10,7 +10,7 @@ use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::action::{AccountTarget, FileTarget, LineTarget, LinkTarget, ProcessTarget};
 use deminer_worker::query::{
-    Coverage, Entry, FileKind, FileStat, GapReason, Ownership, Password, Peer, Process, ProcessesQuery, Socket, limits,
+    Coverage, Entry, FileKind, FileStat, GapReason, Ownership, Peer, Process, ProcessesQuery, Socket, limits,
 };
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
@@ -491,43 +491,6 @@ pub(crate) fn starting_units(sought: &Sought, units: &Units) -> Vec<Remnant> {
         Some(Remnant::of(condemned, false, seen))
     });
     running.collect()
-}
-
-/// Condemned accounts that somebody can get in by: there, and not locked and expired. One that was made anew under the same
-/// name counts.
-pub(crate) async fn open_accounts(
-    host: &dyn HostView,
-    sought: &Sought,
-    coverage: &mut Coverage,
-) -> Result<Vec<Remnant>, ModuleError> {
-    if sought.accounts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let facts = questions::facts(host).await?.value;
-    let today = u32::try_from(facts.host_time_ms.0 / 86_400_000).unwrap_or(u32::MAX);
-    let seen = questions::accounts(host).await?;
-    coverage.unite(&seen.coverage);
-    let unseen = seen.coverage.material().next().map(|gap| gap.why);
-    let mut found = Vec::new();
-    for of in &sought.accounts {
-        let mut of_name = seen
-            .value
-            .iter()
-            .filter(|account| account.name == of.object.name)
-            .peekable();
-        let is_open = of_name.peek().is_some() && !of_name.clone().all(|account| account.is_shut(today));
-        let untold = of_name.all(|account| account.password == Password::Unknown);
-        let object = of.object.name.clone();
-        match (is_open, unseen) {
-            (true, None) => {
-                let (name, uid) = (object, of.object.uid);
-                found.push(Remnant::of(&of.condemned, !untold, Seen::Account { name, uid }));
-            }
-            (_, Some(why)) => found.push(Remnant::of(&of.condemned, false, Seen::Unseen { object, why })),
-            (false, None) => {}
-        }
-    }
-    Ok(found)
 }
 
 /// Starters that are a condemned line or have a condemned content elsewhere, which is certain, or that run a condemned

@@ -50,6 +50,7 @@ pub(crate) async fn units(host: &dyn HostView, coverage: &mut Coverage) -> Resul
     }
     let inside: Vec<HostPath> = found.keys().cloned().collect();
     follow(host, &places, &inside, &mut found, coverage).await?;
+    hash_long(host, &places, &mut found, coverage).await?;
     let programs = programs(host, &found, coverage).await?;
     let reader = Reader {
         places: &places,
@@ -270,6 +271,31 @@ async fn follow(
     Ok(())
 }
 
+/// Hashes generators that are longer than a text would be: they are programs.
+async fn hash_long(
+    host: &dyn HostView,
+    places: &Places,
+    found: &mut BTreeMap<HostPath, FileText>,
+    coverage: &mut Coverage,
+) -> Result<(), ModuleError> {
+    let is_one = |path: &HostPath| matches!(places.stands(path), Some(Stands::Generator(_)));
+    let cut = found.iter().filter(|(path, file)| file.cut && is_one(path));
+    let long: Vec<HostPath> = cut.map(|(path, _)| path.clone()).collect();
+    let seen = questions::stat(host, long.clone(), true).await?;
+    coverage.unite(&seen.coverage);
+    for (path, entry) in long.iter().zip(seen.value) {
+        if let (Entry::Present(stat), Some(file)) = (entry, found.get_mut(path))
+            && stat.id == file.stat.id
+            && stat.sha256.is_some()
+        {
+            file.stat = stat;
+            file.content = HostBytes::new([0]);
+            file.cut = false;
+        }
+    }
+    Ok(())
+}
+
 /// What entries of a folder of that name are for a unit; `None` for a folder that no manager reads.
 fn role_below(folder: &[u8]) -> Option<LinkRole> {
     let is = |end: &[u8]| folder.strip_suffix(end);
@@ -441,7 +467,7 @@ impl Reader<'_> {
         coverage: &mut Coverage,
     ) -> Option<UnitRow> {
         let program = part == Part::Generator;
-        if file.cut && !program {
+        if file.cut {
             coverage.note("file", path, GapReason::Cut);
         }
         let Some(target) = FileTarget::from_stat(&file.stat) else {

@@ -8,9 +8,8 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding};
-use deminer_engine::host::HostView;
-use deminer_engine::module::{About, Collector, ModuleError, Outcome, Resource};
+use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding, FindingId, HostVerdict, Verdict};
+use deminer_engine::module::{About, Analyzer, ModuleError, Outcome, Resource};
 use deminer_engine::playbook::Phase;
 use deminer_worker::action::{AccountTarget, Effect};
 use deminer_worker::query::Account;
@@ -18,6 +17,7 @@ use deminer_worker::text::{HostBytes, HostPath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::account_signs;
 use crate::key_list::KeyRow;
 use crate::known_keys::KnownKeys;
 use crate::saying::said;
@@ -64,9 +64,13 @@ pub struct Params {
     /// Keys that intruders are known to leave.
     #[serde(default)]
     pub known: Option<Resource>,
-    /// Whether every key and every rule is shown for a person to look at, or only what is odd by itself.
+    /// Whether every key and every rule is shown for a person to look at, or only what is condemned.
     #[serde(default)]
     pub show: Show,
+    /// Whether its word is the host's: infected where something is condemned, suspected where something odd is left to a
+    /// person, else clean. Only where nothing else judges the host.
+    #[serde(default)]
+    pub judges_host: bool,
 }
 
 /// What is shown for a person to look at.
@@ -83,6 +87,8 @@ pub enum Show {
 /// What of accounts, keys and sudoers is the intruder's.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Traced {
+    /// What that says of the host.
+    pub host: HostVerdict,
     /// All that is condemned.
     pub artifacts: Vec<Condemned>,
     /// Of that the accounts.
@@ -96,12 +102,12 @@ pub struct Traced {
 }
 
 #[async_trait]
-impl Collector for UsersTrace {
+impl Analyzer for UsersTrace {
     const ABOUT: About = About {
         name: "users.trace",
         summary: "Tells which accounts, keys and lines of sudoers are the intruder's: by their own bytes, or as the operator names them",
-        effect: Effect::Read,
-        phases: &[Phase::Locate],
+        effect: Effect::Judge,
+        phases: &[Phase::Decide, Phase::Locate],
         handbook: "2.1.3.1",
         not_seen: "who uses an account or a key; what aliases of sudoers come to",
         example: "{id: trace, use: users.trace, with: {accounts: \"{{ steps.users.rows }}\", keys: \"{{ steps.keys.rows }}\", lock: [toor]}}",
@@ -109,50 +115,83 @@ impl Collector for UsersTrace {
     type Params = Params;
     type Output = Traced;
 
-    async fn collect(&self, _: &dyn HostView, params: Params) -> Result<Outcome<Traced>, ModuleError> {
-        let known = match &params.known {
-            Some(resource) => KnownKeys::read(resource)?,
-            None => KnownKeys::default(),
-        };
-        let remove_keys = prints("remove_keys", &params.remove_keys)?;
-        let remove_sudoers = prints("remove_sudoers", &params.remove_sudoers)?;
-        let files = params
-            .condemned
+    async fn judge(&self, params: Params) -> Result<(Outcome<Traced>, Option<Verdict>), ModuleError> {
+        let (outcome, because) = trace(&params)?;
+        let host = outcome.output.host;
+        let verdict = params.judges_host.then_some(Verdict { host, because });
+        Ok((outcome, verdict))
+    }
+}
+
+fn trace(params: &Params) -> Result<(Outcome<Traced>, Vec<FindingId>), ModuleError> {
+    let known = match &params.known {
+        Some(resource) => KnownKeys::read(resource)?,
+        None => KnownKeys::default(),
+    };
+    let remove_keys = prints("remove_keys", &params.remove_keys)?;
+    let remove_sudoers = prints("remove_sudoers", &params.remove_sudoers)?;
+    let files = params
+        .condemned
+        .iter()
+        .filter_map(|condemned| match &condemned.artifact {
+            Artifact::File { file } => Some(file.path.clone()),
+            Artifact::Process { process } => Some(process.exe_path.clone()),
+            _ => None,
+        });
+    let mut case = Case {
+        paths: files.chain(params.paths.iter().cloned()).collect(),
+        named: params.lock.iter().map(|name| HostBytes::from(name.as_str())).collect(),
+        reason: reason(&params.reason),
+        show: params.show,
+        ledger: Ledger::default(),
+        met: BTreeSet::new(),
+    };
+    case.accounts(&params.accounts);
+    case.keys(&params.keys, &remove_keys, &known);
+    case.sudoers(&params.sudoers, &params.accounts, &remove_sudoers);
+    let asked = params.lock.iter().chain(&remove_keys).chain(&remove_sudoers);
+    let missing: Vec<&str> = asked
+        .filter(|name| !case.met.contains(*name))
+        .map(String::as_str)
+        .collect();
+    let (host, because) = word(&case.ledger, &params.accounts);
+    let mut outcome = traced(case.ledger, &params.condemned, host);
+    if !missing.is_empty() {
+        let finding = Finding::new(
+            Artifact::Host {},
+            "named_not_found",
+            Bearing::Weighs,
+            "named as the intruder's, but not on this host: {names}",
+        );
+        outcome
+            .findings
+            .push(finding.field("names", said(missing.join(", ").as_bytes())));
+    }
+    Ok((outcome, because))
+}
+
+/// What is shown only so that a person can name it.
+const SHOWN: [&str; 2] = ["key_opens", "sudoers_rule"];
+
+/// What all that says of the host, and by which findings. Odd accounts count though their findings are another's.
+fn word(ledger: &Ledger, accounts: &[Account]) -> (HostVerdict, Vec<FindingId>) {
+    let of = |bearing: Bearing| -> Vec<FindingId> {
+        let findings = ledger.findings.iter();
+        let weighty = findings.filter(|finding| finding.bearing == bearing && !SHOWN.contains(&&*finding.signal));
+        weighty.map(|finding| finding.id.clone()).collect()
+    };
+    let (condemned, open) = (of(Bearing::Condemns), of(Bearing::Review));
+    let is_odd = || {
+        account_signs::findings(accounts, 0, 0)
             .iter()
-            .filter_map(|condemned| match &condemned.artifact {
-                Artifact::File { file } => Some(file.path.clone()),
-                Artifact::Process { process } => Some(process.exe_path.clone()),
-                _ => None,
-            });
-        let mut case = Case {
-            paths: files.chain(params.paths.iter().cloned()).collect(),
-            named: params.lock.iter().map(|name| HostBytes::from(name.as_str())).collect(),
-            reason: reason(&params.reason),
-            show: params.show,
-            ledger: Ledger::default(),
-            met: BTreeSet::new(),
-        };
-        case.accounts(&params.accounts);
-        case.keys(&params.keys, &remove_keys, &known);
-        case.sudoers(&params.sudoers, &params.accounts, &remove_sudoers);
-        let asked = params.lock.iter().chain(&remove_keys).chain(&remove_sudoers);
-        let missing: Vec<&str> = asked
-            .filter(|name| !case.met.contains(*name))
-            .map(String::as_str)
-            .collect();
-        let mut outcome = traced(case.ledger, &params.condemned);
-        if !missing.is_empty() {
-            let finding = Finding::new(
-                Artifact::Host {},
-                "named_not_found",
-                Bearing::Weighs,
-                "named as the intruder's, but not on this host: {names}",
-            );
-            outcome
-                .findings
-                .push(finding.field("names", said(missing.join(", ").as_bytes())));
-        }
-        Ok(outcome)
+            .any(|finding| finding.bearing == Bearing::Review)
+    };
+    match (condemned.is_empty(), open.is_empty()) {
+        (false, _) => (HostVerdict::Infected, condemned),
+        (true, false) => (HostVerdict::Suspected, open),
+        (true, true) if accounts.is_empty() => (HostVerdict::CannotSay, Vec::new()),
+        (true, true) if is_odd() => (HostVerdict::Suspected, Vec::new()),
+        (true, true) => (HostVerdict::Clean, Vec::new()),
     }
 }
 
@@ -402,7 +441,7 @@ enum Served {
 }
 
 /// The outcome, its components numbered after those of the other trace.
-fn traced(ledger: Ledger, others: &[Condemned]) -> Outcome<Traced> {
+fn traced(ledger: Ledger, others: &[Condemned], host: HostVerdict) -> Outcome<Traced> {
     let after = others.iter().map(|condemned| condemned.component).max().unwrap_or(0);
     let (mut artifacts, mut review) = components::number(&ledger.condemned, &ledger.review);
     for condemned in artifacts
@@ -419,6 +458,7 @@ fn traced(ledger: Ledger, others: &[Condemned]) -> Outcome<Traced> {
     let is_line = |condemned: &&Condemned| matches!(condemned.artifact, Artifact::Line { .. });
     let is_account = |condemned: &&Condemned| matches!(condemned.artifact, Artifact::Account { .. });
     let output = Traced {
+        host,
         accounts: artifacts.iter().filter(is_account).cloned().collect(),
         keys: artifacts.iter().filter(is_key).cloned().collect(),
         sudoers: artifacts.iter().filter(|c| is_line(c) && !is_key(c)).cloned().collect(),

@@ -16,8 +16,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::presence::{self, Content, Sought};
-use crate::questions;
 use crate::remnant::Remnant;
+use crate::{account_presence, questions};
 
 /// `verify.gone`.
 pub struct VerifyGone;
@@ -73,7 +73,7 @@ impl Collector for VerifyGone {
         rows.extend(presence::standing_links(host, &sought.links, Content::Same, &mut coverage).await?);
         rows.extend(presence::standing_lines(host, &sought, &mut coverage).await?);
         rows.extend(presence::standing_units(host, &sought, &mut coverage).await?);
-        rows.extend(presence::open_accounts(host, &sought, &mut coverage).await?);
+        rows.extend(account_presence::open_accounts(host, &sought, &mut coverage).await?);
         let found = !rows.is_empty();
         Ok(Outcome::of(Output { found, rows }).seen_with(coverage))
     }

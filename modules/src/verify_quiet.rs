@@ -28,7 +28,7 @@ use crate::duration_param::DurationParam;
 use crate::outbound::{self, Before};
 use crate::presence::{self, Content, Sought};
 use crate::remnant::{Remnant, Seen};
-use crate::{questions, starter_search, unit_search};
+use crate::{account_presence, questions, starter_search, unit_search};
 
 /// `verify.quiet`.
 pub struct VerifyQuiet;
@@ -201,7 +201,7 @@ impl<'a> Vigil<'a> {
         remnants.extend(presence::standing_links(self.host, &self.sought.links, Content::Any, coverage).await?);
         remnants.extend(presence::standing_lines(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::standing_units(self.host, &self.sought, coverage).await?);
-        remnants.extend(presence::open_accounts(self.host, &self.sought, coverage).await?);
+        remnants.extend(account_presence::open_accounts(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::connected(&self.sought, &sockets.value));
         let places: Vec<Place> = PLACES.iter().map(|entry| entry.place).collect();
         let starters = starter_search::starters(self.host, &places, coverage).await?;

@@ -27,7 +27,7 @@ use planning::NotPlanned;
 const ANEW: &str = "record it anew as modules/tests/cases/README.md tells";
 
 /// What is not the intruder's, by case: no act may be about it, nor about anything below it.
-const INNOCENT: [(&str, &[&str]); 11] = [
+const INNOCENT: [(&str, &[&str]); 12] = [
     ("argv-liar", &["/"]),
     ("clean-busy", &["/"]),
     (
@@ -76,6 +76,18 @@ const INNOCENT: [(&str, &[&str]); 11] = [
     (
         "responders-tool",
         &["/tmp/triage", "/srv", "/opt", "/home", "/usr", "/etc"],
+    ),
+    (
+        "service-and-timer",
+        &[
+            "/srv",
+            "/usr",
+            "/opt/erp",
+            "/etc/systemd/system/export.service",
+            "/etc/systemd/system/clean-up.service",
+            "/etc/systemd/system/clean-up.timer",
+            "/etc/systemd/system/xmrig.service",
+        ],
     ),
     ("unreadable", &["/"]),
 ];

@@ -36,19 +36,14 @@ impl People {
     ///
     /// # Errors
     /// When the file cannot be read or does not fit the playbook.
-    pub(crate) fn new(
-        screen: &Screen,
-        file: Option<&Path>,
-        playbook: &CheckedPlaybook,
-        hosts: &[String],
-    ) -> anyhow::Result<People> {
+    pub(crate) fn new(screen: &Screen, file: Option<&Path>, playbook: &CheckedPlaybook) -> anyhow::Result<People> {
         let answers = match file {
             None => Answers::default(),
             Some(path) => {
                 let name = path.to_string_lossy();
                 let text = read_bounded(path, ANSWERS_BYTES)
                     .map_err(|error| Trouble::new(Exit::Usage, format!("--answers {name}: {error}"), None))?;
-                Answers::read(&name, &text, playbook, hosts).map_err(|mistakes| mistaken(&mistakes))?
+                Answers::read(&name, &text, playbook).map_err(|mistakes| mistaken(&mistakes))?
             }
         };
         let asks = playbook.questions().next().is_some();

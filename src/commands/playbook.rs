@@ -10,17 +10,20 @@ use super::{Desk, Trouble};
 use crate::exit::Exit;
 
 /// The playbooks that work from anywhere, by name.
-const SHIPPED: [(&str, &str); 5] = [
+const SHIPPED: [(&str, &str); 6] = [
     ("linux-miner", include_str!("../../playbooks/linux-miner.yml")),
     ("triage", include_str!("../../playbooks/triage.yml")),
+    ("users", include_str!("../../playbooks/users.yml")),
     ("persistence", include_str!("../../playbooks/persistence.yml")),
     ("quiet", include_str!("../../playbooks/quiet.yml")),
     ("contain", include_str!("../../playbooks/contain.yml")),
+    ("users", include_str!("../../playbooks/users.yml")),
 ];
 
 /// The files beside them.
-const BESIDE: [(&str, &str); 2] = [
+const BESIDE: [(&str, &str); 3] = [
     ("rules/families.yml", include_str!("../../playbooks/rules/families.yml")),
+    ("rules/keys.yml", include_str!("../../playbooks/rules/keys.yml")),
     ("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml")),
 ];
 

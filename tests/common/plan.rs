@@ -23,7 +23,13 @@ impl Planned {
     /// Makes a plan into a file.
     #[track_caller]
     pub(crate) fn make(deminer: &Deminer, file: &Path, words: &[&str]) -> Planned {
-        let mut all = vec!["plan", "linux-miner"];
+        Planned::by(deminer, "linux-miner", file, words)
+    }
+
+    /// Makes a plan by a playbook into a file.
+    #[track_caller]
+    pub(crate) fn by(deminer: &Deminer, playbook: &str, file: &Path, words: &[&str]) -> Planned {
+        let mut all = vec!["plan", playbook];
         all.extend_from_slice(words);
         let name = written(file);
         all.extend(["-o", &name, "--format", "json"]);
@@ -130,7 +136,7 @@ fn act(act: &Value) -> String {
     if let Some(address) = act.get("address") {
         return format!("{kind} {}", text(address));
     }
-    let path = text(&object["file"]["path"]);
+    let path = text(object["file"].get("path").unwrap_or(&object["account"]["name"]));
     let lines = act["remove"].as_array().into_iter().flatten();
     let lines: Vec<String> = lines.map(|line| format!(" line {}", line["number"])).collect();
     format!("{kind} {path}{}", lines.concat())

@@ -7,5 +7,6 @@
 mod common;
 
 mod clean;
+mod users;
 #[allow(dead_code, reason = "the bench is there for tests to come")]
 mod world;

@@ -24,12 +24,12 @@ impl Answers {
     /// Reads a file of answers; `file` is what mistakes, and the answers' records, call it.
     ///
     /// # Errors
-    /// Every answer to a question that the playbook does not ask, or for a host that is not looked at, or that is none of
-    /// the question's words.
-    pub fn read(file: &str, text: &str, playbook: &CheckedPlaybook, hosts: &[String]) -> Result<Answers, Diagnostics> {
+    /// Every answer to a question that the playbook does not ask, or that is none of the question's words. One for a host
+    /// that is not looked at is none: a file may be for more hosts than are looked at together.
+    pub fn read(file: &str, text: &str, playbook: &CheckedPlaybook) -> Result<Answers, Diagnostics> {
         let mut mistakes = Vec::new();
         let by_step = match read(text) {
-            Ok(node) => by_step(&node, playbook, hosts, &mut mistakes),
+            Ok(node) => by_step(&node, playbook, &mut mistakes),
             Err(mut mistake) => {
                 mistake.message = mistake.message.replace("the YAML of a playbook", "the YAML of answers");
                 mistakes.push(mistake);
@@ -59,12 +59,7 @@ impl Answers {
     }
 }
 
-fn by_step(
-    node: &Node,
-    playbook: &CheckedPlaybook,
-    hosts: &[String],
-    mistakes: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, Given> {
+fn by_step(node: &Node, playbook: &CheckedPlaybook, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, Given> {
     let asked: Vec<Asked<'_>> = playbook.questions().collect();
     let mut all = BTreeMap::new();
     for (key, value) in pairs(node, "the file of answers", mistakes) {
@@ -81,12 +76,6 @@ fn by_step(
                 let mut by_host = BTreeMap::new();
                 for (host, value) in pairs(value, &quoted(id), mistakes) {
                     let Some(name) = host.text() else { continue };
-                    if !hosts.iter().any(|known| known == name) {
-                        let message = format!("{}: {} is none of the hosts", quoted(id), quoted(name));
-                        let help = suggest(name, hosts.iter().map(String::as_str));
-                        mistakes.push(Diagnostic::error(Code::NoQuestion, host.span, message).maybe_help(help));
-                        continue;
-                    }
                     if let Some(answer) = answer(question, value, mistakes) {
                         by_host.insert(name.to_owned(), answer);
                     }

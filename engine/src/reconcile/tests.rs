@@ -1,7 +1,8 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget, Role, Undo};
+use deminer_worker::accounts::{Books, accounts, line_digest};
+use deminer_worker::action::{AccountTarget, FileTarget, LineTarget, ProcessTarget, Role, Undo};
 use deminer_worker::frame::End;
 use deminer_worker::journal::HostJournal;
 use deminer_worker::order::{Bounds, Settle};
@@ -82,6 +83,8 @@ fn orders(actions: Vec<Action>) -> HostOrders {
 struct Files {
     there: Vec<HostPath>,
     text: Option<(&'static str, bool)>,
+    /// Passwd and shadow.
+    accounts: Option<(&'static str, &'static str)>,
     hidden: bool,
 }
 
@@ -113,6 +116,15 @@ impl HostView for Files {
                     .collect(),
             ),
             Query::Processes(_) => Answer::Processes(Vec::new()),
+            Query::Accounts {} => {
+                let (passwd, shadow) = self.accounts.unwrap_or_default();
+                let books = Books {
+                    passwd: passwd.as_bytes(),
+                    shadow: Some(shadow.as_bytes()),
+                    ..Books::default()
+                };
+                Answer::Accounts(accounts(&books, &mut Coverage::whole()))
+            }
             _ => return Err(another_answer()),
         };
         let mut coverage = Coverage::whole();
@@ -158,6 +170,18 @@ fn kill() -> Act {
     }
 }
 
+const TWIN: &str = "toor:x:0:0::/root:/bin/sh";
+
+fn lock() -> Act {
+    Act::LockAccount {
+        account: AccountTarget {
+            name: "toor".into(),
+            uid: 0,
+            line_sha256: line_digest(TWIN.as_bytes()),
+        },
+    }
+}
+
 #[tokio::test]
 async fn only_what_is_seen_gone_counts_as_done() {
     let files = Files::default;
@@ -173,7 +197,22 @@ async fn only_what_is_seen_gone_counts_as_done() {
         text: Some((text, cut)),
         ..Files::default()
     };
+    let accounts = |passwd, shadow| Files {
+        accounts: Some((passwd, shadow)),
+        ..Files::default()
+    };
     let rows = [
+        ("locked", accounts(TWIN, "toor:!h:1:::::1:"), lock(), "done"),
+        ("no such account", accounts("", ""), lock(), "done"),
+        ("not locked", accounts(TWIN, "toor:h:1::::::"), lock(), "not done"),
+        ("half locked", accounts(TWIN, "toor:!h:1::::::"), lock(), "not done"),
+        (
+            "another line",
+            accounts("toor:x:5:5::/:", "toor:!h:1:::::1:"),
+            lock(),
+            "another object",
+        ),
+        ("accounts not readable", hidden(), lock(), "cannot be seen: denied"),
         ("removed", files(), remove(), "done"),
         ("it stands there", there(PATH.into()), remove(), "not done"),
         ("under our name", there(file().name_in_removal()), remove(), "stands as"),

@@ -805,6 +805,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// Whether it is as the act that locks accounts leaves it.
+    pub fn is_locked(&self) -> bool {
+        self.is_shut(1)
+    }
+
     /// Whether nobody gets in by it any more on that day since 1970: no password fits, and it is expired.
     pub fn is_shut(&self, day: u32) -> bool {
         self.password == Password::Locked && self.expires_day.is_some_and(|expires| expires <= day)

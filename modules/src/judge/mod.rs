@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::indicators::Indicators;
-use self::rules::{Group, Rules};
+use self::rules::{Group, Rules, Signal};
 use self::signals::{Scene, Seen};
 use crate::process_row::ProcessRow;
 use crate::saying::stated_process;
@@ -222,6 +222,9 @@ fn state(row: &ProcessRow, seen: &Seen, rules: &Rules, boot_id: &str) -> Finding
     match (seen.source.is_empty(), rule.group) {
         (false, _) => finding.rests_on(&seen.source, None),
         (true, Group::Arguments | Group::Wallet) => {
+            finding.rests_on(format!("/proc/{pid}/cmdline"), row.process.argv_sha256)
+        }
+        (true, _) if seen.signal == Signal::IndicatorName => {
             finding.rests_on(format!("/proc/{pid}/cmdline"), row.process.argv_sha256)
         }
         (true, Group::Network) => finding.rests_on(format!("/proc/{pid}/fd"), None),

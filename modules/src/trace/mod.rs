@@ -403,14 +403,15 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
     };
     let cron = in_place(Place::is_timed);
     let preload = in_place(Place::is_loaded);
-    let keys = in_place(|place| place == Place::AuthorizedKey);
-    let sudoers = in_place(|place| place == Place::Sudoers);
-    let boot = in_place(|place| {
-        !place.is_timed() && !place.is_loaded() && !matches!(place, Place::AuthorizedKey | Place::Sudoers)
-    });
     let peers = remotes::judge(&processes, sockets);
     findings.extend(peers.findings);
     review.extend(peers.review);
+    let keys = in_place(|place| place == Place::AuthorizedKey);
+    let sudoers = in_place(|place| place == Place::Sudoers);
+    let boot = in_place(|place| {
+        let has_list = matches!(place, Place::AuthorizedKey | Place::Sudoers);
+        !place.is_timed() && !place.is_loaded() && !has_list
+    });
     let remotes_of = |component: Option<u32>| -> Vec<Peer> {
         let pids: BTreeSet<u32> = processes
             .iter()

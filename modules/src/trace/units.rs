@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Artifact, Bearing, Finding, UnitFile, UnitTarget};
 use deminer_engine::module::ModuleError;
-use deminer_worker::action::{LinkTarget, ServiceManager};
+use deminer_worker::action::{LinkTarget, ServiceManager, StarterKind};
 use deminer_worker::query::Ownership;
 use deminer_worker::text::{HostBytes, HostPath};
 use deminer_worker::unit_name::{OwnUnit, is_unit_name, unit_of_cgroup};
@@ -73,9 +73,12 @@ pub(super) async fn search(case: &mut Case, look: &mut Look<'_>, units: &Units) 
                 ask(case, row, &served, "unit_starts_condemned", say);
             }
             Weight::Wholly(served) if is_known(look, row).await? => {
-                let say =
-                    "{path} makes {unit} start {served}, which is condemned, but a package put it there: restore it";
-                ask(case, row, &served, "unit_starts_condemned", say);
+                // As the package has it, it starts what the intruder put in the place of something else.
+                if !matches!(look.owner(&row.file.path).await?, Ownership::Owned { .. }) {
+                    let say =
+                        "{path} makes {unit} start {served}, which is condemned, but a package knows it: restore it";
+                    ask(case, row, &served, "unit_starts_condemned", say);
+                }
             }
             Weight::Wholly(served) => {
                 case.paths.insert(row.file.path.clone());
@@ -191,7 +194,8 @@ fn charged(case: &Case, units: &Units, row: &UnitRow, name: &HostBytes) -> Optio
     let mut rows = case.units.keys().map(|at| &units.rows[*at]);
     let found = rows
         .find(|other| other.part == Part::Unit && is(&other.unit) && share_manager(&row.managers, &other.managers))?;
-    Some(found.file.path.clone())
+    // Where another file of that name is left, what asks for the name gets that one.
+    (!survives(case, units, found)).then(|| found.file.path.clone())
 }
 
 /// Whether a unit of a row's name stays: another file of that name, which is not condemned, stands behind it.
@@ -335,7 +339,12 @@ fn condemn(case: &mut Case, manager: ServiceManager, name: HostBytes, draft: Dra
     let paths: Vec<String> = draft.files.iter().map(|part| said(part.file.path.as_bytes())).collect();
     let links: Vec<String> = draft.links.iter().map(|link| said(link.path.as_bytes())).collect();
     let first = draft.served.first().cloned().unwrap_or_default();
-    let say = "all that the {manager} manager's {unit} is for is {served}, which is condemned: {files}";
+    let only = |kind| !draft.files.is_empty() && draft.files.iter().all(|part| part.starter == kind);
+    let say = match (only(StarterKind::DropIn), only(StarterKind::Generator)) {
+        (true, _) => "what is added to the {manager} manager's {unit} starts {served}, which is condemned: {files}",
+        (_, true) => "the {manager} manager runs {unit} to make a unit of {served}, which is condemned: {files}",
+        _ => "all that the {manager} manager's {unit} is for is {served}, which is condemned: {files}",
+    };
     let unit = UnitTarget {
         manager,
         name: name.clone(),

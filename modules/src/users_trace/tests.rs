@@ -107,28 +107,12 @@ fn params() -> Params {
         condemned: Vec::new(),
         known: None,
         show: Show::Condemned,
+        judges_host: false,
     }
 }
 
 fn run(params: Params) -> Result<Outcome<Traced>, ModuleError> {
-    struct Nobody;
-    #[async_trait]
-    impl HostView for Nobody {
-        fn name(&self) -> &str {
-            "nobody"
-        }
-        async fn observe(
-            &self,
-            _: deminer_worker::query::Query,
-        ) -> Result<deminer_worker::query::Observed<deminer_worker::query::Answer>, deminer_worker::query::HostError>
-        {
-            unreachable!("nothing is asked")
-        }
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(UsersTrace.collect(&Nobody, params))
+    trace(&params).map(|(outcome, _)| outcome)
 }
 
 fn told(list: &[Condemned]) -> Vec<String> {
@@ -316,4 +300,56 @@ fn components_go_on_after_those_of_another_trace() {
         told(&traced.expect("an outcome").output.keys),
         ["5 /root/.ssh/authorized_keys:1"]
     );
+}
+
+#[test]
+fn the_word_for_the_host() {
+    let clean = || Params {
+        accounts: vec![account("root", 0), account("ops", 1_000)],
+        keys: vec![key(1, GOOD, None, "")],
+        sudoers: vec![rule(1, &["root ALL=(ALL) ALL"], &["root"], &["ALL"])],
+        show: Show::All,
+        ..params()
+    };
+    let rows = [
+        ("ordinary", clean(), HostVerdict::Clean),
+        (
+            "nothing told",
+            Params {
+                accounts: Vec::new(),
+                ..clean()
+            },
+            HostVerdict::CannotSay,
+        ),
+        (
+            "a twin",
+            Params {
+                accounts: params().accounts,
+                ..clean()
+            },
+            HostVerdict::Suspected,
+        ),
+        (
+            "no password",
+            Params {
+                accounts: vec![Account {
+                    password: Password::Empty,
+                    ..account("ops", 1_000)
+                }],
+                ..clean()
+            },
+            HostVerdict::Suspected,
+        ),
+        (
+            "a named key",
+            Params {
+                remove_keys: vec![GOOD.to_owned()],
+                ..clean()
+            },
+            HostVerdict::Infected,
+        ),
+    ];
+    for (name, params, expected) in rows {
+        assert_eq!(run(params).expect(name).output.host, expected, "{name}");
+    }
 }

@@ -22,7 +22,7 @@ pub(super) fn proof(word: &str) -> Option<Proof> {
     keccak.finalize(&mut hash);
     let is_upper = |at: usize| {
         let byte = hash[at / 2];
-        let half = if at % 2 == 0 { byte >> 4 } else { byte & 15 };
+        let half = if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 };
         half >= 8
     };
     let fits = digits

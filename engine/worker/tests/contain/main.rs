@@ -1,6 +1,7 @@
 //! Blocks and isolations on a real kernel, in network namespaces of the tests' own: what is held back, what goes on, what
 //! is left when everything of ours is killed, and that what is taken back is as it was, byte for byte.
 
+#[allow(dead_code, reason = "the tests of the command use it too")]
 mod place;
 
 use std::time::Duration;

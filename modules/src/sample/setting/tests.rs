@@ -180,7 +180,8 @@ fn environments() {
 
 #[test]
 fn pools() {
-    let rows: [(&str, Option<(&str, Option<u16>)>); 10] = [
+    type Told = (&'static str, Option<u16>);
+    let rows: [(&str, Option<Told>); 10] = [
         ("pool.example:3333", Some(("pool.example", Some(3333)))),
         (
             "stratum+tcp://pool.example:3333/path",
