@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use deminer_engine::policy::Leave;
 
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
@@ -30,10 +29,6 @@ pub(crate) enum Verb {
     Run(Run),
     /// Carry out a plan that was approved by its hash, then watch.
     Apply(Apply),
-    /// Quiet at once what mines: it gets next to no CPU time, and runs on. Asks for one typed yes.
-    Throttle(Quiet),
-    /// Block at once the pools of what mines, or cut the host off but for our session. Asks for one typed yes.
-    Contain(Quiet),
     /// Take back what a run changed; without --approve it only lists what can be.
     Undo(Undo),
     /// Tell what a run did, from its journal.
@@ -72,44 +67,12 @@ pub(crate) struct Looking {
     /// Hosts; none is this machine. `local`, `simulated:infected`, `simulated:FILE`.
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
-    #[command(flatten)]
-    pub(crate) given: Given,
-    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
-    #[arg(long, value_name = "PATH|NETWORK")]
-    pub(crate) protect: Vec<String>,
-    #[command(flatten)]
-    pub(crate) leaves: Leaves,
-}
-
-/// What a playbook is given.
-#[derive(Debug, Args, Clone, Default)]
-pub(crate) struct Given {
-    /// Set a variable of the playbook; may be repeated. A list is `a,b` or `[a, b]`, a map `{a: b}`.
+    /// Set a variable of the playbook.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Set a variable to what stands in a file: for secrets, and for more than a line. May be repeated.
-    #[arg(long, value_name = "NAME=FILE")]
-    pub(crate) set_file: Vec<String>,
-    #[command(flatten)]
-    pub(crate) answers: AnswersFile,
-}
-
-/// Answers to the questions that a playbook asks.
-#[derive(Debug, Args, Clone, Default)]
-pub(crate) struct AnswersFile {
-    /// A YAML file of answers to the playbook's questions, `ID: ANSWER` or `ID: {HOST: ANSWER}`; others are asked on the
-    /// terminal, if there is one.
-    #[arg(long = "answers", value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-}
-
-/// What a look may do.
-#[derive(Debug, Args, Clone, Default)]
-pub(crate) struct Leaves {
-    /// Allow what looking does not do unasked; may be repeated. `command.read`: run the programs of the host that the
-    /// playbook names.
-    #[arg(long, value_name = "LEAVE")]
-    pub(crate) allow: Vec<Leave>,
+    /// A path never to be touched, with all below it; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) protect: Vec<String>,
 }
 
 /// Where runs are kept.
@@ -158,15 +121,14 @@ pub(crate) struct Run {
     /// Hosts; none is this machine.
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
-    #[command(flatten)]
-    pub(crate) given: Given,
-    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
-    #[arg(long, value_name = "PATH|NETWORK")]
+    /// Set a variable of the playbook.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// A path never to be touched, with all below it; may be repeated.
+    #[arg(long, value_name = "PATH")]
     pub(crate) protect: Vec<String>,
-    #[command(flatten)]
-    pub(crate) leaves: Leaves,
     /// Apply the stored plan of this hash; nothing is planned anew.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "set_file", "protect"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "protect"])]
     pub(crate) approve: Option<String>,
     /// How long verify watches.
     #[arg(long, value_name = "DURATION", requires = "approve")]
@@ -199,10 +161,6 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "DURATION")]
     pub(crate) watch: Option<String>,
     #[command(flatten)]
-    pub(crate) answers: AnswersFile,
-    #[command(flatten)]
-    pub(crate) leaves: Leaves,
-    #[command(flatten)]
     pub(crate) runs: Runs,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
@@ -214,35 +172,8 @@ pub(crate) struct Apply {
 pub(crate) enum Only {
     /// Keep the evidence, change nothing.
     Preserve,
-    /// Block, isolate and throttle what the plan says, and nothing else; it can be taken back at once.
+    /// Keep the evidence and quiet the host; all of it can be taken back at once.
     Contain,
-}
-
-/// `deminer throttle`, `deminer contain`
-#[derive(Debug, Args)]
-pub(crate) struct Quiet {
-    /// Hosts; none is this machine.
-    #[arg(value_name = "HOST")]
-    pub(crate) hosts: Vec<String>,
-    /// Another playbook than the shipped one: a file, or the name of a shipped one. Of its changes only those are made that
-    /// contain.
-    #[arg(long, value_name = "PLAYBOOK")]
-    pub(crate) playbook: Option<String>,
-    #[command(flatten)]
-    pub(crate) given: Given,
-    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
-    #[arg(long, value_name = "PATH|NETWORK")]
-    pub(crate) protect: Vec<String>,
-    /// Do what the stored plan of this hash contains, without a question; nothing is planned anew.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["hosts", "playbook", "set", "set_file", "protect"])]
-    pub(crate) approve: Option<String>,
-    #[command(flatten)]
-    pub(crate) leaves: Leaves,
-    #[command(flatten)]
-    pub(crate) runs: Runs,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
 }
 
 /// `deminer undo`
@@ -290,8 +221,6 @@ pub(crate) struct Check {
     /// Playbook files, or names of shipped ones.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
-    #[command(flatten)]
-    pub(crate) leaves: Leaves,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

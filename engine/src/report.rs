@@ -13,10 +13,8 @@ use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ask::Answered;
 use crate::event::{Purpose, Reconciled, Seen};
 use crate::finding::{Finding, FindingId, HostVerdict};
-use crate::incident::Incident;
 use crate::journal::ChainEnd;
 use crate::status::Status;
 
@@ -52,8 +50,6 @@ pub struct Report {
     pub headline: Headline,
     /// Sums over all hosts.
     pub counts: Counts,
-    /// What the run was told of the incident.
-    pub incident: Incident,
     /// When what happened, over all hosts.
     pub times: Times,
     /// How the intruder came in.
@@ -266,10 +262,6 @@ pub struct HostReport {
     pub refused: Option<RefusalKind>,
     /// What stood in the way, in the order met.
     pub troubles: Vec<Trouble>,
-    /// What people answered to the playbook's questions, in the order asked.
-    pub answers: Vec<Answered>,
-    /// The procedures that the playbook hands the host over to; empty where it hands over to none.
-    pub hand_over: Vec<String>,
     /// What was taken back of an earlier run.
     pub undone: Vec<UndoReport>,
     /// When what happened.
@@ -673,7 +665,7 @@ impl Object {
                 address: address.clone(),
                 for_s: *for_s,
             },
-            Act::Isolate { for_s, .. } => Object::Network { for_s: *for_s },
+            Act::Isolate { for_s } => Object::Network { for_s: *for_s },
             Act::RunArgv { argv, .. } => Object::Command { argv: argv.clone() },
         }
     }

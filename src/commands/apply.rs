@@ -1,15 +1,12 @@
 //! `deminer apply`: carries out what was approved by its hash, then watches.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
 use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
-use deminer_engine::ask::Asker;
-use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
@@ -24,7 +21,6 @@ use deminer_worker::action::{ActionId, Effect};
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
-use super::people::People;
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
 use super::{Desk, Trouble, earlier, hosts, show};
@@ -56,45 +52,33 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
         many: &arguments.many,
         means: "command line",
     };
-    let course = Course {
-        only: arguments.only,
-        watch: arguments.watch.as_deref(),
-        answers: arguments.answers.file.as_deref(),
-        format: arguments.format,
-    };
-    apply(desk, &plan, &yes, course).await
-}
-
-/// How an approved plan is carried out.
-#[derive(Clone, Copy)]
-pub(crate) struct Course<'a> {
-    pub(crate) only: Option<Only>,
-    /// How long verify watches; `None`: as the plan says.
-    pub(crate) watch: Option<&'a str>,
-    /// Answers to the questions of verify.
-    pub(crate) answers: Option<&'a Path>,
-    pub(crate) format: Format,
-}
-
-/// What a yes is to: where only a part is asked for, to nothing but that part.
-pub(crate) fn classes(only: Option<Only>) -> BTreeSet<Effect> {
-    match only {
-        Some(Only::Preserve) => BTreeSet::from([Effect::Preserve]),
-        Some(Only::Contain) => BTreeSet::from([Effect::Contain]),
-        None => BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
-    }
+    apply(
+        desk,
+        &plan,
+        &yes,
+        arguments.only,
+        arguments.watch.as_deref(),
+        arguments.format,
+    )
+    .await
 }
 
 /// Holds the yes against the plan, carries it out and reports.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn apply(desk: &Desk, plan: &Plan, yes: &Yes<'_>, course: Course<'_>) -> anyhow::Result<Exit> {
-    let format = course.format;
+pub(crate) async fn apply(
+    desk: &Desk,
+    plan: &Plan,
+    yes: &Yes<'_>,
+    only: Option<Only>,
+    watch: Option<&str>,
+    format: Format,
+) -> anyhow::Result<Exit> {
     let ask = Ask {
         hash: yes.hash.to_owned(),
         hosts: Hosts::All,
-        classes: classes(course.only),
+        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
         excluded: excluded(plan, yes.exclude)?,
         many: many(yes.many)?,
         approver: format!("uid {}", rustix::process::getuid().as_raw()),
@@ -117,13 +101,12 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, yes: &Yes<'_>, course: Cours
         }
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
-    let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
+    let (playbook, vars) = playbook_of(desk, plan, watch)?;
     let names: Vec<String> = approved.hosts().map(|(host, _)| host.to_owned()).collect();
     let mut ways = Vec::new();
     for host in &names {
         ways.push((host.clone(), hosts::transport(host)?));
     }
-    let people = Arc::new(People::new(&desk.screen, course.answers, &playbook)?);
 
     let began = desk.now_ms();
     let run = RunDir::create(&desk.runs, began, &plan.hash().to_string())?;
@@ -140,12 +123,6 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, yes: &Yes<'_>, course: Cours
             purpose: Purpose::Apply,
             plan: Some(plan.hash()),
             hosts: names,
-        },
-    )?;
-    sink.record(
-        None,
-        EventKind::Given {
-            vars: vars.public().clone(),
         },
     )?;
     sink.record(
@@ -168,8 +145,7 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, yes: &Yes<'_>, course: Cours
             run: run.id().to_string(),
             clock: Arc::clone(&desk.clock),
         },
-        asker: Arc::clone(&people) as Arc<dyn Asker>,
-        until: match course.only {
+        until: match only {
             Some(Only::Preserve) => Stage::Preserve,
             Some(Only::Contain) => Stage::Contain,
             None => Stage::Eradicate,
@@ -191,7 +167,6 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, yes: &Yes<'_>, course: Cours
         sink.record(None, EventKind::RunFinished {})?;
     }
     sink.end();
-    people.say_open();
     let report = Report::from_events(&run.chains()?);
     run.write_report(&render::report::markdown(&report))?;
     match format {
@@ -253,10 +228,7 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
         &sources,
     )
     .map_err(|mistakes| {
-        let hint = match mistakes.iter().all(|mistake| mistake.code == Code::NeedsLeave) {
-            true => "what was allowed for the plan is to be allowed for its later looks too".to_owned(),
-            false => "another version of Deminer made this plan: plan again".to_owned(),
-        };
+        let hint = "another version of Deminer made this plan: plan again".to_owned();
         Trouble::new(Exit::Refused, mistakes.text().trim_end(), Some(hint))
     })?;
     let mut settings: Vec<(String, Setting)> = header

@@ -6,11 +6,9 @@ mod demo;
 mod earlier;
 mod hosts;
 mod modules;
-mod people;
 mod plan;
 mod playbook;
 mod progress;
-mod quiet;
 mod report;
 mod run;
 mod show;
@@ -25,10 +23,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use deminer_engine::journal::Clock;
 use deminer_engine::module::Registry;
-use deminer_engine::policy::Policy;
 use rustix::io::Errno;
 
-use crate::cli::{Leaves, Runs, Verb};
+use crate::cli::{Runs, Verb};
 use crate::exit::Exit;
 use crate::render::screen::Screen;
 
@@ -65,21 +62,18 @@ impl Trouble {
 pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
     let done = match verb {
-        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
+        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
         Verb::Plan(arguments) => {
-            let leaves = &arguments.looking.leaves;
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk.under(leaves), &arguments)))
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk, &arguments)))
         }
         Verb::Show(arguments) => desk(&screen, &arguments.runs).and_then(|desk| show::run(&desk, &arguments)),
-        Verb::Run(arguments) => desk(&screen, &arguments.runs)
-            .and_then(|desk| asynchronous(run::run(&desk.under(&arguments.leaves), &arguments))),
-        Verb::Apply(arguments) => desk(&screen, &arguments.runs)
-            .and_then(|desk| asynchronous(apply::run(&desk.under(&arguments.leaves), &arguments))),
-        Verb::Throttle(arguments) => desk(&screen, &arguments.runs)
-            .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::THROTTLE, &arguments))),
-        Verb::Contain(arguments) => desk(&screen, &arguments.runs)
-            .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::CONTAIN, &arguments))),
+        Verb::Run(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(run::run(&desk, &arguments)))
+        }
+        Verb::Apply(arguments) => {
+            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(apply::run(&desk, &arguments)))
+        }
         Verb::Undo(arguments) => {
             desk(&screen, &arguments.runs).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
         }
@@ -150,12 +144,6 @@ impl Desk {
             clock: Arc::new(now_ms),
             runs: PathBuf::new(),
         }
-    }
-
-    /// The same, with what the operator allowed.
-    pub(crate) fn under(mut self, leaves: &Leaves) -> Desk {
-        self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
-        self
     }
 
     /// Milliseconds since 1970.

@@ -20,18 +20,12 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
             many: &[],
             means: "command line",
         };
-        let course = apply::Course {
-            only: None,
-            watch: arguments.watch.as_deref(),
-            answers: arguments.given.answers.file.as_deref(),
-            format: arguments.format,
-        };
-        return apply::apply(desk, &plan, &yes, course).await;
+        return apply::apply(desk, &plan, &yes, None, arguments.watch.as_deref(), arguments.format).await;
     }
     let Some(playbook) = &arguments.playbook else {
         return Ok(Exit::Usage);
     };
-    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.given, &arguments.protect).await?;
+    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.set, &arguments.protect).await?;
     let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
     plan::show(desk, &made, Some(&stored), arguments.format);
     Ok(plan::exit(&made))

@@ -7,8 +7,6 @@ pub(crate) mod modules;
 pub(crate) mod plain;
 pub(crate) mod plan;
 pub(crate) mod progress;
-pub(crate) mod question;
-pub(crate) mod quiet;
 pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod show;
@@ -18,7 +16,7 @@ pub(crate) mod unit;
 
 mod object;
 #[cfg(test)]
-pub(crate) mod sample;
+mod sample;
 mod style;
 
 pub(crate) use style::Style;

@@ -75,7 +75,6 @@ pub(crate) fn json<'a>(modules: impl IntoIterator<Item = &'a Module>) -> Value {
                 Module::Collector(_) => "collector",
                 Module::Analyzer(_) => "analyzer",
                 Module::Responder(_) => "responder",
-                Module::Question(_) => "question",
             },
             "effect": about.effect,
             "phases": about.phases,

@@ -45,13 +45,7 @@ pub(crate) fn act(act: &Act) -> String {
         Act::ReloadUnits { manager, units } => units_of(*manager, units),
         Act::LockAccount { account } => format!("`{}`, uid {}", value(&account.name), account.uid),
         Act::BlockAddress { address, for_s } => format!("{}, both ways, for {}", plain(address), seconds(*for_s)),
-        Act::Isolate { for_s, keep } => {
-            let kept: Vec<String> = ["our session".to_owned(), "loopback".to_owned()]
-                .into_iter()
-                .chain(keep.iter().map(ToString::to_string))
-                .collect();
-            format!("all but {}, for {}", and(&kept), seconds(*for_s))
-        }
+        Act::Isolate { for_s } => format!("all but our session and loopback, for {}", seconds(*for_s)),
         Act::Throttle { process } => format!("pid {} `{}`", process.pid, value(&process.comm)),
         Act::RunArgv { argv, .. } => words(argv),
     }
@@ -163,8 +157,6 @@ pub(crate) fn gap(gap: &Gap) -> String {
         GapReason::Malformed => "not in its documented form",
         GapReason::Unsupported => "not supported here",
         GapReason::Changed => "changed while it was read",
-        GapReason::Testimony => "by the word of a program of the host",
-        GapReason::Failed => "failed",
     };
     let subject = plain(&gap.subject);
     let object = gap.object.to_string();

@@ -209,9 +209,8 @@ impl Place {
             }
             EventKind::StepRan { phase, step, end, .. } => {
                 self.step = format!("{phase}.{}", plain(step));
-                if let StepEnd::Failed { why, went_on } = end {
-                    let on = if *went_on { ", going on without it" } else { "" };
-                    return Some(format!("step {} failed{on}: {}", self.step, bounded(why)));
+                if let StepEnd::Failed { why } = end {
+                    return Some(format!("step {} failed: {}", self.step, bounded(why)));
                 }
             }
             EventKind::Looked { verdict, .. } => {

@@ -3,7 +3,6 @@
 //! A reader that went away (`deminer show | head`) ends the writing and nothing else: an apply goes on without it.
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -18,17 +17,12 @@ pub(crate) const WIDTH: usize = 110;
 /// The narrowest and the widest that text is made for.
 const WIDTHS: std::ops::RangeInclusive<usize> = 60..=160;
 
-/// The bytes of an answer.
-const ANSWER_BYTES: usize = 256;
-
 /// Where answers, errors and the live line go. Cheap to clone; clones write to the same terminal.
 #[derive(Clone)]
 pub(crate) struct Screen {
     style: Style,
     /// Whether stderr is a terminal, which can show a line and take it away again.
     live: bool,
-    /// Whether somebody reads all of it and can answer: stdin, stdout and stderr are terminals.
-    answers: bool,
     ends: Arc<Mutex<Ends>>,
 }
 
@@ -37,17 +31,6 @@ struct Ends {
     err: Option<Box<dyn Write + Send>>,
     /// Whether a live line stands on stderr.
     lit: bool,
-    /// How many ask for no live line.
-    quiet: u32,
-}
-
-/// While it is held no live line is drawn: somebody types.
-pub(crate) struct Quiet(Screen);
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        self.0.ends().quiet -= 1;
-    }
 }
 
 impl Screen {
@@ -65,11 +48,7 @@ impl Screen {
             width: columns.unwrap_or(WIDTH).clamp(*WIDTHS.start(), *WIDTHS.end()),
         };
         let live = io::stderr().is_terminal() && !dumb;
-        let answers = out.is_terminal() && io::stderr().is_terminal() && io::stdin().is_terminal();
-        Screen {
-            answers,
-            ..Screen::on(style, live, Box::new(out), Box::new(io::stderr()))
-        }
+        Screen::on(style, live, Box::new(out), Box::new(io::stderr()))
     }
 
     /// A screen on these ends.
@@ -78,12 +57,10 @@ impl Screen {
             out: Some(out),
             err: Some(err),
             lit: false,
-            quiet: 0,
         };
         Screen {
             style,
             live,
-            answers: false,
             ends: Arc::new(Mutex::new(ends)),
         }
     }
@@ -130,34 +107,6 @@ impl Screen {
         ends.err(&with_line_feed(&plain_lines(line)));
     }
 
-    /// Whether somebody reads what is said and can answer.
-    pub(crate) fn answers(&self) -> bool {
-        self.answers
-    }
-
-    /// Asks, and waits for a line; `None` where nothing, or no text, was answered. What was typed before the question stood
-    /// there is no answer to it.
-    pub(crate) fn ask(&self, question: &str) -> Option<String> {
-        let mut ends = self.ends();
-        ends.clear();
-        let stdin = io::stdin();
-        // A terminal that cannot do it has nothing to throw away.
-        let _ = rustix::termios::tcflush(stdin.as_fd(), rustix::termios::QueueSelector::IFlush);
-        ends.err(&plain_lines(question));
-        let mut line = [0; ANSWER_BYTES];
-        // A terminal gives one line at a time.
-        let read = rustix::io::retry_on_intr(|| rustix::io::read(stdin.as_fd(), &mut line)).unwrap_or(0);
-        let answer = std::str::from_utf8(&line[..read]).ok()?;
-        match answer.strip_suffix('\n') {
-            Some(answer) => Some(answer.trim().to_owned()),
-            None => {
-                // The end of the input, or a line that goes on: what follows is not below the question.
-                ends.err("\n");
-                None
-            }
-        }
-    }
-
     /// Puts the live line in the place of the one before; nothing where stderr is no terminal.
     pub(super) fn light(&self, line: &str) {
         if !self.live {
@@ -166,20 +115,8 @@ impl Screen {
         let line = super::plain::plain(line);
         let line = super::plain::cut(&line, self.style.width.saturating_sub(1));
         let mut ends = self.ends();
-        if ends.quiet > 0 {
-            return;
-        }
         ends.err(&format!("\r{line}\x1b[K"));
         ends.lit = true;
-    }
-
-    /// Takes the live line away for as long as the guard is held.
-    #[must_use]
-    pub(crate) fn quiet(&self) -> Quiet {
-        let mut ends = self.ends();
-        ends.clear();
-        ends.quiet += 1;
-        Quiet(self.clone())
     }
 
     /// Takes the live line away.
@@ -300,18 +237,6 @@ mod tests {
         assert!(text.chars().all(|c| c == '\n' || is_plain(c)), "{text}");
         assert!(text.contains('挖'));
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
-    }
-
-    #[test]
-    fn no_live_line_is_drawn_while_somebody_types() {
-        let err = Paper::default();
-        let screen = Screen::on(Style::PLAIN, true, Box::new(Paper::default()), Box::new(err.clone()));
-        screen.light("~ one");
-        let quiet = screen.quiet();
-        screen.light("~ two");
-        drop(quiet);
-        screen.light("~ three");
-        assert_eq!(err.text(), "\r~ one\x1b[K\r\x1b[K\r~ three\x1b[K");
     }
 
     struct Closed(Arc<Mutex<u32>>);

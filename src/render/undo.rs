@@ -106,7 +106,7 @@ fn way(undo: &Undo, arming: Arming) -> &'static str {
         Undo::RestoreLink { .. } if armed => "the link",
         Undo::RestoreLink { .. } => "the link, disarmed",
         Undo::UnlockAccount { .. } => "the login",
-        Undo::Unblock { .. } | Undo::EndIsolation { .. } => "the network",
+        Undo::Unblock { .. } | Undo::EndIsolation {} => "the network",
         Undo::Unthrottle { .. } => "its CPU time",
         Undo::RunArgv { .. } => "by its command",
     }

@@ -10,7 +10,6 @@ use super::machine::written;
 
 /// A plan that was made.
 pub(crate) struct Planned {
-    /// As the command names it.
     pub(crate) file: PathBuf,
     pub(crate) hash: String,
     /// What the command answered.
@@ -23,13 +22,7 @@ impl Planned {
     /// Makes a plan into a file.
     #[track_caller]
     pub(crate) fn make(deminer: &Deminer, file: &Path, words: &[&str]) -> Planned {
-        Planned::by(deminer, "linux-miner", file, words)
-    }
-
-    /// Makes a plan by a playbook into a file.
-    #[track_caller]
-    pub(crate) fn by(deminer: &Deminer, playbook: &str, file: &Path, words: &[&str]) -> Planned {
-        let mut all = vec!["plan", playbook];
+        let mut all = vec!["plan", "linux-miner"];
         all.extend_from_slice(words);
         let name = written(file);
         all.extend(["-o", &name, "--format", "json"]);
@@ -37,24 +30,11 @@ impl Planned {
         Planned::read(file, json)
     }
 
-    /// Makes a plan for the machine on which the command is, looking no longer than it must.
+    /// Makes a plan for this machine, looking no longer than it must.
     #[track_caller]
     pub(crate) fn of_this_machine(deminer: &Deminer) -> Planned {
-        let name = written(&deminer.inside("the.plan"));
-        let words = [
-            "plan",
-            "linux-miner",
-            "--set",
-            "sample=1s",
-            "-o",
-            &name,
-            "--format",
-            "json",
-        ];
-        let json = deminer.run(&words).expect(0).json();
-        let mut planned = Planned::read(&deminer.runs().join("the.plan"), json);
-        planned.file = deminer.inside("the.plan");
-        planned
+        let file = deminer.runs().join("the.plan");
+        Planned::make(deminer, &file, &["--set", "sample=1s"])
     }
 
     /// Reads a plan that a command wrote, and answered so.
@@ -133,10 +113,7 @@ fn act(act: &Value) -> String {
     if let Some(process) = object.get("process") {
         return format!("{kind} {} {}", text(&process["role"]), text(&process["exe_path"]));
     }
-    if let Some(address) = act.get("address") {
-        return format!("{kind} {}", text(address));
-    }
-    let path = text(object["file"].get("path").unwrap_or(&object["account"]["name"]));
+    let path = text(&object["file"]["path"]);
     let lines = act["remove"].as_array().into_iter().flatten();
     let lines: Vec<String> = lines.map(|line| format!(" line {}", line["number"])).collect();
     format!("{kind} {path}{}", lines.concat())

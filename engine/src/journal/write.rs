@@ -282,9 +282,7 @@ impl ChainWriter {
 fn must_be_durable(kind: &EventKind) -> bool {
     match kind {
         EventKind::RunStarted { .. }
-        | EventKind::Given { .. }
         | EventKind::Approved { .. }
-        | EventKind::Answered { .. }
         | EventKind::Planned { .. }
         | EventKind::Stored { .. }
         | EventKind::Committed { .. }
@@ -302,8 +300,6 @@ fn must_be_durable(kind: &EventKind) -> bool {
             | TransactionEvent::Born { .. }
             | TransactionEvent::Struck { .. }
             | TransactionEvent::Committed {}
-            | TransactionEvent::Containing { .. }
-            | TransactionEvent::Contained {}
             | TransactionEvent::Intent { .. }
             | TransactionEvent::Outcome { .. }
             | TransactionEvent::Finished { .. } => true,

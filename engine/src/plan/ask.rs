@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, ProcessTarget};
 use deminer_worker::protect;
-use deminer_worker::query::{Answer, Coverage, Entry, GapReason, HostError, Ownership, Process, Query};
+use deminer_worker::query::{Answer, Coverage, Entry, GapReason, Ownership, Process, Query};
 use deminer_worker::text::{HostBytes, HostPath};
 
 use super::PlanError;
@@ -41,21 +41,14 @@ pub(super) async fn ask(looked: &Looked, view: &dyn HostView, wants: &Wants) -> 
             files.dedup();
         }
         let asked = name_of(&question);
-        let observed = match view.observe(question.clone()).await {
-            Ok(observed) => observed,
-            // What is not told of the network protects all of it: nothing is blocked.
-            Err(why) if question == (Query::Network {}) && !matches!(why, HostError::Lost { .. }) => {
-                learned.coverage.note(asked, "", GapReason::Unsupported);
-                continue;
-            }
-            Err(why) => {
-                return Err(PlanError::NotLearned {
-                    host: looked.host.clone(),
-                    asked,
-                    why: Box::new(why),
-                });
-            }
-        };
+        let observed = view
+            .observe(question.clone())
+            .await
+            .map_err(|why| PlanError::NotLearned {
+                host: looked.host.clone(),
+                asked,
+                why: Box::new(why),
+            })?;
         let mut answer = observed.value;
         check_answer(looked, &question, &mut answer, &observed.coverage)?;
         learned.facts.learn(&question, answer);
@@ -71,7 +64,6 @@ fn name_of(question: &Query) -> &'static str {
         Query::Processes(_) => "processes",
         Query::Mounts {} => "mounts",
         Query::Packages { .. } => "packages",
-        Query::Network {} => "network",
         _ => "files",
     }
 }
@@ -89,7 +81,6 @@ fn check_answer(looked: &Looked, question: &Query, answer: &mut Answer, coverage
             true
         }
         (Query::Processes(_), Answer::Processes(_)) | (Query::Mounts {}, Answer::Mounts(_)) => true,
-        (Query::Network {}, Answer::Network(_)) => true,
         (Query::Packages { files }, Answer::Packages(owners)) => {
             for (file, owner) in files.iter().zip(owners.iter_mut()) {
                 let object = HostBytes::from(file);

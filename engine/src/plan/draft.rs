@@ -1,7 +1,5 @@
 //! One host's part of a plan: from what looking at it gave to exact acts and what they rest on.
 
-use std::collections::BTreeMap;
-
 use deminer_worker::action::{Action, ProcessTarget};
 use deminer_worker::many::many_targets;
 use deminer_worker::order::{HostOrders, OrderError, check_consistent};
@@ -41,14 +39,13 @@ pub async fn draft(
     names: &mut (dyn FnMut() -> [u8; 16] + Send),
 ) -> Result<HostPlan, PlanError> {
     let mut wants = match looked.end {
-        LookEnd::Through | LookEnd::Stopped { .. } => merge(looked)?,
+        LookEnd::Through | LookEnd::Stopped(_) => merge(looked)?,
         LookEnd::Failed { .. } => Wants::new(),
     };
     limit(looked, "proposed acts", wants.len(), ACTIONS)?;
 
     let mut learned = ask(looked, view, &wants).await?;
     learned.facts.site = site.protect.clone();
-    learned.facts.spare = site.spare.clone();
     let mut left_alone = Vec::new();
     prefer_edits(&mut wants, &mut left_alone);
     complete(&looked.host, &mut wants);
@@ -66,7 +63,6 @@ pub async fn draft(
         components: components(&wants, &predicates, site.max_births),
         actions: actions(&looked.host, &wants, &learned.facts.processes),
         protect: site.protect.clone(),
-        spare: site.spare.clone(),
         journal: journal(names),
         settle,
         bounds: site.bounds.clone(),
@@ -84,7 +80,6 @@ pub async fn draft(
         review: people::review(&findings),
         findings,
         more_findings,
-        answers: looked.answers.clone(),
         left_alone,
         gaps,
         more_gaps,
@@ -93,10 +88,7 @@ pub async fn draft(
         settle_because,
         many_targets: !needs_own_approval.is_empty(),
         needs_own_approval,
-        footprint: Footprint {
-            programs: looked.programs.clone(),
-            ..footprint(&orders)
-        },
+        footprint: footprint(&orders),
         results: looked.results.clone(),
         orders,
     };
@@ -155,22 +147,11 @@ fn footprint(orders: &HostOrders) -> Footprint {
             processes: 0,
             directories: Vec::new(),
             bytes: Wide(0),
-            programs: Vec::new(),
-            tables: BTreeMap::new(),
         };
-    }
-    let mut tables: BTreeMap<String, u32> = BTreeMap::new();
-    for action in &orders.actions {
-        if let Some((table, for_s)) = action.act.table() {
-            let longest = tables.entry(table.to_owned()).or_default();
-            *longest = (*longest).max(for_s);
-        }
     }
     Footprint {
         processes: 2,
         directories: vec![orders.journal.clone()],
         bytes: Wide(orders.bounds.spool_bytes.0.saturating_add(JOURNAL_BYTES)),
-        programs: Vec::new(),
-        tables,
     }
 }

@@ -7,13 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, ActionId, Effect};
-use deminer_worker::network::Net;
 use deminer_worker::order::{Bounds, HostOrders};
 use deminer_worker::query::{Gap, HostError};
 use deminer_worker::text::{HostBytes, HostPath, Wide};
 use serde::{Deserialize, Serialize};
 
-use crate::ask::Answered;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::look::LookEnd;
 use crate::playbook::Phase;
@@ -52,8 +50,6 @@ pub const LINE_BYTES: usize = 16 << 20;
 pub struct Site {
     /// Paths that are never touched, with all below them.
     pub protect: Vec<HostPath>,
-    /// Networks that are never blocked.
-    pub spare: Vec<Net>,
     /// Processes that each component's envelope admits, all rounds together.
     pub max_births: u32,
     /// Limits of one transaction.
@@ -64,7 +60,6 @@ impl Default for Site {
     fn default() -> Self {
         Self {
             protect: Vec::new(),
-            spare: Vec::new(),
             max_births: 8,
             bounds: Bounds::default(),
         }
@@ -90,9 +85,6 @@ pub struct HostPlan {
     pub more_findings: u32,
     /// The findings that a person should look at; nothing is proposed on them.
     pub review: Vec<FindingId>,
-    /// What people answered while the host was looked at.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answers: Vec<Answered>,
     /// What was proposed and is not done, or stands in the way and is left.
     pub left_alone: Vec<LeftAlone>,
     /// What was not seen, what can hide something first.
@@ -126,9 +118,6 @@ pub enum End {
     Stopped {
         /// The author's reason.
         reason: String,
-        /// The procedures that the host is handed over to.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        hand_over: Vec<String>,
     },
     /// A step failed: nothing is proposed.
     Failed {
@@ -143,10 +132,7 @@ impl From<&LookEnd> for End {
     fn from(end: &LookEnd) -> End {
         match end {
             LookEnd::Through => End::Through {},
-            LookEnd::Stopped { reason, hand_over } => End::Stopped {
-                reason: reason.clone(),
-                hand_over: hand_over.clone(),
-            },
+            LookEnd::Stopped(reason) => End::Stopped { reason: reason.clone() },
             LookEnd::Failed { place, why } => End::Failed {
                 place: place.clone(),
                 why: why.clone(),
@@ -335,15 +321,6 @@ pub struct Footprint {
     pub directories: Vec<HostPath>,
     /// Bytes that they hold at most.
     pub bytes: Wide,
-    /// Programs of the host that looking runs, now and in later looks, each with its arguments; they may do more than
-    /// answer. None without a leave for it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub programs: Vec<Vec<String>>,
-    /// Tables of ours by which packets are held back, as nft(8) names them, each with the seconds after which it holds
-    /// nothing back any more, whatever became of us. Its rules then match nothing; they stay until the next apply or undo
-    /// there removes them. Modules that the kernel loads for it stay loaded.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tables: BTreeMap<String, u32>,
 }
 
 /// Why a host has no plan. Other hosts go on.

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use indexmap::IndexMap;
-use minijinja::machinery;
 use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr};
 use minijinja::value::ValueKind;
 
@@ -31,44 +30,16 @@ pub(super) struct Known {
     /// Where its id stands.
     pub(super) span: Span,
     pub(super) shape: Shape,
-    /// The conditions on which it runs; all of them must hold.
-    pub(super) when: BTreeSet<Condition>,
-    /// What makes it conditional, where something does.
-    pub(super) why: &'static str,
-    /// Whether the playbook goes on where it fails.
-    pub(super) may_fail: bool,
-}
-
-/// A condition: two that are equal hold together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Condition {
-    /// As written.
-    Written(String),
-    /// As written in a file that is included; its variables are those of this frame.
-    Within(usize, String),
-    /// The step of this number failed.
-    Failed(usize),
-}
-
-/// A variable as expressions see it.
-#[derive(Debug, Clone)]
-pub(super) struct KnownVar {
-    pub(super) shape: Shape,
-    /// The steps that its value rests on, by id; none of the playbook's own.
-    pub(super) refers: Vec<String>,
-    /// Whether it may hold what a host said: only a variable of an included file may.
-    pub(super) of_host: bool,
+    /// The conditions on which it runs, as written; all of them must hold.
+    pub(super) when: Option<BTreeSet<String>>,
 }
 
 /// All names of a playbook.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// The playbook's own, then those of each file that is included, by the number of its frame.
-    pub(super) vars: Vec<IndexMap<String, KnownVar>>,
+    pub(super) vars: IndexMap<String, Shape>,
     /// By id.
     pub(super) steps: IndexMap<String, Known>,
-    /// Whether there are steps that could not be read: an unknown id may be theirs.
-    pub(super) are_more: bool,
 }
 
 /// Where an expression stands.
@@ -76,10 +47,6 @@ pub(super) struct Names {
 pub(super) struct Here<'c> {
     /// The number of its step; every step with a lower one ran before.
     pub(super) number: usize,
-    /// Whether it is asked when its step ran: then it sees that step's own result.
-    pub(super) is_behind: bool,
-    /// Whose variables it sees: 0 is the playbook, then the files that are included.
-    pub(super) frame: usize,
     /// `None` in `until`, which sees all that ran in the round.
     pub(super) phase: Phase,
     /// What `item` is, inside `foreach`.
@@ -88,8 +55,8 @@ pub(super) struct Here<'c> {
     pub(super) host: &'c Shape,
     /// The shape of what is known of the run.
     pub(super) run: &'c Shape,
-    /// Conditions that hold here: the step's own `when`, split at its `and`, and those of what includes it.
-    pub(super) holds: BTreeSet<Condition>,
+    /// Conditions that hold here, as written: the step's own `when`, split at its `and`.
+    pub(super) holds: BTreeSet<String>,
     /// Steps that these conditions say have run.
     pub(super) ran: BTreeSet<String>,
 }
@@ -101,7 +68,7 @@ pub(super) struct Found {
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) help: Option<String>,
-    /// Another place, with what it has to do with it; of [`Code::NoField`] the step's id, and its id.
+    /// Another place, with what it has to do with it; of [`Code::NoField`] the step's id and its id.
     pub(super) label: Option<(Span, String)>,
 }
 
@@ -111,8 +78,6 @@ pub(super) struct Told {
     pub(super) shape: Shape,
     /// The ids of the steps that it refers to, each with the place of its first reference.
     pub(super) refers: IndexMap<String, Range<usize>>,
-    /// Whether it reads the result of its own step.
-    pub(super) reads_own: bool,
     pub(super) found: Vec<Found>,
 }
 
@@ -125,64 +90,38 @@ pub(super) fn tell(tree: &Expr<'_>, names: &Names, here: &Here<'_>) -> Told {
         here,
         ran,
         refers: IndexMap::new(),
-        reads_own: false,
         found: Vec::new(),
     };
     let shape = teller.shape(tree, false);
     Told {
         shape,
         refers: teller.refers,
-        reads_own: teller.reads_own,
         found: teller.found,
     }
 }
 
-/// The conditions that an expression is the `and` of, and the steps that it says have run.
-pub(super) fn conditions(text: &str, frame: usize) -> (BTreeSet<Condition>, BTreeSet<String>) {
-    let (mut all, mut ran) = (BTreeSet::new(), BTreeSet::new());
-    match machinery::parse_expr(text) {
-        Ok(tree) => {
-            split(text, frame, &tree, &mut all);
-            defined_steps(&tree, &mut ran);
-        }
-        Err(_) => {
-            all.insert(Condition::Written(text.to_owned()));
-        }
-    }
-    (all, ran)
-}
-
-fn split(text: &str, frame: usize, tree: &Expr<'_>, into: &mut BTreeSet<Condition>) {
+/// The conditions that an expression is the `and` of, as written.
+pub(super) fn conditions(text: &str, tree: &Expr<'_>, into: &mut BTreeSet<String>) {
     match tree {
         Expr::BinOp(op) if matches!(op.op, BinOpKind::ScAnd) => {
-            split(text, frame, &op.left, into);
-            split(text, frame, &op.right, into);
+            conditions(text, &op.left, into);
+            conditions(text, &op.right, into);
         }
         other => {
             // The parser lets `not` begin at the token before it.
             let written = text.get(whole(other)).unwrap_or(text).trim();
-            let written = normal(written.strip_prefix("and ").unwrap_or(written));
-            into.insert(match frame > 0 && reads_vars(other) {
-                true => Condition::Within(frame, written),
-                false => Condition::Written(written),
-            });
+            into.insert(normal(written.strip_prefix("and ").unwrap_or(written)));
         }
     }
 }
 
-fn reads_vars(tree: &Expr<'_>) -> bool {
-    let mut reads = matches!(tree, Expr::Var(var) if var.id == "vars");
-    for_each_child(tree, &mut |child| reads |= reads_vars(child));
-    reads
-}
-
 /// A condition with its blanks made one.
-fn normal(text: &str) -> String {
+pub(super) fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The steps that an `is defined` in the expression asks for.
-fn defined_steps(tree: &Expr<'_>, into: &mut BTreeSet<String>) {
+pub(super) fn defined_steps(tree: &Expr<'_>, into: &mut BTreeSet<String>) {
     if let Expr::Test(test) = tree
         && test.name == "defined"
         && let Some(id) = step_of(&test.expr)
@@ -209,16 +148,10 @@ struct Teller<'c> {
     here: &'c Here<'c>,
     ran: BTreeSet<String>,
     refers: IndexMap<String, Range<usize>>,
-    reads_own: bool,
     found: Vec<Found>,
 }
 
-impl<'c> Teller<'c> {
-    /// The variables that are seen here.
-    fn vars(&self) -> Option<&'c IndexMap<String, KnownVar>> {
-        self.names.vars.get(self.here.frame)
-    }
-
+impl Teller<'_> {
     fn mistake(&mut self, range: Range<usize>, code: Code, message: impl Into<String>, help: Option<String>) {
         self.found.push(Found {
             range,
@@ -369,16 +302,7 @@ impl<'c> Teller<'c> {
         match name {
             "host" => self.here.host.clone(),
             "run" => self.here.run.clone(),
-            "vars" => {
-                let mut fields = IndexMap::new();
-                for (name, known) in self.vars().into_iter().flatten() {
-                    fields.insert(name.clone(), known.shape.clone());
-                    for id in &known.refers {
-                        self.refers.entry(id.clone()).or_insert_with(|| range.clone());
-                    }
-                }
-                Shape::Record(fields)
-            }
+            "vars" => Shape::Record(self.names.vars.clone()),
             "steps" => {
                 let help = Some("name the step: `steps.ID`".to_owned());
                 self.mistake(range, Code::UnknownStep, "`steps` alone is no value", help);
@@ -406,7 +330,7 @@ impl<'c> Teller<'c> {
             _ => {
                 let help = if self.names.steps.contains_key(name) {
                     Some(format!("write `steps.{name}`"))
-                } else if self.vars().is_some_and(|vars| vars.contains_key(name)) {
+                } else if self.names.vars.contains_key(name) {
                     Some(format!("write `vars.{name}`"))
                 } else {
                     suggest(name, ROOTS)
@@ -422,21 +346,11 @@ impl<'c> Teller<'c> {
             match var.id {
                 "steps" => return self.step(name, range, guarded),
                 "vars" => {
-                    if let Some(known) = self.vars().and_then(|vars| vars.get(name)) {
-                        let shape = known.shape.clone();
-                        for id in known.refers.clone() {
-                            self.refers.entry(id).or_insert_with(|| range.clone());
-                        }
-                        return shape;
+                    if let Some(shape) = self.names.vars.get(name) {
+                        return shape.clone();
                     }
-                    let names = self.vars().into_iter().flat_map(IndexMap::keys);
-                    let help = match self.here.frame {
-                        0 => suggest(name, names.map(String::as_str))
-                            .or_else(|| Some("declare it under `vars:`".to_owned())),
-                        _ => suggest(name, names.map(String::as_str)).or_else(|| {
-                            Some("declare it under `vars:` of this file, and set it with the `include`".to_owned())
-                        }),
-                    };
+                    let help = suggest(name, self.names.vars.keys().map(String::as_str))
+                        .or_else(|| Some("declare it under `vars:`".to_owned()));
                     self.mistake(
                         range,
                         Code::UnknownVariable,
@@ -488,9 +402,6 @@ impl<'c> Teller<'c> {
 
     fn step(&mut self, id: &str, range: Range<usize>, guarded: bool) -> Shape {
         let Some(known) = self.names.steps.get(id) else {
-            if self.names.are_more {
-                return Shape::Any;
-            }
             let help = suggest(id, self.names.steps.keys().map(String::as_str))
                 .or_else(|| Some("give the step that you mean an `id`".to_owned()));
             self.mistake(
@@ -501,10 +412,6 @@ impl<'c> Teller<'c> {
             );
             return Shape::Any;
         };
-        if known.number == self.here.number && self.here.is_behind {
-            self.reads_own = true;
-            return known.shape.clone();
-        }
         if known.number == self.here.number {
             self.mistake(
                 range,
@@ -525,42 +432,22 @@ impl<'c> Teller<'c> {
             return Shape::Any;
         }
         self.refers.entry(id.to_owned()).or_insert_with(|| range.clone());
-        if !guarded && !self.ran.contains(id) {
-            self.maybe_missing(id, known, range);
+        if let Some(when) = &known.when
+            && !guarded
+            && !self.ran.contains(id)
+            && !when.is_subset(&self.here.holds)
+        {
+            let when = when.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+            let help = format!("guard it: `when: {when}`, `steps.{id} is defined`, or `| default(...)`");
+            self.found.push(Found {
+                range,
+                code: Code::MaybeSkipped,
+                message: format!("step `{id}` may have been skipped"),
+                help: Some(help),
+                label: Some((known.span, "it has a `when`".to_owned())),
+            });
         }
         known.shape.clone()
-    }
-
-    /// A result that may not be there must be guarded.
-    fn maybe_missing(&mut self, id: &str, known: &Known, range: Range<usize>) {
-        let guard = format!("`steps.{id} is defined`, or `| default(...)`");
-        let (message, help) = if known.may_fail {
-            let message = format!("step `{id}` may have failed, then it has no result");
-            (message, format!("guard it: {guard}"))
-        } else if !known.when.is_subset(&self.here.holds) {
-            let written: Option<Vec<&str>> = known
-                .when
-                .iter()
-                .map(|condition| match condition {
-                    Condition::Written(text) => Some(text.as_str()),
-                    Condition::Within(..) | Condition::Failed(_) => None,
-                })
-                .collect();
-            let help = match written {
-                Some(written) => format!("guard it: `when: {}`, {guard}", written.join(" and ")),
-                None => format!("guard it: {guard}"),
-            };
-            (format!("step `{id}` may have been skipped"), help)
-        } else {
-            return;
-        };
-        self.found.push(Found {
-            range,
-            code: Code::MaybeSkipped,
-            message,
-            help: Some(help),
-            label: Some((known.span, known.why.to_owned())),
-        });
     }
 
     fn binary(&mut self, op: BinOpKind, left_tree: &Expr<'_>, right_tree: &Expr<'_>) -> Shape {

@@ -35,7 +35,7 @@ impl Entry {
         self.state = match (state, &self.changed) {
             (
                 ChangeState::Done {
-                    done: None | Some(Done::Gone | Done::Already),
+                    done: None | Some(Done::Gone),
                 },
                 Some(done),
             ) => ChangeState::Done {
@@ -250,7 +250,7 @@ fn undo_way(state: &ChangeState, act: &Act) -> UndoWay {
             | Undo::RestoreLink { .. }
             | Undo::UnlockAccount { .. }
             | Undo::Unblock { .. }
-            | Undo::EndIsolation { .. }
+            | Undo::EndIsolation {}
             | Undo::Unthrottle { .. }
             | Undo::RunArgv { .. } => UndoWay::AtOnce,
             Undo::RestoreFile { .. } | Undo::RestoreLines { .. } | Undo::RestoreStarter { .. } => UndoWay::FromVault,

@@ -12,7 +12,6 @@ use super::{
     Object, Report, Stay, Times,
 };
 use crate::event::EventKind;
-use crate::incident::Incident;
 use crate::journal::{Chain, ChainEnd};
 
 impl Report {
@@ -96,7 +95,6 @@ impl Report {
                 unfinished: true,
             },
             counts: Counts::default(),
-            incident: Incident::default(),
             times: Times::default(),
             entry: Entry::Unknown,
             hosts: Vec::new(),
@@ -130,7 +128,6 @@ impl Report {
                         }
                     }
                 }
-                EventKind::Given { vars } => self.incident = Incident::of(vars),
                 EventKind::Approved { approval: yes } => approval = Some(yes.clone()),
                 EventKind::Cancelled {} => cancelled = true,
                 EventKind::Resumed { .. } => cancelled = false,

@@ -250,7 +250,6 @@ fn orders(linux: &Linux, intruder: &Intruder, journal: HostPath) -> HostOrders {
         }],
         actions,
         protect: vec![],
-        spare: Vec::new(),
         journal,
         settle: Settle::AtOnce,
         bounds: Bounds::default(),

@@ -6,19 +6,19 @@ use deminer_engine::finding::{Artifact, Condemned, Finding, FindingId};
 
 /// Something stated of the host, with the things that tie it to others.
 #[derive(Debug, Clone)]
-pub(crate) struct Tied {
-    pub(crate) artifact: Artifact,
-    pub(crate) because: Vec<FindingId>,
+pub(super) struct Tied {
+    pub(super) artifact: Artifact,
+    pub(super) because: Vec<FindingId>,
     /// Names of things that only what belongs together shares: a pid, a path, a content.
-    pub(crate) ties: Vec<String>,
+    pub(super) ties: Vec<String>,
 }
 
-pub(crate) fn pid_tie(pid: u32) -> String {
+pub(super) fn pid_tie(pid: u32) -> String {
     format!("pid {pid}")
 }
 
 /// Numbers the condemned by component, from 1 by the lowest pid; review takes the number of what it is tied to, else 0.
-pub(crate) fn number(condemned: &[Tied], review: &[Tied]) -> (Vec<Condemned>, Vec<Condemned>) {
+pub(super) fn number(condemned: &[Tied], review: &[Tied]) -> (Vec<Condemned>, Vec<Condemned>) {
     let mut parents: Vec<usize> = (0..condemned.len()).collect();
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, tied) in condemned.iter().enumerate() {
@@ -76,22 +76,22 @@ fn root(parents: &[usize], mut at: usize) -> usize {
 
 /// What a trace has found so far; each artifact once, reasons added up.
 #[derive(Debug, Default)]
-pub(crate) struct Account {
-    pub(crate) condemned: Vec<Tied>,
-    pub(crate) review: Vec<Tied>,
-    pub(crate) findings: Vec<Finding>,
+pub(super) struct Account {
+    pub(super) condemned: Vec<Tied>,
+    pub(super) review: Vec<Tied>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Account {
     /// Adds an artifact that belongs to the intruder. `true` where it was not known yet.
-    pub(crate) fn condemn(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) -> bool {
+    pub(super) fn condemn(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) -> bool {
         let key = finding.artifact.key();
         self.review.retain(|tied| tied.artifact.key() != key);
         add(&mut self.condemned, &mut self.findings, finding, more, ties)
     }
 
     /// Adds an artifact that a person should look at, unless it is condemned already.
-    pub(crate) fn ask(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) {
+    pub(super) fn ask(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) {
         let key = finding.artifact.key();
         if !self.condemned.iter().any(|tied| tied.artifact.key() == key) {
             add(&mut self.review, &mut self.findings, finding, more, ties);

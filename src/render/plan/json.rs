@@ -66,7 +66,6 @@ fn host_json(plan: &Plan, host: &HostPlan) -> Value {
         "findings": findings,
         "more_findings": host.more_findings,
         "review": host.review,
-        "answers": written(&host.answers),
         "left_alone": written(&host.left_alone),
         "gaps": host.gaps,
         "more_gaps": host.more_gaps,

@@ -62,7 +62,6 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     out.push_str(&not_seen(plan, style));
     out.push_str(&old_kernels(plan, style));
     out.push_str(&footprint(plan, style));
-    out.push_str(&programs(plan, style));
     out.push('\n');
     out.push_str(&approval(plan, about, style));
     out
@@ -248,7 +247,7 @@ fn ended(host: &HostPlan, style: &Style) -> String {
         .as_ref()
         .is_some_and(|verdict| verdict.host == HostVerdict::Clean);
     match &host.end {
-        End::Stopped { reason, .. } if !is_clean => {
+        End::Stopped { reason } if !is_clean => {
             out.push_str(&style.entry("stopped", subject::COLUMN, &cut(&plain(reason), WORDS)));
         }
         End::Failed { place, why } if host.verdict.is_some() => {
@@ -403,23 +402,6 @@ fn footprint(plan: &Plan, style: &Style) -> String {
         .flat_map(|host| host.footprint.directories.iter().map(move |path| (host, path)));
     items.extend(directories.map(|(host, path)| format!("{} {path}", plain(&host.orders.host))));
     listed("footprint", &items, FOOTPRINTS + 1, 0, style)
-}
-
-/// Every program of a host that looking runs, whole: nobody can say what it does besides.
-fn programs(plan: &Plan, style: &Style) -> String {
-    let all = plan.hosts().flat_map(|host| &host.footprint.programs);
-    let mut items: Vec<String> = Vec::new();
-    for program in all {
-        let words: Vec<String> = program.iter().map(|word| shell_word(&plain(word))).collect();
-        let item = format!(
-            "looking runs a program of the host, which may lie or do more: {}",
-            words.join(" ")
-        );
-        if !items.contains(&item) {
-            items.push(item);
-        }
-    }
-    listed("programs", &items, items.len(), 0, style)
 }
 
 /// The hash, until when it is good, and what to paste.

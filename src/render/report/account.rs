@@ -208,7 +208,6 @@ pub(super) fn state(change: &Change) -> String {
         ChangeState::Done { done } => {
             use deminer_worker::action::Done;
             let word = match done {
-                Some(Done::Already) => "was so already",
                 Some(Done::Gone) => "was gone already",
                 Some(Done::WouldNotStop) => "would not stop",
                 Some(Done::Changed { .. }) | None => "done",

@@ -231,7 +231,6 @@ fn removed(report: &Report) -> Vec<String> {
             "file whose flags were cleared",
             "files whose flags were cleared",
         ),
-        ("lock_account", "locked account", "locked accounts"),
     ] {
         add(counts.removed.get(kind).copied().unwrap_or(0), one, several);
     }

@@ -169,7 +169,6 @@ impl Host {
                 .collect(),
             findings: self.findings,
             more_findings: 0,
-            answers: Vec::new(),
             left_alone: self.left,
             gaps: self.gaps,
             more_gaps: 0,
@@ -189,8 +188,6 @@ impl Host {
                     vec![journal.clone()]
                 },
                 bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
-                programs: Vec::new(),
-                tables: BTreeMap::new(),
             },
             results: BTreeMap::new(),
             orders: HostOrders {
@@ -208,7 +205,6 @@ impl Host {
                     .collect(),
                 actions,
                 protect: Vec::new(),
-                spare: Vec::new(),
                 journal,
                 settle: if timed_settle(&self.acts) {
                     Settle::NextMinute

@@ -308,7 +308,6 @@ fn busy_and_clean(name: &str) -> Host {
     Host::new(name, HostVerdict::Clean)
         .end(End::Stopped {
             reason: "no miner here; other findings have their own procedure".to_owned(),
-            hand_over: Vec::new(),
         })
         .state(
             weighs(
@@ -344,7 +343,6 @@ fn suspected(name: &str) -> Host {
     Host::new(name, HostVerdict::Suspected)
         .end(End::Stopped {
             reason: "suspected, or not enough was seen; a person looks".to_owned(),
-            hand_over: Vec::new(),
         })
         .rests(weighs(&suspect, "unowned", 4, "no package knows {value}").field("value", "/home/ci/.cache/job"))
         .rests(weighs(&suspect, "busy", 4, "CPU {value} % of one CPU").field("value", 99))

@@ -1,6 +1,5 @@
 //! Plans from hosts on paper.
 
-mod blocking;
 mod envelopes;
 mod files;
 mod merging;

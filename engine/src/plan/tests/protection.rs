@@ -3,7 +3,7 @@
 use deminer_worker::action::{Act, ActionId};
 use deminer_worker::query::{GapReason, Ownership};
 
-use super::super::bench::{Bench, edit, file, freeze, keep, kill, line, link, process, remove, script, starter};
+use super::super::bench::{Bench, edit, file, freeze, keep, kill, line, process, remove, script};
 use super::super::*;
 
 const CRONTAB: &str = "/var/spool/cron/crontabs/deploy";
@@ -112,23 +112,6 @@ fn every_destructive_kind_is_refused_on_what_is_protected() {
             },
             "configuration file",
         ),
-        (
-            "remove a package's init script",
-            starter("/etc/init.d/x"),
-            |bench| bench.own("/etc/init.d/x", owned()),
-            "digest matches",
-        ),
-        (
-            "remove a script that a package lists",
-            starter("/etc/cron.daily/x"),
-            |bench| {
-                let package = "x".to_owned();
-                bench.own("/etc/cron.daily/x", Ownership::Listed { package });
-            },
-            "configuration file",
-        ),
-        ("remove a listed starter", starter("/opt/x"), site, "the site lists"),
-        ("remove a listed link", link("/opt/kw"), site, "the site lists"),
         (
             "edit what a package brought",
             one_line("/etc/cron.d/x"),
