@@ -14,7 +14,7 @@ fn a_night_that_goes_well() {
 
 #[test]
 fn what_people_said_stands_beside_what_was_seen() {
-    let report = Night::told().report();
+    let report = Night::of_an_incident().report();
     insta::assert_snapshot!("report_told", text(&report, &Style::PLAIN, &PASTE));
     insta::assert_snapshot!("report_told_markdown", markdown(&report, Lang::En, &PASTE));
     insta::assert_snapshot!("report_told_markdown_zh", markdown(&report, Lang::Zh, &PASTE));

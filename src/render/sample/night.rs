@@ -329,7 +329,7 @@ impl Night {
     }
 
     /// Of an incident of which something was told.
-    pub(crate) fn told() -> Night {
+    pub(crate) fn of_an_incident() -> Night {
         let mut night = Night::of(super::told_plan())
             .all_done("web-2")
             .watched("web-2", Seen::Clean, 10 * MINUTE)
