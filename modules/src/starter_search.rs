@@ -40,7 +40,7 @@ pub(crate) async fn starters(
     let accounts = questions::accounts(host).await;
     let users = Users::of(questions::or_gap(accounts, "accounts", coverage, Vec::new)?);
     if users.homes.len() > HOMES {
-        coverage.note("cron", HostBytes::from("homes"), GapReason::TooMany);
+        coverage.note("starters", HostBytes::from("homes"), GapReason::TooMany);
     }
     let patterns = patterns_of(&entries, &users);
     if patterns.is_empty() {
@@ -68,7 +68,7 @@ pub(crate) async fn starters(
         }
         let (some, more) = starters_of(entry, path, found, &users, coverage);
         if more || rows.len() + some.len() > ROWS {
-            coverage.note("cron", path, GapReason::TooMany);
+            coverage.note("starters", path, GapReason::TooMany);
         }
         rows.extend(some);
         rows.truncate(ROWS);
@@ -176,7 +176,7 @@ async fn follow(
         }
     }
     if open.len() > LINKS {
-        coverage.note("cron", HostBytes::from("links"), GapReason::TooMany);
+        coverage.note("starters", HostBytes::from("links"), GapReason::TooMany);
     }
     let mut open: BTreeMap<HostPath, (LinkTarget, HostPath)> = open.into_iter().take(LINKS).collect();
     for step in 0..STEPS {
