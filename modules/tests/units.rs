@@ -141,6 +141,7 @@ fn account(looked: &Looked, plan: &HostPlan) -> String {
                 let units: Vec<String> = units.iter().map(ToString::to_string).collect();
                 format!("{manager}: {}", units.join(" "))
             }
+            Act::BlockAddress { address, .. } => address.clone(),
             Act::Keep { .. } | Act::Freeze { .. } => continue,
             act => match (act.process(), act.file()) {
                 (Some(process), _) => format!("pid {}", process.pid),

@@ -63,6 +63,7 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     out.push_str(&old_kernels(plan, style));
     out.push_str(&footprint(plan, style));
     out.push_str(&programs(plan, style));
+    out.push_str(&tables(plan, style));
     out.push('\n');
     out.push_str(&approval(plan, about, style));
     out
@@ -420,6 +421,27 @@ fn programs(plan: &Plan, style: &Style) -> String {
         }
     }
     listed("programs", &items, items.len(), 0, style)
+}
+
+/// The tables that hold packets back, until when, and what stays of them.
+fn tables(plan: &Plan, style: &Style) -> String {
+    let mut longest: BTreeMap<&str, u32> = BTreeMap::new();
+    for (table, for_s) in plan.hosts().flat_map(|host| &host.footprint.tables) {
+        let known = longest.entry(table).or_default();
+        *known = (*known).max(*for_s);
+    }
+    let items: Vec<String> = longest
+        .into_iter()
+        .map(|(table, for_s)| {
+            format!(
+                "nftables `{}` holds packets back for {} at most, whatever becomes of us; its rules then match nothing, and \
+                 stay until the next apply or undo there",
+                plain(table),
+                span(u64::from(for_s) * 1000)
+            )
+        })
+        .collect();
+    listed("tables", &items, items.len(), 0, style)
 }
 
 /// The hash, until when it is good, and what to paste.
