@@ -54,7 +54,7 @@ pub async fn draft(
     complete(&looked.host, &mut wants);
     spare(&looked.host, &mut wants, &learned, &mut left_alone);
     say_held_directories(&wants, &learned, &mut left_alone);
-    let predicates = Predicates::of(&wants, &learned.facts);
+    let predicates = Predicates::of(&wants, &learned);
     let own = |process: &ProcessTarget| predicates.is_alone(process);
     unite_components(&mut wants, &mut left_alone, &proposed_in(looked), own);
     limit(looked, "actions", wants.len(), ACTIONS)?;

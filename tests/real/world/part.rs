@@ -49,8 +49,15 @@ impl Part {
     }
 
     /// Starts `target`, a copy of `copy`, whenever nothing runs it.
-    pub(crate) fn guarding(self, copy: &str, target: &str) -> Part {
-        self.word("ward", format!("{copy}>{target}"))
+    pub(crate) fn guarding(mut self, copy: &str, target: &str) -> Part {
+        // Paths stand alone, as in the strings of any program.
+        self.words.push(format!("ward= {copy} {target}"));
+        self
+    }
+
+    /// Ends at once where it runs already, as what a clock starts each minute does.
+    pub(crate) fn alone(self) -> Part {
+        self.word("alone", "yes")
     }
 
     /// Shows itself under another name.

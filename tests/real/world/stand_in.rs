@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -34,12 +34,14 @@ struct Script {
     /// When the file was made, in seconds since 1970.
     made: u64,
     /// Percent of one CPU.
-    load: u64,
+    load: u32,
     /// Connects there, says `hello` and waits.
     peer: Option<SocketAddr>,
     hello: Hello,
     /// COPY and TARGET: starts TARGET, made from COPY, whenever nothing runs it.
     wards: Vec<(String, String)>,
+    /// Ends at once where another process runs the same file.
+    alone: bool,
     /// Its name, as `ps` shows it.
     comm: Option<String>,
 }
@@ -63,21 +65,20 @@ impl Script {
             peer: None,
             hello: Hello::Lines,
             wards: Vec::new(),
+            alone: false,
             comm: None,
         };
-        for word in trailer.strip_prefix(MARK)?.split_whitespace() {
+        let mut words = trailer.strip_prefix(MARK)?.split_whitespace();
+        while let Some(word) = words.next() {
             let (key, value) = word.split_once('=')?;
             match key {
                 "made" => script.made = value.parse().ok()?,
-                "load" => script.load = value.parse::<u64>().ok()?.min(20),
+                "load" => script.load = value.parse::<u32>().ok()?.min(20),
                 "stratum" => (script.peer, script.hello) = (value.parse().ok(), Hello::Stratum),
                 "tls" => (script.peer, script.hello) = (value.parse().ok(), Hello::Tls),
                 "lines" => (script.peer, script.hello) = (value.parse().ok(), Hello::Lines),
-                "ward" => script.wards.push(
-                    value
-                        .split_once('>')
-                        .map(|(from, to)| (from.to_owned(), to.to_owned()))?,
-                ),
+                "ward" => script.wards.push((words.next()?.to_owned(), words.next()?.to_owned())),
+                "alone" => script.alone = true,
                 "comm" => script.comm = Some(value.to_owned()),
                 _ => {}
             }
@@ -95,6 +96,10 @@ fn main() {
     let Some(script) = Script::of_this_program() else {
         return;
     };
+    let own = std::env::current_exe().unwrap_or_default();
+    if script.alone && running(&own).nth(1).is_some() {
+        return;
+    }
     if let Some(comm) = &script.comm {
         // The name is only for show.
         let _ = fs::write("/proc/self/comm", comm);
@@ -115,21 +120,20 @@ fn main() {
         }
         service.say("WATCHDOG=1");
         if began.elapsed() < BUSY {
-            burn(TICK.saturating_mul(u32::try_from(script.load).unwrap_or(0)) / 100);
+            work_up_to(began.elapsed() * script.load / 100);
         }
         std::thread::sleep(end.saturating_duration_since(Instant::now()));
     }
 }
 
-/// Works for so much time of a CPU.
-fn burn(time: Duration) {
+/// Works until this thread has used so much of a CPU in all.
+fn work_up_to(share: Duration) {
     let used = || {
         let now = clock_gettime(ClockId::ThreadCPUTime);
         Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
     };
-    let end = used() + time;
     let mut state: u64 = 1;
-    while used() < end {
+    while used() < share {
         for _ in 0..1000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         }
@@ -156,13 +160,18 @@ fn connect(peer: SocketAddr, hello: &Hello) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Whether a process runs a file of this path, be it unlinked by now.
-fn runs(target: &str) -> bool {
-    let deleted = format!("{target} (deleted)");
+/// The directories in /proc of those that run a file of this path, be it unlinked by now.
+fn running(target: &Path) -> impl Iterator<Item = PathBuf> {
+    let target = target.to_path_buf();
+    let deleted = PathBuf::from(format!("{} (deleted)", target.display()));
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| fs::read_link(entry.path().join("exe")).ok())
-        .any(|exe| exe == Path::new(target) || exe == Path::new(&deleted))
+    let with_exe = entries.filter_map(|entry| Some((entry.path(), fs::read_link(entry.path().join("exe")).ok()?)));
+    let runs = move |exe: &Path| exe == target || exe == deleted;
+    with_exe.filter(move |(_, exe)| runs(exe)).map(|(process, _)| process)
+}
+
+fn runs(target: &str) -> bool {
+    running(Path::new(target)).next().is_some()
 }
 
 /// Starts a copy in a session of its own, and leaves it to the host.
