@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deminer_engine::policy::Leave;
 
+use crate::render::words::Lang;
+
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
 #[command(name = "deminer", version, max_term_width = 110, after_help = EXIT_CODES)]
@@ -26,7 +28,7 @@ pub(crate) enum Verb {
     Plan(Plan),
     /// Show a plan, or one action of it and why.
     Show(Show),
-    /// Look, store the plan and print it; with --approve, apply the stored plan of that hash.
+    /// Look, store the plan and print it; on a terminal ask for a yes; with --approve, apply the stored plan of that hash.
     Run(Run),
     /// Carry out a plan that was approved by its hash, then watch.
     Apply(Apply),
@@ -120,6 +122,14 @@ pub(crate) struct Runs {
     pub(crate) directory: Option<PathBuf>,
 }
 
+/// In which language people are answered.
+#[derive(Debug, Args, Clone, Copy)]
+pub(crate) struct Language {
+    /// The language of plans, progress and reports [default: $DEMINER_LANG, or en; never from LANG].
+    #[arg(long, value_enum, value_name = "LANG")]
+    pub(crate) lang: Option<Lang>,
+}
+
 /// `deminer plan`
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
@@ -130,6 +140,8 @@ pub(crate) struct Plan {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -144,6 +156,8 @@ pub(crate) struct Show {
     pub(crate) action: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -173,6 +187,8 @@ pub(crate) struct Run {
     pub(crate) watch: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -183,9 +199,10 @@ pub(crate) struct Run {
 pub(crate) struct Apply {
     /// A plan file, or the hash of a stored plan.
     pub(crate) plan: String,
-    /// The plan's hash, its first 16 digits at least: what was reviewed.
+    /// The plan's hash, its first 16 digits at least: what was reviewed. Without it, on a terminal, the plan is shown and
+    /// the yes is typed.
     #[arg(long, value_name = "HASH")]
-    pub(crate) approve: String,
+    pub(crate) approve: Option<String>,
     /// Leave an action out, by its id; what needs it is left out too. May be repeated.
     #[arg(long, value_name = "ACTION")]
     pub(crate) exclude: Vec<String>,
@@ -204,6 +221,8 @@ pub(crate) struct Apply {
     pub(crate) leaves: Leaves,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -240,6 +259,8 @@ pub(crate) struct Quiet {
     pub(crate) leaves: Leaves,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -267,6 +288,8 @@ pub(crate) struct Undo {
     pub(crate) approve: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -279,6 +302,8 @@ pub(crate) struct Report {
     pub(crate) run: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -312,6 +337,8 @@ pub(crate) struct Modules {
 pub(crate) struct Demo {
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// Run on the simulated host, whatever the kernel allows.
     #[arg(long)]
     pub(crate) simulated: bool,

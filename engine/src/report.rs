@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use deminer_worker::action::{Act, ActionId, Done, Role, ServiceManager};
 use deminer_worker::frame::{EvidenceItem, RefusalKind};
+use deminer_worker::network::Net;
 use deminer_worker::query::{Gap, HostError, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde::Serialize;
@@ -388,6 +389,8 @@ pub enum UndoWay {
     AtOnce,
     /// From what the vault has.
     FromVault,
+    /// By the command that the plan states.
+    ByCommand,
 }
 
 /// What a change is about, for people.
@@ -469,6 +472,9 @@ pub enum Object {
     Network {
         /// For so many seconds.
         for_s: u32,
+        /// Networks that stay reachable.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        keep: Vec<Net>,
     },
     /// A command that is run.
     Command {
@@ -547,6 +553,25 @@ pub enum Stay {
     Frozen {
         /// How many.
         count: u32,
+    },
+    /// An address that is blocked, until the kernel's own clock ends it.
+    Blocked {
+        /// Which.
+        address: String,
+        /// When that is at the latest, milliseconds since 1970 by the controller's clock.
+        until_ms: Wide,
+    },
+    /// The host's network, until the kernel's own clock ends it.
+    Isolated {
+        /// When that is at the latest, milliseconds since 1970 by the controller's clock.
+        until_ms: Wide,
+    },
+    /// A process that gets only the CPU time that nobody else wants, until it ends or is taken back.
+    Throttled {
+        /// Its pid.
+        pid: u32,
+        /// Its name.
+        comm: HostBytes,
     },
 }
 
@@ -673,7 +698,10 @@ impl Object {
                 address: address.clone(),
                 for_s: *for_s,
             },
-            Act::Isolate { for_s, .. } => Object::Network { for_s: *for_s },
+            Act::Isolate { for_s, keep } => Object::Network {
+                for_s: *for_s,
+                keep: keep.clone(),
+            },
             Act::RunArgv { argv, .. } => Object::Command { argv: argv.clone() },
         }
     }

@@ -1,20 +1,19 @@
 //! Who answers a playbook's questions: a file of answers first, then whoever sits at the terminal.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
-use deminer_engine::ask::{Answers, Asker, Question, Reply, ReplyMeans};
-use deminer_engine::playbook::CheckedPlaybook;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-use super::Trouble;
 use super::playbook::{mistaken, read_bounded};
+use super::typing::Typing;
+use super::{Desk, Trouble};
 use crate::exit::Exit;
 use crate::render::plain::plain;
 use crate::render::question::{no_answer, question as written};
 use crate::render::screen::Screen;
+use async_trait::async_trait;
+use deminer_engine::ask::{Answers, Asker, Question, Reply, ReplyMeans};
+use deminer_engine::playbook::CheckedPlaybook;
 
 /// A file of answers is at most so many bytes.
 const ANSWERS_BYTES: u64 = 1 << 20;
@@ -24,7 +23,7 @@ pub(crate) struct People {
     answers: Answers,
     screen: Screen,
     /// The lines that are typed; one question at a time waits for them. `None`: nobody sits there.
-    lines: Option<tokio::sync::Mutex<UnboundedReceiver<String>>>,
+    typing: Option<Arc<Typing>>,
     by: String,
     /// Questions that nobody answered, in the order asked.
     open: Mutex<Vec<Question>>,
@@ -36,7 +35,12 @@ impl People {
     ///
     /// # Errors
     /// When the file cannot be read or does not fit the playbook.
-    pub(crate) fn new(screen: &Screen, file: Option<&Path>, playbook: &CheckedPlaybook) -> anyhow::Result<People> {
+    pub(crate) fn new(
+        desk: &Desk,
+        file: Option<&Path>,
+        playbook: &CheckedPlaybook,
+        hosts: &[String],
+    ) -> anyhow::Result<People> {
         let answers = match file {
             None => Answers::default(),
             Some(path) => {
@@ -50,8 +54,8 @@ impl People {
         let sits_there = asks && io::stdin().is_terminal() && io::stderr().is_terminal();
         Ok(People {
             answers,
-            screen: screen.clone(),
-            lines: sits_there.then(|| tokio::sync::Mutex::new(typed())),
+            screen: desk.screen.clone(),
+            typing: sits_there.then(|| Arc::clone(&desk.typing)),
             by: format!("uid {}", rustix::process::getuid().as_raw()),
             open: Mutex::new(Vec::new()),
         })
@@ -83,21 +87,19 @@ impl People {
     }
 
     async fn typed(&self, question: &Question) -> Option<String> {
-        let mut lines = self.lines.as_ref()?.lock().await;
+        let mut typed = self.typing.as_ref()?.listen().await;
         let _quiet = self.screen.quiet();
-        // What was typed before the question answers nothing.
-        while lines.try_recv().is_ok() {}
-        self.screen.note(&written(question));
+        let words = self.screen.style().words();
+        self.screen.note(&written(question, words));
         loop {
-            let line = lines.recv().await?;
-            let answer = line.trim();
+            let answer = typed.line().await?;
             if answer.is_empty() && question.default.is_some() {
                 return None;
             }
-            if question.takes(answer) {
-                return Some(answer.to_owned());
+            if question.takes(&answer) {
+                return Some(answer);
             }
-            self.screen.note(&no_answer(question));
+            self.screen.note(&no_answer(question, words));
         }
     }
 }
@@ -123,23 +125,10 @@ impl Asker for People {
     }
 }
 
-/// The lines that are typed from now on. The thread that reads them ends with the program, or where the input ends: a
-/// read from a terminal cannot be broken off.
-fn typed() -> UnboundedReceiver<String> {
-    let (sender, lines) = unbounded_channel();
-    std::thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
-            let sent = line.map(|line| sender.send(line).is_ok());
-            if !sent.unwrap_or(false) {
-                return;
-            }
-        }
-    });
-    lines
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
     use super::*;
     use crate::render::Style;
     use crate::render::sample::Paper;
@@ -159,7 +148,7 @@ mod tests {
         let people = People {
             answers: Answers::default(),
             screen: Screen::on(Style::PLAIN, true, Box::new(Paper::default()), Box::new(paper.clone())),
-            lines: lines.map(tokio::sync::Mutex::new),
+            typing: lines.map(|lines| Arc::new(Typing::of(lines))),
             by: "uid 7".to_owned(),
             open: Mutex::new(Vec::new()),
         };

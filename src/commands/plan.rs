@@ -52,16 +52,16 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Ex
         write_new(file, &made.plan.write()).with_context(|| format!("cannot write the plan {}", file.display()))?;
     }
     let file = arguments.output.clone().unwrap_or(stored);
-    show(desk, &made, Some(&file), arguments.format);
+    show(desk, &made, Some(&file), arguments.format, false);
     Ok(exit(&made))
 }
 
-/// Shows a plan that was just made.
-pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format) {
+/// Shows a plan that was just made; `asks` where the reader is asked for a yes right after.
+pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format, asks: bool) {
     let file = file.map(|file| file.to_string_lossy().into_owned());
     match format {
         Format::Json => {
-            let mut value = render::plan::json(&made.plan, file.as_deref());
+            let mut value = render::plan::json(&made.plan, file.as_deref(), desk.lang());
             let left: Vec<_> = made
                 .not_planned
                 .iter()
@@ -75,6 +75,8 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
                 file: file.as_deref(),
                 took_ms: Some(made.took_ms),
                 now_ms: desk.now_ms(),
+                paste: desk.paste(),
+                asks,
             };
             desk.screen
                 .say(&render::plan::text(&made.plan, &about, desk.screen.style()));
@@ -133,7 +135,7 @@ pub(crate) async fn make(
         ways.push((host.clone(), hosts::transport(host)?));
     }
 
-    let people = Arc::new(People::new(&desk.screen, given.answers.file.as_deref(), &checked)?);
+    let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked, &names)?);
 
     let run = RunDir::create(&desk.runs, began, &checked.digest().to_string())?;
     let _lock = run.lock()?;

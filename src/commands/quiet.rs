@@ -4,6 +4,7 @@
 use deminer_engine::run::PlanStore;
 use deminer_worker::action::Effect;
 
+use super::yes::{self, Approving};
 use super::{Desk, apply, earlier, plan, show};
 use crate::cli::{Format, Only, Quiet};
 use crate::exit::Exit;
@@ -36,21 +37,24 @@ const YES: &str = "yes";
 /// As [`plan::make`] or [`apply::apply`].
 pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
+    let words = desk.lang().words();
     let course = apply::Course {
         only: Some(Only::Contain),
         watch: None,
         answers: arguments.given.answers.file.as_deref(),
         format: arguments.format,
     };
-    let yes = |hash, means| apply::Yes {
-        hash,
+    let approving = |plan, file| Approving {
+        plan,
+        file,
         exclude: &[],
         many: &[],
-        means,
+        only: course.only,
     };
     if let Some(hash) = &arguments.approve {
         let (plan, _) = show::read(desk, hash)?;
-        return apply::apply(desk, &plan, &yes(hash, "command line"), course).await;
+        let ask = approving(&plan, hash.as_str()).given(desk, hash)?;
+        return apply::apply(desk, &plan, ask, course).await;
     }
     let playbook = arguments.playbook.as_deref().unwrap_or(verb.playbook);
     let made = plan::make(desk, playbook, &arguments.hosts, &arguments.given, &arguments.protect).await?;
@@ -73,14 +77,19 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
         return Ok(plan::exit(&made));
     }
     if !desk.screen.answers() || arguments.format != Format::Text {
-        desk.screen.note(&render::quiet::how(verb.name, &hash));
+        let command = desk
+            .paste()
+            .command(&format!("deminer {} --approve {}", verb.name, &hash[..16]));
+        desk.screen.note(&words.to_do_it(&command));
         return Ok(plan::exit(&made));
     }
-    if desk.screen.ask(&render::quiet::question(touched)).as_deref() != Some(YES) {
-        desk.screen.note("Nothing was changed.");
+    if yes::answer(desk, &words.type_yes(touched as u64)).await.as_deref() != Some(YES) {
+        desk.screen.note(words.nothing_was_changed());
         return Ok(Exit::Refused);
     }
-    let exit = apply::apply(desk, &made.plan, &yes(&hash, "terminal"), course).await?;
-    desk.screen.note(render::quiet::way_back());
+    let ask = approving(&made.plan, &hash).confirmed(desk);
+    let exit = apply::apply(desk, &made.plan, ask, course).await?;
+    let command = desk.paste().command("deminer undo");
+    desk.screen.note(&words.to_take_it_back(&command));
     Ok(exit)
 }

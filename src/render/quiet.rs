@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 use super::Style;
 use super::object::{act, short_id};
 use super::plain::plain;
+use super::style::padded;
 use super::table::Table;
-use super::unit::count;
+use super::words::Label;
+
+/// The column of the last lines.
+const COLUMN: usize = 11;
 
 /// What is done after the yes: it contains, and lasts.
 fn contains(act: &Act) -> bool {
@@ -21,7 +25,10 @@ fn contained(host: &HostPlan) -> impl Iterator<Item = &Action> {
 
 /// For people.
 pub(crate) fn text(plan: &Plan, style: &Style) -> String {
-    let mut table = Table::new(&["action", "host", "does", "object"]);
+    let words = style.words();
+    let heading = [Label::Action, Label::Host, Label::Does, Label::Object];
+    let mut table = Table::new(&heading.map(|label| words.label(label)));
+    let lead = |label: Label| format!("\n{}", padded(words.label(label), COLUMN));
     let (mut rows, mut quiet) = (0, Vec::new());
     for host in plan.hosts() {
         let name = plain(&host.orders.host).into_owned();
@@ -32,7 +39,7 @@ pub(crate) fn text(plan: &Plan, style: &Style) -> String {
                 short_id(action.id),
                 name.clone(),
                 action.act.kind().replace('_', " "),
-                act(&action.act),
+                act(&action.act, words),
             ]);
         }
         if rows == before {
@@ -40,26 +47,20 @@ pub(crate) fn text(plan: &Plan, style: &Style) -> String {
         }
     }
     let mut out = match rows {
-        0 => style.hang("", "Nothing to contain was found. Nothing was changed."),
-        rows => style.hang(
-            "",
-            &format!(
-                "{} would be made, and nothing else: nothing is ended, removed or kept. All of it can be taken back at once.",
-                count(rows, "change", "changes")
-            ),
-        ),
+        0 => style.hang("", words.nothing_to_contain()),
+        rows => style.hang("", &words.would_contain(rows)),
     };
     if rows > 0 {
         out.push('\n');
         out.push_str(&table.text(style));
     }
     if rows > 0 && !quiet.is_empty() {
-        out.push_str(&style.hang("\nnothing   ", &quiet.join(", ")));
+        out.push_str(&style.hang(&lead(Label::NothingOn), &quiet.join(", ")));
     }
     for (host, left, why) in plan.hosts().flat_map(left_alone) {
         out.push_str(&style.hang(
-            "\nleft      ",
-            &format!("{} {}: {why}", plain(&host.orders.host), act(left)),
+            &lead(Label::LeftAlone),
+            &format!("{} {}: {why}", plain(&host.orders.host), act(left, words)),
         ));
     }
     out
@@ -89,22 +90,4 @@ pub(crate) fn json(plan: &Plan) -> Value {
         "contains": actions.collect::<Vec<_>>(),
         "left_alone": left.collect::<Vec<_>>(),
     })
-}
-
-/// The question, on so many hosts.
-pub(crate) fn question(hosts: usize) -> String {
-    format!("Type `yes` to do this on {}: ", count(hosts as u64, "host", "hosts"))
-}
-
-/// How it is done where nobody can be asked.
-pub(crate) fn how(verb: &str, hash: &str) -> String {
-    format!(
-        "Nothing was changed. To do it: deminer {verb} --approve {}",
-        &hash[..16]
-    )
-}
-
-/// How it is taken back.
-pub(crate) fn way_back() -> &'static str {
-    "To take it back: deminer undo"
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Style;
 use super::plain::{is_plain, plain_lines};
 use super::style::COLOURS;
+use super::words::Lang;
 
 /// The width where none is known.
 pub(crate) const WIDTH: usize = 110;
@@ -63,6 +64,7 @@ impl Screen {
         let style = Style {
             color: out.is_terminal() && !dumb && set("NO_COLOR").is_none(),
             width: columns.unwrap_or(WIDTH).clamp(*WIDTHS.start(), *WIDTHS.end()),
+            lang: Lang::default(),
         };
         let live = io::stderr().is_terminal() && !dumb;
         let answers = out.is_terminal() && io::stderr().is_terminal() && io::stdin().is_terminal();
@@ -86,6 +88,13 @@ impl Screen {
             answers: false,
             ends: Arc::new(Mutex::new(ends)),
         }
+    }
+
+    /// The same screen for a reader of this language.
+    #[must_use]
+    pub(crate) fn in_language(mut self, lang: Lang) -> Screen {
+        self.style.lang = lang;
+        self
     }
 
     /// How text is made for it.
@@ -135,27 +144,12 @@ impl Screen {
         self.answers
     }
 
-    /// Asks, and waits for a line; `None` where nothing, or no text, was answered. What was typed before the question stood
-    /// there is no answer to it.
-    pub(crate) fn ask(&self, question: &str) -> Option<String> {
+    /// Puts a question to whoever sits there; what is typed stands behind it.
+    pub(crate) fn question(&self, question: &str) {
         let mut ends = self.ends();
         ends.clear();
-        let stdin = io::stdin();
-        // A terminal that cannot do it has nothing to throw away.
-        let _ = rustix::termios::tcflush(stdin.as_fd(), rustix::termios::QueueSelector::IFlush);
-        ends.err(&plain_lines(question));
-        let mut line = [0; ANSWER_BYTES];
-        // A terminal gives one line at a time.
-        let read = rustix::io::retry_on_intr(|| rustix::io::read(stdin.as_fd(), &mut line)).unwrap_or(0);
-        let answer = std::str::from_utf8(&line[..read]).ok()?;
-        match answer.strip_suffix('\n') {
-            Some(answer) => Some(answer.trim().to_owned()),
-            None => {
-                // The end of the input, or a line that goes on: what follows is not below the question.
-                ends.err("\n");
-                None
-            }
-        }
+        // A line of room, since what was shown before is what is asked about.
+        ends.err(&format!("\n{}", plain_lines(question)));
     }
 
     /// Puts the live line in the place of the one before; nothing where stderr is no terminal.

@@ -8,8 +8,8 @@ use deminer_worker::action::{
 };
 use deminer_worker::network::{Connection, Network};
 use deminer_worker::query::{
-    Answer, Coverage, Entry, Executable, FileId, FileKind, FileStat, HostError, HostFacts, HostIdentity, Mount,
-    Observed, Ownership, Process, Query,
+    Answer, Coverage, Entry, Executable, FileId, FileKind, FileStat, FileText, HostError, HostFacts, HostIdentity,
+    Mount, Observed, Ownership, Process, Query,
 };
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
@@ -186,6 +186,8 @@ pub(crate) struct Bench {
     pub(crate) mounts: Vec<HostPath>,
     /// Directories with inode flags.
     pub(crate) directories: BTreeMap<HostPath, u32>,
+    /// The texts of files.
+    pub(crate) texts: BTreeMap<HostPath, HostBytes>,
     /// The kind of question that is refused.
     pub(crate) refuses: Option<&'static str>,
     /// Whether the last answer about packages is left out.
@@ -253,6 +255,7 @@ impl Bench {
             owners: BTreeMap::new(),
             mounts: vec!["/".into()],
             directories: BTreeMap::new(),
+            texts: BTreeMap::new(),
             refuses: None,
             forgets: false,
             gaps: Coverage::whole(),
@@ -374,6 +377,17 @@ impl HostView for Bench {
                 ("stat", Answer::Entries(entries))
             }
             Query::Network {} => ("network", Answer::Network(self.network.clone())),
+            Query::Read { path, .. } => {
+                let text = self.texts.get(path).map(|content| FileText {
+                    stat: FileStat {
+                        path: path.clone(),
+                        ..script("/etc/crontab")
+                    },
+                    content: content.clone(),
+                    cut: false,
+                });
+                ("read", Answer::Files(text.into_iter().collect()))
+            }
             other => panic!("planning asks {other:?}"),
         };
         if self.refuses == Some(kind) {

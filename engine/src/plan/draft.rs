@@ -8,6 +8,7 @@ use deminer_worker::order::{HostOrders, OrderError, check_consistent};
 use deminer_worker::query::Process;
 use deminer_worker::text::{HostPath, Wide};
 
+use super::around::around;
 use super::ask::ask;
 use super::canonical::canonical;
 use super::complete::{complete, needs};
@@ -77,6 +78,7 @@ pub async fn draft(
     let (gaps, more_gaps) = people::gaps(&learned.coverage);
     let (findings, more_findings) = people::findings(looked, &orders.actions, &left_alone);
     let needs_own_approval = many_targets(&orders.actions);
+    let around = around(view, &orders.actions).await;
     let plan = HostPlan {
         end: (&looked.end).into(),
         verdict: looked.verdict.clone(),
@@ -89,6 +91,7 @@ pub async fn draft(
         gaps,
         more_gaps,
         processes: people::processes(&orders.actions, &learned.facts.processes),
+        around,
         undo: people::undo(&orders.actions),
         settle_because,
         many_targets: !needs_own_approval.is_empty(),

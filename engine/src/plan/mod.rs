@@ -18,6 +18,7 @@ use crate::finding::{Finding, FindingId, Verdict};
 use crate::look::LookEnd;
 use crate::playbook::Phase;
 
+mod around;
 mod ask;
 #[cfg(test)]
 pub(crate) mod bench;
@@ -35,6 +36,7 @@ mod spare;
 #[cfg(test)]
 mod tests;
 
+pub use around::{AROUND, Around, NearLine};
 pub use canonical::canonical;
 pub use draft::draft;
 pub use file::{FileError, Plan};
@@ -101,6 +103,10 @@ pub struct HostPlan {
     pub more_gaps: u32,
     /// The processes that actions are about, as they were seen, by pid.
     pub processes: Vec<ShownProcess>,
+    /// What stands around the lines of each edit, by action; none where the file could not be read again, or holds
+    /// passwords.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub around: BTreeMap<ActionId, Around>,
     /// How each action is taken back.
     pub undo: BTreeMap<ActionId, UndoKind>,
     /// Why the last look waits, or does not.

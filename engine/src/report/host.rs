@@ -167,7 +167,7 @@ impl<'a> HostFold<'a> {
             }
             EventKind::Reconciled { action, state } => {
                 self.link_down = false;
-                self.changes.reconcile(*action, state);
+                self.changes.reconcile(*action, state, event.at_ms);
             }
             EventKind::Verified {
                 seen,
@@ -300,7 +300,7 @@ impl<'a> HostFold<'a> {
     }
 
     fn told(&mut self, told: &TransactionEvent, at_ms: Wide) {
-        if !self.changes.told(told)
+        if !self.changes.told(told, at_ms)
             && let TransactionEvent::Intent { action }
             | TransactionEvent::Outcome { action, .. }
             | TransactionEvent::Frozen {
@@ -451,6 +451,7 @@ impl<'a> HostFold<'a> {
         if self.frozen > 0 {
             stays.push(Stay::Frozen { count: self.frozen });
         }
+        stays.extend(self.changes.stays());
         let mut gaps = std::mem::take(&mut self.coverage.gaps);
         gaps.sort_by_key(|gap| !gap.why.is_material());
         let is_review = |finding: &&Finding| finding.bearing == Bearing::Review;

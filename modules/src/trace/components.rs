@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deminer_engine::finding::{Artifact, Condemned, Finding, FindingId};
+use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding, FindingId};
 
 /// Something stated of the host, with the things that tie it to others.
 #[derive(Debug, Clone)]
@@ -83,10 +83,13 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Adds an artifact that belongs to the intruder. `true` where it was not known yet.
+    /// Adds an artifact that belongs to the intruder. `true` where it was not known yet. What left it to a person before, a
+    /// suspicion for one, is no longer stated.
     pub(crate) fn condemn(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) -> bool {
         let key = finding.artifact.key();
         self.review.retain(|tied| tied.artifact.key() != key);
+        self.findings
+            .retain(|stated| stated.bearing != Bearing::Review || stated.artifact.key() != key);
         add(&mut self.condemned, &mut self.findings, finding, more, ties)
     }
 
@@ -131,4 +134,39 @@ fn add(
         findings.push(finding);
     }
     known.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use deminer_worker::query::Peer;
+
+    use super::*;
+
+    fn remote(port: u16) -> Artifact {
+        let address = "198.51.100.23".to_owned();
+        Artifact::Remote {
+            peer: Peer { address, port },
+        }
+    }
+
+    #[test]
+    fn what_is_condemned_is_left_to_nobody() {
+        let says = |port, signal: &str, bearing| Finding::new(remote(port), signal, bearing, "{what}");
+        let mut account = Account::default();
+        account.ask(says(1, "suspect", Bearing::Review), &[], Vec::new());
+        account.ask(says(2, "suspect", Bearing::Review), &[], Vec::new());
+        assert!(account.condemn(says(1, "starts", Bearing::Condemns), &[], Vec::new()));
+        account.ask(says(1, "again", Bearing::Review), &[], Vec::new());
+        let stated: Vec<(&str, String)> = account
+            .findings
+            .iter()
+            .map(|finding| (finding.signal.as_str(), finding.artifact.key()))
+            .collect();
+        assert_eq!(
+            stated,
+            [("suspect", remote(2).key()), ("starts", remote(1).key())],
+            "of what is condemned only what condemns it"
+        );
+        assert_eq!((account.condemned.len(), account.review.len()), (1, 1));
+    }
 }

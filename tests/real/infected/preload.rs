@@ -4,7 +4,6 @@ use super::case::Case;
 use super::look_alike::LookAlike;
 use super::processes::{WORDS, mining, start};
 use crate::world::host::Host;
-use crate::world::part::Part;
 
 const JEMALLOC: &str = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2";
 const PRELOAD: &str = "/etc/ld.so.preload";

@@ -1,5 +1,6 @@
 //! Plans from hosts on paper.
 
+mod around;
 mod blocking;
 mod envelopes;
 mod files;
