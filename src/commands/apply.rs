@@ -104,7 +104,7 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
     for host in &names {
         ways.push((host.clone(), hosts::transport(host)?));
     }
-    let people = Arc::new(People::new(desk, course.answers, &playbook, &names)?);
+    let people = Arc::new(People::new(desk, course.answers, &playbook)?);
 
     let began = desk.now_ms();
     let run = RunDir::create(&desk.runs, began, &plan.hash().to_string())?;

@@ -35,12 +35,7 @@ impl People {
     ///
     /// # Errors
     /// When the file cannot be read or does not fit the playbook.
-    pub(crate) fn new(
-        desk: &Desk,
-        file: Option<&Path>,
-        playbook: &CheckedPlaybook,
-        hosts: &[String],
-    ) -> anyhow::Result<People> {
+    pub(crate) fn new(desk: &Desk, file: Option<&Path>, playbook: &CheckedPlaybook) -> anyhow::Result<People> {
         let answers = match file {
             None => Answers::default(),
             Some(path) => {

@@ -135,7 +135,7 @@ pub(crate) async fn make(
         ways.push((host.clone(), hosts::transport(host)?));
     }
 
-    let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked, &names)?);
+    let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked)?);
 
     let run = RunDir::create(&desk.runs, began, &checked.digest().to_string())?;
     let _lock = run.lock()?;

@@ -3,7 +3,6 @@
 //! A reader that went away (`deminer show | head`) ends the writing and nothing else: an apply goes on without it.
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -18,9 +17,6 @@ pub(crate) const WIDTH: usize = 110;
 
 /// The narrowest and the widest that text is made for.
 const WIDTHS: std::ops::RangeInclusive<usize> = 60..=160;
-
-/// The bytes of an answer.
-const ANSWER_BYTES: usize = 256;
 
 /// Where answers, errors and the live line go. Cheap to clone; clones write to the same terminal.
 #[derive(Clone)]
