@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, Action, ActionId, LineTarget};
 use deminer_worker::lines::{content, split};
-use deminer_worker::query::{Answer, Query, limits};
+use deminer_worker::query::{Answer, Coverage, GapReason, HostError, Query, limits};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
 use serde::{Deserialize, Serialize};
 
@@ -77,8 +77,12 @@ pub(super) fn is_only_around(shown: &BTreeMap<ActionId, Around>, actions: &[Acti
 }
 
 /// Reads what stands around the lines of every edit. A file that cannot be read again, or is another by now, has nothing:
-/// the plan is the same without it.
-pub(super) async fn around(view: &dyn HostView, actions: &[Action]) -> BTreeMap<ActionId, Around> {
+/// the acts are the same without it. That it was not read is noted.
+pub(super) async fn around(
+    view: &dyn HostView,
+    actions: &[Action],
+    coverage: &mut Coverage,
+) -> BTreeMap<ActionId, Around> {
     let mut found = BTreeMap::new();
     for action in actions {
         let Act::EditLines { file, remove, .. } = &action.act else {
@@ -87,24 +91,29 @@ pub(super) async fn around(view: &dyn HostView, actions: &[Action]) -> BTreeMap<
         if holds_secrets(&file.path) {
             continue;
         }
-        if let Some(text) = text(view, &file.path, &file.sha256).await {
-            found.insert(action.id, near(text.as_bytes(), remove));
+        match text(view, &file.path, &file.sha256).await {
+            Ok(Some(text)) => {
+                found.insert(action.id, near(text.as_bytes(), remove));
+            }
+            Ok(None) => coverage.note("lines around", &file.path, GapReason::Changed),
+            Err(_) => coverage.note("lines around", &file.path, GapReason::Unsupported),
         }
     }
     found
 }
 
 /// The whole text of a file, where its content is still this.
-async fn text(view: &dyn HostView, path: &HostPath, sha256: &Digest) -> Option<HostBytes> {
+async fn text(view: &dyn HostView, path: &HostPath, sha256: &Digest) -> Result<Option<HostBytes>, HostError> {
     let question = Query::Read {
         path: path.clone(),
         max_bytes: limits::READ_BYTES,
     };
-    let Answer::Files(files) = view.observe(question).await.ok()?.value else {
-        return None;
+    let Answer::Files(files) = view.observe(question).await?.value else {
+        return Ok(None);
     };
-    let text = files.into_iter().find(|text| text.stat.path == *path)?.content;
-    (Digest::of(text.as_bytes()) == *sha256).then_some(text)
+    let text = files.into_iter().find(|text| text.stat.path == *path);
+    let text = text.map(|text| text.content);
+    Ok(text.filter(|text| Digest::of(text.as_bytes()) == *sha256))
 }
 
 /// Whether a file is one of those of which nothing is shown.

@@ -43,7 +43,8 @@ impl Learned {
                 ended.iter().any(is)
             };
             let key = (process.pid, process.start_ticks.0);
-            began && !self.asked.contains(&key) && process.exe.as_ref().is_some_and(same)
+            // An interpreter that was started for another file is another program.
+            began && process.script.is_none() && !self.asked.contains(&key) && process.exe.as_ref().is_some_and(same)
         });
         condemned.extend(late.map(|process| (process.pid, process.start_ticks.0)));
         condemned

@@ -75,10 +75,10 @@ pub async fn draft(
     check_consistent(&orders).map_err(|why| inconsistent(looked, &why))?;
 
     learned.coverage.unite(&looked.coverage);
+    let around = around(view, &orders.actions, &mut learned.coverage).await;
     let (gaps, more_gaps) = people::gaps(&learned.coverage);
     let (findings, more_findings) = people::findings(looked, &orders.actions, &left_alone);
     let needs_own_approval = many_targets(&orders.actions);
-    let around = around(view, &orders.actions).await;
     let plan = HostPlan {
         end: (&looked.end).into(),
         verdict: looked.verdict.clone(),

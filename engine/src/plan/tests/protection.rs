@@ -215,6 +215,15 @@ fn what_came_while_the_host_was_looked_at_protects_nothing() {
             false,
         ),
         (
+            "an interpreter that was started for another file",
+            LATE,
+            |bench| {
+                let late = bench.processes.last_mut().expect("it was added last");
+                late.script = Some(script("/srv/report.py"));
+            },
+            false,
+        ),
+        (
             "runs a copy",
             LATE,
             |bench| {
