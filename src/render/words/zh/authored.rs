@@ -6,6 +6,56 @@
 
 /// English, Chinese.
 pub(super) const AUTHORED: &[(&str, &str)] = &[
+    // Accounts, samples, units, persistence, containment.
+    (
+        "account {account} (uid {uid}) is open",
+        "账户 {account}（uid {uid}）仍可登录",
+    ),
+    ("by {source} it mines at {pool}", "据 {source}，它在 {pool} 挖矿"),
+    (
+        "by {source} it mines at {pool} for {paid}",
+        "据 {source}，它在 {pool} 挖矿，收益归 {paid}",
+    ),
+    ("by {source} it mines for {paid}", "据 {source}，它的挖矿收益归 {paid}"),
+    ("it starts `{command}`: {why}", "它启动 `{command}`：{why}"),
+    (
+        "named as the intruder's, but not on this host: {names}",
+        "被指名属于入侵者，但不在本机：{names}",
+    ),
+    ("no miner here", "未发现挖矿木马"),
+    ("no miner here, and no alarm was given", "未发现挖矿木马，也未提供告警"),
+    (
+        "nothing is named or known as the intruder's; a person looks",
+        "没有被指名或已知属于入侵者的对象；请人工查看",
+    ),
+    (
+        "records of {path} are zeroed ({count}): somebody wiped logins out of it",
+        "{path} 中有记录被清零（{count} 条）：有人从中抹去了登录记录",
+    ),
+    (
+        "suspected, or not enough was seen, and no alarm was given; a person looks",
+        "可疑或所见不足，也未提供告警；请人工查看",
+    ),
+    (
+        "the line loads {library}, which is condemned, into every program",
+        "该行使每个程序都加载已判定的 {library}",
+    ),
+    (
+        "the {manager} manager runs {unit} to make a unit of {served}, which is condemned: {files}",
+        "{manager} 管理器运行 {unit}，为已判定的 {served} 生成单元：{files}",
+    ),
+    (
+        "what is added to the {manager} manager's {unit} starts {served}, which is condemned: {files}",
+        "附加到 {manager} 管理器的 {unit} 的配置启动已判定的 {served}：{files}",
+    ),
+    (
+        "{count} more things that start by themselves are unusual",
+        "另有 {count} 个自启动项不寻常",
+    ),
+    (
+        "{packets} packets to blocked addresses were dropped long after the stroke: somebody on this host, or in a container of it, still tries",
+        "处置很久之后仍丢弃了 {packets} 个发往已封禁地址的数据包：本机或其容器中仍有程序在尝试连接",
+    ),
     // playbooks/rules/linux.yml
     (
         "it is connected to {value}, which the alarm names",
@@ -399,10 +449,6 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
     (
         "{account} was changed since the copies: {value}",
         "{account} 与备份副本相比已被修改：{value}",
-    ),
-    (
-        "{count} records of {path} are zeroed: somebody wiped logins out of it",
-        "{path} 中有 {count} 条记录被清零：有人抹去了登录记录",
     ),
     (
         "{path} is no whole number of records: it was cut or written to by something else",
