@@ -30,7 +30,7 @@ use crate::world::host::Host;
 use crate::world::pool::POOL;
 
 /// How long the command watches: two minutes of cron, whenever they begin.
-const WATCH: &str = "5s";
+const WATCH: &str = "125s";
 
 /// With what comes before it on a slow machine.
 const LONGEST: Duration = Duration::from_secs(400);

@@ -165,7 +165,11 @@ fn running(target: &Path) -> impl Iterator<Item = PathBuf> {
     let target = target.to_path_buf();
     let deleted = PathBuf::from(format!("{} (deleted)", target.display()));
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let with_exe = entries.filter_map(|entry| Some((entry.path(), fs::read_link(entry.path().join("exe")).ok()?)));
+    // Not `self`: that is this process again.
+    let is_pid = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let with_exe = entries
+        .filter(is_pid)
+        .filter_map(|entry| Some((entry.path(), fs::read_link(entry.path().join("exe")).ok()?)));
     let runs = move |exe: &Path| exe == target || exe == deleted;
     with_exe.filter(move |(_, exe)| runs(exe)).map(|(process, _)| process)
 }
