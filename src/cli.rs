@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use deminer_engine::policy::Leave;
+
+use crate::render::words::Lang;
 
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
@@ -25,10 +28,14 @@ pub(crate) enum Verb {
     Plan(Plan),
     /// Show a plan, or one action of it and why.
     Show(Show),
-    /// Look, store the plan and print it; with --approve, apply the stored plan of that hash.
+    /// Look, store the plan and print it; on a terminal ask for a yes; with --approve, apply the stored plan of that hash.
     Run(Run),
     /// Carry out a plan that was approved by its hash, then watch.
     Apply(Apply),
+    /// Quiet at once what mines: it gets next to no CPU time, and runs on. Asks for one typed yes.
+    Throttle(Quiet),
+    /// Block at once the pools of what mines, or cut the host off but for our session. Asks for one typed yes.
+    Contain(Quiet),
     /// Take back what a run changed; without --approve it only lists what can be.
     Undo(Undo),
     /// Tell what a run did, from its journal.
@@ -67,12 +74,44 @@ pub(crate) struct Looking {
     /// Hosts; none is this machine. `local`, `simulated:infected`, `simulated:FILE`.
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
-    /// Set a variable of the playbook.
+    #[command(flatten)]
+    pub(crate) given: Given,
+    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
+    #[arg(long, value_name = "PATH|NETWORK")]
+    pub(crate) protect: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+}
+
+/// What a playbook is given.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Given {
+    /// Set a variable of the playbook; may be repeated. A list is `a,b` or `[a, b]`, a map `{a: b}`.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
-    /// A path never to be touched, with all below it; may be repeated.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) protect: Vec<String>,
+    /// Set a variable to what stands in a file: for secrets, and for more than a line. May be repeated.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) set_file: Vec<String>,
+    #[command(flatten)]
+    pub(crate) answers: AnswersFile,
+}
+
+/// Answers to the questions that a playbook asks.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct AnswersFile {
+    /// A YAML file of answers to the playbook's questions, `ID: ANSWER` or `ID: {HOST: ANSWER}`; others are asked on the
+    /// terminal, if there is one.
+    #[arg(long = "answers", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// What a look may do.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Leaves {
+    /// Allow what looking does not do unasked; may be repeated. `command.read`: run the programs of the host that the
+    /// playbook names.
+    #[arg(long, value_name = "LEAVE")]
+    pub(crate) allow: Vec<Leave>,
 }
 
 /// Where runs are kept.
@@ -81,6 +120,14 @@ pub(crate) struct Runs {
     /// Where runs, plans and evidence are kept [default: deminer/runs under $XDG_STATE_HOME or ~/.local/state].
     #[arg(long = "runs", value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
+}
+
+/// In which language people are answered.
+#[derive(Debug, Args, Clone, Copy)]
+pub(crate) struct Language {
+    /// The language of plans, progress and reports [default: $DEMINER_LANG, or en; never from LANG].
+    #[arg(long, value_enum, value_name = "LANG")]
+    pub(crate) lang: Option<Lang>,
 }
 
 /// `deminer plan`
@@ -93,6 +140,8 @@ pub(crate) struct Plan {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -107,6 +156,8 @@ pub(crate) struct Show {
     pub(crate) action: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -121,20 +172,23 @@ pub(crate) struct Run {
     /// Hosts; none is this machine.
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
-    /// Set a variable of the playbook.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) set: Vec<String>,
-    /// A path never to be touched, with all below it; may be repeated.
-    #[arg(long, value_name = "PATH")]
+    #[command(flatten)]
+    pub(crate) given: Given,
+    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
+    #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     /// Apply the stored plan of this hash; nothing is planned anew.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "protect"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "set_file", "protect"])]
     pub(crate) approve: Option<String>,
     /// How long verify watches.
     #[arg(long, value_name = "DURATION", requires = "approve")]
     pub(crate) watch: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -145,9 +199,10 @@ pub(crate) struct Run {
 pub(crate) struct Apply {
     /// A plan file, or the hash of a stored plan.
     pub(crate) plan: String,
-    /// The plan's hash, its first 16 digits at least: what was reviewed.
+    /// The plan's hash, its first 16 digits at least: what was reviewed. Without it, on a terminal, the plan is shown and
+    /// the yes is typed.
     #[arg(long, value_name = "HASH")]
-    pub(crate) approve: String,
+    pub(crate) approve: Option<String>,
     /// Leave an action out, by its id; what needs it is left out too. May be repeated.
     #[arg(long, value_name = "ACTION")]
     pub(crate) exclude: Vec<String>,
@@ -161,7 +216,13 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "DURATION")]
     pub(crate) watch: Option<String>,
     #[command(flatten)]
+    pub(crate) answers: AnswersFile,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+    #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -172,8 +233,37 @@ pub(crate) struct Apply {
 pub(crate) enum Only {
     /// Keep the evidence, change nothing.
     Preserve,
-    /// Keep the evidence and quiet the host; all of it can be taken back at once.
+    /// Block, isolate and throttle what the plan says, and nothing else; it can be taken back at once.
     Contain,
+}
+
+/// `deminer throttle`, `deminer contain`
+#[derive(Debug, Args)]
+pub(crate) struct Quiet {
+    /// Hosts; none is this machine.
+    #[arg(value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Another playbook than the shipped one: a file, or the name of a shipped one. Of its changes only those are made that
+    /// contain.
+    #[arg(long, value_name = "PLAYBOOK")]
+    pub(crate) playbook: Option<String>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
+    #[arg(long, value_name = "PATH|NETWORK")]
+    pub(crate) protect: Vec<String>,
+    /// Do what the stored plan of this hash contains, without a question; nothing is planned anew.
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["hosts", "playbook", "set", "set_file", "protect"])]
+    pub(crate) approve: Option<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// `deminer undo`
@@ -198,6 +288,8 @@ pub(crate) struct Undo {
     pub(crate) approve: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -210,6 +302,8 @@ pub(crate) struct Report {
     pub(crate) run: Option<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -221,6 +315,8 @@ pub(crate) struct Check {
     /// Playbook files, or names of shipped ones.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -241,6 +337,8 @@ pub(crate) struct Modules {
 pub(crate) struct Demo {
     #[command(flatten)]
     pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// Run on the simulated host, whatever the kernel allows.
     #[arg(long)]
     pub(crate) simulated: bool,

@@ -75,8 +75,64 @@ fn no_verb_goes_to_a_host_with_a_mistaken_playbook() {
 }
 
 #[test]
-fn the_shipped_playbook_has_no_mistakes() {
-    let json = run(&["check", "linux-miner", "--format", "json"]).expect(0).json();
-    assert_eq!(json["files"][0]["mistakes"], serde_json::json!([]));
-    assert_eq!(json["files"][0]["playbook"], "linux-miner");
+fn the_shipped_playbooks_have_no_mistakes() {
+    for name in ["linux-miner", "triage"] {
+        let json = run(&["check", name, "--format", "json"]).expect(0).json();
+        assert_eq!(json["files"][0]["mistakes"], serde_json::json!([]), "{name}");
+        assert_eq!(json["files"][0]["playbook"], name);
+    }
+}
+
+#[test]
+fn a_program_of_the_host_runs_by_leave_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("listing.yml");
+    let text = "playbook: listing\nversion: 1\nphases:\n  gather:\n    - {id: here, use: command.read, with: {argv: [/bin/echo, a b]}}\n";
+    std::fs::write(&file, text).expect("a playbook");
+    let (file, deminer) = (written(&file), Deminer::new());
+    for verb in ["check", "plan", "run"] {
+        let answer = match verb {
+            "check" => run(&[verb, &file]),
+            _ => deminer.run(&[verb, &file]),
+        };
+        let answer = answer.expect(2);
+        let said = format!("{}{}", answer.out, answer.err);
+        assert!(
+            said.contains("P0320") && said.contains("--allow command.read"),
+            "{verb}: {answer}"
+        );
+    }
+    run(&["check", &file, "--allow", "everything"]).expect(2);
+    run(&["check", &file, "--allow", "command.read"]).expect(0);
+    let json = deminer
+        .run(&["plan", &file, "local", "--allow", "command.read", "--format", "json"])
+        .expect(0)
+        .json();
+    let host = &json["hosts"][0];
+    assert_eq!(
+        host["footprint"]["programs"],
+        serde_json::json!([["/bin/echo", "a b"]]),
+        "{json:#}"
+    );
+    let text = deminer
+        .run(&["plan", &file, "local", "--allow", "command.read"])
+        .expect(0);
+    // Lines are wrapped.
+    let said = text.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("/bin/echo 'a b'"), "{text}");
+    assert!(said.contains("by the word of a program of the host"), "{text}");
+}
+
+#[test]
+fn a_first_look_proposes_nothing() {
+    let deminer = Deminer::new();
+    for host in ["simulated:infected", "simulated:clean"] {
+        let plan = deminer
+            .run(&["plan", "triage", host, "--set", "sample=1s", "--format", "json"])
+            .expect(0)
+            .json();
+        let host = &plan["hosts"][0];
+        let actions = host["orders"]["actions"].as_array().or(host["actions"].as_array());
+        assert!(actions.is_none_or(Vec::is_empty), "{plan:#}");
+    }
 }

@@ -114,12 +114,50 @@ fn planned(host: &Value, actions: &[Value]) -> Value {
         Value::Null => text(&host["end"]["end"]).to_owned(),
         reason => format!("stopped: {}", text(reason)),
     };
-    json!({
+    let mut planned = json!({
         "verdict": host["verdict"],
         "end": end,
         "because": reasons,
         "actions": actions.iter().map(action).collect::<BTreeSet<_>>(),
-    })
+    });
+    for (name, value) in beside(host, findings) {
+        planned[name] = value;
+    }
+    planned
+}
+
+/// What only some examples have: who takes over, what was answered, what a person should look at, steps that failed.
+fn beside(host: &Value, findings: &[Value]) -> Vec<(&'static str, Value)> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let answers: Vec<String> = list(&host["answers"])
+        .iter()
+        .map(|a| {
+            format!(
+                "{}: {} ({})",
+                text(&a["question"]),
+                text(&a["answer"]),
+                text(&a["means"])
+            )
+        })
+        .collect();
+    let reviews: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding["signal"] == "changed_near")
+        .map(|finding| text(&finding["sentence"]).to_owned())
+        .collect();
+    let failed: Vec<String> = list(&host["gaps"])
+        .iter()
+        .filter(|gap| gap["subject"] == "step")
+        .map(|gap| format!("{} ({})", text(&gap["object"]), text(&gap["why"])))
+        .collect();
+    let beside = [
+        ("hand_over", list(&host["end"]["hand_over"])),
+        ("answered", answers.into_iter().map(Value::from).collect()),
+        ("look_at", reviews.into_iter().map(Value::from).collect()),
+        ("failed_steps", failed.into_iter().map(Value::from).collect()),
+    ];
+    let some = beside.into_iter().filter(|(_, values)| !values.is_empty());
+    some.map(|(name, values)| (name, Value::from(values))).collect()
 }
 
 /// `kill pid 2101`, `edit_lines /var/spool/cron/crontabs/deploy`.

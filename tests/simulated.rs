@@ -39,7 +39,7 @@ fn account(report: &Value) -> Value {
             "changes": changes.collect::<Vec<_>>(),
             "kept": host["kept"]["items"],
             "not_kept": host["not_kept"],
-            "stays": host["stays"],
+            "stays": stays(&host["stays"]),
             "troubles": host["troubles"],
             "next": host["next"],
         })
@@ -52,6 +52,17 @@ fn account(report: &Value) -> Value {
         "counts": counts,
         "hosts": hosts.collect::<Vec<_>>(),
     })
+}
+
+/// What stays, without the moment at which it ends.
+fn stays(told: &Value) -> Vec<Value> {
+    let mut stays = told.as_array().expect("a list").clone();
+    for one in &mut stays {
+        if let Some(until) = one.get_mut("until_ms").filter(|until| !until.is_null()) {
+            *until = "[time]".into();
+        }
+    }
+    stays
 }
 
 fn snapshot(name: &str, value: &Value) {
@@ -68,6 +79,37 @@ fn an_infected_host() {
     let report = planned.apply(&deminer, "5s").expect(0).json();
     snapshot("infected_report", &account(&report));
     assert_eq!(deminer.report(), report, "made again from the journals");
+}
+
+const USERS: &str = concat!("simulated:", env!("CARGO_MANIFEST_DIR"), "/tests/worlds/users.json");
+const OUTLAW: &str = "SHA256:MkYY9qiVsFGBC5WkjoClCkwEFW5iSjcGQF7m4n4H7Cw";
+
+#[test]
+fn what_is_named_is_shut() {
+    let deminer = Deminer::new();
+    let planned = |words: &[&str]| Planned::by(&deminer, "users", &deminer.runs().join("the.plan"), words);
+    // A key that intruders are known to leave goes by itself; everything else is for a person to name.
+    let first = planned(&[USERS]);
+    assert_eq!(first.json["hosts"][0]["verdict"], "infected");
+    assert!(first.hosts[0].to_string().contains(OUTLAW));
+    snapshot("users_first_plan", &json!(first.acts()));
+    let named = planned(&[USERS, "--set", "accounts=toor,nobody-here", "--set", "reason=ticket 7"]);
+    let text = std::fs::read_to_string(&named.file).expect("the plan was written");
+    assert!(!text.contains("secret"), "no hash is planned");
+    snapshot("users_plan", &json!(named.acts()));
+    let report = named.apply(&deminer, "5s").expect(0).json();
+    let mut said = account(&report);
+    said["hosts"][0]["host"] = "[host]".into();
+    snapshot("users_report", &said);
+    assert_eq!(deminer.report(), report, "made again from the journals");
+    // Root, our own account and one that services run as stay open, whoever names them.
+    let spared = planned(&[USERS, "--set", "accounts=ops,www-data"]);
+    let left = spared.hosts[0]["left_alone"].as_array().expect("a list");
+    let rules: Vec<&str> = left.iter().filter_map(|left| left["why"]["rule"].as_str()).collect();
+    snapshot("users_spared", &json!(rules));
+    let refused = ["plan", "users", USERS, "--set", "accounts=root", "--format", "json"];
+    let answer = deminer.run(&refused);
+    assert!(answer.out.contains("root is the last way in"), "{answer}");
 }
 
 #[test]
@@ -116,7 +158,7 @@ fn what_is_excluded_or_protected_stays_and_is_no_return() {
     let report = deminer.run(&excluded).expect(5).json();
     let host = &report["hosts"][0];
     assert_eq!(host["status"], "cannot_say", "{report:#}");
-    assert_eq!(host["tally"], json!({"done": 7, "gone": 0, "of": 7, "excluded": 1}));
+    assert_eq!(host["tally"], json!({"done": 8, "gone": 0, "of": 8, "excluded": 1}));
 
     let path = edit["act"]["file"]["path"].as_str().expect("a path");
     let protected = planned(&deminer, &[INFECTED, "--protect", path]);
@@ -160,4 +202,41 @@ fn evidence_alone_changes_nothing() {
     assert_eq!(host["status"], "proposed", "{report:#}");
     assert_eq!(host["tally"]["done"], 0);
     assert_ne!(host["kept"]["items"], 0);
+}
+
+#[test]
+fn containing_alone_is_approved_alone() {
+    let deminer = Deminer::new();
+    let planned = planned(&deminer, &[INFECTED]);
+    let name = planned.name();
+    let words = [
+        "apply",
+        &name,
+        "--approve",
+        planned.short_hash(),
+        "--only",
+        "contain",
+        "--format",
+        "json",
+    ];
+    let report = deminer.run(&words).expect(0).json();
+    let host = &report["hosts"][0];
+    assert_eq!(host["status"], "contained", "{report:#}");
+    assert_eq!(host["tally"], json!({"done": 1, "gone": 0, "of": 1, "excluded": 8}));
+    assert_eq!(host["kept"]["items"], 0, "nothing was taken");
+    let run = report["run"].as_str().expect("an id");
+    let listed = deminer.run(&["undo", run, "--format", "json"]).expect(0).json();
+    assert_eq!(
+        listed["undo"]["hosts"][0]["order"]["steps"][0]["undo"]["undo"], "unblock",
+        "{listed:#}"
+    );
+}
+
+#[test]
+fn what_the_site_lists_is_not_blocked() {
+    let deminer = Deminer::new();
+    let protected = planned(&deminer, &[INFECTED, "--protect", "198.51.100.0/24"]);
+    assert!(!protected.acts().iter().any(|act| act.starts_with("block_address")));
+    let refused = deminer.run(&["plan", "linux-miner", INFECTED, "--protect", "office"]);
+    refused.expect(2);
 }

@@ -14,11 +14,12 @@ use deminer_worker::query::{Answer, HostError, Query};
 use deminer_worker::text::HostPath;
 
 use crate::approval::ApprovedPlan;
+use crate::ask::Asker;
 use crate::event::{EventKind, EventSink, Seen, SinkError};
 use crate::finding::{Artifact, Bearing, Finding};
 use crate::host::{HostView, Link, Transport};
 use crate::intake::{Intake, IntakeError};
-use crate::look::{RunInfo, Session, Verification};
+use crate::look::{Lent, RunInfo, Session, Verification};
 use crate::plan::{End as LookEnd, HostPlan, Left};
 use crate::playbook::{BoundVars, CheckedPlaybook};
 use crate::vault::VaultError;
@@ -133,11 +134,18 @@ impl<'a> HostHand<'a> {
                 _ => {}
             }
             let ready = matches!(event, TransactionEvent::Ready { .. });
+            let waits = matches!(
+                event,
+                TransactionEvent::Containing { .. } | TransactionEvent::Contained {}
+            );
             let finished = match &event {
                 TransactionEvent::Finished { end, .. } => Some(*end),
                 _ => None,
             };
             sink.record(Some(host), EventKind::Told { round, event })?;
+            if waits {
+                self.link.say(&ToWorker::Noted).await?;
+            }
             if ready {
                 sink.record(
                     Some(host),
@@ -186,6 +194,8 @@ pub struct Apply {
     pub run: RunInfo,
     /// Where evidence goes.
     pub keeping: Keeping,
+    /// Who answers the questions of verify.
+    pub asker: Arc<dyn Asker>,
     /// Where to stop.
     pub until: Stage,
 }
@@ -275,7 +285,10 @@ impl Apply {
             &self.playbook,
             &self.vars,
             &self.run,
-            Arc::clone(&self.keeping.clock),
+            Lent {
+                clock: Arc::clone(&self.keeping.clock),
+                asker: Arc::clone(&self.asker),
+            },
             Arc::clone(link) as Arc<dyn HostView>,
             facts,
             &plan.results,
@@ -328,6 +341,10 @@ fn would_remove(act: &Act, artifact: &Artifact) -> bool {
         (Act::RemoveLink { link }, Artifact::Link { link: seen }) => link.path == seen.path,
         (Act::RemoveStarter { file, .. }, Artifact::Unit { unit }) => {
             unit.files.iter().any(|part| part.file.path == file.path)
+        }
+        (Act::RemoveLink { link }, Artifact::Unit { unit }) => unit.links.iter().any(|other| other.path == link.path),
+        (Act::ReloadUnits { manager, units }, Artifact::Unit { unit }) => {
+            *manager == unit.manager && units.contains(&unit.name)
         }
         (Act::LockAccount { account }, Artifact::Account { account: seen }) => account.name == seen.name,
         (Act::EditLines { file, remove, .. }, Artifact::Line { file: seen, line }) => {

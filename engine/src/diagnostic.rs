@@ -4,6 +4,7 @@
 
 mod code;
 mod frame;
+mod texts;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use code::Code;
+pub use texts::Texts;
 
 use crate::playbook::Span;
 
@@ -96,29 +98,29 @@ impl Diagnostic {
     }
 }
 
-/// All mistakes of one text, with the text.
+/// All mistakes of a playbook, with its text and those that it includes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
-    file: String,
-    text: Arc<str>,
+    texts: Texts,
     list: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
     /// The mistakes of a file, put in the order of their places; `text` is the file's content.
-    pub fn new(file: &str, text: impl Into<Arc<str>>, mut list: Vec<Diagnostic>) -> Diagnostics {
+    pub fn new(file: &str, text: impl Into<Arc<str>>, list: Vec<Diagnostic>) -> Diagnostics {
+        Diagnostics::of(Texts::of(file, text), list)
+    }
+
+    /// The mistakes of a file and of those that it includes, put in the order of their places.
+    pub fn of(texts: Texts, mut list: Vec<Diagnostic>) -> Diagnostics {
         list.sort_by_key(|d| (d.span.map(|s| (s.start, s.end)), d.code));
         list.dedup();
-        Diagnostics {
-            file: file.to_owned(),
-            text: text.into(),
-            list,
-        }
+        Diagnostics { texts, list }
     }
 
     /// The name of the file.
     pub fn file(&self) -> &str {
-        &self.file
+        self.texts.name()
     }
 
     /// In the order of their places; those without a place first.
@@ -138,20 +140,28 @@ impl Diagnostics {
 
     /// As a screen shows it, the counting line included; ends with a line feed.
     pub fn text(&self) -> String {
-        frame::render(&self.file, &self.text, &self.list)
+        frame::render(&self.texts, &self.list)
     }
 
     /// The last line of [`Diagnostics::text`].
     pub fn summary(&self) -> String {
-        frame::summary(&self.file, &self.list)
+        frame::summary(self.file(), &self.list)
     }
 
     /// As JSON: `{file, diagnostics: [{code, severity, message, at, labels, help}]}`, where `at` is `null` or
-    /// `{line, column, start, end}`: line and column from 1 in characters, start and end in bytes.
+    /// `{file, line, column, start, end}`: line and column from 1 in characters, start and end in bytes of that file.
     pub fn json(&self) -> Value {
         let at = |span: Span| {
-            let place = frame::place(&self.text, span);
-            json!({"line": place.line, "column": place.column, "start": span.start, "end": span.end})
+            let file = self.texts.at(span);
+            let span = file.local(span);
+            let place = frame::place(file.text, span);
+            json!({
+                "file": file.name,
+                "line": place.line,
+                "column": place.column,
+                "start": span.start,
+                "end": span.end,
+            })
         };
         let list: Vec<Value> = self
             .list
@@ -167,7 +177,7 @@ impl Diagnostics {
                 })
             })
             .collect();
-        json!({"file": self.file, "diagnostics": list})
+        json!({"file": self.file(), "diagnostics": list})
     }
 }
 
@@ -179,9 +189,14 @@ impl std::fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// The line, from 1, in which a span begins.
-pub(crate) fn line_of(text: &str, span: Span) -> usize {
-    frame::place(text, span).line
+/// The line in which a span begins, as it is named beside `from`: `line 7`, of another file `line 7 of parts/look.yml`.
+pub(crate) fn line_of(texts: &Texts, from: Span, span: Span) -> String {
+    let file = texts.at(span);
+    let line = frame::place(file.text, file.local(span)).line;
+    match file.start == texts.at(from).start {
+        true => format!("line {line}"),
+        false => format!("line {line} of {}", file.name),
+    }
 }
 
 /// The candidate that is most like a mistyped name; `None` where none is near.

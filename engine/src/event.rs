@@ -10,6 +10,7 @@ use deminer_worker::text::{Digest, Wide};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ask::Answered;
 use crate::finding::{Finding, HostVerdict};
 use crate::playbook::Phase;
 
@@ -45,6 +46,11 @@ pub enum EventKind {
         /// The hosts.
         hosts: Vec<String>,
     },
+    /// What the run was given: every declared variable with its value, a secret as `***`.
+    Given {
+        /// By name.
+        vars: Variables,
+    },
     /// The approval that an apply rests on.
     Approved {
         /// As it was checked.
@@ -65,6 +71,11 @@ pub enum EventKind {
         round: u32,
         /// How it ended.
         end: StepEnd,
+    },
+    /// A person answered a question of the playbook, or its default counted.
+    Answered {
+        /// What was asked and answered, by whom and how.
+        answered: Answered,
     },
     /// The look at a host ended.
     Looked {
@@ -200,11 +211,13 @@ pub enum EventKind {
 
 impl EventKind {
     /// All names of kinds, as they are written in `kind`.
-    pub const NAMES: [&'static str; 23] = [
+    pub const NAMES: [&'static str; 25] = [
         "run_started",
+        "given",
         "approved",
         "reached",
         "step_ran",
+        "answered",
         "looked",
         "planned",
         "told",
@@ -251,6 +264,9 @@ pub enum StepEnd {
         coverage: Coverage,
         /// Findings it stated, by id.
         findings: Vec<String>,
+        /// How often it looked until its `until` held; 1 where it has none.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        tries: u32,
     },
     /// Its condition did not hold.
     Skipped {},
@@ -258,12 +274,27 @@ pub enum StepEnd {
     Stopped {
         /// The author's reason.
         reason: String,
+        /// The procedures that the host is handed over to.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hand_over: Vec<String>,
     },
     /// It failed.
     Failed {
         /// Why.
         why: String,
+        /// Whether the playbook went on without its result, as its `on_error` says.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        went_on: bool,
     },
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_once(tries: &u32) -> bool {
+    *tries == 1
 }
 
 /// What looking at a host showed of an action whose outcome was not heard.

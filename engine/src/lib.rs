@@ -9,21 +9,25 @@
 //! ```
 //!
 //! [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth,
-//! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say.
+//! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say, [`policy`] what
+//! a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
 pub mod apply;
 pub mod approval;
+pub mod ask;
 pub mod diagnostic;
 pub mod event;
 pub mod finding;
 pub mod host;
+pub mod incident;
 mod intake;
 pub mod journal;
 pub mod look;
 pub mod module;
 pub mod plan;
 pub mod playbook;
+pub mod policy;
 pub mod reconcile;
 pub mod report;
 pub mod run;

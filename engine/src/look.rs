@@ -3,6 +3,7 @@
 //! [`look`] makes the first look; the [`Session`] that it gives keeps what was seen, for the rounds after a strike and
 //! for `verify`. What looks holds a [`HostView`], so nothing here can change a host.
 
+mod drive;
 mod gaps;
 mod job;
 mod row;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use deminer_worker::query::{Answer, Coverage, HostError, HostFacts, Query};
 use serde_json::Value;
 
+use crate::ask::{Answered, Asker, Nobody};
 use crate::event::{EventKind, EventSink, SinkError};
 use crate::finding::{Finding, Verdict};
 use crate::host::HostView;
@@ -37,8 +39,12 @@ pub struct Looked {
     pub coverage: Coverage,
     /// What the responders proposed, in the order of the steps.
     pub proposals: Vec<Proposed>,
+    /// What people answered, in the order of the steps.
+    pub answers: Vec<Answered>,
     /// Outputs of reading steps that steps after the strike refer to, by step.
     pub results: BTreeMap<String, Value>,
+    /// Programs of the host that the playbook runs to look, each with its arguments; none without a leave for it.
+    pub programs: Vec<Vec<String>>,
     /// How the playbook ended on this host.
     pub end: LookEnd,
 }
@@ -59,8 +65,13 @@ pub struct Proposed {
 pub enum LookEnd {
     /// All steps were taken.
     Through,
-    /// A `stop` held, with the author's reason.
-    Stopped(String),
+    /// A `stop` held.
+    Stopped {
+        /// The author's reason.
+        reason: String,
+        /// The procedures that the host is handed over to.
+        hand_over: Vec<String>,
+    },
     /// A step failed, or an `assert` did not hold: nothing is proposed.
     Failed {
         /// Phase and step.
@@ -79,8 +90,26 @@ pub struct RunInfo {
     pub started_at_ms: u64,
 }
 
-/// The controller's clock in milliseconds; only differences are used.
+/// The controller's clock, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// What the controller lends a session: a clock alone means that nobody answers.
+#[derive(Clone)]
+pub struct Lent {
+    /// The time.
+    pub clock: Clock,
+    /// Who answers questions of the playbook.
+    pub asker: Arc<dyn Asker>,
+}
+
+impl From<Clock> for Lent {
+    fn from(clock: Clock) -> Lent {
+        Lent {
+            clock,
+            asker: Arc::new(Nobody),
+        }
+    }
+}
 
 /// Why there was no look.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -101,7 +130,7 @@ pub async fn look(
     checked: &Arc<CheckedPlaybook>,
     vars: &BoundVars,
     run: &RunInfo,
-    clock: Clock,
+    lent: impl Into<Lent>,
     host: Arc<dyn HostView>,
     sink: &mut dyn EventSink,
 ) -> Result<(Looked, Session), LookError> {
@@ -115,7 +144,15 @@ pub async fn look(
     };
     let identity = facts.identity.clone();
     sink.record(Some(&name), EventKind::Reached { identity })?;
-    let mut session = Session::new(Arc::clone(checked), vars.clone(), run, clock, host, facts, coverage);
+    let mut session = Session::new(
+        Arc::clone(checked),
+        vars.clone(),
+        run,
+        lent.into(),
+        host,
+        facts,
+        coverage,
+    );
     let looked = session.first(sink).await?;
     Ok((looked, session))
 }

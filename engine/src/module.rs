@@ -14,9 +14,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ask::AskTwin;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::host::HostView;
 use crate::playbook::Phase;
+use crate::policy::{Leave, Policy};
 
 /// What a module tells about itself; with its parameters' schema it is the manual.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +96,13 @@ pub trait Collector: Send + Sync + 'static {
     type Params: Params;
     /// Its output.
     type Output: Output;
+    /// What it does that needs a leave of its own; `None` for what only asks the kernel.
+    const NEEDS: Option<Leave> = None;
+
+    /// The programs of the host that it runs with these parameters, each with its arguments; for the plan to state.
+    fn runs(_: &Self::Params) -> Vec<Vec<String>> {
+        Vec::new()
+    }
 
     /// Looks.
     ///
@@ -198,6 +207,30 @@ impl JsonSchema for Resource {
     }
 }
 
+/// Text that the playbook itself must write, or that its variables hold: never a value of a host.
+///
+/// `check` refuses a parameter of this type that refers to a step, to the host or to an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlaybookText(pub String);
+
+/// The `format` in a schema by which the engine knows a [`PlaybookText`].
+pub const PLAYBOOK_TEXT_FORMAT: &str = "deminer-playbook-text";
+
+impl JsonSchema for PlaybookText {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PlaybookText".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({"type": "string", "format": PLAYBOOK_TEXT_FORMAT})
+    }
+}
+
 /// What a run of a module gives, types erased.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ran {
@@ -222,6 +255,14 @@ pub trait Erased: Send + Sync {
     fn params_schema(&self) -> Schema;
     /// The schema of its output.
     fn output_schema(&self) -> Schema;
+    /// What it does that needs a leave of its own.
+    fn needs(&self) -> Option<Leave> {
+        None
+    }
+    /// The programs of the host that it runs with these parameters; none where they do not decode.
+    fn runs(&self, _params: &Value) -> Vec<Vec<String>> {
+        Vec::new()
+    }
     /// Runs it. An analyzer is given no host.
     ///
     /// # Errors
@@ -238,6 +279,8 @@ pub enum Module {
     Analyzer(Arc<dyn Erased>),
     /// Proposes.
     Responder(Arc<dyn Erased>),
+    /// Asks a person; it is given no host, and the session carries it out.
+    Question(Arc<dyn Erased>),
 }
 
 struct CollectorTwin<T>(T);
@@ -282,6 +325,13 @@ impl<T: Collector> Erased for CollectorTwin<T> {
     }
     fn output_schema(&self) -> Schema {
         schema_for!(T::Output)
+    }
+    fn needs(&self) -> Option<Leave> {
+        T::NEEDS
+    }
+    fn runs(&self, params: &Value) -> Vec<Vec<String>> {
+        let params = decode(params.clone());
+        params.map(|params| T::runs(&params)).unwrap_or_default()
     }
     async fn run(&self, host: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError> {
         encode(self.0.collect(given(host)?, decode(params)?).await?)
@@ -347,7 +397,7 @@ impl Module {
     /// Its erased twin.
     pub fn erased(&self) -> &dyn Erased {
         match self {
-            Module::Collector(m) | Module::Analyzer(m) | Module::Responder(m) => m.as_ref(),
+            Module::Collector(m) | Module::Analyzer(m) | Module::Responder(m) | Module::Question(m) => m.as_ref(),
         }
     }
 
@@ -361,14 +411,30 @@ impl Module {
 #[derive(Clone, Default)]
 pub struct Registry {
     modules: IndexMap<&'static str, Module>,
+    policy: Policy,
 }
 
 impl Registry {
-    /// Holds these; a later one replaces an earlier of the same name.
+    /// Holds these, and [`crate::ask`], which is of the language; a later one replaces an earlier of the same name.
     pub fn new(modules: impl IntoIterator<Item = Module>) -> Registry {
+        let ask = Module::Question(Arc::new(AskTwin));
+        let named = modules.into_iter().chain([ask]).map(|m| (m.about().name, m));
         Registry {
-            modules: modules.into_iter().map(|m| (m.about().name, m)).collect(),
+            modules: named.collect(),
+            policy: Policy::default(),
         }
+    }
+
+    /// The same modules, to be used under this policy.
+    #[must_use]
+    pub fn under(mut self, policy: Policy) -> Registry {
+        self.policy = policy;
+        self
+    }
+
+    /// The leaves that were given.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The module of that name.

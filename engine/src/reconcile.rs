@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deminer_worker::action::{Act, Action, ActionId, Done, Effect};
+use deminer_worker::action::{Act, Action, ActionId, Done, Undo};
 use deminer_worker::frame::{FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
 use deminer_worker::journal::Record;
 use deminer_worker::lines::{self, Located};
 use deminer_worker::order::{Approval, HostOrders};
-use deminer_worker::query::{Answer, Coverage, Entry, FileStat, HostError, ProcessesQuery, Query, limits};
-use deminer_worker::text::HostPath;
+use deminer_worker::query::{Answer, Blocks, Coverage, Entry, FileStat, HostError, ProcessesQuery, Query, limits};
+use deminer_worker::text::{HostPath, Wide};
+use deminer_worker::transaction::TRIAL_S;
 
 use crate::event::{EventKind, Reconciled, SinkError};
 use crate::host::{HostView, Link, Transport};
@@ -61,6 +62,14 @@ struct Story {
     /// What was told.
     heard: Vec<TransactionEvent>,
     finished: bool,
+}
+
+impl Story {
+    /// Whether an action that contains may have been begun.
+    fn contains(&self, id: ActionId) -> bool {
+        let mut heard = self.heard.iter();
+        heard.any(|event| matches!(event, TransactionEvent::Containing { actions } if actions.contains(&id)))
+    }
 }
 
 /// The last word about an action.
@@ -184,18 +193,18 @@ async fn settle(
     journals: &Journals,
 ) -> Result<bool, SinkError> {
     let host = Some(story.host.as_str());
-    let open: Vec<&Action> = story
-        .orders
-        .actions
-        .iter()
-        .filter(|action| action.act.effect() == Effect::Destroy && !story.known.contains_key(&action.id))
-        .filter(|action| approval.classes.contains(&Effect::Destroy) && !approval.excluded.contains(&action.id))
-        .collect();
+    let open = story.orders.actions.iter().filter(|action| {
+        let allowed = approval.classes.contains(&action.act.effect()) && !approval.excluded.contains(&action.id);
+        allowed && action.act.is_change() && !story.known.contains_key(&action.id)
+    });
+    // What contains is done before the commit, once it is written down that it comes.
+    let (begun, waiting): (Vec<&Action>, Vec<&Action>) =
+        open.partition(|action| story.committed || story.contains(action.id));
     let told = if story.committed {
-        look_at(story, &open, transport, keeping, journals).await
+        look_at(story, &begun, transport, keeping, journals).await
     } else {
         // Without the commit, which is written down before it is sent, no host has passed its point of no return.
-        for action in open {
+        for action in waiting {
             journals.record(
                 host,
                 EventKind::Reconciled {
@@ -208,7 +217,10 @@ async fn settle(
             journals.record(host, EventKind::HostFinished {})?;
             return Ok(true);
         }
-        clear_up(story, transport, keeping, journals).await
+        match begun.is_empty() {
+            true => clear_up(story, transport, keeping, journals).await,
+            false => look_at(story, &begun, transport, keeping, journals).await,
+        }
     };
     match told {
         Ok(()) => {
@@ -312,7 +324,7 @@ async fn look_at(
     for action in open {
         let state = match seen(link.as_ref(), &action.act, &story.orders).await {
             Ok(Sight::Done) => Reconciled::Done {
-                testimony: testimony(&records, action.id),
+                testimony: testimony(&records, action.id).or_else(|| way_back(&action.act)),
             },
             Ok(Sight::NotDone) => Reconciled::NotDone {},
             Ok(Sight::Unclear(why)) => Reconciled::Unknown { why },
@@ -418,6 +430,19 @@ fn testimony(records: &[Record], id: ActionId) -> Option<Done> {
     })
 }
 
+/// How an act is taken back that is seen done and of which nobody told how, where its kind alone says so.
+fn way_back(act: &Act) -> Option<Done> {
+    let undo = match act {
+        Act::BlockAddress { address, .. } => Undo::Unblock {
+            address: address.clone(),
+            was_until_ms: None,
+        },
+        Act::Isolate { .. } => Undo::EndIsolation { was_until_ms: None },
+        _ => return None,
+    };
+    Some(Done::Changed { undo })
+}
+
 /// What a target shows of its act.
 #[derive(Debug, PartialEq, Eq)]
 enum Sight {
@@ -491,13 +516,64 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
             Some(stat) if stat.id == target.id => Ok(Sight::NotDone),
             Some(_) => Ok(other()),
         },
-        Act::Keep { .. }
-        | Act::ReloadUnits { .. }
-        | Act::LockAccount { .. }
-        | Act::BlockAddress { .. }
-        | Act::Isolate { .. }
-        | Act::Throttle { .. }
-        | Act::RunArgv { .. } => Ok(Sight::Unclear("what it changed cannot be told by looking".to_owned())),
+        Act::ReloadUnits { manager, units } => {
+            let observed = link.observe(Query::Units {}).await?;
+            let Answer::Units(loaded) = observed.value else {
+                return Err(another_answer());
+            };
+            let there = loaded
+                .iter()
+                .any(|unit| unit.manager == *manager && units.contains(&unit.name) && unit.fragment.is_some());
+            let stale = loaded.iter().any(|unit| unit.manager == *manager && unit.needs_reload);
+            match unseen(&observed.coverage) {
+                Some(unclear) => Ok(unclear),
+                None => Ok(is(!there && !stale)),
+            }
+        }
+        Act::BlockAddress { address, .. } => {
+            let blocks = blocks(link).await?;
+            let mut left = blocks.addresses.iter().filter(|blocked| blocked.address == *address);
+            Ok(is(left.any(|blocked| lasts(blocked.left_ms, act))))
+        }
+        Act::Isolate { .. } => {
+            let blocks = blocks(link).await?;
+            Ok(is(blocks.isolated_ms.is_some_and(|left| lasts(left, act))))
+        }
+        Act::LockAccount { account } => {
+            let observed = link.observe(Query::Accounts {}).await?;
+            let Answer::Accounts(accounts) = observed.value else {
+                return Err(another_answer());
+            };
+            if let Some(unclear) = unseen(&observed.coverage) {
+                return Ok(unclear);
+            }
+            let mut of_name = accounts.iter().filter(|found| found.name == account.name);
+            Ok(match (of_name.next(), of_name.next()) {
+                (None, _) => Sight::Done,
+                (Some(found), None) if found.line_sha256 == Some(account.line_sha256) => is(found.is_locked()),
+                _ => other(),
+            })
+        }
+        Act::Keep { .. } | Act::Throttle { .. } | Act::RunArgv { .. } => {
+            Ok(Sight::Unclear("what it changed cannot be told by looking".to_owned()))
+        }
+    }
+}
+
+async fn blocks(link: &dyn HostView) -> Result<Blocks, HostError> {
+    match link.observe(Query::Blocks {}).await?.value {
+        Answer::Blocks(blocks) => Ok(blocks),
+        _ => Err(another_answer()),
+    }
+}
+
+/// Whether what holds packets back does so for longer than a first, short time: that ends by itself within a minute.
+fn lasts(left_ms: Wide, act: &Act) -> bool {
+    match act {
+        Act::BlockAddress { for_s, .. } | Act::Isolate { for_s, .. } if *for_s > TRIAL_S => {
+            left_ms.0 > u64::from(TRIAL_S) * 1000
+        }
+        _ => left_ms.0 > 0,
     }
 }
 

@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 
 use deminer_worker::action::{Act, ActionId, Done, Role, ServiceManager};
 use deminer_worker::frame::{EvidenceItem, RefusalKind};
+use deminer_worker::network::Net;
 use deminer_worker::query::{Gap, HostError, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::ask::Answered;
 use crate::event::{Purpose, Reconciled, Seen};
 use crate::finding::{Finding, FindingId, HostVerdict};
+use crate::incident::Incident;
 use crate::journal::ChainEnd;
 use crate::status::Status;
 
@@ -50,6 +53,8 @@ pub struct Report {
     pub headline: Headline,
     /// Sums over all hosts.
     pub counts: Counts,
+    /// What the run was told of the incident.
+    pub incident: Incident,
     /// When what happened, over all hosts.
     pub times: Times,
     /// How the intruder came in.
@@ -262,6 +267,10 @@ pub struct HostReport {
     pub refused: Option<RefusalKind>,
     /// What stood in the way, in the order met.
     pub troubles: Vec<Trouble>,
+    /// What people answered to the playbook's questions, in the order asked.
+    pub answers: Vec<Answered>,
+    /// The procedures that the playbook hands the host over to; empty where it hands over to none.
+    pub hand_over: Vec<String>,
     /// What was taken back of an earlier run.
     pub undone: Vec<UndoReport>,
     /// When what happened.
@@ -380,6 +389,8 @@ pub enum UndoWay {
     AtOnce,
     /// From what the vault has.
     FromVault,
+    /// By the command that the plan states.
+    ByCommand,
 }
 
 /// What a change is about, for people.
@@ -461,6 +472,9 @@ pub enum Object {
     Network {
         /// For so many seconds.
         for_s: u32,
+        /// Networks that stay reachable.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        keep: Vec<Net>,
     },
     /// A command that is run.
     Command {
@@ -539,6 +553,25 @@ pub enum Stay {
     Frozen {
         /// How many.
         count: u32,
+    },
+    /// An address that is blocked, until the kernel's own clock ends it.
+    Blocked {
+        /// Which.
+        address: String,
+        /// When that is at the latest, milliseconds since 1970 by the controller's clock.
+        until_ms: Wide,
+    },
+    /// The host's network, until the kernel's own clock ends it.
+    Isolated {
+        /// When that is at the latest, milliseconds since 1970 by the controller's clock.
+        until_ms: Wide,
+    },
+    /// A process that gets only the CPU time that nobody else wants, until it ends or is taken back.
+    Throttled {
+        /// Its pid.
+        pid: u32,
+        /// Its name.
+        comm: HostBytes,
     },
 }
 
@@ -665,7 +698,10 @@ impl Object {
                 address: address.clone(),
                 for_s: *for_s,
             },
-            Act::Isolate { for_s } => Object::Network { for_s: *for_s },
+            Act::Isolate { for_s, keep } => Object::Network {
+                for_s: *for_s,
+                keep: keep.clone(),
+            },
             Act::RunArgv { argv, .. } => Object::Command { argv: argv.clone() },
         }
     }

@@ -335,8 +335,8 @@ fn fits(undo: &Undo, act: &Act) -> bool {
             link.path == planned.path && link.target == planned.target
         }
         (Undo::UnlockAccount { account, .. }, Act::LockAccount { account: planned }) => account == planned,
-        (Undo::Unblock { address }, Act::BlockAddress { address: planned, .. }) => address == planned,
-        (Undo::EndIsolation {}, Act::Isolate { .. }) => true,
+        (Undo::Unblock { address, .. }, Act::BlockAddress { address: planned, .. }) => address == planned,
+        (Undo::EndIsolation { .. }, Act::Isolate { .. }) => true,
         (Undo::Unthrottle { process, .. }, Act::Throttle { process: planned }) => {
             (process.pid, process.start_ticks) == (planned.pid, planned.start_ticks)
         }

@@ -6,7 +6,7 @@
     dead_code,
     unreachable_pub,
     missing_docs,
-    reason = "two test programs share the stubs, each uses a part"
+    reason = "several test programs share the stubs, each uses a part"
 )]
 mod stubs;
 
@@ -59,6 +59,13 @@ impl Bench {
 
     async fn look(&mut self, text: &str) -> (Looked, Session) {
         self.try_look(text).await.unwrap()
+    }
+}
+
+fn stopped(reason: &str) -> LookEnd {
+    LookEnd::Stopped {
+        reason: reason.to_owned(),
+        hand_over: Vec::new(),
     }
 }
 
@@ -120,7 +127,7 @@ async fn steps_that_do_not_refer_to_each_other_run_together() {
 async fn a_clean_host_is_stopped_at() {
     let mut bench = Bench::new(&["init"]);
     let (looked, _) = bench.look(GOOD).await;
-    assert_eq!(looked.end, LookEnd::Stopped("no miner here".to_owned()));
+    assert_eq!(looked.end, stopped("no miner here"));
     assert_eq!(looked.verdict.unwrap().host, HostVerdict::Clean);
     assert!(looked.proposals.is_empty());
     assert!(
@@ -155,7 +162,7 @@ async fn clean_over_a_gap_is_cannot_say_for_the_engine_and_for_the_playbook() {
         let mut bench = Bench::new(&["init"]);
         *bench.world.gaps.lock().unwrap() = gap(subject, object, why);
         let (looked, _) = bench.look(GOOD).await;
-        assert_eq!(looked.end, LookEnd::Stopped(end.to_owned()), "{subject}");
+        assert_eq!(looked.end, stopped(end), "{subject}");
         assert_eq!(looked.verdict.unwrap().host, verdict, "{subject}");
         assert_eq!(looked.coverage.gaps.len(), 1, "{subject}");
     }

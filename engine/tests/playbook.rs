@@ -6,7 +6,7 @@
     dead_code,
     unreachable_pub,
     missing_docs,
-    reason = "two test programs share the stubs, each uses a part"
+    reason = "several test programs share the stubs, each uses a part"
 )]
 mod stubs;
 
@@ -76,9 +76,9 @@ fn mistakes_of_shape() {
                 "    - idd: x\n      id: processes\n",
             ),
             (
-                "a key of a later language",
+                "a key of no language",
                 "      use: cron.list",
-                "      use: cron.list\n      timeout: 5m",
+                "      use: cron.list\n      become: root",
             ),
             ("a key twice", "version: 1", "version: 1\nversion: 2"),
             ("no version", "version: 1\n", ""),

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use deminer_worker::text::{HostBytes, HostPath};
 
 use crate::known_programs::{
-    ENV, HANDED, INTERPRETERS, KEYWORDS, LOADER, LOADING, SHELL, SHELLS, WRAPPERS, is_loader, stem,
+    ENV, HANDED, INTERPRETERS, KEYWORDS, LOADER, LOADING, SETTING, SHELL, SHELLS, WRAPPERS, is_loader, stem,
 };
 use crate::option_words::{Options, split_options};
-use crate::shell_text::{Token, Word, tokens};
+use crate::shell_text::{Token, Word, placed_tokens};
 
 /// One program with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,13 +26,17 @@ pub struct SimpleCommand {
     pub script: Option<HostBytes>,
     /// The programs that run it, outermost first: `nohup`, `/bin/sh` of `/bin/sh -c`.
     pub through: Vec<HostBytes>,
-    /// Libraries and start files that its settings load: `LD_PRELOAD=/a.so` before it.
+    /// Libraries and start files that its settings load: `LD_PRELOAD=/a.so` before it, or behind `export`.
     pub loads: Vec<HostBytes>,
     /// Whether it also runs something that its words do not tell: a variable for a program, code on the command line
     /// of an interpreter, a shell that reads commands from a pipe, text past the limits.
     pub untold: bool,
     /// Whether it is a shell that reads its commands from its input.
     pub reads_commands: bool,
+    /// Whether it stands in a text for a program that is no shell: what becomes of it is not told.
+    pub is_data: bool,
+    /// The line of the text on which it begins, from 1; of a command in another's words that one's.
+    pub line: u32,
 }
 
 impl SimpleCommand {
@@ -65,20 +69,42 @@ pub fn simple_commands(text: &[u8]) -> Vec<SimpleCommand> {
 
 /// The same, for a user whose home directory is known: commands start there, and `~` is it.
 pub fn simple_commands_at(text: &[u8], home: Option<&HostPath>) -> Vec<SimpleCommand> {
+    commands_from(text, home, &mut home.cloned())
+}
+
+/// The same, for a text that goes on where another ended: `cwd` is where it begins, and where it ends; `None` where that
+/// is not told.
+pub(crate) fn commands_from(text: &[u8], home: Option<&HostPath>, cwd: &mut Option<HostPath>) -> Vec<SimpleCommand> {
     let mut reader = Reader {
         home,
         commands: Vec::new(),
+        functions: BTreeSet::new(),
+        line: 1,
         more: text.len() > TEXT_BYTES,
     };
     let text = &text[..text.len().min(TEXT_BYTES)];
-    reader.read(text, home.cloned(), &[], 0);
-    if reader.more {
-        reader.commands.push(SimpleCommand {
+    *cwd = reader.read(text, cwd.take(), &[], 0);
+    let Reader {
+        mut commands,
+        functions,
+        more,
+        ..
+    } = reader;
+    // What a function does stands among the commands.
+    commands.retain(|command| command.reads_commands || !is_call(command, &functions));
+    if more {
+        commands.push(SimpleCommand {
             untold: true,
             ..SimpleCommand::default()
         });
     }
-    reader.commands
+    commands
+}
+
+/// Whether it calls a function of its own text, and does nothing beside.
+fn is_call(command: &SimpleCommand, functions: &BTreeSet<Vec<u8>>) -> bool {
+    let is_direct = command.through.is_empty() && command.files().next().is_none();
+    is_direct && functions.contains(command.program.as_bytes())
 }
 
 /// The absolute paths that these commands run or load, each once, in order.
@@ -98,35 +124,120 @@ struct Simple {
 enum Input {
     File(Word),
     Text(Word),
+    /// The text below its line.
+    Below(Vec<u8>),
+}
+
+/// How far a `case` was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Head,
+    Pattern,
+    Branch,
 }
 
 struct Reader<'a> {
     home: Option<&'a HostPath>,
     commands: Vec<SimpleCommand>,
+    /// The names of the functions that the text defines.
+    functions: BTreeSet<Vec<u8>>,
+    /// The line of the text on which the command at hand begins.
+    line: u32,
     more: bool,
 }
 
+impl Simple {
+    /// Whether a word that comes now would be a program.
+    fn is_at_start(&self) -> bool {
+        self.words.iter().all(is_keyword)
+    }
+}
+
+fn is_keyword(word: &Word) -> bool {
+    !word.quoted && KEYWORDS.contains(&&word.bytes[..])
+}
+
+fn is_bare(word: &Word, text: &[u8]) -> bool {
+    !word.quoted && word.bytes == text
+}
+
 impl Reader<'_> {
-    fn read(&mut self, text: &[u8], cwd: Option<HostPath>, through: &[HostBytes], depth: u32) {
+    /// Takes in a text that begins in `cwd`, and says where it ends.
+    fn read(&mut self, text: &[u8], cwd: Option<HostPath>, through: &[HostBytes], depth: u32) -> Option<HostPath> {
         if depth > DEPTH || self.commands.len() >= COMMANDS {
             self.more = true;
-            return;
+            return None;
         }
         let mut cwd = cwd;
         let mut outer: Vec<Option<HostPath>> = Vec::new();
+        let mut cases: Vec<Case> = Vec::new();
         let mut simple = Simple::default();
         let mut expects: Option<Token> = None;
-        for token in tokens(text, self.home) {
-            match token {
+        let mut tokens = placed_tokens(text, self.home).into_iter().peekable();
+        while let Some(placed) = tokens.next() {
+            if depth == 0 && simple.words.is_empty() && matches!(placed.token, Token::Word(_)) {
+                self.line = placed.first;
+            }
+            if let Some(case @ Case::Pattern) = cases.last_mut() {
+                match placed.token {
+                    Token::Word(word) if is_bare(&word, b"esac") => drop(cases.pop()),
+                    Token::Word(word) => {
+                        for inner in &word.inner {
+                            self.read(inner, cwd.clone(), through, depth + 1);
+                        }
+                    }
+                    Token::Close => *case = Case::Branch,
+                    _ => {}
+                }
+                continue;
+            }
+            match placed.token {
                 Token::Word(word) => match expects.take() {
-                    None => simple.words.push(word),
                     Some(Token::ReadFrom) => simple.input = Some(Input::File(word)),
                     Some(Token::ReadText) => simple.input = Some(Input::Text(word)),
                     Some(_) => {}
+                    None => {
+                        match cases.last_mut() {
+                            Some(case @ Case::Head) if is_bare(&word, b"in") => {
+                                *case = Case::Pattern;
+                                self.finish(&mut simple, &mut cwd, through, depth);
+                                continue;
+                            }
+                            _ if !simple.is_at_start() => {}
+                            Some(Case::Branch) if is_bare(&word, b"esac") => drop(cases.pop()),
+                            _ if is_bare(&word, b"case") => cases.push(Case::Head),
+                            _ => {}
+                        }
+                        simple.words.push(word);
+                    }
                 },
-                Token::ReadFrom | Token::ReadText | Token::Redirect => expects = Some(token),
-                Token::Next | Token::Pipe => self.finish(&mut simple, &mut cwd, through, depth),
+                Token::ReadFrom | Token::ReadText | Token::ReadBelow | Token::Redirect => {
+                    expects = Some(placed.token);
+                }
+                Token::Below(text) => {
+                    let input = simple.input.get_or_insert(Input::Below(Vec::new()));
+                    match input {
+                        Input::Below(before) => before.extend_from_slice(&text),
+                        other => *other = Input::Below(text),
+                    }
+                }
+                Token::Next | Token::Also | Token::Pipe | Token::Branch => {
+                    if !placed.ends_line && cases.last() == Some(&Case::Head) {
+                        cases.pop();
+                    }
+                    self.finish(&mut simple, &mut cwd, through, depth);
+                    if let (Token::Branch, Some(case @ Case::Branch)) = (&placed.token, cases.last_mut()) {
+                        *case = Case::Pattern;
+                    }
+                }
                 Token::Open => {
+                    let closes = tokens.peek().is_some_and(|next| next.token == Token::Close);
+                    if let ([name], true) = (&simple.words[..], closes) {
+                        self.functions.insert(name.bytes.clone());
+                        simple = Simple::default();
+                        tokens.next();
+                        continue;
+                    }
                     self.finish(&mut simple, &mut cwd, through, depth);
                     if outer.len() < TEXT_BYTES / 64 {
                         outer.push(cwd.clone());
@@ -141,14 +252,36 @@ impl Reader<'_> {
             }
         }
         self.finish(&mut simple, &mut cwd, through, depth);
+        cwd
     }
 
     /// Takes in one simple command, and what its words make run.
     fn finish(&mut self, simple: &mut Simple, cwd: &mut Option<HostPath>, through: &[HostBytes], depth: u32) {
         let Simple { words, input } = std::mem::take(simple);
-        let input_word = match &input {
+        let before = self.commands.len();
+        self.simple(&words, input.as_ref(), cwd, through, depth);
+        let Some(Input::Below(text)) = input else { return };
+        let first = self.commands.len();
+        let reads = self.commands[before.min(first)..]
+            .iter()
+            .any(|command| command.reads_commands);
+        self.read(&text, cwd.clone(), through, depth + 1);
+        for command in self.commands.iter_mut().skip(first).filter(|_| !reads) {
+            (command.is_data, command.untold) = (true, true);
+        }
+    }
+
+    fn simple(
+        &mut self,
+        words: &[Word],
+        input: Option<&Input>,
+        cwd: &mut Option<HostPath>,
+        through: &[HostBytes],
+        depth: u32,
+    ) {
+        let input_word = match input {
             Some(Input::File(word) | Input::Text(word)) => Some(word),
-            None => None,
+            Some(Input::Below(_)) | None => None,
         };
         for inner in words.iter().chain(input_word).flat_map(|word| &word.inner) {
             self.read(inner, cwd.clone(), through, depth + 1);
@@ -157,13 +290,16 @@ impl Reader<'_> {
             through: through.to_vec(),
             ..SimpleCommand::default()
         };
-        let mut words = &words[..];
+        let mut words = words;
         while let Some((first, rest)) = words.split_first() {
-            let keyword = !first.quoted && KEYWORDS.contains(&&first.bytes[..]);
-            if !keyword && !command.take_setting(first) {
-                break;
-            }
-            words = rest;
+            words = match (is_bare(first, b"function"), rest) {
+                (true, [name, behind @ ..]) => {
+                    self.functions.insert(name.bytes.clone());
+                    behind
+                }
+                _ if is_keyword(first) || command.take_setting(first) => rest,
+                _ => break,
+            };
         }
         let Some((first, rest)) = words.split_first() else {
             if !command.loads.is_empty() {
@@ -171,8 +307,13 @@ impl Reader<'_> {
             }
             return;
         };
-        if !first.quoted && matches!(&first.bytes[..], b"for" | b"select" | b"case" | b"function" | b"esac") {
+        if !first.quoted && matches!(&first.bytes[..], b"for" | b"select" | b"case" | b"esac") {
             return;
+        }
+        if !first.quoted && SETTING.contains(&&first.bytes[..]) {
+            for word in rest {
+                command.take_setting(word);
+            }
         }
         if first.bytes == b"cd" || first.bytes == b"pushd" {
             let target = rest.iter().find(|word| !word.bytes.starts_with(b"-"));
@@ -184,10 +325,12 @@ impl Reader<'_> {
                     .filter(|path| path.as_bytes().first() == Some(&b'/')),
             };
         }
-        self.program(command, words, input.as_ref(), cwd, depth);
+        self.program(command, words, input, cwd, depth);
     }
 
     fn push(&mut self, command: SimpleCommand) {
+        let line = self.line;
+        let command = SimpleCommand { line, ..command };
         if self.commands.len() >= COMMANDS {
             self.more = true;
         } else {

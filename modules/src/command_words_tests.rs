@@ -19,7 +19,7 @@ fn shown(text: &str, home: Option<&str>) -> Vec<String> {
 
 #[test]
 fn programs_and_scripts() {
-    let rows: [(&str, &str, &[&str]); 51] = [
+    let rows: [(&str, &str, &[&str]); 58] = [
         ("plain", "/tmp/x -o pool:3333", &["/tmp/x"]),
         ("searched", "xmrig -o pool", &["xmrig"]),
         ("list", "a; /b && c || d & e | f", &["a", "/b", "c", "d", "e", "f"]),
@@ -106,6 +106,37 @@ fn programs_and_scripts() {
         ("pattern", "/tmp/.*/x", &["/tmp/.*/x ?"]),
         ("condition", "if [ -x /tmp/x ]; then /tmp/x; fi", &["[", "/tmp/x"]),
         ("test", "test -e /run/x || /usr/sbin/y", &["test", "/usr/sbin/y"]),
+        (
+            "case",
+            "case $(/tmp/w) in\n  start|on) /tmp/x;;\n  (stop) y ;;\n  *) z\nesac\n/tmp/v",
+            &["/tmp/w", "/tmp/x", "y", "z", "/tmp/v"],
+        ),
+        ("a word called case", "echo case in x; /tmp/x", &["echo", "/tmp/x"]),
+        (
+            "a substitution in a pattern",
+            "case a in $(/tmp/x)) b;; esac",
+            &["/tmp/x", "b"],
+        ),
+        (
+            "functions",
+            "a() { /tmp/x; }\nfunction b { /tmp/y; }\na; b 1; c",
+            &["/tmp/x", "/tmp/y", "c"],
+        ),
+        (
+            "a function that is called a shell",
+            "sh() { /tmp/y; }; sh /tmp/x",
+            &["/tmp/y", "sh @/tmp/x"],
+        ),
+        (
+            "a text for a shell",
+            "sh <<E\n/tmp/x\nE\n/tmp/y",
+            &["sh ?", "/tmp/x", "/tmp/y"],
+        ),
+        (
+            "a text for another",
+            "cat > /tmp/z <<E\n/tmp/x\nE\n/tmp/y",
+            &["cat", "/tmp/x ?", "/tmp/y"],
+        ),
         ("nothing", "  # only a comment", &[]),
     ];
     for (name, text, expected) in rows {
@@ -128,6 +159,26 @@ fn a_home_is_where_commands_start() {
     for (name, text, expected) in rows {
         assert_eq!(shown(text, Some("/home/deploy")), expected, "{name}: {text}");
     }
+}
+
+#[test]
+fn commands_know_their_lines() {
+    let text = b"a\n\nif b; then\n  sh -c 'c\nd'\nfi\ne \\\n -x; f";
+    let lines: Vec<String> = simple_commands(text)
+        .iter()
+        .map(|command| format!("{}:{}", command.line, command.program))
+        .collect();
+    assert_eq!(lines, ["1:a", "3:b", "4:c", "4:d", "7:e", "8:f"]);
+}
+
+#[test]
+fn a_text_goes_on_where_another_ended() {
+    let mut cwd = Some(HostPath::from("/a"));
+    commands_from(b"cd b", None, &mut cwd);
+    let files = started_files(&commands_from(b"./x", None, &mut cwd));
+    assert_eq!(files, [HostPath::from("/a/b/x")]);
+    commands_from(b"cd $C", None, &mut cwd);
+    assert_eq!(cwd, None);
 }
 
 #[test]

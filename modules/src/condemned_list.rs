@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deminer_engine::finding::{Artifact, Condemned, FindingId};
 use deminer_engine::module::{ModuleError, Proposal};
-use deminer_worker::action::{Act, FileTarget, ProcessTarget};
+use deminer_worker::action::{AccountTarget, Act, FileTarget, ProcessTarget};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ pub(crate) fn kind(artifact: &Artifact) -> &'static str {
         Artifact::Line { .. } => "line",
         Artifact::Link { .. } => "link",
         Artifact::Unit { .. } => "unit",
-        Artifact::Account { .. } => "account",
+        Artifact::Account { .. } => "user account",
         Artifact::Remote { .. } => "remote",
     }
 }
@@ -86,6 +86,29 @@ pub(crate) fn file<'a>(list: &str, index: usize, condemned: &'a Condemned) -> Re
             list,
             index,
             format!("expected a file, found a {}", kind(other)),
+        )),
+    }
+}
+
+/// An account that a list names; never root itself.
+pub(crate) fn account<'a>(
+    list: &str,
+    index: usize,
+    condemned: &'a Condemned,
+) -> Result<&'a AccountTarget, ModuleError> {
+    cited(list, index, condemned)?;
+    match &condemned.artifact {
+        Artifact::Account { account } if account.name.as_bytes() == b"root" => {
+            Err(refusal(list, index, "root is the last way in"))
+        }
+        Artifact::Account { account } if account.name.is_empty() => {
+            Err(refusal(list, index, "an account without a name is none"))
+        }
+        Artifact::Account { account } => Ok(account),
+        other => Err(refusal(
+            list,
+            index,
+            format!("expected an account, found a {}", kind(other)),
         )),
     }
 }

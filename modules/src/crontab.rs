@@ -65,6 +65,11 @@ const SETTINGS: [&[u8]; 15] = [
     b"CRON_TZ",
 ];
 
+/// Whether a setting of this name changes which program runs or what is loaded into it.
+pub(crate) fn is_changing(name: &[u8]) -> bool {
+    SETTINGS.contains(&name)
+}
+
 /// Longer settings are no settings to cron (`MAX_ENVSTR`).
 const SETTING_BYTES: usize = 1_000;
 
@@ -127,7 +132,7 @@ fn trim_start(text: &[u8]) -> &[u8] {
 }
 
 /// `NAME=value`, blanks around `=` and quotes around either allowed.
-fn setting(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn setting(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|b| *b == b'=')?;
     let name = unquoted(&text[..at]);
     let named = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';

@@ -81,7 +81,9 @@ impl Row {
                 maps: None,
             },
             package: Some(Ownership::Unowned),
+            unit: None,
             user: "root".to_owned(),
+            container: None,
         })
     }
 
@@ -148,11 +150,13 @@ pub(crate) fn starter(place: Place, file: &str, line: &str, command: &str, start
         file: FileTarget::from_stat(&stat).expect("hashed"),
         number: Some(3),
         line: line.into(),
+        within: None,
         user: HostBytes::default(),
         schedule: HostBytes::default(),
         command: command.into(),
         starts: starts.iter().map(|path| HostPath::from(*path)).collect(),
         settings: Vec::new(),
+        link: None,
     }
 }
 

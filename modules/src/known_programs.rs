@@ -160,6 +160,9 @@ pub(crate) const KEYWORDS: [&[u8]; 13] = [
     b"if", b"then", b"elif", b"else", b"fi", b"while", b"until", b"do", b"done", b"!", b"{", b"}", b"coproc",
 ];
 
+/// Words of the shell that set what their arguments say.
+pub(crate) const SETTING: [&[u8]; 5] = [b"export", b"declare", b"typeset", b"readonly", b"local"];
+
 /// Settings whose value is loaded or run by the program they stand before.
 pub(crate) const LOADING: [&[u8]; 5] = [b"LD_PRELOAD", b"LD_AUDIT", b"BASH_ENV", b"ENV", b"PERL5DB"];
 

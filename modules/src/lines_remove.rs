@@ -5,15 +5,16 @@
 //! as long as the condemned lines are there unchanged. Handbook: `crontab -e`, `rc.local`.
 
 use async_trait::async_trait;
-use deminer_engine::finding::{Artifact, Condemned, FindingId};
+use deminer_engine::finding::Condemned;
 use deminer_engine::host::HostView;
 use deminer_engine::module::{About, ModuleError, Outcome, Proposal, Responder};
 use deminer_engine::playbook::Phase;
-use deminer_worker::action::{Act, Effect, FileTarget, LineTarget};
+use deminer_worker::action::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::condemned_list::{self, Proposals, Proposed};
+use crate::condemned_list::Proposed;
+use crate::line_edits;
 
 /// `lines.remove`.
 pub struct LinesRemove;
@@ -46,86 +47,8 @@ impl Responder for LinesRemove {
         _: &dyn HostView,
         params: Params,
     ) -> Result<(Outcome<Proposed>, Vec<Proposal>), ModuleError> {
-        let mut proposals = Proposals::default();
-        for edit in edits(&params.lines)? {
-            if let Some(clear) = condemned_list::clears_flags(edit.file) {
-                proposals.add(edit.component, clear, &edit.because);
-            }
-            let act = Act::EditLines {
-                file: edit.file.clone(),
-                remove: edit.lines.into_iter().cloned().collect(),
-                syntax: None,
-            };
-            proposals.add(edit.component, act, &edit.because);
-        }
+        let proposals = line_edits::proposals("lines", &params.lines, line_edits::syntax_of)?;
         let (output, proposals) = proposals.finish();
         Ok((Outcome::of(output), proposals))
     }
-}
-
-/// The change of one file. Its component is the lowest of its lines': one file is edited once.
-struct Edit<'a> {
-    first: usize,
-    component: u32,
-    file: &'a FileTarget,
-    lines: Vec<&'a LineTarget>,
-    because: Vec<FindingId>,
-}
-
-fn edits(lines: &[Condemned]) -> Result<Vec<Edit<'_>>, ModuleError> {
-    let mut edits: Vec<Edit<'_>> = Vec::new();
-    for (index, condemned) in lines.iter().enumerate() {
-        condemned_list::cited("lines", index, condemned)?;
-        let refuse = |why: String| Err(condemned_list::refusal("lines", index, why));
-        let Artifact::Line { file, line } = &condemned.artifact else {
-            return refuse(format!(
-                "expected a line, found a {}",
-                condemned_list::kind(&condemned.artifact)
-            ));
-        };
-        condemned_list::placed("lines", index, file)?;
-        if line.number == 0 || line.line.as_bytes().contains(&b'\n') {
-            return refuse(format!("`{}` is not one line of {}", line.line, file.path));
-        }
-        let at = match edits.iter().position(|edit| edit.file.path == file.path) {
-            Some(at) => at,
-            None => {
-                edits.push(Edit {
-                    first: index,
-                    component: condemned.component,
-                    file,
-                    lines: Vec::new(),
-                    because: Vec::new(),
-                });
-                edits.len() - 1
-            }
-        };
-        let edit = &mut edits[at];
-        if edit.file != file {
-            let why = format!(
-                "{} is another file here than in lines[{}]: gather again",
-                file.path, edit.first
-            );
-            return refuse(why);
-        }
-        if let Some(other) = edit
-            .lines
-            .iter()
-            .find(|other| other.number == line.number && other.line != line.line)
-        {
-            return refuse(format!(
-                "line {} of {} is also `{}`",
-                line.number, file.path, other.line
-            ));
-        }
-        edit.component = edit.component.min(condemned.component);
-        if !edit.lines.iter().any(|other| other.number == line.number) {
-            edit.lines.push(line);
-        }
-        condemned_list::unite(&mut edit.because, &condemned.because);
-    }
-    for edit in &mut edits {
-        edit.lines.sort_by_key(|line| line.number);
-    }
-    Ok(edits)
 }

@@ -8,14 +8,16 @@ use async_trait::async_trait;
 use deminer_engine::host::HostView;
 use deminer_engine::module::{About, Collector, ModuleError, Outcome};
 use deminer_engine::playbook::Phase;
-use deminer_worker::action::{Effect, FileTarget};
-use deminer_worker::query::{Coverage, FileText, GapReason};
+use deminer_worker::action::Effect;
+use deminer_worker::query::Coverage;
 use deminer_worker::text::{HostBytes, HostPath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::questions;
-use crate::starter::{Place, Starter};
+use crate::catalogue::Place;
+use crate::starter::Starter;
+use crate::starter_search;
+use crate::starter_text::{Start, Starts};
 
 /// `preload.list`.
 pub struct PreloadList;
@@ -32,8 +34,6 @@ pub struct Output {
     pub rows: Vec<Starter>,
 }
 
-const PATH: &str = "/etc/ld.so.preload";
-const FILE_BYTES: u32 = 1 << 20;
 /// The most lines that are listed, and the most names of one line.
 const LINES: usize = 1_000;
 const NAMES: usize = 256;
@@ -54,62 +54,36 @@ impl Collector for PreloadList {
 
     async fn collect(&self, host: &dyn HostView, _: Params) -> Result<Outcome<Output>, ModuleError> {
         let mut coverage = Coverage::whole();
-        let rows = starters(host, &mut coverage).await?;
+        let rows = starter_search::starters(host, &[Place::Preload], &mut coverage).await?;
         Ok(Outcome::of(Output { rows }).seen_with(coverage))
     }
 }
 
-/// What the file makes every program load.
-pub(crate) async fn starters(host: &dyn HostView, coverage: &mut Coverage) -> Result<Vec<Starter>, ModuleError> {
-    let path = HostPath::from(PATH);
-    let seen = questions::read(host, path.clone(), FILE_BYTES).await?;
-    coverage.unite(&seen.coverage);
-    let Some(file) = seen.value else {
-        return Ok(Vec::new());
-    };
-    if file.cut {
-        coverage.note("file", &path, GapReason::Cut);
-    }
-    let Some(target) = FileTarget::from_stat(&file.stat) else {
-        if !file.cut {
-            coverage.note("file", &path, GapReason::Denied);
-        }
-        return Ok(Vec::new());
-    };
-    let (rows, more) = lines(&file, &target);
-    if more {
-        coverage.note("preload", &path, GapReason::TooMany);
-    }
-    Ok(rows)
-}
-
-fn lines(file: &FileText, target: &FileTarget) -> (Vec<Starter>, bool) {
-    let mut rows = Vec::new();
-    for (at, line) in file.content.as_bytes().split(|b| *b == b'\n').enumerate() {
+/// The libraries that the text of the file names.
+pub(crate) fn libraries(content: &[u8]) -> Starts {
+    let mut starts = Starts::default();
+    for (line, number) in content.split(|b| *b == b'\n').zip(1..) {
         let names = names(line);
         if names.is_empty() {
             continue;
         }
-        if rows.len() == LINES || names.len() > NAMES {
-            return (rows, true);
+        if starts.rows.len() == LINES || names.len() > NAMES {
+            starts.more = true;
+            break;
         }
-        let starts = names
+        let files = names
             .iter()
             .filter(|name| name[0] == b'/' && !name.contains(&b'$'))
             .map(|name| HostPath::new(*name));
-        rows.push(Starter {
-            place: Place::Preload,
-            file: target.clone(),
-            number: Some(u32::try_from(at + 1).unwrap_or(u32::MAX)),
+        starts.rows.push(Start {
+            number: Some(number),
             line: HostBytes::new(line),
-            user: HostBytes::default(),
-            schedule: HostBytes::default(),
-            starts: starts.collect(),
+            starts: files.collect(),
             command: HostBytes::new(names.join(&b' ')),
-            settings: Vec::new(),
+            ..Start::default()
         });
     }
-    (rows, false)
+    starts
 }
 
 /// The names of one line. glibc stops at a NUL; what stands behind one is listed all the same.

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deminer_engine::finding::{Artifact, Condemned};
+use deminer_engine::finding::{Artifact, Condemned, UnitTarget};
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
-use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget};
+use deminer_worker::action::{AccountTarget, FileTarget, LineTarget, LinkTarget, ProcessTarget};
 use deminer_worker::query::{
     Coverage, Entry, FileKind, FileStat, GapReason, Ownership, Peer, Process, ProcessesQuery, Socket, limits,
 };
@@ -19,6 +19,9 @@ use crate::process_list::packages_of;
 use crate::questions;
 use crate::remnant::{Remnant, Seen};
 use crate::starter::Starter;
+use crate::unit_places::merged;
+use crate::unit_row::Units;
+use crate::unit_search;
 
 /// An object with what condemns it.
 #[derive(Debug, Clone)]
@@ -33,6 +36,9 @@ pub(crate) struct Sought {
     pub(crate) processes: Vec<Of<ProcessTarget>>,
     pub(crate) files: Vec<Of<FileTarget>>,
     pub(crate) lines: Vec<Of<(FileTarget, LineTarget)>>,
+    pub(crate) links: Vec<Of<LinkTarget>>,
+    pub(crate) units: Vec<Of<UnitTarget>>,
+    pub(crate) accounts: Vec<Of<AccountTarget>>,
     pub(crate) remotes: BTreeSet<Peer>,
 }
 
@@ -55,11 +61,19 @@ impl Sought {
                 Artifact::Remote { peer } => {
                     sought.remotes.insert(peer);
                 }
-                Artifact::Unit { unit } => sought.files.extend(unit.files.into_iter().map(|part| Of {
-                    condemned: condemned.clone(),
-                    object: part.file,
-                })),
-                other @ (Artifact::Host {} | Artifact::Link { .. } | Artifact::Account { .. }) => {
+                Artifact::Unit { unit } => {
+                    sought.files.extend(unit.files.iter().map(|part| Of {
+                        condemned: condemned.clone(),
+                        object: part.file.clone(),
+                    }));
+                    sought.units.push(Of {
+                        condemned,
+                        object: unit,
+                    });
+                }
+                Artifact::Link { link: object } => sought.links.push(Of { condemned, object }),
+                Artifact::Account { account: object } => sought.accounts.push(Of { condemned, object }),
+                other @ Artifact::Host {} => {
                     let why = format!("a {} cannot be gone", kind(&other));
                     return Err(refusal(list, index, why));
                 }
@@ -311,6 +325,40 @@ pub(crate) async fn standing_files(
     Ok(found)
 }
 
+/// Condemned links that are there. One that leads elsewhere by now, or another object under its name, is not certain.
+pub(crate) async fn standing_links(
+    host: &dyn HostView,
+    links: &[Of<LinkTarget>],
+    counts: Content,
+    coverage: &mut Coverage,
+) -> Result<Vec<Remnant>, ModuleError> {
+    let paths: Vec<HostPath> = links.iter().map(|of| of.object.path.clone()).collect();
+    let seen = questions::stat(host, paths, false).await?;
+    coverage.unite(&seen.coverage);
+    let mut found = Vec::new();
+    for (of, entry) in links.iter().zip(seen.value) {
+        let path = of.object.path.clone();
+        match entry {
+            Entry::Absent { .. }
+            | Entry::Hidden {
+                why: GapReason::Gone, ..
+            } => {}
+            Entry::Hidden { why, .. } => {
+                let object = HostBytes::from(&path);
+                found.push(Remnant::of(&of.condemned, false, Seen::Unseen { object, why }));
+            }
+            Entry::Present(stat) => {
+                let same = stat.link_target.as_ref() == Some(&of.object.target);
+                let target = stat.link_target;
+                if same || counts == Content::Any {
+                    found.push(Remnant::of(&of.condemned, same, Seen::Link { path, target }));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Condemned lines that stand in their files.
 pub(crate) async fn standing_lines(
     host: &dyn HostView,
@@ -372,8 +420,81 @@ pub(crate) async fn standing_lines(
     Ok(found)
 }
 
-/// Starters that are a condemned line elsewhere, which is certain, or that run a condemned file, which is not: a line
-/// that was left for a person to look at does so too.
+/// Condemned units whose links stand, or that their manager still has from a condemned file. A unit that fell back to
+/// another file of its name is another unit.
+pub(crate) async fn standing_units(
+    host: &dyn HostView,
+    sought: &Sought,
+    coverage: &mut Coverage,
+) -> Result<Vec<Remnant>, ModuleError> {
+    if sought.units.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    let links: Vec<(&Of<UnitTarget>, &LinkTarget)> = (sought.units.iter())
+        .flat_map(|of| of.object.links.iter().map(move |link| (of, link)))
+        .collect();
+    let seen = questions::stat(host, links.iter().map(|(_, link)| link.path.clone()).collect(), false).await?;
+    coverage.unite(&seen.coverage);
+    for ((of, link), entry) in links.into_iter().zip(seen.value) {
+        match entry {
+            Entry::Present(stat) if stat.link_target.as_ref() == Some(&link.target) => {
+                let seen = Seen::Link {
+                    path: link.path.clone(),
+                    target: Some(link.target.clone()),
+                };
+                found.push(Remnant::of(&of.condemned, true, seen));
+            }
+            Entry::Hidden { why, .. } if why != GapReason::Gone => {
+                let object = HostBytes::from(&link.path);
+                found.push(Remnant::of(&of.condemned, false, Seen::Unseen { object, why }));
+            }
+            _ => {}
+        }
+    }
+    let loaded = unit_search::loaded(host, coverage).await?;
+    for of in &sought.units {
+        let files: BTreeSet<HostPath> = of.object.files.iter().map(|part| merged(&part.file.path)).collect();
+        let is_from = |path: &HostPath| files.contains(&merged(path));
+        let mine = loaded.iter().filter(|unit| unit.manager == of.object.manager);
+        for unit in mine {
+            let by_file = unit.fragment.iter().chain(&unit.drop_ins).find(|path| is_from(path));
+            let in_memory = of.object.files.is_empty() && unit.name == of.object.name;
+            let Some(from) = by_file.or_else(|| unit.fragment.as_ref().filter(|_| in_memory)) else {
+                continue;
+            };
+            let seen = Seen::Unit {
+                manager: unit.manager,
+                name: unit.name.clone(),
+                from: from.clone(),
+            };
+            found.push(Remnant::of(&of.condemned, true, seen));
+        }
+    }
+    Ok(found)
+}
+
+/// Files of units that run a condemned file, which is not certain: one that was left for a person to look at does so too.
+pub(crate) fn starting_units(sought: &Sought, units: &Units) -> Vec<Remnant> {
+    let files: BTreeMap<&HostPath, &Condemned> = (sought.files.iter())
+        .map(|of| (&of.object.path, &of.condemned))
+        .collect();
+    let others = units.rows.iter().filter(|row| !files.contains_key(&row.file.path));
+    let running = others.filter_map(|row| {
+        let condemned = row.starts.iter().chain(&row.loads).find_map(|file| files.get(file))?;
+        let command = row.commands.first().map(|command| command.command.clone());
+        let seen = Seen::Starter {
+            path: row.path.clone(),
+            number: None,
+            command: command.unwrap_or_else(|| row.unit.clone()),
+        };
+        Some(Remnant::of(condemned, false, seen))
+    });
+    running.collect()
+}
+
+/// Starters that are a condemned line or have a condemned content elsewhere, which is certain, or that run a condemned
+/// file, which is not: a line that was left for a person to look at does so too.
 pub(crate) fn starting(sought: &Sought, starters: &[Starter]) -> Vec<Remnant> {
     let lines: BTreeMap<&HostBytes, &Condemned> = (sought.lines.iter())
         .map(|of| (&of.object.1.line, &of.condemned))
@@ -381,15 +502,23 @@ pub(crate) fn starting(sought: &Sought, starters: &[Starter]) -> Vec<Remnant> {
     let files: BTreeMap<&HostPath, &Condemned> = (sought.files.iter())
         .map(|of| (&of.object.path, &of.condemned))
         .collect();
+    let contents: BTreeMap<Digest, &Condemned> = (sought.files.iter())
+        .map(|of| (of.object.sha256, &of.condemned))
+        .collect();
+    let links: BTreeSet<&HostPath> = sought.links.iter().map(|of| &of.object.path).collect();
     let mut found = Vec::new();
     for starter in starters {
         let own =
             (sought.lines.iter()).any(|of| of.object.0.path == starter.file.path && of.object.1.line == starter.line);
-        // A condemned file in a cron folder is met as a file already.
-        if own || (starter.number.is_none() && files.contains_key(&starter.file.path)) {
+        // A condemned file or link in a place of starters is met as such already.
+        let met = files.contains_key(&starter.file.path) || links.contains(starter.found_at());
+        if own || (starter.number.is_none() && met) {
             continue;
         }
-        let same = lines.get(&starter.line).filter(|_| starter.number.is_some());
+        let same = match starter.number {
+            Some(_) => lines.get(&starter.line),
+            None => contents.get(&starter.file.sha256),
+        };
         let runs = || starter.starts.iter().find_map(|file| files.get(file));
         let seen = Seen::Starter {
             path: starter.file.path.clone(),

@@ -1,8 +1,9 @@
 //! Every process, busiest first.
 //!
 //! Looks at `/proc` on every Linux (proc(5)): what runs, since when, under whom, what it uses, the digest of its
-//! executable, and what the package database says of that. It cannot see what the kernel hides, nor what starts and ends
-//! between two looks; the package database is the host's own word. Handbook: `top -c`, `ps -eo`.
+//! executable, what the package database says of that, the unit and the container that it belongs to. It cannot see what the
+//! kernel hides, nor what starts and ends between two looks; the package database is the host's own word. Handbook:
+//! `top -c`, `top -c -o %MEM`, `ps -eo`.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,9 +15,11 @@ use deminer_engine::playbook::Phase;
 use deminer_worker::action::Effect;
 use deminer_worker::query::{Account, Coverage, Entry, FileId, Ownership, Process, ProcessesQuery};
 use deminer_worker::text::HostPath;
+use deminer_worker::unit_name::unit_of_cgroup;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::container::of_cgroup;
 use crate::duration_param::DurationParam;
 use crate::process_row::ProcessRow;
 use crate::questions;
@@ -31,12 +34,26 @@ pub struct Params {
     /// Time over which CPU use is measured, 1s to 60s. A longer one catches a miner that works in bursts:
     /// `sample: 20s`. The step takes at least so long.
     pub sample: DurationParam,
+    /// What stands first: `cpu`, the busiest over the sample, or `memory`, the one with most resident memory.
+    pub order: Order,
+}
+
+/// What stands first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// The busiest.
+    #[default]
+    Cpu,
+    /// The one with most resident memory.
+    Memory,
 }
 
 impl Default for Params {
     fn default() -> Self {
         Self {
             sample: DurationParam::from_millis(5_000),
+            order: Order::Cpu,
         }
     }
 }
@@ -44,7 +61,7 @@ impl Default for Params {
 /// The processes.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Output {
-    /// Busiest first; equally busy ones by the CPU time they used in all, then by pid.
+    /// Busiest first, or the largest where memory is asked for; equal ones by the CPU time they used in all, then by pid.
     pub rows: Vec<ProcessRow>,
 }
 
@@ -52,7 +69,7 @@ pub struct Output {
 impl Collector for ProcessList {
     const ABOUT: About = About {
         name: "process.list",
-        summary: "Lists every process, busiest first, with the digest and the package of what it runs.",
+        summary: "Lists every process, busiest or largest first, with the digest and the package of what it runs.",
         effect: Effect::Read,
         phases: &[Phase::Gather, Phase::Locate],
         handbook: "2.1.3.1",
@@ -77,7 +94,7 @@ impl Collector for ProcessList {
         let packages = packages_of(host, &seen.value, &mut coverage).await?;
         let accounts = questions::accounts(host).await;
         let accounts = questions::or_gap(accounts, "accounts", &mut coverage, Vec::new)?;
-        let rows = rows(seen.value, &packages, &accounts);
+        let rows = rows(seen.value, &packages, &accounts, params.order);
         Ok(Outcome::of(Output { rows }).seen_with(coverage))
     }
 }
@@ -128,7 +145,7 @@ pub(crate) async fn packages_of(
     Ok(pids.into_keys().zip(owners).collect())
 }
 
-fn rows(processes: Vec<Process>, packages: &Packages, accounts: &[Account]) -> Vec<ProcessRow> {
+fn rows(processes: Vec<Process>, packages: &Packages, accounts: &[Account], order: Order) -> Vec<ProcessRow> {
     let mut names: BTreeMap<u32, String> = BTreeMap::new();
     for account in accounts {
         // Several names may share a number; the first one is what getpwuid(3) gives.
@@ -145,15 +162,17 @@ fn rows(processes: Vec<Process>, packages: &Packages, accounts: &[Account]) -> V
                 .get(&process.uid)
                 .cloned()
                 .unwrap_or_else(|| process.uid.to_string()),
+            unit: unit_of_cgroup(process.cgroup.as_bytes()),
+            container: of_cgroup(process.cgroup.as_bytes()),
             process,
         })
         .collect();
     rows.sort_by_key(|row| {
-        (
-            Reverse(row.process.cpu_centi),
-            Reverse(row.process.cpu_ms),
-            row.process.pid,
-        )
+        let first = match order {
+            Order::Cpu => row.process.cpu_centi.map(u64::from),
+            Order::Memory => Some(row.process.rss.0),
+        };
+        (Reverse(first), Reverse(row.process.cpu_ms), row.process.pid)
     });
     rows
 }

@@ -3,8 +3,9 @@
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::query::{
-    Account, Answer, Coverage, Entry, FileText, GapReason, HostError, HostFacts, Observed, Ownership, Process,
-    ProcessesQuery, Query, Socket, WatchQuery, Watched,
+    Account, Answer, Blocks, CommandOutput, CommandQuery, Coverage, Entry, FileKind, FileSpans, FileStat, FileText,
+    GapReason, Holder, HostError, HostFacts, LoadedUnit, Observed, Ownership, Process, ProcessRoot, ProcessesQuery,
+    Query, Resources, Socket, Span, WatchQuery, Watched,
 };
 use deminer_worker::text::{HostBytes, HostPath};
 
@@ -47,6 +48,10 @@ pub(crate) async fn sockets(host: &dyn HostView) -> Result<Observed<Vec<Socket>>
 
 pub(crate) async fn accounts(host: &dyn HostView) -> Result<Observed<Vec<Account>>, ModuleError> {
     ask(host, Query::Accounts {}, "accounts", answered_by!(Accounts)).await
+}
+
+pub(crate) async fn blocks(host: &dyn HostView) -> Result<Observed<Blocks>, ModuleError> {
+    ask(host, Query::Blocks {}, "blocks", answered_by!(Blocks)).await
 }
 
 /// In the order asked, one for each path.
@@ -99,6 +104,33 @@ pub(crate) async fn read(
     Ok(files.map(|mut files| files.pop()))
 }
 
+/// The size of a regular file; `None` where there is none.
+pub(crate) async fn size(host: &dyn HostView, path: &HostPath) -> Result<Option<u64>, ModuleError> {
+    let entries = match stat(host, vec![path.clone()], false).await {
+        Ok(seen) => seen.value,
+        Err(error) => return gap_of(error).map(|_| None),
+    };
+    Ok(entries.into_iter().find_map(|entry| match entry {
+        Entry::Present(stat) if stat.kind == FileKind::Regular => Some(stat.size.0),
+        _ => None,
+    }))
+}
+
+/// `None` where the file is absent.
+pub(crate) async fn spans(
+    host: &dyn HostView,
+    path: HostPath,
+    spans: Vec<Span>,
+) -> Result<Observed<Option<FileSpans>>, ModuleError> {
+    ask(
+        host,
+        Query::ReadSpans { path, spans },
+        "read_spans",
+        answered_by!(Spans),
+    )
+    .await
+}
+
 pub(crate) async fn read_tree(
     host: &dyn HostView,
     patterns: Vec<HostPath>,
@@ -111,6 +143,59 @@ pub(crate) async fn read_tree(
         max_file_bytes,
     };
     ask(host, query, "read_tree", answered_by!(Files)).await
+}
+
+pub(crate) async fn resources(host: &dyn HostView, sample_ms: u64) -> Result<Observed<Resources>, ModuleError> {
+    let seen = ask(
+        host,
+        Query::Resources { sample_ms },
+        "resources",
+        answered_by!(Resources),
+    )
+    .await?;
+    Ok(seen.map(|told| *told))
+}
+
+/// By file in the order asked, then by pid.
+pub(crate) async fn holders(host: &dyn HostView, files: Vec<HostPath>) -> Result<Observed<Vec<Holder>>, ModuleError> {
+    if files.is_empty() {
+        return Ok(Observed::whole(Vec::new()));
+    }
+    ask(host, Query::Holders { files }, "holders", answered_by!(Holders)).await
+}
+
+pub(crate) async fn roots(host: &dyn HostView, pids: Vec<u32>) -> Result<Observed<Vec<ProcessRoot>>, ModuleError> {
+    if pids.is_empty() {
+        return Ok(Observed::whole(Vec::new()));
+    }
+    ask(host, Query::Roots { pids }, "roots", answered_by!(Roots)).await
+}
+
+pub(crate) async fn command(host: &dyn HostView, query: CommandQuery) -> Result<Observed<CommandOutput>, ModuleError> {
+    ask(host, Query::Command(query), "command", answered_by!(Command)).await
+}
+
+/// What lies below some directories.
+pub(crate) async fn walk(
+    host: &dyn HostView,
+    roots: Vec<HostPath>,
+    max_depth: u32,
+    max_entries: u32,
+) -> Result<Observed<Vec<FileStat>>, ModuleError> {
+    if roots.is_empty() {
+        return Ok(Observed::whole(Vec::new()));
+    }
+    let query = Query::Walk {
+        roots,
+        max_depth,
+        max_entries,
+    };
+    ask(host, query, "walk", answered_by!(Walk)).await
+}
+
+/// What service managers have in memory.
+pub(crate) async fn units(host: &dyn HostView) -> Result<Observed<Vec<LoadedUnit>>, ModuleError> {
+    ask(host, Query::Units {}, "units", answered_by!(Units)).await
 }
 
 pub(crate) async fn watch(host: &dyn HostView, query: WatchQuery) -> Result<Observed<Watched>, ModuleError> {

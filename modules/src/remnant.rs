@@ -1,6 +1,7 @@
 //! What of the condemned is met on a host, as a row and as a finding.
 
 use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding, FindingId};
+use deminer_worker::action::ServiceManager;
 use deminer_worker::query::{GapReason, Peer};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use schemars::JsonSchema;
@@ -54,6 +55,13 @@ pub enum Seen {
         /// What is there now; `None` where it is no regular file or was gone again.
         sha256: Option<Digest>,
     },
+    /// A condemned link, or another object under its name.
+    Link {
+        /// Where.
+        path: HostPath,
+        /// Where it points now; `None` where it is no link any more.
+        target: Option<HostPath>,
+    },
     /// A condemned line in its file.
     Line {
         /// The file.
@@ -69,6 +77,22 @@ pub enum Seen {
         number: Option<u32>,
         /// What it runs.
         command: HostBytes,
+    },
+    /// A condemned unit that its manager has in memory.
+    Unit {
+        /// Which manager.
+        manager: ServiceManager,
+        /// Its name.
+        name: HostBytes,
+        /// The file that it was read from.
+        from: HostPath,
+    },
+    /// A condemned account that somebody can get in by.
+    Account {
+        /// The login name.
+        name: HostBytes,
+        /// The user id that it had when it was condemned.
+        uid: u32,
     },
     /// Somebody is connected to a remote end of the incident.
     Connection {
@@ -90,6 +114,11 @@ pub enum Seen {
         remote: Peer,
         /// Who, by pid.
         owners: Vec<u32>,
+    },
+    /// Packets to blocked addresses that were dropped long after the stroke: somebody still tries.
+    Dropped {
+        /// How many.
+        packets: Wide,
     },
     /// A condemned object could not be looked at.
     Unseen {
@@ -154,6 +183,15 @@ impl Remnant {
             Seen::File { path, sha256 } => new("file_there", "{path} is there")
                 .field("path", path)
                 .rests_on(path, *sha256),
+            Seen::Link { path, target } => {
+                let target = target
+                    .as_ref()
+                    .map_or_else(|| "nowhere".to_owned(), HostPath::to_string);
+                new("link_there", "{path} points to {target}")
+                    .field("path", path)
+                    .field("target", target)
+                    .rests_on(path, None)
+            }
             Seen::Line { path, line } => new("line_there", "`{line}` stands in {path}")
                 .field("path", path)
                 .field("line", line)
@@ -162,6 +200,16 @@ impl Remnant {
                 .field("path", path)
                 .field("command", command)
                 .rests_on(path, None),
+            Seen::Unit { manager, name, from } => {
+                new("unit_there", "the {manager} manager has {unit} in memory, from {path}")
+                    .field("manager", manager)
+                    .field("unit", name)
+                    .field("path", from)
+            }
+            Seen::Account { name, uid } => new("account_open", "account {account} (uid {uid}) is open")
+                .field("account", name)
+                .field("uid", uid)
+                .rests_on("/etc/shadow", None),
             Seen::Connection { remote, owners } => new("remote_connected", "{owners} has a connection to {remote}")
                 .field("remote", shown(remote))
                 .field("owners", pids(owners)),
@@ -174,6 +222,12 @@ impl Remnant {
             )
             .field("remote", shown(remote))
             .field("owners", pids(owners)),
+            Seen::Dropped { packets } => new(
+                "still_tries",
+                "{packets} packets to blocked addresses were dropped long after the stroke: somebody on this host, or in a \
+                 container of it, still tries",
+            )
+            .field("packets", packets),
             Seen::Unseen { object, why } => new("not_seen", "{object} could not be looked at: {why}")
                 .field("object", object)
                 .field("why", format!("{why:?}").to_lowercase()),

@@ -3,6 +3,8 @@
 //! As POSIX, Shell Command Language, section 2.3 has it, and tolerant: what is not closed is taken to the end. A word
 //! whose value only the shell would know (a variable, a pattern, a substitution) is kept and marked untold.
 
+use std::collections::VecDeque;
+
 use deminer_worker::text::HostPath;
 
 /// A piece of text for a shell.
@@ -10,8 +12,12 @@ use deminer_worker::text::HostPath;
 pub(crate) enum Token {
     /// A word, quotes taken off.
     Word(Word),
-    /// `;`, `&`, `&&`, `||`, a line feed: another command begins, in the same directory.
+    /// `;`, `&`, a line feed: another command begins, in the same directory.
     Next,
+    /// `&&`, `||`: the same, but a line feed behind it ends nothing.
+    Also,
+    /// `;;`, `;&`, `;;&`: a branch of a `case` ends.
+    Branch,
     /// `|`: another command begins that reads what the last one writes.
     Pipe,
     /// `(`.
@@ -22,7 +28,11 @@ pub(crate) enum Token {
     ReadFrom,
     /// `<<<`: the next word is the text to read.
     ReadText,
-    /// Any other redirection: the next word is no argument. `<<` too: its text comes as commands of its own.
+    /// `<<`: the next word ends the text to read, which stands below this line.
+    ReadBelow,
+    /// The text that stands below a line, up to its end.
+    Below(Vec<u8>),
+    /// Any other redirection: the next word is no argument.
     Redirect,
 }
 
@@ -39,20 +49,109 @@ pub(crate) struct Word {
     pub(crate) inner: Vec<Vec<u8>>,
 }
 
-/// All tokens. `home` stands for `~` and `$HOME`.
-pub(crate) fn tokens(text: &[u8], home: Option<&HostPath>) -> Vec<Token> {
-    let mut reader = Reader { text, at: 0, home };
-    let mut tokens = Vec::new();
-    while let Some(token) = reader.token() {
-        tokens.push(token);
+/// A token, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) token: Token,
+    /// The line on which it begins, from 1.
+    pub(crate) first: u32,
+    /// The line on which it ends; the next one where a backslash joins that.
+    pub(crate) last: u32,
+    /// Whether it is a line feed.
+    pub(crate) ends_line: bool,
+}
+
+/// All tokens, without their places.
+#[cfg(test)]
+fn tokens(text: &[u8], home: Option<&HostPath>) -> Vec<Token> {
+    placed_tokens(text, home)
+        .into_iter()
+        .map(|placed| placed.token)
+        .collect()
+}
+
+/// All tokens in order; a text below a line comes before that line's end. `home` stands for `~` and `$HOME`.
+pub(crate) fn placed_tokens(text: &[u8], home: Option<&HostPath>) -> Vec<Placed> {
+    let mut reader = Reader {
+        text,
+        at: 0,
+        home,
+        awaits_end: None,
+        below: VecDeque::new(),
+    };
+    let mut lines = Lines { text, at: 0, line: 1 };
+    let mut all: Vec<Placed> = Vec::new();
+    loop {
+        let joined = reader.skip_blanks();
+        let first = lines.of(reader.at);
+        if let Some(before) = all.last_mut().filter(|before| joined && !before.ends_line) {
+            before.last = first;
+        }
+        let ends_line = reader.peek(0) == Some(b'\n');
+        let Some(token) = reader.token() else { return all };
+        if !ends_line {
+            let last = lines.of(reader.at);
+            all.push(Placed {
+                token,
+                first,
+                last,
+                ends_line,
+            });
+            continue;
+        }
+        while let Some(end) = reader.below.pop_front() {
+            let below = lines.of(reader.at);
+            let token = Token::Below(reader.text_below(&end));
+            let last = lines.of(reader.at.saturating_sub(1));
+            all.push(Placed {
+                token,
+                first: below,
+                last,
+                ends_line: false,
+            });
+        }
+        all.push(Placed {
+            token,
+            first,
+            last: first,
+            ends_line,
+        });
     }
-    tokens
+}
+
+/// Counts the lines of a text, forward.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u32,
+}
+
+impl Lines<'_> {
+    /// The line on which this byte stands; never asked for an earlier one than before.
+    fn of(&mut self, at: usize) -> u32 {
+        let at = at.min(self.text.len()).max(self.at);
+        let feeds = self.text[self.at..at].iter().filter(|b| **b == b'\n').count();
+        self.line = self.line.saturating_add(u32::try_from(feeds).unwrap_or(u32::MAX));
+        self.at = at;
+        self.line
+    }
+}
+
+/// What ends a text below a line.
+struct End {
+    word: Vec<u8>,
+    /// Whether tabs may stand before it (`<<-`).
+    indented: bool,
 }
 
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     home: Option<&'a HostPath>,
+    /// Whether the next word ends a text below, and whether tabs may stand before it there.
+    awaits_end: Option<bool>,
+    /// The texts that begin below this line.
+    below: VecDeque<End>,
 }
 
 impl<'a> Reader<'a> {
@@ -60,35 +159,73 @@ impl<'a> Reader<'a> {
         self.text.get(self.at + ahead).copied()
     }
 
-    fn token(&mut self) -> Option<Token> {
+    /// Passes over blanks and comments; `true` where a backslash joined the next line.
+    fn skip_blanks(&mut self) -> bool {
+        let mut joined = false;
         loop {
-            match self.peek(0)? {
-                b' ' | b'\t' | b'\r' | 0 => self.at += 1,
-                b'\\' if self.peek(1) == Some(b'\n') => self.at += 2,
-                b'#' => self.at += self.text[self.at..].iter().take_while(|b| **b != b'\n').count(),
-                _ => break,
+            match self.peek(0) {
+                Some(b' ' | b'\t' | b'\r' | 0) => self.at += 1,
+                Some(b'\\') if self.peek(1) == Some(b'\n') => {
+                    joined = true;
+                    self.at += 2;
+                }
+                Some(b'#') => self.at += self.text[self.at..].iter().take_while(|b| **b != b'\n').count(),
+                _ => return joined,
             }
         }
+    }
+
+    /// The text up to a line that is `end`, or to the end of all.
+    fn text_below(&mut self, end: &End) -> Vec<u8> {
+        let mut text = Vec::new();
+        while self.at < self.text.len() {
+            let rest = &self.text[self.at..];
+            let length = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
+            let line = &rest[..length];
+            self.at += length;
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            let tabs = bare.iter().take_while(|b| end.indented && **b == b'\t').count();
+            if bare[tabs..] == end.word[..] {
+                break;
+            }
+            text.extend_from_slice(line);
+        }
+        text
+    }
+
+    /// The next token, from where no blank stands.
+    fn token(&mut self) -> Option<Token> {
+        self.peek(0)?;
         let rest = &self.text[self.at..];
-        let operators: [(&[u8], Token); 12] = [
+        let operators: [(&[u8], Token); 15] = [
             (b"&>", Token::Redirect),
-            (b"&&", Token::Next),
+            (b"&&", Token::Also),
             (b"&", Token::Next),
-            (b"||", Token::Next),
+            (b"||", Token::Also),
             (b"|&", Token::Pipe),
             (b"|", Token::Pipe),
+            (b";;&", Token::Branch),
+            (b";;", Token::Branch),
+            (b";&", Token::Branch),
             (b";", Token::Next),
             (b"\n", Token::Next),
             (b"(", Token::Open),
             (b")", Token::Close),
             (b"<<<", Token::ReadText),
-            (b"<<", Token::Redirect),
+            (b"<<", Token::ReadBelow),
         ];
         if !matches!(rest, [b'<' | b'>', b'(', ..]) {
             if let Some((sign, token)) = operators.into_iter().find(|(sign, _)| rest.starts_with(sign)) {
                 self.at += sign.len();
-                if token == Token::Redirect {
-                    self.skip_redirect_marks();
+                match token {
+                    Token::Redirect => self.skip_redirect_marks(),
+                    Token::ReadBelow => {
+                        let indented = self.peek(0) == Some(b'-');
+                        self.at += usize::from(indented);
+                        self.awaits_end = Some(indented);
+                    }
+                    Token::Next => self.awaits_end = None,
+                    _ => {}
                 }
                 return Some(token);
             }
@@ -107,6 +244,10 @@ impl<'a> Reader<'a> {
             && matches!(self.peek(0), Some(b'<' | b'>'))
         {
             return self.token();
+        }
+        if let Some(indented) = self.awaits_end.take() {
+            let word = word.bytes.clone();
+            self.below.push_back(End { word, indented });
         }
         Some(Token::Word(word))
     }
@@ -316,6 +457,10 @@ mod tests {
                     format!("[{}]{mark}", String::from_utf8_lossy(&word.bytes))
                 }
                 Token::Next => ";".to_owned(),
+                Token::Also => "&&".to_owned(),
+                Token::Branch => ";;".to_owned(),
+                Token::ReadBelow => "<<".to_owned(),
+                Token::Below(text) => format!("{{{}}}", String::from_utf8_lossy(&text)),
                 Token::Pipe => "|".to_owned(),
                 Token::Open => "(".to_owned(),
                 Token::Close => ")".to_owned(),
@@ -331,7 +476,7 @@ mod tests {
     fn words_and_operators() {
         let rows = [
             ("plain", "/tmp/x -o pool:3333", "[/tmp/x] [-o] [pool:3333]"),
-            ("no blanks", "a;b&&c||d|e&f", "[a] ; [b] ; [c] ; [d] | [e] ; [f]"),
+            ("no blanks", "a;b&&c||d|e&f", "[a] ; [b] && [c] && [d] | [e] ; [f]"),
             (
                 "redirections",
                 "x >/dev/null 2>&1 &>>log <in",
@@ -351,14 +496,58 @@ mod tests {
             ("substitution", "a $(b 'c)' d) `e`", "[a] [b 'c)' d]? [e]?"),
             ("process substitution", "bash <(curl x)", "[bash] [curl x]?"),
             ("pattern", "/tmp/* /tmp/{a,b}", "[/tmp/*]? [/tmp/{a,b}]?"),
-            ("test", "[ -x /a ] && b", "[[] [-x] [/a] []] ; [b]"),
+            ("test", "[ -x /a ] && b", "[[] [-x] [/a] []] && [b]"),
             ("comment", "a # b; c\nd#e", "[a] ; [d#e]"),
             ("here text", "sh <<< 'a'", "[sh] <<< [a]"),
-            ("group", "(cd /a && b)", "( [cd] [/a] ; [b] )"),
+            ("group", "(cd /a && b)", "( [cd] [/a] && [b] )"),
             ("continued line", "a \\\n b", "[a] [b]"),
+            (
+                "branches",
+                "case a in b) c;; esac",
+                "[case] [a] [in] [b] ) [c] ;; [esac]",
+            ),
+            (
+                "text below",
+                "cat <<E >f\nx '\nE\nd",
+                "[cat] << [E] > [f] {x '\n} ; [d]",
+            ),
+            (
+                "text below, quoted",
+                "sh <<-'E' |b\n\tx\n\tE\nd",
+                "[sh] << [E] | [b] {\tx\n} ; [d]",
+            ),
+            (
+                "two texts below",
+                "a <<A <<B\n1\nA\n2\nB\n",
+                "[a] << [A] << [B] {1\n} {2\n} ;",
+            ),
+            ("text without an end", "a <<A\n1\n", "[a] << [A] {1\n} ;"),
         ];
         for (name, text, expected) in rows {
             assert_eq!(shown(text), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn tokens_know_their_lines() {
+        type Row = (&'static str, &'static str, &'static [(u32, u32)]);
+        let rows: [Row; 5] = [
+            ("one line each", "a\nb\n", &[(1, 1), (1, 1), (2, 2), (2, 2)]),
+            ("a quote over lines", "a 'x\ny'\nb", &[(1, 1), (1, 2), (2, 2), (3, 3)]),
+            ("a joined line", "a \\\nb\nc", &[(1, 2), (2, 2), (2, 2), (3, 3)]),
+            ("a comment joins nothing", "a # \\\nb", &[(1, 1), (1, 1), (2, 2)]),
+            (
+                "text below",
+                "a <<E\n1\n2\nE\nb",
+                &[(1, 1), (1, 1), (1, 1), (2, 4), (1, 1), (5, 5)],
+            ),
+        ];
+        for (name, text, expected) in rows {
+            let found: Vec<(u32, u32)> = placed_tokens(text.as_bytes(), None)
+                .iter()
+                .map(|placed| (placed.first, placed.last))
+                .collect();
+            assert_eq!(found, expected, "{name}");
         }
     }
 

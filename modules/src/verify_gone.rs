@@ -1,7 +1,8 @@
 //! Whether what was condemned is still there, at this moment.
 //!
-//! Looks at every process and the content that it runs, at every condemned path and its content, and at every condemned
-//! line in its file. It does not wait: what comes back later is for `verify.quiet`. It cannot see what the kernel hides.
+//! Looks at every process and the content that it runs, at every condemned path and its content, at every condemned link,
+//! at every condemned line in its file, and at what service managers have in memory. It does not wait: what comes back later
+//! is for `verify.quiet`. It cannot see what the kernel hides.
 //! Handbook: "still in use: repeat", `lsof`.
 
 use async_trait::async_trait;
@@ -15,8 +16,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::presence::{self, Content, Sought};
-use crate::questions;
 use crate::remnant::Remnant;
+use crate::{account_presence, questions};
 
 /// `verify.gone`.
 pub struct VerifyGone;
@@ -25,7 +26,7 @@ pub struct VerifyGone;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// What should be gone: processes, files and lines, as the trace listed them when the plan was made.
+    /// What should be gone: processes, files, links, lines and units, as the trace listed them when the plan was made.
     /// Example: `artifacts: "{{ steps.condemned.rows }}"`.
     pub artifacts: Vec<Condemned>,
 }
@@ -43,7 +44,7 @@ pub struct Output {
 impl Collector for VerifyGone {
     const ABOUT: About = About {
         name: "verify.gone",
-        summary: "Looks once whether any condemned process, executable, file or line is still there.",
+        summary: "Looks once whether any condemned process, executable, file, link, line or unit is still there.",
         effect: Effect::Read,
         phases: &[Phase::Eradicate, Phase::Verify],
         handbook: "2.1.3.5",
@@ -69,7 +70,10 @@ impl Collector for VerifyGone {
             rows.extend(presence::running(host, &sought, boot_id, &seen.value, &mut coverage).await?);
         }
         rows.extend(presence::standing_files(host, &sought.files, Content::Same, &mut coverage).await?);
+        rows.extend(presence::standing_links(host, &sought.links, Content::Same, &mut coverage).await?);
         rows.extend(presence::standing_lines(host, &sought, &mut coverage).await?);
+        rows.extend(presence::standing_units(host, &sought, &mut coverage).await?);
+        rows.extend(account_presence::open_accounts(host, &sought, &mut coverage).await?);
         let found = !rows.is_empty();
         Ok(Outcome::of(Output { found, rows }).seen_with(coverage))
     }

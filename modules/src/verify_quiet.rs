@@ -1,9 +1,10 @@
 //! Whether anything comes back while the host is watched.
 //!
 //! A full look, then one watch after the other until the window is covered, then a full look again: processes and what
-//! they run, condemned paths and lines, everything that cron and the preload file start, connections to the incident's
-//! remote ends, new connections of owners that nothing explains, and those that an owner which hides has from the beginning. Only time that somebody watched counts. It cannot
-//! see what waits for longer than the window, what pauses while somebody is logged in, nor what the kernel hides.
+//! they run, condemned paths, links and lines, everything that a place of the persistence catalogue starts, connections to
+//! the incident's remote ends, new connections of owners that nothing explains, and those that an owner which hides has
+//! from the beginning. Only time that somebody watched counts. It cannot see what waits for longer than the window, what
+//! pauses while somebody is logged in, nor what the kernel hides.
 //! Handbook: no restart, no suspicious connection out.
 
 use std::collections::BTreeSet;
@@ -18,15 +19,16 @@ use deminer_worker::query::{
     Coverage, Entry, GapReason, HostFacts, Peer, Process, ProcessesQuery, Sighting, Socket, WatchCursor, WatchQuery,
     WatchedLine,
 };
-use deminer_worker::text::{Digest, HostBytes, HostPath};
+use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::{PLACES, Place};
 use crate::duration_param::DurationParam;
 use crate::outbound::{self, Before};
 use crate::presence::{self, Content, Sought};
 use crate::remnant::{Remnant, Seen};
-use crate::{cron_list, preload_list, questions};
+use crate::{account_presence, questions, starter_search, unit_search};
 
 /// `verify.quiet`.
 pub struct VerifyQuiet;
@@ -35,7 +37,7 @@ pub struct VerifyQuiet;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// What must not come back: processes, files, lines and remote ends, as the trace listed them when the plan was
+    /// What must not come back: processes, files, lines, units and remote ends, as the trace listed them when the plan was
     /// made. Example: `artifacts: "{{ steps.condemned.rows }}"`.
     pub artifacts: Vec<Condemned>,
     /// Remote ends that nobody may be connected to. Example: `remotes: "{{ steps.trace.remotes }}"`.
@@ -79,6 +81,17 @@ const STEP_MS: u64 = 10_000;
 const PATIENCE_MS: u64 = 60_000;
 /// The most rows that are told.
 const ROWS: usize = 1_000;
+/// For so long the kernel itself sends the last words of connections whose process was ended (tcp(7),
+/// `tcp_orphan_retries`): packets that it cannot get rid of before are nobody's.
+const LAST_WORDS_MS: u64 = 180_000;
+
+/// Packets to blocked addresses that this host, or a container of it, sent; `None` where nothing is blocked, or the host
+/// does not tell: then nothing rests on it.
+async fn dropped(host: &dyn HostView) -> Option<u64> {
+    let blocks = questions::blocks(host).await.ok()?.value;
+    let sent = blocks.dropped.output.0.saturating_add(blocks.dropped.forward.0);
+    (!blocks.addresses.is_empty()).then_some(sent)
+}
 
 #[async_trait]
 impl Collector for VerifyQuiet {
@@ -139,6 +152,8 @@ struct Vigil<'a> {
     settled: BTreeSet<HostPath>,
     /// Remote ends with connections that nobody holds: looked for in the list of sockets.
     lingering: BTreeSet<Peer>,
+    /// Packets to blocked addresses that were dropped until the last words were said; `None` before.
+    dropped: Option<u64>,
 }
 
 impl<'a> Vigil<'a> {
@@ -153,6 +168,7 @@ impl<'a> Vigil<'a> {
             shared: BTreeSet::new(),
             settled: BTreeSet::new(),
             lingering: BTreeSet::new(),
+            dropped: None,
         }
     }
 
@@ -182,15 +198,21 @@ impl<'a> Vigil<'a> {
         let coverage = &mut self.coverage;
         let mut remnants = presence::running(self.host, &self.sought, boot_id, &processes.value, coverage).await?;
         remnants.extend(presence::standing_files(self.host, &self.sought.files, Content::Any, coverage).await?);
+        remnants.extend(presence::standing_links(self.host, &self.sought.links, Content::Any, coverage).await?);
         remnants.extend(presence::standing_lines(self.host, &self.sought, coverage).await?);
+        remnants.extend(presence::standing_units(self.host, &self.sought, coverage).await?);
+        remnants.extend(account_presence::open_accounts(self.host, &self.sought, coverage).await?);
         remnants.extend(presence::connected(&self.sought, &sockets.value));
-        let mut starters = cron_list::starters(self.host, coverage).await?;
-        starters.extend(preload_list::starters(self.host, coverage).await?);
+        let places: Vec<Place> = PLACES.iter().map(|entry| entry.place).collect();
+        let starters = starter_search::starters(self.host, &places, coverage).await?;
+        let mut starting = presence::starting(&self.sought, &starters);
+        let units = unit_search::units(self.host, coverage).await?;
+        starting.extend(presence::starting_units(&self.sought, &units));
         Ok(Look {
             facts,
             processes: processes.value,
             sockets: sockets.value,
-            starting: presence::starting(&self.sought, &starters),
+            starting,
             remnants,
         })
     }
@@ -332,6 +354,9 @@ impl<'a> Vigil<'a> {
             let now = questions::sockets(self.host).await?;
             self.tell(presence::connected(&self.sought, &now.value));
         }
+        if self.dropped.is_none() && self.covered_ms >= LAST_WORDS_MS.max(self.window_ms / 2) {
+            self.dropped = dropped(self.host).await;
+        }
         Ok(())
     }
 
@@ -349,6 +374,19 @@ impl<'a> Vigil<'a> {
             ..remnant
         });
         self.tell(look.remnants.into_iter().chain(called).chain(born));
+        if let Some(before) = self.dropped
+            && let Some(packets) = dropped(self.host).await.and_then(|now| now.checked_sub(before))
+            && packets > 0
+        {
+            let packets = Wide(packets);
+            self.tell([Remnant {
+                seen: Seen::Dropped { packets },
+                certain: false,
+                component: None,
+                because: Vec::new(),
+                artifact: Artifact::Host {},
+            }]);
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 mod stub;
 
 use deminer_worker::query::{Coverage, FileKind, GapReason, Ownership};
-use deminer_worker::text::{HostBytes, HostPath, Wide};
+use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde_json::{Value, json};
 use stub::{Scene, process, run, socket};
 
@@ -173,6 +173,28 @@ async fn what_of_cron_was_not_read_whole_is_a_gap() {
 }
 
 #[tokio::test]
+async fn a_program_that_is_not_its_packages_any_more() {
+    let changed = Ownership::Modified {
+        package: "procps".to_owned(),
+    };
+    let mut scene = Scene::default()
+        .file("/usr/bin/ps", "#!/bin/sh")
+        .file("/usr/bin/ls", "ls")
+        .owned("/usr/bin/ps", changed)
+        .owned("/usr/bin/ls", package("coreutils"));
+    scene.files.get_mut("/usr/bin/ps").expect("is there").stat.sha256 = Some(Digest::of(b"#!/bin/sh"));
+    let ran = run("package.verify", &scene.host(), json!({})).await.expect("rows");
+    assert_eq!(ran.output["modified"], json!(true));
+    let rows = columns(&ran.output, &["/path", "/package/owner"]);
+    assert_eq!(rows, ["/usr/bin/ps | modified", "/usr/bin/ls | owned"]);
+    let said: Vec<String> = ran.findings.iter().map(|finding| finding.sentence()).collect();
+    assert_eq!(
+        said,
+        ["/usr/bin/ps should be of package procps, but its content is another"]
+    );
+}
+
+#[tokio::test]
 async fn preloaded_libraries() {
     let content = "# /lib/comment.so\n/usr/local/lib/libps.so:/tmp/b.so libc.so\n\n/usr/$LIB/libagent.so\n";
     let scene = Scene::default().file("/etc/ld.so.preload", content);
@@ -185,6 +207,106 @@ async fn preloaded_libraries() {
         .await
         .expect("rows");
     assert_eq!(ran.output["rows"], json!([]));
+}
+
+const JOB: &str = "#!/bin/sh\n# atrun uid=1000 gid=1000\numask 22\ncd /tmp/.x || {\n\t echo 'Execution directory inaccessible' >&2\n\t exit 1\n}\n./run\n";
+
+#[tokio::test]
+async fn what_starts_at_one_time_or_is_made_up_for() {
+    let mut scene = Scene::default()
+        .file(
+            "/etc/anacrontab",
+            "SHELL=/bin/sh\n1 5 cron.daily nice run-parts /etc/cron.daily\n# 1 5 x /tmp/x\n7 9 sysupd /tmp/x -B\n",
+        )
+        .file("/var/spool/cron/atjobs/a0000201d0a1b2", JOB)
+        .file("/var/spool/cron/atjobs/.SEQ", "00002\n")
+        .file("/var/spool/at/spool/a0000201d0a1b2", "its output\n");
+    let job = scene
+        .files
+        .get_mut("/var/spool/cron/atjobs/a0000201d0a1b2")
+        .expect("is there");
+    job.stat.uid = 1000;
+    let ran = run("cron.list", &scene.host(), json!({})).await.expect("rows");
+    assert_eq!(
+        columns(
+            &ran.output,
+            &["/place", "/number", "/user", "/schedule", "/command", "/starts"]
+        ),
+        [
+            "anacrontab | 2 |  | 1 | nice run-parts /etc/cron.daily | []",
+            "anacrontab | 4 |  | 7 | /tmp/x -B | [\"/tmp/x\"]",
+            "at_job | null | deploy | @1827005880 | ./run | [\"/tmp/.x/run\"]",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn startup_reads_homes_scripts_and_their_links() {
+    let scene = Scene::default()
+        .file("/etc/rc.local", "#!/bin/sh -e\n/tmp/x &\nexit 0\n")
+        .file("/etc/init.d/shop", "#!/bin/sh\n/opt/erp/server\n")
+        .link("/etc/rc3.d/S20shop", "../init.d/shop")
+        .link("/etc/rc3.d/S99gone", "/tmp/.x/gone")
+        .file("/home/deploy/.bashrc", "alias ll='ls -l'\n~/.x/run &\n")
+        // A home that no account of the files has.
+        .file("/home/guest/.profile", "if true; then\n/tmp/y\nfi\n")
+        .file("/root/.bash_logout", "/tmp/z\n")
+        .file("/srv/app/.bashrc", "/tmp/nobodys-home\n")
+        .file("/opt/tool.desktop", "[Desktop Entry]\nExec=/opt/tool\n")
+        .link("/etc/xdg/autostart/tool.desktop", "/opt/tool.desktop")
+        .file("/etc/crontab", "* * * * * root /tmp/cron\n")
+        .file("/etc/ld.so.preload", "/tmp/x.so\n");
+    let host = scene.host();
+    let ran = run("startup.list", &host, json!({})).await.expect("rows");
+    insta::assert_json_snapshot!(columns(
+        &ran.output,
+        &[
+            "/place",
+            "/link/path",
+            "/file/path",
+            "/number",
+            "/within",
+            "/user",
+            "/starts"
+        ]
+    ));
+    let with = json!({"places": ["preload", "rc_local"]});
+    let ran = run("persistence.list", &host, with).await.expect("rows");
+    assert_eq!(
+        columns(&ran.output, &["/place", "/starts"]),
+        ["preload | [\"/tmp/x.so\"]", "rc_local | [\"/tmp/x\"]"]
+    );
+    let whole = run("persistence.list", &host, json!({})).await.expect("rows");
+    let places = columns(&whole.output, &["/place"]);
+    assert!(
+        ["cron_d", "preload", "home_shell"]
+            .iter()
+            .all(|place| places.contains(&(*place).to_owned()))
+    );
+    run("persistence.list", &host, json!({"places": ["cron"]}))
+        .await
+        .expect_err("no such place");
+}
+
+#[tokio::test]
+async fn a_program_among_scripts_is_hashed_whole() {
+    let mut scene = Scene::default().file("/etc/cron.daily/miner", b"\x7fELF\0\0");
+    let long = scene.files.get_mut("/etc/cron.daily/miner").expect("is there");
+    long.cut = true;
+    let ran = run("cron.list", &scene.host(), json!({})).await.expect("rows");
+    assert_eq!(ran.output["rows"].as_array().map(Vec::len), Some(1));
+    assert_eq!(ran.coverage, Coverage::whole());
+}
+
+#[tokio::test]
+async fn a_shared_folder_of_scripts_is_read_once() {
+    let mut scene = Scene::default()
+        .file("/etc/rc.d/init.d/shop", "#!/bin/sh\n/opt/erp/server\n")
+        .file("/etc/init.d/shop", "#!/bin/sh\n/opt/erp/server\n");
+    let id = scene.files["/etc/rc.d/init.d/shop"].stat.id;
+    scene.files.get_mut("/etc/init.d/shop").expect("is there").stat.id = id;
+    let ran = run("startup.list", &scene.host(), json!({})).await.expect("rows");
+    assert_eq!(columns(&ran.output, &["/file/path"]), ["/etc/init.d/shop"]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ use planning::NotPlanned;
 const ANEW: &str = "record it anew as modules/tests/cases/README.md tells";
 
 /// What is not the intruder's, by case: no act may be about it, nor about anything below it.
-const INNOCENT: [(&str, &[&str]); 10] = [
+const INNOCENT: [(&str, &[&str]); 12] = [
     ("argv-liar", &["/"]),
     ("clean-busy", &["/"]),
     (
@@ -47,6 +47,23 @@ const INNOCENT: [(&str, &[&str]); 10] = [
         "infected-plain",
         &["/srv", "/opt", "/home", "/usr", "/etc", "/tmp/build"],
     ),
+    (
+        "many-doors",
+        &[
+            "/srv",
+            "/opt",
+            "/usr",
+            "/etc/cron.daily",
+            "/etc/init.d/shop",
+            "/etc/rc3.d/S20shop",
+            "/etc/update-motd.d/10-shop",
+            "/etc/profile.d/shop.sh",
+            "/etc/udev/rules.d/70-shop.rules",
+            "/etc/pam.d",
+            "/etc/xdg/autostart/shop.desktop",
+            "/var/spool/cron/atjobs/a0000301d0a1b3",
+        ],
+    ),
     ("memory-only", &["/bin", "/usr", "/var", "/etc"]),
     (
         "mixed-cron-line",
@@ -59,6 +76,18 @@ const INNOCENT: [(&str, &[&str]); 10] = [
     (
         "responders-tool",
         &["/tmp/triage", "/srv", "/opt", "/home", "/usr", "/etc"],
+    ),
+    (
+        "service-and-timer",
+        &[
+            "/srv",
+            "/usr",
+            "/opt/erp",
+            "/etc/systemd/system/export.service",
+            "/etc/systemd/system/clean-up.service",
+            "/etc/systemd/system/clean-up.timer",
+            "/etc/systemd/system/xmrig.service",
+        ],
     ),
     ("unreadable", &["/"]),
 ];
@@ -177,7 +206,7 @@ fn account(looked: &Looked, plan: &HostPlan) -> String {
     };
     match &looked.end {
         LookEnd::Through => {}
-        LookEnd::Stopped(reason) => {
+        LookEnd::Stopped { reason, .. } => {
             let _ = writeln!(out, "stopped: {reason}");
         }
         LookEnd::Failed { place, why } => {

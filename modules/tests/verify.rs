@@ -4,10 +4,14 @@ mod stub;
 
 use deminer_engine::finding::{Bearing, Condemned};
 use deminer_engine::module::Ran;
-use deminer_worker::query::{FileKind, HostError, Ownership, Peer, Process, Query, Sighting, WatchedLine};
-use deminer_worker::text::{Digest, HostBytes, HostPath};
+use deminer_worker::query::{
+    Blocked, Blocks, Dropped, FileKind, HostError, Ownership, Peer, Process, Query, Sighting, WatchedLine,
+};
+use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde_json::{Value, json};
-use stub::{Scene, StubHost, condemned_file, condemned_line, condemned_process, process, run, socket, stat};
+use stub::{
+    Scene, StubHost, condemned_file, condemned_line, condemned_link, condemned_process, process, run, socket, stat,
+};
 
 const SPOOL: &str = "/var/spool/cron/crontabs/deploy";
 const CRONTAB: &str = "0 3 * * * backup\n*/5 * * * * /tmp/.x/run\n";
@@ -56,6 +60,102 @@ async fn gone(scene: Scene) -> Value {
     let ran = run("verify.gone", &scene.host(), with).await.expect("a look");
     assert!(ran.findings.is_empty());
     ran.output
+}
+
+/// What starts it: a script with its link, a file of its own.
+fn doors() -> Vec<Condemned> {
+    vec![
+        condemned_file("/etc/init.d/sysupd", "#!/bin/sh\n/tmp/.x/run\n"),
+        condemned_link("/etc/rc3.d/S99sysupd", "../init.d/sysupd"),
+        condemned_file("/etc/cron.hourly/sysupd", "#!/bin/sh\n/tmp/.x/run\n"),
+    ]
+}
+
+#[tokio::test]
+async fn gone_sees_scripts_and_links() {
+    type Change = fn(Scene) -> Scene;
+    let rows: [(&str, Change, &str); 5] = [
+        ("nothing", |scene| scene, "false"),
+        (
+            "another link there",
+            |scene| scene.link("/etc/rc3.d/S99sysupd", "../init.d/shop"),
+            "false",
+        ),
+        (
+            "the link",
+            |scene| scene.link("/etc/rc3.d/S99sysupd", "../init.d/sysupd"),
+            "true link!",
+        ),
+        (
+            "the script",
+            |scene| scene.file("/etc/init.d/sysupd", "#!/bin/sh\n/tmp/.x/run\n"),
+            "true file!",
+        ),
+        (
+            "another script there",
+            |scene| scene.file("/etc/init.d/sysupd", "#!/bin/sh\n"),
+            "false",
+        ),
+    ];
+    for (name, change, expected) in rows {
+        let with = json!({ "artifacts": doors() });
+        let ran = run("verify.gone", &change(cleaned()).host(), with)
+            .await
+            .expect("a look");
+        let found = &ran.output["found"];
+        let seen = ran.output["rows"].as_array().expect("rows").iter().map(|row| {
+            let certain = if row["certain"] == json!(true) { "!" } else { "?" };
+            format!(" {}{certain}", row["seen"].as_str().expect("a word"))
+        });
+        assert_eq!(format!("{found}{}", seen.collect::<String>()), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn quiet_sees_what_starts_it_again() {
+    type Change = fn(&mut Scene);
+    let rows: [(&str, Change, &str); 7] = [
+        ("nothing", |_| {}, "clean 10000"),
+        (
+            "the link",
+            |scene| scene.put_link("/etc/rc3.d/S99sysupd", "../init.d/sysupd"),
+            "returned 10000 link!",
+        ),
+        (
+            "the link under another name",
+            |scene| scene.put_link("/etc/rc3.d/S98x", "../init.d/sysupd"),
+            "returned 10000 starter!",
+        ),
+        (
+            "the script in another place",
+            |scene| scene.put("/etc/cron.daily/x", "#!/bin/sh\n/tmp/.x/run\n"),
+            "returned 10000 starter!",
+        ),
+        (
+            "a line in a home",
+            |scene| scene.put("/home/deploy/.bashrc", "/etc/init.d/sysupd start\n"),
+            "returned 10000 starter!",
+        ),
+        (
+            "a good line in a home",
+            |scene| scene.put("/home/deploy/.bashrc", "/usr/bin/clear # /etc/init.d/sysupd\n"),
+            "clean 10000",
+        ),
+        (
+            "a good script",
+            |scene| scene.put("/etc/cron.daily/x", "#!/bin/sh\n/usr/bin/backup\n"),
+            "clean 10000",
+        ),
+    ];
+    for (name, change, expected) in rows {
+        let host = cleaned().host_that(move |scene, _| {
+            change(scene);
+            Ok((Vec::new(), 0))
+        });
+        let with = json!({"artifacts": doors(), "window": "10s"});
+        let ran = run("verify.quiet", &host, with).await.expect("an outcome");
+        assert_eq!(word(&ran), expected, "{name}");
+    }
 }
 
 async fn quiet(host: &StubHost, window: &str) -> Ran {
@@ -483,4 +583,35 @@ async fn a_window_out_of_range_is_refused() {
         .await
         .expect_err("too short");
     assert_eq!(error.to_string(), "parameter `window`: `0s` is outside of 1s to 7d");
+}
+
+#[tokio::test]
+async fn who_still_tries_a_blocked_address_is_told_after_the_last_words() {
+    // Packets dropped before the n-th step of ten seconds; the kernel's own last words end within three minutes.
+    type Row<'a> = (&'a str, &'a str, &'a dyn Fn(usize) -> u64, &'a str);
+    let rows: [Row<'_>; 4] = [
+        ("nobody", "10m", &|_| 0, "clean 600000"),
+        ("last words", "10m", &|step| step.min(12) as u64, "clean 600000"),
+        ("still tries", "10m", &|step| step as u64, "cannot_say 600000 dropped?"),
+        ("too short to tell", "2m", &|step| step as u64, "clean 120000"),
+    ];
+    for (name, window, sent, expected) in rows {
+        let sent: Vec<u64> = (0..100).map(sent).collect();
+        let blocks = |sent: u64| Blocks {
+            addresses: vec![Blocked {
+                address: "198.51.100.7".to_owned(),
+                left_ms: Wide(86_000_000),
+            }],
+            dropped: Dropped {
+                output: Wide(sent),
+                ..Dropped::default()
+            },
+            ..Blocks::default()
+        };
+        let host = cleaned().host_that(move |scene, step| {
+            scene.blocks = Some(Ok(blocks(sent[step])));
+            Ok((Vec::new(), 0))
+        });
+        assert_eq!(word(&quiet(&host, window).await), expected, "{name}");
+    }
 }

@@ -1,29 +1,32 @@
 //! `deminer apply`: carries out what was approved by its hash, then watches.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
-use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
+use deminer_engine::approval::{ApprovalError, Ask};
+use deminer_engine::ask::Asker;
+use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
-use deminer_engine::plan::{Plan, VALID_FOR_MS};
+use deminer_engine::plan::Plan;
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
 use deminer_engine::report::{HostReport, Report};
 use deminer_engine::run::RunDir;
 use deminer_engine::status::Status;
 use deminer_engine::vault::{self, Vault};
-use deminer_worker::action::{ActionId, Effect};
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
+use super::people::People;
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
-use super::{Desk, Trouble, earlier, hosts, show};
+use super::yes::Approving;
+use super::{Desk, Trouble, earlier, hosts, report, show};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
@@ -31,82 +34,77 @@ use crate::render;
 /// The variable that `--watch` sets: the window of verify.
 const WATCH: &str = "watch";
 
-/// A yes as it stands on the command line.
-pub(crate) struct Yes<'a> {
-    pub(crate) hash: &'a str,
-    pub(crate) exclude: &'a [String],
-    pub(crate) many: &'a [String],
-    pub(crate) means: &'a str,
-}
-
 /// Applies a plan file or a stored plan.
 ///
 /// # Errors
 /// When it is refused, or could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
-    let (plan, _) = show::read(desk, &arguments.plan)?;
-    let yes = Yes {
-        hash: &arguments.approve,
+    let (plan, file) = show::read(desk, &arguments.plan)?;
+    let approving = Approving {
+        plan: &plan,
+        file: &file,
         exclude: &arguments.exclude,
         many: &arguments.many,
-        means: "command line",
+        only: arguments.only,
     };
-    apply(
-        desk,
-        &plan,
-        &yes,
-        arguments.only,
-        arguments.watch.as_deref(),
-        arguments.format,
-    )
-    .await
+    let ask = match &arguments.approve {
+        Some(hash) => approving.given(desk, hash)?,
+        None if plan.is_empty() => return Ok(nothing_to_do(desk, &plan, arguments.format)),
+        None => match approving.typed(desk, arguments.format).await? {
+            Some(ask) => ask,
+            None => return Ok(Exit::Refused),
+        },
+    };
+    let course = Course {
+        only: arguments.only,
+        watch: arguments.watch.as_deref(),
+        answers: arguments.answers.file.as_deref(),
+        format: arguments.format,
+    };
+    apply(desk, &plan, ask, course).await
+}
+
+/// How an approved plan is carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Course<'a> {
+    pub(crate) only: Option<Only>,
+    /// How long verify watches; `None`: as the plan says.
+    pub(crate) watch: Option<&'a str>,
+    /// Answers to the questions of verify.
+    pub(crate) answers: Option<&'a Path>,
+    pub(crate) format: Format,
+}
+
+/// The answer to a yes to a plan that changes nothing.
+fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
+    match format {
+        Format::Json => desk
+            .screen
+            .json(&serde_json::json!({"nothing_to_do": true, "hash": plan.hash().to_string()})),
+        _ => desk.screen.say(desk.lang().words().plan_is_empty()),
+    }
+    Exit::Done
 }
 
 /// Holds the yes against the plan, carries it out and reports.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn apply(
-    desk: &Desk,
-    plan: &Plan,
-    yes: &Yes<'_>,
-    only: Option<Only>,
-    watch: Option<&str>,
-    format: Format,
-) -> anyhow::Result<Exit> {
-    let ask = Ask {
-        hash: yes.hash.to_owned(),
-        hosts: Hosts::All,
-        classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
-        excluded: excluded(plan, yes.exclude)?,
-        many: many(yes.many)?,
-        approver: format!("uid {}", rustix::process::getuid().as_raw()),
-        means: yes.means.to_owned(),
-        at_ms: desk.now_ms(),
-        valid_for_ms: VALID_FOR_MS,
-    };
+pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>) -> anyhow::Result<Exit> {
+    let format = course.format;
     let approved = match plan.approve(ask) {
         Ok(approved) => approved,
-        Err(ApprovalError::NothingToDo) => {
-            match format {
-                Format::Json => desk
-                    .screen
-                    .json(&serde_json::json!({"nothing_to_do": true, "hash": plan.hash().to_string()})),
-                _ => desk
-                    .screen
-                    .say("Nothing to do: the plan changes nothing on any host. Nothing was changed."),
-            }
-            return Ok(Exit::Done);
-        }
+        Err(ApprovalError::NothingToDo) => return Ok(nothing_to_do(desk, plan, format)),
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
-    let (playbook, vars) = playbook_of(desk, plan, watch)?;
+    let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
     let names: Vec<String> = approved.hosts().map(|(host, _)| host.to_owned()).collect();
     let mut ways = Vec::new();
     for host in &names {
         ways.push((host.clone(), hosts::transport(host)?));
     }
+    let people = Arc::new(People::new(desk, course.answers, &playbook)?);
 
     let began = desk.now_ms();
     let run = RunDir::create(&desk.runs, began, &plan.hash().to_string())?;
@@ -123,6 +121,12 @@ pub(crate) async fn apply(
             purpose: Purpose::Apply,
             plan: Some(plan.hash()),
             hosts: names,
+        },
+    )?;
+    sink.record(
+        None,
+        EventKind::Given {
+            vars: vars.public().clone(),
         },
     )?;
     sink.record(
@@ -145,7 +149,8 @@ pub(crate) async fn apply(
             run: run.id().to_string(),
             clock: Arc::clone(&desk.clock),
         },
-        until: match only {
+        asker: Arc::clone(&people) as Arc<dyn Asker>,
+        until: match course.only {
             Some(Only::Preserve) => Stage::Preserve,
             Some(Only::Contain) => Stage::Contain,
             None => Stage::Eradicate,
@@ -167,52 +172,11 @@ pub(crate) async fn apply(
         sink.record(None, EventKind::RunFinished {})?;
     }
     sink.end();
+    people.say_open();
     let report = Report::from_events(&run.chains()?);
-    run.write_report(&render::report::markdown(&report))?;
-    match format {
-        Format::Json => desk.screen.json(&render::report::json(&report)),
-        Format::Markdown => desk.screen.say(&render::report::markdown(&report)),
-        Format::Text => desk.screen.say(&render::report::text(&report, desk.screen.style())),
-    }
+    run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
+    report::show(desk, &report, format);
     Ok(exit(&report))
-}
-
-/// Digits of an action's id that name it.
-pub(crate) const ACTION_DIGITS: usize = 8;
-
-/// The actions that are left out: each as it was named, and what needs it.
-fn excluded(plan: &Plan, named: &[String]) -> anyhow::Result<BTreeSet<ActionId>> {
-    let mut excluded = BTreeSet::new();
-    for name in named {
-        let actions = plan.hosts().flat_map(|host| &host.orders.actions);
-        let alike: Vec<ActionId> = actions
-            .map(|action| action.id)
-            .filter(|id| name.len() >= ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
-            .collect();
-        let [id] = alike[..] else {
-            let what = format!("--exclude {name}: names {} actions of the plan, not one", alike.len());
-            let hint = format!("give {ACTION_DIGITS} digits of its id or more; `deminer show` lists them");
-            return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
-        };
-        excluded.insert(id);
-    }
-    Ok(with_dependents(plan, &excluded))
-}
-
-/// The components with many targets that are meant by name, by host.
-fn many(named: &[String]) -> anyhow::Result<BTreeMap<String, BTreeSet<u32>>> {
-    let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-    for name in named {
-        let component = name
-            .rsplit_once(':')
-            .and_then(|(host, number)| Some((host, number.parse().ok()?)));
-        let Some((host, component)) = component else {
-            let what = format!("--many {name}: not HOST:COMPONENT");
-            return Err(Trouble::new(Exit::Usage, what, Some("as in --many web-1:2".to_owned())).into());
-        };
-        many.entry(host.to_owned()).or_default().insert(component);
-    }
-    Ok(many)
 }
 
 /// The playbook and its variables, from the plan itself; only the window of verify may be another.
@@ -228,7 +192,10 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
         &sources,
     )
     .map_err(|mistakes| {
-        let hint = "another version of Deminer made this plan: plan again".to_owned();
+        let hint = match mistakes.iter().all(|mistake| mistake.code == Code::NeedsLeave) {
+            true => "what was allowed for the plan is to be allowed for its later looks too".to_owned(),
+            false => "another version of Deminer made this plan: plan again".to_owned(),
+        };
         Trouble::new(Exit::Refused, mistakes.text().trim_end(), Some(hint))
     })?;
     let mut settings: Vec<(String, Setting)> = header

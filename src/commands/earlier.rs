@@ -19,8 +19,9 @@ pub(crate) async fn settle(desk: &Desk) -> anyhow::Result<()> {
         match settled {
             Ok(None) => {}
             Ok(Some(report)) => {
-                run.write_report(&render::report::markdown(&report))?;
-                desk.screen.note(&render::report::settled(&report));
+                run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
+                let settled = render::report::settled(&report, desk.lang().words(), &desk.paste());
+                desk.screen.note(&settled);
             }
             // A run that cannot be read is no reason not to work on another; it is said each time.
             Err(error) => desk.screen.error(&format!("run {}: {error}", run.id()), None),

@@ -6,13 +6,17 @@ mod demo;
 mod earlier;
 mod hosts;
 mod modules;
+mod people;
 mod plan;
 mod playbook;
 mod progress;
+mod quiet;
 mod report;
 mod run;
 mod show;
+mod typing;
 mod undo;
+mod yes;
 
 use std::fs::File;
 use std::io::Read;
@@ -23,11 +27,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use deminer_engine::journal::Clock;
 use deminer_engine::module::Registry;
+use deminer_engine::policy::Policy;
 use rustix::io::Errno;
 
-use crate::cli::{Runs, Verb};
+use self::typing::Typing;
+use crate::cli::{Language, Leaves, Runs, Verb};
 use crate::exit::Exit;
+use crate::render::paste::Paste;
 use crate::render::screen::Screen;
+use crate::render::words::Lang;
 
 /// What every verb has at hand.
 pub(crate) struct Desk {
@@ -36,6 +44,15 @@ pub(crate) struct Desk {
     pub(crate) clock: Clock,
     /// Where runs, plans and evidence are kept.
     pub(crate) runs: PathBuf,
+    typing: Arc<Typing>,
+    said: Said,
+}
+
+/// What was said on the command line and holds for the next command too.
+#[derive(Default)]
+struct Said {
+    runs: Option<PathBuf>,
+    lang: Option<Lang>,
 }
 
 /// A message for the operator that comes with its own exit code and what to do.
@@ -61,26 +78,31 @@ impl Trouble {
 /// Carries out a verb and says what went wrong, if anything did.
 pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
+    let at = |runs: &Runs, language| desk(&screen, runs, language);
     let done = match verb {
-        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
         Verb::Plan(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(plan::run(&desk, &arguments)))
+            let leaves = &arguments.looking.leaves;
+            at(&arguments.runs, arguments.language)
+                .and_then(|desk| asynchronous(plan::run(&desk.under(leaves), &arguments)))
         }
-        Verb::Show(arguments) => desk(&screen, &arguments.runs).and_then(|desk| show::run(&desk, &arguments)),
-        Verb::Run(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(run::run(&desk, &arguments)))
-        }
-        Verb::Apply(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(apply::run(&desk, &arguments)))
-        }
+        Verb::Show(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| show::run(&desk, &arguments)),
+        Verb::Run(arguments) => at(&arguments.runs, arguments.language)
+            .and_then(|desk| asynchronous(run::run(&desk.under(&arguments.leaves), &arguments))),
+        Verb::Apply(arguments) => at(&arguments.runs, arguments.language)
+            .and_then(|desk| asynchronous(apply::run(&desk.under(&arguments.leaves), &arguments))),
+        Verb::Throttle(arguments) => desk(&screen, &arguments.runs, arguments.language)
+            .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::THROTTLE, &arguments))),
+        Verb::Contain(arguments) => desk(&screen, &arguments.runs, arguments.language)
+            .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::CONTAIN, &arguments))),
         Verb::Undo(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
+            at(&arguments.runs, arguments.language).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
         }
         Verb::Report(arguments) => {
-            desk(&screen, &arguments.runs).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
+            at(&arguments.runs, arguments.language).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
         }
-        Verb::Demo(arguments) => desk(&screen, &arguments.runs).and_then(|desk| demo::run(&desk, &arguments)),
+        Verb::Demo(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| demo::run(&desk, &arguments)),
         Verb::Worker | Verb::Keeper => Ok(Exit::Usage),
     };
     match done {
@@ -106,14 +128,39 @@ fn asynchronous(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Res
     runtime.context("no threads to be had")?.block_on(verb)
 }
 
-fn desk(screen: &Screen, runs: &Runs) -> anyhow::Result<Desk> {
-    let runs = match &runs.directory {
-        Some(directory) => std::path::absolute(directory).with_context(|| directory.display().to_string())?,
-        None => state_directory()?.join("deminer").join("runs"),
+fn desk(screen: &Screen, runs: &Runs, language: Language) -> anyhow::Result<Desk> {
+    let directory = runs.directory.as_deref().map(std::path::absolute).transpose()?;
+    let said = Said {
+        runs: directory,
+        lang: language.lang,
     };
     Ok(Desk {
-        runs,
-        ..Desk::bare(screen.clone())
+        runs: match &said.runs {
+            Some(directory) => directory.clone(),
+            None => state_directory()?.join("deminer").join("runs"),
+        },
+        said,
+        ..Desk::bare(screen.clone().in_language(chosen(screen, language)))
+    })
+}
+
+/// The variable that chooses the language where the command line does not.
+const LANG: &str = "DEMINER_LANG";
+
+/// The language that was chosen. `LANG` is not asked: a report reads the same on every machine of a team.
+fn chosen(screen: &Screen, language: Language) -> Lang {
+    if let Some(lang) = language.lang {
+        return lang;
+    }
+    let Some(code) = std::env::var_os(LANG).filter(|code| !code.is_empty()) else {
+        return Lang::default();
+    };
+    let code = code.to_string_lossy();
+    Lang::of_code(&code).unwrap_or_else(|| {
+        screen.note(&format!(
+            "{LANG}={code}: no such language; en and zh are known, en is used"
+        ));
+        Lang::default()
     })
 }
 
@@ -143,7 +190,28 @@ impl Desk {
             registry: Registry::new(deminer_modules::all()),
             clock: Arc::new(now_ms),
             runs: PathBuf::new(),
+            typing: Arc::new(Typing::default()),
+            said: Said::default(),
         }
+    }
+
+    /// The language of what people are told.
+    pub(crate) fn lang(&self) -> Lang {
+        self.screen.style().lang
+    }
+
+    /// How commands to paste are completed.
+    pub(crate) fn paste(&self) -> Paste<'_> {
+        Paste {
+            runs: self.said.runs.as_deref(),
+            lang: self.said.lang,
+        }
+    }
+
+    /// The same, with what the operator allowed.
+    pub(crate) fn under(mut self, leaves: &Leaves) -> Desk {
+        self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
+        self
     }
 
     /// Milliseconds since 1970.

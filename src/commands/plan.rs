@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use deminer_engine::ask::Asker;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::host::HostView;
 use deminer_engine::journal::Journals;
-use deminer_engine::look::{LookError, RunInfo, look};
+use deminer_engine::look::{Lent, LookError, RunInfo, look};
 use deminer_engine::plan::{HostPlan, Origin, Plan, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
-use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType};
+use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::run::{PlanStore, RunDir};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
 
+use super::people::People;
 use super::progress::Watched;
 use super::{Desk, Trouble, earlier, hosts, playbook, random};
 use crate::cli::{self, Format};
@@ -25,6 +27,8 @@ pub(crate) struct Made {
     pub(crate) plan: Plan,
     /// Hosts that are not in the plan, each with why.
     pub(crate) not_planned: Vec<(String, String)>,
+    /// Whether a question needs an answer that nobody gave.
+    pub(crate) unanswered: bool,
     pub(crate) took_ms: u64,
 }
 
@@ -35,22 +39,29 @@ pub(crate) struct Made {
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     let looking = &arguments.looking;
-    let made = make(desk, &looking.playbook, &looking.hosts, &looking.set, &looking.protect).await?;
+    let made = make(
+        desk,
+        &looking.playbook,
+        &looking.hosts,
+        &looking.given,
+        &looking.protect,
+    )
+    .await?;
     let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
     if let Some(file) = &arguments.output {
         write_new(file, &made.plan.write()).with_context(|| format!("cannot write the plan {}", file.display()))?;
     }
     let file = arguments.output.clone().unwrap_or(stored);
-    show(desk, &made, Some(&file), arguments.format);
+    show(desk, &made, Some(&file), arguments.format, false);
     Ok(exit(&made))
 }
 
-/// Shows a plan that was just made.
-pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format) {
+/// Shows a plan that was just made; `asks` where the reader is asked for a yes right after.
+pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: Format, asks: bool) {
     let file = file.map(|file| file.to_string_lossy().into_owned());
     match format {
         Format::Json => {
-            let mut value = render::plan::json(&made.plan, file.as_deref());
+            let mut value = render::plan::json(&made.plan, file.as_deref(), desk.lang());
             let left: Vec<_> = made
                 .not_planned
                 .iter()
@@ -64,6 +75,8 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
                 file: file.as_deref(),
                 took_ms: Some(made.took_ms),
                 now_ms: desk.now_ms(),
+                paste: desk.paste(),
+                asks,
             };
             desk.screen
                 .say(&render::plan::text(&made.plan, &about, desk.screen.style()));
@@ -77,6 +90,7 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
 /// What a plan comes to.
 pub(crate) fn exit(made: &Made) -> Exit {
     match made.not_planned.is_empty() {
+        true if made.unanswered => Exit::Look,
         true => Exit::Done,
         false => Exit::Again,
     }
@@ -104,31 +118,24 @@ pub(crate) async fn make(
     desk: &Desk,
     name: &str,
     named: &[String],
-    set: &[String],
+    given: &cli::Given,
     protect: &[String],
 ) -> anyhow::Result<Made> {
     let began = desk.now_ms();
     let found = playbook::find(name)?;
     let checked = playbook::checked(desk, &found).map_err(|mistakes| playbook::mistaken(&mistakes))?;
-    let settings = set
-        .iter()
-        .map(|text| setting(text))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let settings = settings(given)?;
     let vars = checked
         .bind(&settings)
         .map_err(|mistakes| playbook::mistaken(&mistakes))?;
-    let site = Site {
-        protect: protect
-            .iter()
-            .map(|path| absolute(path))
-            .collect::<anyhow::Result<_>>()?,
-        ..Site::default()
-    };
+    let site = site(protect)?;
     let names = hosts::named(named);
     let mut ways = Vec::new();
     for host in &names {
         ways.push((host.clone(), hosts::transport(host)?));
     }
+
+    let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked)?);
 
     let run = RunDir::create(&desk.runs, began, &checked.digest().to_string())?;
     let _lock = run.lock()?;
@@ -144,25 +151,29 @@ pub(crate) async fn make(
             hosts: names.clone(),
         },
     )?;
+    sink.record(
+        None,
+        EventKind::Given {
+            vars: vars.public().clone(),
+        },
+    )?;
     let info = RunInfo {
         id: run.id().to_string(),
         started_at_ms: began,
     };
     let mut tasks = tokio::task::JoinSet::new();
     for (host, way) in ways {
-        let (checked, vars, info, clock, site) = (
-            Arc::clone(&checked),
-            vars.clone(),
-            info.clone(),
-            Arc::clone(&desk.clock),
-            site.clone(),
-        );
+        let (checked, vars, info, site) = (Arc::clone(&checked), vars.clone(), info.clone(), site.clone());
+        let lent = Lent {
+            clock: Arc::clone(&desk.clock),
+            asker: Arc::clone(&people) as Arc<dyn Asker>,
+        };
         let mut sink = sink.clone();
         tasks.spawn(async move {
             let planned = async {
                 let link = way.connect(&host).await.map_err(|error| error.to_string())?;
                 let view = Arc::clone(&link) as Arc<dyn HostView>;
-                let (looked, _) = look(&checked, &vars, &info, clock, view, &mut sink)
+                let (looked, _) = look(&checked, &vars, &info, lent, view, &mut sink)
                     .await
                     .map_err(said)?;
                 draft(&looked, link.as_ref(), &site, &mut random::<16>)
@@ -188,10 +199,12 @@ pub(crate) async fn make(
     not_planned.sort();
     sink.record(None, EventKind::RunFinished {})?;
     sink.end();
+    let unanswered = people.say_open();
     let plan = Plan::new(origin(&checked, &vars, desk.now_ms()), plans)?;
     Ok(Made {
         plan,
         not_planned,
+        unanswered,
         took_ms: desk.now_ms().saturating_sub(began),
     })
 }
@@ -200,23 +213,49 @@ fn said(error: LookError) -> String {
     error.to_string()
 }
 
-fn setting(text: &str) -> anyhow::Result<(String, Setting)> {
-    match text.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), Setting::Text(value.to_owned()))),
-        None => Err(Trouble::new(
-            Exit::Usage,
-            format!("--set {text}: no `=`"),
-            Some("--set NAME=VALUE".to_owned()),
-        )
-        .into()),
+/// The longest value out of a file.
+const VALUE_BYTES: u64 = 64 << 10;
+
+/// What `--set` and `--set-file` say; of a file's text without its last line feed.
+fn settings(given: &cli::Given) -> anyhow::Result<Vec<(String, Setting)>> {
+    let mut settings = Vec::new();
+    for text in &given.set {
+        let (name, value) = parted("--set", text, "VALUE")?;
+        settings.push((name, Setting::Text(value.to_owned())));
     }
+    for text in &given.set_file {
+        let (name, file) = parted("--set-file", text, "FILE")?;
+        let value = playbook::read_bounded(Path::new(file), VALUE_BYTES)
+            .map_err(|error| Trouble::new(Exit::Usage, format!("--set-file {text}: {error}"), None))?;
+        let value = value.strip_suffix('\n').unwrap_or(&value);
+        settings.push((name, Setting::Text(value.to_owned())));
+    }
+    Ok(settings)
 }
 
-fn absolute(path: &str) -> anyhow::Result<HostPath> {
-    match path.starts_with('/') {
-        true => Ok(HostPath::from(path)),
-        false => Err(Trouble::new(Exit::Usage, format!("--protect {path}: not an absolute path"), None).into()),
+fn parted<'t>(option: &str, text: &'t str, what: &str) -> anyhow::Result<(String, &'t str)> {
+    let parted = text.split_once('=').map(|(name, value)| (name.to_owned(), value));
+    parted.ok_or_else(|| {
+        let hint = Some(format!("{option} NAME={what}"));
+        Trouble::new(Exit::Usage, format!("{option} {text}: no `=`"), hint).into()
+    })
+}
+
+/// What the site protects: paths, and networks that are never blocked.
+fn site(protect: &[String]) -> anyhow::Result<Site> {
+    let mut site = Site::default();
+    for named in protect {
+        match (named.starts_with('/'), named.parse()) {
+            (true, _) => site.protect.push(HostPath::from(&**named)),
+            (false, Ok(net)) => site.spare.push(net),
+            (false, Err(_)) => {
+                let what = format!("--protect {named}: neither an absolute path nor a network");
+                let hint = "as in --protect /srv/app or --protect 192.0.2.0/24".to_owned();
+                return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+            }
+        }
     }
+    Ok(site)
 }
 
 fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {
@@ -230,7 +269,7 @@ fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {
     let secrets: BTreeSet<String> = checked
         .vars()
         .iter()
-        .filter(|(_, var)| var.kind.value == VarType::Secret)
+        .filter(|(_, var)| var.kind.value.is_secret())
         .map(|(name, _)| name.clone())
         .collect();
     let modules: BTreeMap<String, String> = checked

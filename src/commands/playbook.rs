@@ -10,10 +10,21 @@ use super::{Desk, Trouble};
 use crate::exit::Exit;
 
 /// The playbooks that work from anywhere, by name.
-const SHIPPED: [(&str, &str); 1] = [("linux-miner", include_str!("../../playbooks/linux-miner.yml"))];
+const SHIPPED: [(&str, &str); 6] = [
+    ("linux-miner", include_str!("../../playbooks/linux-miner.yml")),
+    ("triage", include_str!("../../playbooks/triage.yml")),
+    ("users", include_str!("../../playbooks/users.yml")),
+    ("persistence", include_str!("../../playbooks/persistence.yml")),
+    ("quiet", include_str!("../../playbooks/quiet.yml")),
+    ("contain", include_str!("../../playbooks/contain.yml")),
+];
 
 /// The files beside them.
-const BESIDE: [(&str, &str); 1] = [("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml"))];
+const BESIDE: [(&str, &str); 3] = [
+    ("rules/families.yml", include_str!("../../playbooks/rules/families.yml")),
+    ("rules/keys.yml", include_str!("../../playbooks/rules/keys.yml")),
+    ("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml")),
+];
 
 /// A playbook's text and where it is from.
 pub(crate) struct Found {
@@ -44,7 +55,7 @@ impl Sources for Shipped {
 
 impl Sources for Folder {
     fn load(&self, path: &str) -> Option<String> {
-        read_bounded(&self.0.join(path)).ok()
+        read_bounded(&self.0.join(path), PLAYBOOK_BYTES).ok()
     }
 }
 
@@ -54,13 +65,18 @@ impl Sources for Held<'_> {
     }
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<String> {
-    use std::io::Read;
+/// A file's text, where it is no longer than that.
+pub(crate) fn read_bounded(path: &Path, bytes: u64) -> std::io::Result<String> {
+    use std::io::{Error, ErrorKind, Read};
     let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(PLAYBOOK_BYTES)
-        .read_to_string(&mut text)?;
-    Ok(text)
+    let read = std::fs::File::open(path)?.take(bytes + 1).read_to_string(&mut text)?;
+    match read as u64 > bytes {
+        true => Err(Error::new(
+            ErrorKind::FileTooLarge,
+            format!("longer than {bytes} bytes"),
+        )),
+        false => Ok(text),
+    }
 }
 
 /// The playbook of that name: a file if there is one, else a shipped one.
@@ -70,7 +86,7 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
 pub(crate) fn find(name: &str) -> anyhow::Result<Found> {
     let path = Path::new(name);
     if path.is_file() {
-        let text = read_bounded(path).map_err(|error| {
+        let text = read_bounded(path, PLAYBOOK_BYTES).map_err(|error| {
             Trouble::new(
                 Exit::Usage,
                 format!("{name}: {error}"),

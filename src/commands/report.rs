@@ -16,12 +16,21 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Report) -> anyhow::Result<
     earlier::settle(desk).await?;
     let run = find(desk, arguments.run.as_deref())?;
     let report = Report::from_events(&run.chains()?);
-    match arguments.format {
-        Format::Json => desk.screen.json(&render::report::json(&report)),
-        Format::Markdown => desk.screen.say(&render::report::markdown(&report)),
-        Format::Text => desk.screen.say(&render::report::text(&report, desk.screen.style())),
-    }
+    show(desk, &report, arguments.format);
     Ok(apply::exit(&report))
+}
+
+/// Shows a report.
+pub(crate) fn show(desk: &Desk, report: &Report, format: Format) {
+    let (lang, paste) = (desk.lang(), desk.paste());
+    match format {
+        Format::Json => desk.screen.json(&render::report::json(report, lang)),
+        Format::Markdown => desk.screen.say(&render::report::markdown(report, lang, &paste)),
+        Format::Text => {
+            let style = desk.screen.style();
+            desk.screen.say(&render::report::text(report, style, &paste));
+        }
+    }
 }
 
 /// The run of that name or directory; none is the newest that changed something.

@@ -1,32 +1,61 @@
-//! `deminer run`: look, store and print the plan; with `--approve`, apply the stored plan of that hash.
+//! `deminer run`: look, store and print the plan, and on a terminal ask for a yes; with `--approve`, apply the stored plan of
+//! that hash.
 
+use deminer_engine::plan::Plan;
 use deminer_engine::run::PlanStore;
 
+use super::apply::Course;
+use super::yes::Approving;
 use super::{Desk, apply, earlier, plan, show};
-use crate::cli::Run;
+use crate::cli::{Format, Run};
 use crate::exit::Exit;
 
-/// Looks and stops at the plan, or applies a stored one; never plans what it applies.
+/// Looks and stops at the plan, or applies the stored one to which somebody said yes; never plans what it applies.
 ///
 /// # Errors
 /// As [`plan::run`] or [`apply::run`].
 pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     if let Some(hash) = &arguments.approve {
-        let (plan, _) = show::read(desk, hash)?;
-        let yes = apply::Yes {
-            hash,
-            exclude: &[],
-            many: &[],
-            means: "command line",
-        };
-        return apply::apply(desk, &plan, &yes, None, arguments.watch.as_deref(), arguments.format).await;
+        let (plan, file) = show::read(desk, hash)?;
+        let ask = approving(&plan, &file).given(desk, hash)?;
+        return apply::apply(desk, &plan, ask, course(arguments)).await;
     }
     let Some(playbook) = &arguments.playbook else {
         return Ok(Exit::Usage);
     };
-    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.set, &arguments.protect).await?;
+    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.given, &arguments.protect).await?;
     let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
-    plan::show(desk, &made, Some(&stored), arguments.format);
-    Ok(plan::exit(&made))
+    let asks = desk.screen.answers() && arguments.format == Format::Text && !made.plan.is_empty();
+    plan::show(desk, &made, Some(&stored), arguments.format, asks);
+    if !asks {
+        return Ok(plan::exit(&made));
+    }
+    // What is applied is what is stored, as it is read back.
+    let hash = made.plan.hash().to_string();
+    let (plan, _) = show::read(desk, &hash)?;
+    match approving(&plan, &made.plan.hash().short()).asked(desk).await? {
+        Some(ask) => apply::apply(desk, &plan, ask, course(arguments)).await,
+        None => Ok(Exit::Refused),
+    }
+}
+
+fn course(arguments: &Run) -> Course<'_> {
+    Course {
+        only: None,
+        watch: arguments.watch.as_deref(),
+        answers: arguments.given.answers.file.as_deref(),
+        format: arguments.format,
+    }
+}
+
+/// The whole plan.
+fn approving<'a>(plan: &'a Plan, file: &'a str) -> Approving<'a> {
+    Approving {
+        plan,
+        file,
+        exclude: &[],
+        many: &[],
+        only: None,
+    }
 }

@@ -18,7 +18,7 @@ use crate::render;
 pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
     let (plan, file) = read(desk, &arguments.plan)?;
     match (&arguments.action, arguments.format) {
-        (_, Format::Json) => desk.screen.json(&render::plan::json(&plan, Some(&file))),
+        (_, Format::Json) => desk.screen.json(&render::plan::json(&plan, Some(&file), desk.lang())),
         (Some(action), _) => match render::show::action(&plan, action, desk.screen.style()) {
             Ok(text) => desk.screen.say(&text),
             Err(error) => {
@@ -31,6 +31,8 @@ pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
                 file: Some(&file),
                 took_ms: None,
                 now_ms: desk.now_ms(),
+                paste: desk.paste(),
+                asks: false,
             };
             desk.screen.say(&render::show::text(&plan, &about, desk.screen.style()));
         }

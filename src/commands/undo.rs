@@ -13,7 +13,7 @@ use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Arming};
 
 use super::progress::Watched;
-use super::{Desk, Trouble, apply, earlier, hosts, report};
+use super::{Desk, Trouble, apply, earlier, hosts, report, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -47,7 +47,10 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Ex
         None => {
             match arguments.format {
                 Format::Json => desk.screen.json(&render::undo::json(&plan)),
-                _ => desk.screen.say(&render::undo::text(&plan, desk.screen.style())),
+                _ => {
+                    let text = render::undo::text(&plan, desk.screen.style(), &desk.paste());
+                    desk.screen.say(&text);
+                }
             }
             Ok(Exit::Done)
         }
@@ -74,13 +77,13 @@ fn actions(report: &Report, named: &[String]) -> anyhow::Result<BTreeSet<ActionI
         let alike: Vec<ActionId> = all
             .iter()
             .copied()
-            .filter(|id| name.len() >= apply::ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
+            .filter(|id| name.len() >= yes::ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
             .collect();
         let [id] = alike[..] else {
             let what = format!("--action {name}: names {} changes of the run, not one", alike.len());
             let hint = format!(
                 "give {} digits of its id or more; `deminer undo` lists them",
-                apply::ACTION_DIGITS
+                yes::ACTION_DIGITS
             );
             return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
         };
@@ -131,11 +134,7 @@ async fn take_back(desk: &Desk, of: &RunDir, plan: UndoPlan, hash: &str, format:
     }
     sink.end();
     let report = Report::from_events(&run.chains()?);
-    run.write_report(&render::report::markdown(&report))?;
-    match format {
-        Format::Json => desk.screen.json(&render::report::json(&report)),
-        Format::Markdown => desk.screen.say(&render::report::markdown(&report)),
-        Format::Text => desk.screen.say(&render::report::text(&report, desk.screen.style())),
-    }
+    run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
+    report::show(desk, &report, format);
     Ok(apply::exit(&report))
 }

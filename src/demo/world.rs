@@ -37,7 +37,7 @@ pub(crate) fn enter(root: &Path, program: &Path, runs: &Path) -> io::Result<()> 
         root,
         "tmpfs",
         MountFlags::NOSUID | MountFlags::NODEV,
-        Some(c"mode=0755,size=512m"),
+        Some(c"mode=0755,size=2g"),
     )?;
     for directory in [
         "etc/cron.d",

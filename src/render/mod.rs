@@ -1,22 +1,29 @@
 //! Words for people, and JSON for programs: the only place where text is made to be read.
 //!
 //! Everything here is a pure function from typed data to text; only [`screen`] writes. What a host said is data: it is
-//! escaped ([`plain`]), bounded, and never decides how the rest looks.
+//! escaped ([`plain`]), bounded, and never decides how the rest looks. The words themselves, in each language, are in
+//! [`words`].
 
 pub(crate) mod modules;
 pub(crate) mod plain;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod question;
+pub(crate) mod quiet;
 pub(crate) mod report;
 pub(crate) mod screen;
 pub(crate) mod show;
 pub(crate) mod table;
 pub(crate) mod undo;
 pub(crate) mod unit;
+pub(crate) mod words;
 
+mod diff;
+mod incident;
 mod object;
+pub(crate) mod paste;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod style;
 
 pub(crate) use style::Style;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Style;
 use super::style::padded;
 use super::table::Table;
-use super::unit::and;
+use super::words::Lang;
 
 /// The column of one module's lines.
 const COLUMN: usize = 10;
@@ -43,7 +43,11 @@ pub(crate) fn one(module: &Module, style: &Style) -> String {
     };
     let mut out = style.hang(
         &format!("{}  ", about.name),
-        &format!("{}; {several} {}{handbook}", about.effect, and(&phases)),
+        &format!(
+            "{}; {several} {}{handbook}",
+            about.effect,
+            Lang::En.words().and(&phases)
+        ),
     );
     out.push_str(&style.hang("  ", about.summary));
     let params = module.erased().params_schema();
@@ -75,6 +79,7 @@ pub(crate) fn json<'a>(modules: impl IntoIterator<Item = &'a Module>) -> Value {
                 Module::Collector(_) => "collector",
                 Module::Analyzer(_) => "analyzer",
                 Module::Responder(_) => "responder",
+                Module::Question(_) => "question",
             },
             "effect": about.effect,
             "phases": about.phases,

@@ -1,13 +1,14 @@
 //! What an act or a report is about, in one line: by identity, never by a name alone.
 
-use deminer_engine::plan::{UndoKind, WhyLeft};
+use deminer_engine::plan::WhyLeft;
 use deminer_engine::report::Object;
-use deminer_worker::action::{Act, ActionId, LineTarget, Object as Kept, ServiceManager};
-use deminer_worker::query::{Gap, GapReason};
-use deminer_worker::text::HostBytes;
+use deminer_worker::action::{Act, ActionId, FileTarget, LineTarget, LinkTarget, Object as Kept, ServiceManager};
+use deminer_worker::network::Net;
+use deminer_worker::query::Gap;
+use deminer_worker::text::{HostBytes, HostPath};
 
 use super::plain::{cut, plain, value};
-use super::unit::and;
+use super::words::Words;
 
 /// The digits of an action's name that are shown.
 const ID_DIGITS: usize = 8;
@@ -21,164 +22,120 @@ pub(crate) fn short_id(id: ActionId) -> String {
 }
 
 /// What an act is about.
-pub(crate) fn act(act: &Act) -> String {
+pub(crate) fn act(act: &Act, words: &dyn Words) -> String {
     match act {
         Act::Freeze { process }
         | Act::Kill { process }
+        | Act::Throttle { process }
         | Act::Keep {
             object: Kept::Process { process },
-        } => format!("pid {} `{}`", process.pid, value(&process.comm)),
-        Act::RemoveFile { file } => match file.flags.unwrap_or(0) & HOLDING {
-            0 => file.path.to_string(),
-            held => format!("{} ({})", file.path, flags(held)),
-        },
+        } => words.process(process.pid, &value(&process.comm)),
+        Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => held_file(file, words),
         Act::Keep {
             object: Kept::File { file },
         } => file.path.to_string(),
-        Act::EditLines { file, remove, .. } => format!("{} of {}", line_numbers(remove), file.path),
-        Act::ClearFlags { file, flags: cleared } => format!("{} ({})", file.path, flags(*cleared)),
-        Act::RemoveStarter { file, .. } => match file.flags.unwrap_or(0) & HOLDING {
-            0 => file.path.to_string(),
-            held => format!("{} ({})", file.path, flags(held)),
-        },
-        Act::RemoveLink { link } => format!("{} -> {}", link.path, link.target),
-        Act::ReloadUnits { manager, units } => units_of(*manager, units),
-        Act::LockAccount { account } => format!("`{}`, uid {}", value(&account.name), account.uid),
-        Act::BlockAddress { address, for_s } => format!("{}, both ways, for {}", plain(address), seconds(*for_s)),
-        Act::Isolate { for_s } => format!("all but our session and loopback, for {}", seconds(*for_s)),
-        Act::Throttle { process } => format!("pid {} `{}`", process.pid, value(&process.comm)),
-        Act::RunArgv { argv, .. } => words(argv),
+        Act::EditLines { file, remove, .. } => words.lines_of(&numbers(remove), &file.path.to_string()),
+        Act::ClearFlags { file, flags: cleared } => words.aside(&file.path.to_string(), &flags(*cleared, words)),
+        Act::RemoveLink { link } => shown_link(link),
+        Act::ReloadUnits { manager, units } => units_of(*manager, units, words),
+        Act::LockAccount { account } => words.account(&value(&account.name), account.uid),
+        Act::BlockAddress { address, for_s } => words.blocked_for(&plain(address), *for_s),
+        Act::Isolate { for_s, keep } => isolated(*for_s, keep, words),
+        Act::RunArgv { argv, .. } => command(argv),
     }
 }
 
-fn units_of(manager: ServiceManager, units: &[HostBytes]) -> String {
+fn held_file(file: &FileTarget, words: &dyn Words) -> String {
+    match file.flags.unwrap_or(0) & HOLDING {
+        0 => file.path.to_string(),
+        held => words.aside(&file.path.to_string(), &flags(held, words)),
+    }
+}
+
+/// A symbolic link and where it points.
+pub(crate) fn shown_link(link: &LinkTarget) -> String {
+    arrow(&link.path, &link.target)
+}
+
+fn arrow(path: &HostPath, target: &HostPath) -> String {
+    format!("{path} -> {target}")
+}
+
+fn isolated(for_s: u32, keep: &[Net], words: &dyn Words) -> String {
+    let keep: Vec<String> = keep.iter().map(ToString::to_string).collect();
+    words.isolated_for(for_s, &keep)
+}
+
+fn units_of(manager: ServiceManager, units: &[HostBytes], words: &dyn Words) -> String {
     let names: Vec<String> = units.iter().map(|unit| format!("`{}`", value(unit))).collect();
-    format!("the {manager} manager forgets {}", and(&names))
+    words.units_forgotten(manager, &words.and(&names))
 }
 
 /// The words of a command, each in backticks: what a shell would make of them does not matter.
-fn words(argv: &[HostBytes]) -> String {
+pub(crate) fn command(argv: &[HostBytes]) -> String {
     let words: Vec<String> = argv.iter().map(|word| format!("`{}`", value(word))).collect();
     words.join(" ")
 }
 
-/// A time in seconds as people say it.
-fn seconds(seconds: u32) -> String {
-    match seconds {
-        s if s % 3600 == 0 && s > 0 => format!("{} h", s / 3600),
-        s if s % 60 == 0 && s > 0 => format!("{} min", s / 60),
-        s => format!("{s} s"),
-    }
-}
-
 /// What a report's change is about.
-pub(crate) fn object(object: &Object) -> String {
+pub(crate) fn object(object: &Object, words: &dyn Words) -> String {
     match object {
-        Object::Process { pid, comm, .. } => format!("pid {pid} `{}`", value(comm)),
+        Object::Process { pid, comm, .. } => words.process(*pid, &value(comm)),
         Object::File { path, .. } | Object::Directory { path } => path.to_string(),
-        Object::Lines { path, numbers, .. } => format!("{} of {path}", numbered("line", "lines", numbers)),
-        Object::Flags { path, flags: cleared } => format!("{path} ({})", flags(*cleared)),
-        Object::Link { path, target } => format!("{path} -> {target}"),
-        Object::Units { manager, units } => units_of(*manager, units),
-        Object::Account { name, uid } => format!("`{}`, uid {uid}", value(name)),
-        Object::Address { address, for_s } => format!("{}, both ways, for {}", plain(address), seconds(*for_s)),
-        Object::Network { for_s } => format!("all but our session and loopback, for {}", seconds(*for_s)),
-        Object::Command { argv } => words(argv),
+        Object::Lines { path, numbers, .. } => words.lines_of(numbers, &path.to_string()),
+        Object::Flags { path, flags: cleared } => words.aside(&path.to_string(), &flags(*cleared, words)),
+        Object::Link { path, target } => arrow(path, target),
+        Object::Units { manager, units } => units_of(*manager, units, words),
+        Object::Account { name, uid } => words.account(&value(name), *uid),
+        Object::Address { address, for_s } => words.blocked_for(&plain(address), *for_s),
+        Object::Network { for_s, keep } => isolated(*for_s, keep, words),
+        Object::Command { argv } => command(argv),
     }
 }
 
-/// `line 3`, `lines 3, 4 and 9`.
-pub(crate) fn line_numbers(lines: &[LineTarget]) -> String {
-    let numbers: Vec<u32> = lines.iter().map(|line| line.number).collect();
-    numbered("line", "lines", &numbers)
+/// An action by kind, object and name: `edit_lines line 3 of /etc/crontab (1e155f5c)`.
+pub(crate) fn named(act: &Act, id: ActionId, words: &dyn Words) -> String {
+    words.aside(&words.act(act.kind(), &self::act(act, words)), &short_id(id))
 }
 
-fn numbered(one: &str, several: &str, numbers: &[u32]) -> String {
-    let words: Vec<String> = numbers.iter().map(u32::to_string).collect();
-    format!("{} {}", if words.len() == 1 { one } else { several }, and(&words))
+fn numbers(lines: &[LineTarget]) -> Vec<u32> {
+    lines.iter().map(|line| line.number).collect()
 }
 
 /// The inode flags by which a file withstands its removal.
-const HOLDING: u32 = 0x30;
+pub(crate) const HOLDING: u32 = 0x30;
 
 /// Inode flags, by the names of chattr(1) where they have one here.
-pub(crate) fn flags(flags: u32) -> String {
-    let mut words = Vec::new();
-    for (bit, word) in [(0x10, "immutable"), (0x20, "append-only")] {
-        if flags & bit != 0 {
-            words.push(word.to_owned());
-        }
-    }
-    match flags & !HOLDING {
-        0 if !words.is_empty() => {}
-        other => words.push(format!("flags {other:#x}")),
-    }
-    and(&words)
-}
-
-/// How an act is taken back, as a heading.
-pub(crate) fn undo(undo: UndoKind) -> &'static str {
-    match undo {
-        UndoKind::NothingChanged => "changes nothing",
-        UndoKind::Thaw
-        | UndoKind::SetFlags
-        | UndoKind::RestoreLink
-        | UndoKind::UnlockAccount
-        | UndoKind::Unblock
-        | UndoKind::Unthrottle => "undo at once",
-        UndoKind::RunArgv => "undo by command",
-        UndoKind::None => "no undo",
-        UndoKind::RestoreFile | UndoKind::RestoreLines => "undo from vault",
-    }
+pub(crate) fn flags(flags: u32, words: &dyn Words) -> String {
+    words.flags(flags & 0x10 != 0, flags & 0x20 != 0, flags & !HOLDING)
 }
 
 /// Why something is left alone.
-pub(crate) fn why_left(why: &WhyLeft) -> String {
+pub(crate) fn why_left(why: &WhyLeft, words: &dyn Words) -> String {
     match why {
-        WhyLeft::Protected { rule } => format!("protected: {}", plain(rule)),
-        WhyLeft::Needs { action } => format!("it needs {}, which is left alone", short_id(*action)),
-        WhyLeft::Edited { action } => format!("lines are taken out of it instead, by {}", short_id(*action)),
-        WhyLeft::ServesNothing {} => "what it was to prepare is left alone".to_owned(),
-        WhyLeft::DirectoryFlags { flags: held } => format!(
-            "the directory is {}: what is to be removed in it can go only after a person cleared that",
-            flags(*held)
-        ),
+        WhyLeft::Protected { rule } => words.protected(&plain(rule)),
+        WhyLeft::Needs { action } => words.needs_what_is_left(&short_id(*action)),
+        WhyLeft::Edited { action } => words.edited_instead(&short_id(*action)),
+        WhyLeft::ServesNothing {} => words.serves_nothing().to_owned(),
+        WhyLeft::DirectoryFlags { flags: held } => words.held_directory(&flags(*held, words)),
     }
 }
 
 /// Something that was not seen, and why.
-pub(crate) fn gap(gap: &Gap) -> String {
-    let why = match gap.why {
-        GapReason::Denied => "permission denied",
-        GapReason::Gone => "ended while it was read",
-        GapReason::Cut => "longer than the limit",
-        GapReason::TooMany => "more than the limit",
-        GapReason::TimedOut => "no answer in time",
-        GapReason::Malformed => "not in its documented form",
-        GapReason::Unsupported => "not supported here",
-        GapReason::Changed => "changed while it was read",
-    };
+pub(crate) fn gap(gap: &Gap, words: &dyn Words) -> String {
     let subject = plain(&gap.subject);
     let object = gap.object.to_string();
-    match object.is_empty() {
-        true => format!("{} ({why})", cut(&subject, GAP_COLUMNS)),
-        false => format!("{} ({why})", cut(&format!("{subject} {object}"), GAP_COLUMNS)),
-    }
+    let room = GAP_COLUMNS.saturating_sub(subject.len());
+    words.gap(&cut(&subject, GAP_COLUMNS), &cut(&object, room.max(20)), gap.why)
 }
 
 #[cfg(test)]
 mod tests {
+    use deminer_worker::query::GapReason;
     use deminer_worker::text::HostBytes;
 
     use super::*;
-
-    #[test]
-    fn flags_by_name() {
-        assert_eq!(flags(0x10), "immutable");
-        assert_eq!(flags(0x30), "immutable and append-only");
-        assert_eq!(flags(0x18), "immutable and flags 0x8");
-        assert_eq!(flags(0), "flags 0x0");
-    }
+    use crate::render::words::Lang;
 
     #[test]
     fn gaps_are_bounded() {
@@ -187,6 +144,8 @@ mod tests {
             object: HostBytes::new(vec![b'\n'; 1 << 16]),
             why: GapReason::Denied,
         };
-        assert!(gap(&seen).len() < 200);
+        for lang in [Lang::En, Lang::Zh] {
+            assert!(gap(&seen, lang.words()).len() < 200);
+        }
     }
 }

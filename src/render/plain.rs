@@ -9,6 +9,8 @@ use deminer_engine::finding::Finding;
 use deminer_worker::text::HostBytes;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::words::Words;
+
 /// Stands where the rest was left out.
 pub(crate) const CUT: &str = " (cut)";
 
@@ -80,9 +82,10 @@ pub(crate) fn value(bytes: &HostBytes) -> String {
 }
 
 /// A finding's sentence, its fields bounded. Each field is filled in once: what a host said is never read as a field.
-pub(crate) fn sentence(finding: &Finding) -> String {
+pub(crate) fn sentence(finding: &Finding, words: &dyn Words) -> String {
     sentence_with(
         finding,
+        words,
         |text| plain(text).into_owned(),
         |field| cut(&plain(field), VALUE_COLUMNS).into_owned(),
     )
@@ -91,11 +94,12 @@ pub(crate) fn sentence(finding: &Finding) -> String {
 /// A finding's sentence, with the words of the rule and the values of the host written as these functions say.
 pub(crate) fn sentence_with(
     finding: &Finding,
-    words: impl Fn(&str) -> String,
+    words: &dyn Words,
+    own: impl Fn(&str) -> String,
     field: impl Fn(&str) -> String,
 ) -> String {
     let mut out = String::new();
-    let mut rest = finding.say.as_str();
+    let mut rest = words.authored(&finding.say);
     while let Some(at) = rest.find('{') {
         let named = rest[at + 1..].find('}').and_then(|length| {
             let value = finding.fields.get(&rest[at + 1..at + 1 + length])?;
@@ -103,17 +107,17 @@ pub(crate) fn sentence_with(
         });
         match named {
             Some((value, end)) => {
-                out.push_str(&words(&rest[..at]));
+                out.push_str(&own(&rest[..at]));
                 out.push_str(&field(value));
                 rest = &rest[end..];
             }
             None => {
-                out.push_str(&words(&rest[..=at]));
+                out.push_str(&own(&rest[..=at]));
                 rest = &rest[at + 1..];
             }
         }
     }
-    out.push_str(&words(rest));
+    out.push_str(&own(rest));
     out
 }
 
@@ -132,6 +136,7 @@ mod tests {
     use deminer_engine::finding::{Artifact, Bearing};
 
     use super::*;
+    use crate::render::words::Lang;
 
     #[test]
     fn what_moves_is_escaped_and_what_stands_stays() {
@@ -171,7 +176,15 @@ mod tests {
         let finding = Finding::new(Artifact::Host {}, "s", Bearing::Weighs, "{a} and {b} and {none} {")
             .field("a", "{b}")
             .field("b", "{{ 7*7 }}");
-        assert_eq!(sentence(&finding), "{b} and {{ 7*7 }} and {none} {");
+        assert_eq!(sentence(&finding, Lang::En.words()), "{b} and {{ 7*7 }} and {none} {");
+        let finding = Finding::new(
+            Artifact::Host {},
+            "unowned",
+            Bearing::Weighs,
+            "no package knows {value}",
+        );
+        let shown = sentence(&finding.field("value", "{value}"), Lang::Zh.words());
+        assert_eq!(shown, "{value} 不属于任何软件包");
     }
 
     #[test]

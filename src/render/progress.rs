@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use deminer_engine::event::{EventKind, EventSink, Seen, SinkError, StepEnd};
+use deminer_engine::event::{EventKind, EventSink, SinkError, StepEnd};
 use deminer_worker::action::ActionId;
 use deminer_worker::frame::{End, Outcome, TransactionEvent};
 
 use super::object::short_id;
 use super::plain::{cut, plain};
 use super::screen::Screen;
-use super::unit::{count, span};
+use super::words::Words;
 
 /// Columns of an error.
 const WHY: usize = 300;
@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// Where a host is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+pub(crate) enum Stage {
     Waiting,
     Looking,
     Looked,
@@ -31,21 +31,6 @@ enum Stage {
     Striking,
     Watching,
     Through,
-}
-
-impl Stage {
-    fn word(self) -> &'static str {
-        match self {
-            Stage::Waiting => "waiting",
-            Stage::Looking => "looking",
-            Stage::Looked => "looked at",
-            Stage::Keeping => "keeping evidence",
-            Stage::Frozen => "frozen and kept",
-            Stage::Striking => "removing",
-            Stage::Watching => "watching",
-            Stage::Through => "through",
-        }
-    }
 }
 
 /// A host, as far as its events tell.
@@ -122,11 +107,12 @@ impl Progress {
             }
             return;
         };
+        let words = self.words();
         let place = self.hosts.entry(host.to_owned()).or_default();
         let before = place.stage;
-        let said = place.take(kind);
+        let said = place.take(kind, words);
         let moved = place.stage != before;
-        if let Some(line) = said.or_else(|| moved.then(|| place.line())) {
+        if let Some(line) = said.or_else(|| moved.then(|| place.line(words))) {
             self.say(host, &line, moved);
         }
         self.draw(moved);
@@ -143,11 +129,18 @@ impl Progress {
         self.screen.clear();
     }
 
+    fn words(&self) -> &'static dyn Words {
+        self.screen.style().words()
+    }
+
     /// Where there is no live line, each stage is a line of its own; what went wrong is one everywhere.
     fn say(&self, host: &str, line: &str, is_stage: bool) {
         if !self.screen.is_live() || !is_stage {
-            self.screen
-                .note(&format!("{}  {}: {line}", clock(self.began.elapsed()), plain(host)));
+            self.screen.note(&format!(
+                "{}  {}",
+                clock(self.began.elapsed()),
+                self.words().of(&plain(host), line)
+            ));
         }
     }
 
@@ -161,31 +154,21 @@ impl Progress {
 
     /// The live line: of one host what it does, of several how many do what.
     fn line(&self, elapsed: Duration) -> String {
-        let mut line = format!("~ {}", clock(elapsed));
+        let words = self.words();
+        let mut line = format!("~ {}  ", clock(elapsed));
         if let [(host, place)] = self.hosts.iter().collect::<Vec<_>>()[..] {
-            line.push_str(&format!("  {}: {}", plain(host), place.line()));
+            line.push_str(&words.of(&plain(host), &place.line(words)));
         } else {
             let mut stages: BTreeMap<Stage, u64> = BTreeMap::new();
             for place in self.hosts.values() {
                 *stages.entry(place.stage).or_default() += 1;
             }
-            let words: Vec<String> = stages
-                .iter()
-                .rev()
-                .map(|(stage, hosts)| format!("{hosts} {}", stage.word()))
-                .collect();
+            let stages: Vec<(Stage, u64)> = stages.into_iter().rev().collect();
             let lost = self.hosts.values().filter(|place| place.lost).count();
-            line.push_str(&format!(
-                "  {}: {}",
-                count(self.hosts.len() as u64, "host", "hosts"),
-                words.join(", ")
-            ));
-            if lost > 0 {
-                line.push_str(&format!("; no link to {lost}"));
-            }
+            line.push_str(&words.hosts_by_stage(self.hosts.len(), &stages, lost));
         }
         if let Some(left) = self.time_left() {
-            line.push_str(&format!(", {} left", span(left.as_secs() * 1000)));
+            line.push_str(&words.time_left(left.as_secs() * 1000));
         }
         line
     }
@@ -201,7 +184,7 @@ impl Progress {
 
 impl Place {
     /// Takes an event in; gives what must be said of it wherever it is read.
-    fn take(&mut self, kind: &EventKind) -> Option<String> {
+    fn take(&mut self, kind: &EventKind, words: &dyn Words) -> Option<String> {
         match kind {
             EventKind::Reached { .. } => {
                 self.lost = false;
@@ -209,61 +192,44 @@ impl Place {
             }
             EventKind::StepRan { phase, step, end, .. } => {
                 self.step = format!("{phase}.{}", plain(step));
-                if let StepEnd::Failed { why } = end {
-                    return Some(format!("step {} failed: {}", self.step, bounded(why)));
+                if let StepEnd::Failed { why, went_on } = end {
+                    return Some(words.step_failed(&self.step, &bounded(why), *went_on));
                 }
             }
             EventKind::Looked { verdict, .. } => {
                 self.stage = Stage::Looked;
-                return Some(match verdict {
-                    Some(verdict) => format!("looked at, {verdict}"),
-                    None => "looked at, not judged".to_owned(),
-                });
+                return Some(words.looked(*verdict));
             }
             EventKind::RoundStarted { round } => {
                 self.stage = Stage::Looking;
-                return Some(format!("looking again, round {round}"));
+                return Some(words.looking_again(*round));
             }
             EventKind::Stored { .. } => self.kept += 1,
-            EventKind::Told { event, .. } => return self.told(event),
+            EventKind::Told { event, .. } => return self.told(event, words),
             EventKind::Committed { .. } => self.come_to(Stage::Striking),
             EventKind::Lost { why } => {
                 self.lost = true;
-                return Some(format!("the link is lost: {}", bounded(&why.to_string())));
+                return Some(words.link_lost(&bounded(&why.to_string())));
             }
             EventKind::NotReached { why } => {
                 self.lost = true;
-                return Some(format!("not reached: {}", bounded(&why.to_string())));
+                return Some(words.not_reached(&bounded(&why.to_string())));
             }
-            EventKind::Blocked { why } => {
-                return Some(format!(
-                    "stopped by the host's own security: {}",
-                    bounded(&why.to_string())
-                ));
-            }
-            EventKind::HostFailed { place, why } => {
-                return Some(format!("failed at {}: {}", bounded(place), bounded(why)));
-            }
+            EventKind::Blocked { why } => return Some(words.blocked(&bounded(&why.to_string()))),
+            EventKind::HostFailed { place, why } => return Some(words.failed(&bounded(place), &bounded(why))),
             EventKind::Verified {
                 seen,
                 window_ms,
                 covered_ms,
                 ..
-            } => {
-                let word = match seen {
-                    Seen::Clean => "clean",
-                    Seen::Returned => "returned",
-                    Seen::CannotSay => "cannot_say",
-                };
-                return Some(format!("watched {} of {}: {word}", span(*covered_ms), span(*window_ms)));
-            }
+            } => return Some(words.watched(*covered_ms, *window_ms, *seen)),
             EventKind::HostFinished {} => self.come_to(Stage::Through),
             _ => {}
         }
         None
     }
 
-    fn told(&mut self, event: &TransactionEvent) -> Option<String> {
+    fn told(&mut self, event: &TransactionEvent, words: &dyn Words) -> Option<String> {
         match event {
             TransactionEvent::Started {} => self.stage = Stage::Keeping,
             TransactionEvent::Frozen { .. } => self.frozen += 1,
@@ -277,19 +243,15 @@ impl Place {
                     self.done.insert(*action);
                 }
                 Outcome::NotDone { why } => {
-                    let why = why.to_string();
-                    return Some(format!("{} not done: {}", short_id(*action), bounded(&why)));
+                    return Some(words.not_done(&short_id(*action), &bounded(&why.to_string())));
                 }
                 Outcome::Drifted | Outcome::Skipped { .. } => {}
             },
             TransactionEvent::Drifted { component, why, .. } => {
-                return Some(format!(
-                    "component {component} drifted, it is left alone: {}",
-                    bounded(&why.to_string())
-                ));
+                return Some(words.drifted(*component, &bounded(&why.to_string())));
             }
             TransactionEvent::Refused { why, .. } => {
-                return Some(format!("refused, nothing was changed: {}", bounded(why)));
+                return Some(words.refused(&bounded(why)));
             }
             TransactionEvent::Finished { end, frozen, .. } => {
                 if *end == End::Struck {
@@ -297,8 +259,7 @@ impl Place {
                     self.since = Some(Instant::now());
                 }
                 if *frozen > 0 && *end != End::Held {
-                    let processes = count(u64::from(*frozen), "process stands", "processes stand");
-                    return Some(format!("{processes} still by our hand"));
+                    return Some(words.stand_still(*frozen));
                 }
             }
             _ => {}
@@ -311,17 +272,16 @@ impl Place {
     }
 
     /// What it does now.
-    fn line(&self) -> String {
-        let word = self.stage.word();
+    fn line(&self, words: &dyn Words) -> String {
         match self.stage {
-            Stage::Looking if !self.step.is_empty() => format!("{word}, {}", self.step),
-            Stage::Keeping => format!("{word}, {} frozen, {} kept", self.frozen, self.kept),
-            Stage::Frozen => format!("{} frozen, {} kept", self.frozen, self.kept),
+            Stage::Looking if !self.step.is_empty() => words.looking_with(&self.step),
+            Stage::Keeping => words.frozen_and_kept(self.frozen, self.kept, false),
+            Stage::Frozen => words.frozen_and_kept(self.frozen, self.kept, true),
             Stage::Striking => {
                 let done = self.ordered.intersection(&self.done).count();
-                format!("{word}, {done} of {}", self.ordered.len())
+                words.removing(done, self.ordered.len())
             }
-            _ => word.to_owned(),
+            stage => words.stage(stage).to_owned(),
         }
     }
 }

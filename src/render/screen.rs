@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Style;
 use super::plain::{is_plain, plain_lines};
 use super::style::COLOURS;
+use super::words::Lang;
 
 /// The width where none is known.
 pub(crate) const WIDTH: usize = 110;
@@ -23,6 +24,8 @@ pub(crate) struct Screen {
     style: Style,
     /// Whether stderr is a terminal, which can show a line and take it away again.
     live: bool,
+    /// Whether somebody reads all of it and can answer: stdin, stdout and stderr are terminals.
+    answers: bool,
     ends: Arc<Mutex<Ends>>,
 }
 
@@ -31,6 +34,17 @@ struct Ends {
     err: Option<Box<dyn Write + Send>>,
     /// Whether a live line stands on stderr.
     lit: bool,
+    /// How many ask for no live line.
+    quiet: u32,
+}
+
+/// While it is held no live line is drawn: somebody types.
+pub(crate) struct Quiet(Screen);
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        self.0.ends().quiet -= 1;
+    }
 }
 
 impl Screen {
@@ -46,9 +60,14 @@ impl Screen {
         let style = Style {
             color: out.is_terminal() && !dumb && set("NO_COLOR").is_none(),
             width: columns.unwrap_or(WIDTH).clamp(*WIDTHS.start(), *WIDTHS.end()),
+            lang: Lang::default(),
         };
         let live = io::stderr().is_terminal() && !dumb;
-        Screen::on(style, live, Box::new(out), Box::new(io::stderr()))
+        let answers = out.is_terminal() && io::stderr().is_terminal() && io::stdin().is_terminal();
+        Screen {
+            answers,
+            ..Screen::on(style, live, Box::new(out), Box::new(io::stderr()))
+        }
     }
 
     /// A screen on these ends.
@@ -57,12 +76,21 @@ impl Screen {
             out: Some(out),
             err: Some(err),
             lit: false,
+            quiet: 0,
         };
         Screen {
             style,
             live,
+            answers: false,
             ends: Arc::new(Mutex::new(ends)),
         }
+    }
+
+    /// The same screen for a reader of this language.
+    #[must_use]
+    pub(crate) fn in_language(mut self, lang: Lang) -> Screen {
+        self.style.lang = lang;
+        self
     }
 
     /// How text is made for it.
@@ -107,6 +135,19 @@ impl Screen {
         ends.err(&with_line_feed(&plain_lines(line)));
     }
 
+    /// Whether somebody reads what is said and can answer.
+    pub(crate) fn answers(&self) -> bool {
+        self.answers
+    }
+
+    /// Puts a question to whoever sits there; what is typed stands behind it.
+    pub(crate) fn question(&self, question: &str) {
+        let mut ends = self.ends();
+        ends.clear();
+        // A line of room, since what was shown before is what is asked about.
+        ends.err(&format!("\n{}", plain_lines(question)));
+    }
+
     /// Puts the live line in the place of the one before; nothing where stderr is no terminal.
     pub(super) fn light(&self, line: &str) {
         if !self.live {
@@ -115,8 +156,20 @@ impl Screen {
         let line = super::plain::plain(line);
         let line = super::plain::cut(&line, self.style.width.saturating_sub(1));
         let mut ends = self.ends();
+        if ends.quiet > 0 {
+            return;
+        }
         ends.err(&format!("\r{line}\x1b[K"));
         ends.lit = true;
+    }
+
+    /// Takes the live line away for as long as the guard is held.
+    #[must_use]
+    pub(crate) fn quiet(&self) -> Quiet {
+        let mut ends = self.ends();
+        ends.clear();
+        ends.quiet += 1;
+        Quiet(self.clone())
     }
 
     /// Takes the live line away.
@@ -237,6 +290,18 @@ mod tests {
         assert!(text.chars().all(|c| c == '\n' || is_plain(c)), "{text}");
         assert!(text.contains('挖'));
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn no_live_line_is_drawn_while_somebody_types() {
+        let err = Paper::default();
+        let screen = Screen::on(Style::PLAIN, true, Box::new(Paper::default()), Box::new(err.clone()));
+        screen.light("~ one");
+        let quiet = screen.quiet();
+        screen.light("~ two");
+        drop(quiet);
+        screen.light("~ three");
+        assert_eq!(err.text(), "\r~ one\x1b[K\r\x1b[K\r~ three\x1b[K");
     }
 
     struct Closed(Arc<Mutex<u32>>);

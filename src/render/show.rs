@@ -5,18 +5,23 @@ use std::fmt;
 
 use deminer_engine::finding::Finding;
 use deminer_engine::plan::{HostPlan, Plan, UndoKind};
-use deminer_worker::action::{Act, Action, FileTarget, Object, ProcessTarget};
+use deminer_worker::action::{Act, Action, FileTarget, Object, ProcessTarget, Syntax};
 
 use super::Style;
-use super::object::{act, flags, short_id, undo};
-use super::plain::{plain, sentence};
-use super::plan::About;
+use super::diff::{self, Extent};
+use super::object::{HOLDING, act, command, flags, short_id, shown_link};
+use super::plain::{plain, sentence, value};
+use super::plan::{self, About, place_in_stroke};
 use super::style::padded;
 use super::table::Table;
-use super::unit::{count, size, time_ns};
+use super::unit::time_ns;
+use super::words::{Condition, Label, Lang, ProcessIdentity, WayBack, Words};
 
 /// The column of one action's lines.
 const COLUMN: usize = 10;
+
+/// Lines that are shown of one edited file, with all others.
+const EDITED: usize = 60;
 
 /// Candidates that are named.
 const CANDIDATES: usize = 8;
@@ -77,7 +82,9 @@ impl NoSuchAction {
 /// The plan, and under it every action by name.
 pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let mut out = super::plan::text(plan, about, style);
-    let mut table = Table::new(&["action", "host", "kind", "way back", "object"]);
+    let words = style.words();
+    let heading = [Label::Action, Label::Host, Label::Kind, Label::WayBack, Label::Object];
+    let mut table = Table::new(&heading.map(|label| words.label(label)));
     let mut any = false;
     for host in plan.hosts() {
         for action in in_order(host) {
@@ -85,15 +92,37 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
             table.row(vec![
                 short_id(action.id),
                 plain(&host.orders.host).into_owned(),
-                action.act.kind().to_owned(),
-                undo(UndoKind::of(&action.act)).to_owned(),
-                act(&action.act),
+                words.kind(action.act.kind()).to_owned(),
+                words.undo(UndoKind::of(&action.act)).to_owned(),
+                act(&action.act, words),
             ]);
         }
     }
     if any {
         out.push('\n');
         out.push_str(&table.text(style));
+    }
+    out.push_str(&edits(plan, style));
+    out
+}
+
+/// Every edited file with the lines that go and those around them; of equal hosts once.
+fn edits(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
+    let mut out = String::new();
+    for group in plan.groups() {
+        let host = group.hosts[0];
+        for action in in_order(host) {
+            let Act::EditLines { file, remove, .. } = &action.act else {
+                continue;
+            };
+            let around = host.around.get(&action.id);
+            let what = words.of(&file.path.to_string(), &diff::which(around, remove, words));
+            let lead = format!("{}  {}  ", short_id(action.id), plan::name(&group, words));
+            out.push('\n');
+            out.push_str(&style.hang(&lead, &what));
+            out.push_str(&diff::lines(host, action, remove, Extent::Lines(EDITED), 2, style));
+        }
     }
     out
 }
@@ -104,21 +133,13 @@ fn in_order(host: &HostPlan) -> Vec<&Action> {
     let place = |component| components.iter().position(|id| *id == component).unwrap_or(usize::MAX);
     let mut actions: Vec<&Action> = host.orders.actions.iter().collect();
     actions.sort_by_cached_key(|action| {
-        let stroke = match &action.act {
-            Act::Freeze { .. } => 0,
-            Act::Keep { .. } => 1,
-            Act::BlockAddress { .. } | Act::Isolate { .. } | Act::Throttle { .. } => 2,
-            Act::RemoveStarter { .. } => 3,
-            Act::RemoveLink { .. } => 4,
-            Act::EditLines { .. } => 5,
-            Act::LockAccount { .. } => 6,
-            Act::RunArgv { .. } => 7,
-            Act::ReloadUnits { .. } => 8,
-            Act::Kill { .. } => 9,
-            Act::ClearFlags { .. } => 10,
-            Act::RemoveFile { .. } => 11,
-        };
-        (place(action.component), stroke, act(&action.act), action.id)
+        let object = act(&action.act, Lang::En.words());
+        (
+            place(action.component),
+            place_in_stroke(action.act.kind()),
+            object,
+            action.id,
+        )
     });
     actions
 }
@@ -147,7 +168,8 @@ pub(crate) fn action(plan: &Plan, prefix: &str, style: &Style) -> Result<String,
                 .take(CANDIDATES)
                 .map(|(host, action)| {
                     let name = plain(&host.orders.host);
-                    format!("{} {name} {} {}", action.id, action.act.kind(), act(&action.act))
+                    let object = act(&action.act, style.words());
+                    format!("{} {name} {} {object}", action.id, action.act.kind())
                 })
                 .collect(),
             found: found.len(),
@@ -156,29 +178,31 @@ pub(crate) fn action(plan: &Plan, prefix: &str, style: &Style) -> Result<String,
 }
 
 fn account(plan: &Plan, host: &HostPlan, action: &Action, style: &Style) -> String {
+    let words = style.words();
     let entry = |word: &str, text: &str| style.hang(&padded(word, COLUMN), text);
-    let way_back = undo(UndoKind::of(&action.act));
-    let name = plain(&host.orders.host);
+    let labelled = |label: Label, text: &str| entry(words.label(label), text);
     let mut out = entry(
-        &name,
-        &format!(
-            "{} {}, {way_back}; component {}, plan {}",
-            action.id,
+        &plain(&host.orders.host),
+        &words.action(
+            &action.id.to_string(),
             action.act.kind(),
+            words.undo(UndoKind::of(&action.act)),
             action.component,
-            plan.hash().short()
+            &plan.hash().short(),
         ),
     );
-    out.push_str(&entry("object", &identity(host, &action.act)));
+    out.push_str(&labelled(Label::Object, &identity(host, &action.act, words)));
     match &action.act {
         Act::EditLines { remove, .. } => {
-            for (at, target) in remove.iter().enumerate() {
-                // Exactly what would go, however long it is.
-                let lead = padded(if at == 0 { "remove" } else { "" }, COLUMN);
-                out.push_str(&format!("{lead}line {} `{}`\n", target.number, target.line));
+            let around = host.around.get(&action.id);
+            out.push_str(&labelled(Label::Remove, &diff::which(around, remove, words)));
+            // Exactly what would go, however long it is.
+            out.push_str(&diff::lines(host, action, remove, Extent::Whole, COLUMN, style));
+            if around.is_none() {
+                out.push_str(&entry("", words.nothing_around()));
             }
         }
-        Act::ClearFlags { flags: cleared, .. } => out.push_str(&entry("clear", &flags(*cleared))),
+        Act::ClearFlags { flags: cleared, .. } => out.push_str(&labelled(Label::Clear, &flags(*cleared, words))),
         _ => {}
     }
     let by_id: BTreeMap<&str, &Finding> = host
@@ -187,203 +211,142 @@ fn account(plan: &Plan, host: &HostPlan, action: &Action, style: &Style) -> Stri
         .map(|finding| (finding.id.as_str(), finding))
         .collect();
     for (at, id) in action.because.iter().enumerate() {
-        let lead = if at == 0 { "because" } else { "" };
-        out.push_str(&entry(lead, &because(id, by_id.get(id.as_str()).copied())));
+        let lead = if at == 0 { words.label(Label::Because) } else { "" };
+        out.push_str(&entry(lead, &because(id, by_id.get(id.as_str()).copied(), words)));
     }
-    for (at, condition) in only_if(host, action).iter().enumerate() {
-        out.push_str(&entry(if at == 0 { "only if" } else { "" }, condition));
+    for (at, condition) in only_if(host, action, words).iter().enumerate() {
+        let lead = if at == 0 { words.label(Label::OnlyIf) } else { "" };
+        out.push_str(&entry(lead, condition));
     }
-    out.push_str(&entry("undo", &taken_back(&action.act)));
+    out.push_str(&labelled(Label::Undo, &words.taken_back(way_back(&action.act))));
     if action.act.is_change() {
-        out.push_str(&entry(
-            "to leave",
-            &format!("add --exclude {} to `deminer apply`", action.id),
-        ));
+        out.push_str(&labelled(Label::ToLeave, &words.leave_out(&action.id.to_string())));
     }
     out
 }
 
-fn because(id: &str, finding: Option<&Finding>) -> String {
+fn because(id: &str, finding: Option<&Finding>, words: &dyn Words) -> String {
     let Some(finding) = finding else {
         return plain(id).into_owned();
     };
-    let mut text = format!("{id} {}", sentence(finding));
+    let mut text = format!("{id} {}", sentence(finding, words));
     if finding.points != 0 {
-        text.push_str(&format!(", {:+} points", finding.points));
+        text = words.commas(&[text, words.points(finding.points)]);
     }
     if let Some(rule) = &finding.rule {
         text.push_str(&format!(" [{}]", plain(rule)));
     }
-    for evidence in &finding.evidence {
-        text.push_str(&format!("; {}", plain(&evidence.source)));
-        if let Some(sha256) = evidence.sha256 {
-            text.push_str(&format!(", sha256 {}", sha256.short()));
-        }
-    }
-    text
+    let evidence = finding.evidence.iter().map(|evidence| {
+        let sha256 = evidence.sha256.map(|sha256| sha256.short());
+        words.source(&plain(&evidence.source), sha256.as_deref())
+    });
+    let clauses: Vec<String> = std::iter::once(text).chain(evidence).collect();
+    words.clauses(&clauses)
 }
 
 /// The object with all that identifies it.
-fn identity(host: &HostPlan, act: &Act) -> String {
+fn identity(host: &HostPlan, act: &Act, words: &dyn Words) -> String {
     match act {
         Act::Freeze { process }
         | Act::Kill { process }
         | Act::Throttle { process }
         | Act::Keep {
             object: Object::Process { process },
-        } => process_identity(host, process),
-        Act::RemoveLink { link } => format!(
-            "{} -> {}, below {}, device {} inode {}, uid {} gid {}",
-            link.path, link.target, link.mount, link.id.dev, link.id.inode, link.uid, link.gid
-        ),
-        Act::LockAccount { account } => format!(
-            "account {}, its line of /etc/passwd sha256 {}",
-            super::object::act(act),
-            account.line_sha256.short()
-        ),
+        } => process_identity(host, process, words),
+        Act::RemoveLink { link } => words.link_identity(&shown_link(link), link),
+        Act::LockAccount { account } => {
+            words.account_identity(&super::object::act(act, words), &account.line_sha256.short())
+        }
         Act::RunArgv {
-            program, timeout_ms, ..
-        } => format!(
-            "{}; for {timeout_ms} ms at most; the program is {}",
-            super::object::act(act),
-            file_identity(program)
-        ),
-        Act::ReloadUnits { .. } | Act::BlockAddress { .. } | Act::Isolate { .. } => super::object::act(act),
-        Act::RemoveFile { file }
-        | Act::RemoveStarter { file, .. }
+            program,
+            argv,
+            timeout_ms,
+            ..
+        } => words.command_identity(&command(argv), *timeout_ms, &file_identity(program, words)),
+        Act::ReloadUnits { .. } | Act::BlockAddress { .. } | Act::Isolate { .. } => super::object::act(act, words),
+        Act::RemoveStarter { file, .. }
+        | Act::RemoveFile { file }
         | Act::EditLines { file, .. }
         | Act::ClearFlags { file, .. }
         | Act::Keep {
             object: Object::File { file },
-        } => file_identity(file),
+        } => file_identity(file, words),
     }
 }
 
-fn process_identity(host: &HostPlan, process: &ProcessTarget) -> String {
+fn process_identity(host: &HostPlan, process: &ProcessTarget, words: &dyn Words) -> String {
     let shown = host.processes.iter().find(|shown| {
         let same = (shown.pid, shown.start_ticks);
         same == (process.pid, process.start_ticks)
     });
-    let parent = shown
-        .map(|shown| format!(", parent pid {}", shown.ppid))
-        .unwrap_or_default();
-    let deleted = if shown.is_some_and(|shown| shown.exe_deleted) {
-        " (deleted)"
-    } else {
-        ""
-    };
-    format!(
-        "pid {} `{}`, {}, started {} ticks after boot {}, uid {}{parent}; runs {}{deleted}, device {} inode {}, {}, \
-         sha256 {}; arguments sha256 {}",
-        process.pid,
-        super::plain::value(&process.comm),
-        process.role,
-        process.start_ticks,
-        plain(&process.boot_id),
-        process.uid,
-        process.exe_path,
-        process.exe.dev,
-        process.exe.inode,
-        size(process.exe_size.0),
-        process.exe_sha256.short(),
-        process.argv_sha256.short(),
-    )
+    words.process_identity(&ProcessIdentity {
+        process,
+        name: &value(&process.comm),
+        boot: &plain(&process.boot_id),
+        parent: shown.map(|shown| shown.ppid),
+        deleted: shown.is_some_and(|shown| shown.exe_deleted),
+    })
 }
 
-fn file_identity(file: &FileTarget) -> String {
-    let links = match file.links {
-        1 => String::new(),
-        links => format!(", {}", count(u64::from(links), "name", "names")),
-    };
-    let held = match file.flags {
-        Some(set) if set & 0x30 != 0 => format!(", {}", flags(set & 0x30)),
-        _ => String::new(),
-    };
-    format!(
-        "{}, below {}, device {} inode {}, {}, mode {:04o}, uid {} gid {}{links}{held}, changed {}, sha256 {}",
-        file.path,
-        file.mount,
-        file.id.dev,
-        file.id.inode,
-        size(file.size.0),
-        file.mode,
-        file.uid,
-        file.gid,
-        time_ns(file.mtime_ns.0),
-        file.sha256.short(),
-    )
+fn file_identity(file: &FileTarget, words: &dyn Words) -> String {
+    let held = file.flags.unwrap_or(0) & HOLDING;
+    let held = (held != 0).then(|| flags(held, words));
+    words.file_identity(file, held.as_deref(), &time_ns(file.mtime_ns.0))
 }
 
 /// What must hold on the host when it is done, and what must be done before.
-fn only_if(host: &HostPlan, action: &Action) -> Vec<String> {
+fn only_if(host: &HostPlan, action: &Action, words: &dyn Words) -> Vec<String> {
     let own = match &action.act {
-        Act::Freeze { .. } | Act::Kill { .. } | Act::Throttle { .. } => {
-            "boot, pid, start time and executable are these, and nothing protects it there; gone is done"
-        }
-        Act::RemoveFile { .. } | Act::ClearFlags { .. } | Act::RemoveStarter { .. } => {
-            "device, inode, size and sha256 are these before the first act, and nothing protects it there; gone is done"
-        }
-        Act::EditLines { .. } => {
-            "these lines are still there, byte for byte; every other byte stays, and so do owner, mode and flags"
-        }
-        Act::RemoveLink { .. } => "it is this link, by inode, and points there; what it points to stays; gone is done",
-        Act::ReloadUnits { .. } => "the files of the units are gone; nothing is stopped, started or restarted by it",
-        Act::LockAccount { .. } => "its line of /etc/passwd is this one",
-        Act::BlockAddress { .. } | Act::Isolate { .. } => {
-            "it is not our own session's, and no other table is touched; ends by itself by the kernel's clock"
-        }
-        Act::RunArgv { .. } => "the program has this content; nothing of it is given to a shell",
-        Act::Keep { .. } => "what is read has this identity",
+        Act::Freeze { .. } | Act::Kill { .. } | Act::Throttle { .. } => Condition::Process,
+        Act::RemoveFile { .. } | Act::ClearFlags { .. } | Act::RemoveStarter { .. } => Condition::File,
+        Act::EditLines { .. } => Condition::Lines,
+        Act::RemoveLink { .. } => Condition::Link,
+        Act::ReloadUnits { .. } => Condition::UnitsGone,
+        Act::LockAccount { .. } => Condition::Account,
+        Act::BlockAddress { .. } | Act::Isolate { .. } => Condition::Network,
+        Act::RunArgv { .. } => Condition::Program,
+        Act::Keep { .. } => Condition::Object,
     };
-    let mut conditions = vec![own.to_owned()];
+    let mut conditions = vec![words.only_if(own).to_owned()];
+    if let Act::EditLines {
+        syntax: Some(Syntax::Sudoers),
+        ..
+    } = &action.act
+    {
+        conditions.push(words.only_if(Condition::Sudoers).to_owned());
+    }
     let needs = action.needs.iter().map(|need| {
         let needed = host.orders.actions.iter().find(|other| other.id == *need);
         match needed {
-            Some(needed) => format!("{} {} {}", short_id(*need), needed.act.kind(), act(&needed.act)),
+            Some(needed) => {
+                let act = words.act(needed.act.kind(), &act(&needed.act, words));
+                format!("{} {act}", short_id(*need))
+            }
             None => short_id(*need),
         }
     });
     let needs: Vec<String> = needs.collect();
     if !needs.is_empty() {
-        conditions.push(format!("done before: {}", needs.join("; ")));
+        conditions.push(words.done_before(&needs));
     }
     conditions
 }
 
-fn taken_back(act: &Act) -> String {
+fn way_back(act: &Act) -> WayBack {
     match act {
-        Act::Keep { .. } => "nothing to undo: a copy changes nothing".to_owned(),
-        Act::Freeze { .. } => "at once: the process runs again".to_owned(),
-        Act::Kill { .. } => "none: a killed process does not come back; what it ran is in the vault".to_owned(),
-        Act::RemoveFile { file } => format!(
-            "from the vault: writes the {} back, starts nothing; owner, mode, times and flags as they were",
-            size(file.size.0)
-        ),
-        Act::EditLines { remove, .. } => format!(
-            "from the vault: puts {} back where {} stood, starts nothing",
-            count(remove.len() as u64, "line", "lines"),
-            if remove.len() == 1 { "it" } else { "they" },
-        ),
-        Act::ClearFlags { .. } => "at once: sets the flags again".to_owned(),
-        Act::RemoveStarter { file, .. } => format!(
-            "from the vault: writes the {} back, beside its place where nothing reads it; starts nothing",
-            size(file.size.0)
-        ),
-        Act::RemoveLink { .. } => "at once: makes the link again, beside its place where nothing reads it".to_owned(),
-        Act::ReloadUnits { .. } => "nothing to undo: it only reads what is there".to_owned(),
-        Act::LockAccount { .. } => "at once: gives password and expiry back as they were".to_owned(),
-        Act::BlockAddress { .. } | Act::Isolate { .. } => {
-            "at once: takes our entry out, with the last one our table".to_owned()
-        }
-        Act::Throttle { .. } => "at once: schedules it as before".to_owned(),
-        Act::RunArgv { undo: Some(argv), .. } => {
-            let words: Vec<String> = argv
-                .iter()
-                .map(|word| format!("`{}`", super::plain::value(word)))
-                .collect();
-            format!("by command: runs {}", words.join(" "))
-        }
-        Act::RunArgv { undo: None, .. } => "none: the plan states no command that takes it back".to_owned(),
+        Act::Keep { .. } => WayBack::Copy,
+        Act::ReloadUnits { .. } => WayBack::Reload,
+        Act::RemoveStarter { file, .. } => WayBack::Starter(file.size.0),
+        Act::RemoveLink { .. } => WayBack::Link,
+        Act::LockAccount { .. } => WayBack::Account,
+        Act::BlockAddress { .. } | Act::Isolate { .. } => WayBack::Network,
+        Act::Throttle { .. } => WayBack::Scheduling,
+        Act::RunArgv { undo, .. } => WayBack::Command(undo.as_deref().map(command)),
+        Act::Freeze { .. } => WayBack::Thaw,
+        Act::Kill { .. } => WayBack::None,
+        Act::RemoveFile { file } => WayBack::File(file.size.0),
+        Act::EditLines { remove, .. } => WayBack::Lines(remove.len() as u64),
+        Act::ClearFlags { .. } => WayBack::Flags,
     }
 }
 
@@ -412,6 +375,33 @@ mod tests {
             }
         }
         insta::assert_snapshot!("show_actions", shown.join("\n"));
+    }
+
+    #[test]
+    fn every_kind_of_act() {
+        let plan = sample::acts_plan();
+        for (name, style) in [("show_acts", Style::PLAIN), ("show_acts_zh", Style::CHINESE)] {
+            let mut shown = vec![text(&plan, &sample::about(), &style)];
+            let mut kinds = Vec::new();
+            for one in plan.hosts().flat_map(in_order) {
+                if one.act.is_change() && !kinds.contains(&one.act.kind()) {
+                    kinds.push(one.act.kind());
+                    shown.push(action(&plan, &short_id(one.id), &style).expect("one action"));
+                }
+            }
+            insta::assert_snapshot!(name, shown.join("\n"));
+        }
+    }
+
+    #[test]
+    fn in_chinese() {
+        let plan = sample::plan();
+        let web_2 = plan.host("web-2").expect("a host of the plan");
+        let shown: Vec<String> = in_order(web_2)
+            .iter()
+            .map(|one| action(&plan, &short_id(one.id), &Style::CHINESE).expect("one action"))
+            .collect();
+        insta::assert_snapshot!("show_actions_zh", shown.join("\n"));
     }
 
     #[test]

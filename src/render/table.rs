@@ -117,7 +117,11 @@ mod tests {
             "one two three four five six seven".to_owned(),
         ]);
         table.row(vec!["db-1".to_owned(), "clean".to_owned(), String::new()]);
-        let text = table.text(&Style { color: true, width: 30 });
+        let text = table.text(&Style {
+            color: true,
+            width: 30,
+            ..Style::PLAIN
+        });
         assert_eq!(
             text,
             "host   status    why\n\

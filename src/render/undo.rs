@@ -1,86 +1,83 @@
 //! What of a run can be taken back, before it is.
 
-use deminer_engine::undo::{NoWay, UndoPlan};
+use deminer_engine::undo::UndoPlan;
 use deminer_worker::action::{Arming, Undo};
 use deminer_worker::text::Digest;
 use serde_json::{Value, json};
 
 use super::Style;
 use super::object::{object, short_id};
-use super::plain::plain;
+use super::paste::Paste;
+use super::plain::{plain, shell_word};
+use super::style::padded;
 use super::table::Table;
-use super::unit::count;
+use super::words::{GivesBack, Label};
+
+/// The column of the last lines.
+const COLUMN: usize = 10;
 
 /// For people.
-pub(crate) fn text(plan: &UndoPlan, style: &Style) -> String {
+pub(crate) fn text(plan: &UndoPlan, style: &Style, paste: &Paste<'_>) -> String {
+    let words = style.words();
+    let lead = |label: Label| padded(words.label(label), COLUMN);
     let steps: usize = plan.hosts.iter().map(|host| host.order.steps.len()).sum();
-    let mut out = style.hang(
-        "",
-        &format!(
-            "{} of run {} can be taken back. Nothing has been changed; nothing is started by it.",
-            count(steps as u64, "change", "changes"),
-            plain(&plan.of)
-        ),
-    );
-    let mut table = Table::new(&["action", "host", "gives back", "object"]);
+    let mut out = style.hang("", &words.can_be_taken_back(steps as u64, &plain(&plan.of)));
+    let heading = [Label::Action, Label::Host, Label::GivesBack, Label::Object];
+    let mut table = Table::new(&heading.map(|label| words.label(label)));
     for host in &plan.hosts {
         for (step, about) in host.order.steps.iter().zip(&host.objects) {
             table.row(vec![
                 short_id(step.action),
                 plain(&host.host).into_owned(),
-                way(&step.undo, step.arming).to_owned(),
-                object(about),
+                words.gives_back(gives_back(&step.undo, step.arming)).to_owned(),
+                object(about, words),
             ]);
         }
     }
     out.push('\n');
     out.push_str(&table.text(style));
+    out.push('\n');
     let without = plan
         .hosts
         .iter()
         .flat_map(|host| host.without.iter().map(move |left| (host, left)));
+    let mut any = false;
     for (at, (host, (action, about, why))) in without.enumerate() {
-        let lead = if at == 0 { "\nstays     " } else { "          " };
-        out.push_str(&style.hang(
-            lead,
-            &format!(
-                "{} {} {}: {}",
-                short_id(*action),
-                plain(&host.host),
-                object(about),
-                no_way(*why)
-            ),
-        ));
+        let lead = if at == 0 {
+            lead(Label::StaysAsItIs)
+        } else {
+            padded("", COLUMN)
+        };
+        let what = format!("{} {} {}", short_id(*action), plain(&host.host), object(about, words));
+        out.push_str(&style.hang(&lead, &words.of(&what, words.no_way(*why))));
+        any = true;
     }
-    out.push('\n');
-    match (&plan.arming, &plan.because) {
-        (Arming::Armed, because) => out.push_str(&style.hang(
-            "armed     ",
-            &format!(
-                "what starts something will start it again: {}",
-                plain(because.as_deref().unwrap_or_default())
-            ),
-        )),
-        (Arming::Disarmed, _) => out.push_str(&style.hang(
-            "disarmed  ",
-            "what could start the intruder comes back where nothing reads it: lines as comments, files as `.NAME.disarmed`, \
-             programs without their execute bits",
-        )),
+    if any {
+        out.push('\n');
     }
-    out.push_str(&format!("hash      {}\n", plan.hash().short()));
-    out.push_str(&format!("next      {}\n", next(plan)));
+    match plan.arming {
+        Arming::Armed => {
+            let because = plain(plan.because.as_deref().unwrap_or_default());
+            out.push_str(&style.hang(&lead(Label::Armed), &words.armed(&because)));
+        }
+        Arming::Disarmed => out.push_str(&style.hang(&lead(Label::Disarmed), words.disarmed())),
+    }
+    out.push_str(&format!("{}{}\n", lead(Label::Hash), plan.hash().short()));
+    // Never wrapped: it is to be pasted.
+    out.push_str(&format!("{}{}\n", lead(Label::Next), paste.command(&next(plan))));
     out
 }
 
 /// The command that takes it back.
 fn next(plan: &UndoPlan) -> String {
+    let because = plan.because.as_deref().unwrap_or_default();
     let armed = match plan.arming {
-        Arming::Armed => " --armed --because TEXT",
-        Arming::Disarmed => "",
+        Arming::Armed => format!(" --armed --because {}", shell_word(&plain(because))),
+        Arming::Disarmed => String::new(),
     };
     format!(
         "deminer undo {}{armed} --approve {}",
-        plain(&plan.of),
+        shell_word(&plain(&plan.of)),
         plan.hash().short()
     )
 }
@@ -91,34 +88,50 @@ pub(crate) fn json(plan: &UndoPlan) -> Value {
     json!({"undo": plan, "hash": hash})
 }
 
-fn way(undo: &Undo, arming: Arming) -> &'static str {
+fn gives_back(undo: &Undo, arming: Arming) -> GivesBack {
     let armed = arming == Arming::Armed;
     match undo {
-        Undo::None => "nothing",
-        Undo::Thaw { .. } => "lets it run",
-        Undo::RestoreFile { .. } if armed => "the file",
-        Undo::RestoreFile { .. } => "the file, not executable",
-        Undo::RestoreLines { .. } if armed => "the lines",
-        Undo::RestoreLines { .. } => "the lines, as comments",
-        Undo::SetFlags { .. } => "its flags",
-        Undo::RestoreStarter { .. } if armed => "the file",
-        Undo::RestoreStarter { .. } => "the file, disarmed",
-        Undo::RestoreLink { .. } if armed => "the link",
-        Undo::RestoreLink { .. } => "the link, disarmed",
-        Undo::UnlockAccount { .. } => "the login",
-        Undo::Unblock { .. } | Undo::EndIsolation {} => "the network",
-        Undo::Unthrottle { .. } => "its CPU time",
-        Undo::RunArgv { .. } => "by its command",
+        Undo::None => GivesBack::Nothing,
+        Undo::Thaw { .. } => GivesBack::Running,
+        Undo::RestoreFile { .. } => GivesBack::File { armed },
+        Undo::RestoreLines { .. } => GivesBack::Lines { armed },
+        Undo::SetFlags { .. } => GivesBack::Flags,
+        Undo::RestoreStarter { .. } => GivesBack::Starter { armed },
+        Undo::RestoreLink { .. } => GivesBack::Link { armed },
+        Undo::UnlockAccount { .. } => GivesBack::Login,
+        Undo::Unblock { .. } | Undo::EndIsolation { .. } => GivesBack::Network,
+        Undo::Unthrottle { .. } => GivesBack::CpuTime,
+        Undo::RunArgv { .. } => GivesBack::ByCommand,
     }
 }
 
-fn no_way(why: NoWay) -> &'static str {
-    match why {
-        NoWay::None => "there is no way back; what it ran or held is in the vault",
-        NoWay::Unknown => "it is not known whether it was done: look at the host",
-        NoWay::DoesNotFit => {
-            "what the host says of the way back does not fit the plan: restore it by hand from the vault"
-        }
-        NoWay::NotKept => "this host gave no copy of it",
+#[cfg(test)]
+mod tests {
+    use deminer_engine::undo::Selection;
+
+    use super::*;
+    use crate::render::sample::Night;
+    use crate::render::words::Lang;
+
+    #[test]
+    fn what_can_be_taken_back() {
+        let chains = Night::of_all_acts().chains();
+        let list = |arming, because: Option<&str>| {
+            let because = because.map(str::to_owned);
+            UndoPlan::of("20261114-0244-7c1e", &chains, &Selection::default(), arming, because).expect("a list")
+        };
+        let disarmed = list(Arming::Disarmed, None);
+        let paste = Paste {
+            runs: None,
+            lang: Some(Lang::Zh),
+        };
+        insta::assert_snapshot!("undo", text(&disarmed, &Style::PLAIN, &Paste::default()));
+        insta::assert_snapshot!("undo_zh", text(&disarmed, &Style::CHINESE, &paste));
+        let armed = text(
+            &list(Arming::Armed, Some("it is ours")),
+            &Style::PLAIN,
+            &Paste::default(),
+        );
+        assert!(armed.contains("--armed --because 'it is ours' --approve "), "{armed}");
     }
 }

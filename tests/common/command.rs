@@ -1,6 +1,6 @@
 //! The command, run to its end and held to what every one of its answers must be.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,13 @@ const LONGEST: Duration = Duration::from_secs(150);
 
 /// The command with a directory of its own for runs.
 pub(crate) struct Deminer {
-    runs: tempfile::TempDir,
+    /// What starts it: its own name, or what enters another place first.
+    starts: Vec<OsString>,
+    /// As the command names it.
+    inside: PathBuf,
+    /// As this program names it.
+    runs: PathBuf,
+    _directory: Option<tempfile::TempDir>,
 }
 
 /// A command that was started.
@@ -45,21 +51,41 @@ pub(crate) fn program() -> PathBuf {
 impl Deminer {
     pub(crate) fn new() -> Deminer {
         let runs = tempfile::Builder::new().prefix("deminer-runs-").tempdir();
+        let runs = runs.expect("a directory for runs");
         Deminer {
-            runs: runs.expect("a directory for runs"),
+            starts: vec![program().into()],
+            inside: runs.path().to_path_buf(),
+            runs: runs.path().to_path_buf(),
+            _directory: Some(runs),
+        }
+    }
+
+    /// The command in another place: what starts it there, and its directory for runs as it is named in there and from
+    /// here.
+    pub(crate) fn behind(starts: Vec<OsString>, inside: PathBuf, runs: PathBuf) -> Deminer {
+        Deminer {
+            starts,
+            inside,
+            runs,
+            _directory: None,
         }
     }
 
     /// Where it keeps runs.
     pub(crate) fn runs(&self) -> &Path {
-        self.runs.path()
+        &self.runs
+    }
+
+    /// A file among its runs, as the command names it.
+    pub(crate) fn inside(&self, name: &str) -> PathBuf {
+        self.inside.join(name)
     }
 
     /// Starts a verb that keeps runs.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
-        let runs = [OsStr::new("--runs"), self.runs.path().as_os_str()];
+        let runs = [OsStr::new("--runs"), self.inside.as_os_str()];
         let all: Vec<&OsStr> = words.iter().map(OsStr::new).chain(runs).collect();
-        start(&all)
+        start(&self.starts, &all)
     }
 
     /// Runs a verb that keeps runs to its end.
@@ -82,12 +108,13 @@ impl Deminer {
 /// Runs a verb that keeps no runs.
 pub(crate) fn run(words: &[&str]) -> Answer {
     let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
-    start(&words).answer()
+    start(&[program().into()], &words).answer()
 }
 
-fn start(words: &[&OsStr]) -> Running {
-    let mut command = Command::new(program());
+fn start(starts: &[OsString], words: &[&OsStr]) -> Running {
+    let mut command = Command::new(&starts[0]);
     command
+        .args(&starts[1..])
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -129,14 +156,19 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn answer(mut self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
+        self.answer_within(LONGEST)
+    }
+
+    /// Waits for its end, for so long.
+    pub(crate) fn answer_within(mut self, longest: Duration) -> Answer {
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("our own child") {
                 break status;
             }
             assert!(
-                self.began.elapsed() < LONGEST,
-                "`{}` still runs after {LONGEST:?}",
+                self.began.elapsed() < longest,
+                "`{}` still runs after {longest:?}",
                 self.words
             );
             std::thread::sleep(Duration::from_millis(5));

@@ -3,13 +3,14 @@
 //! A stand-in is a copy of the command under test with a trailer that says which part it plays; it ends by itself after
 //! three minutes. It is made from a stripped copy, so that it is read and hashed quickly.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use deminer_worker::text::Digest;
@@ -33,19 +34,21 @@ pub(crate) const GOOD: [&str; 2] = [
 
 const CRONTABS: &str = "/var/spool/cron/crontabs";
 
-/// A command without what only a debugger reads.
-fn stripped() -> &'static [u8] {
-    static CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
-    CONTENT.get_or_init(|| {
+/// A program without what only a debugger reads.
+pub(crate) fn stripped(program: &Path) -> Arc<[u8]> {
+    static KNOWN: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let content = known.entry(program.to_path_buf()).or_insert_with(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let at = directory.path().join("stripped");
-        let strip = Command::new("strip").arg("-o").arg(&at).arg(program()).status();
+        let strip = Command::new("strip").arg("-o").arg(&at).arg(program).status();
         let source = match strip {
-            Ok(status) if status.success() => at,
-            _ => program(),
+            Ok(status) if status.success() => at.as_path(),
+            _ => program,
         };
-        fs::read(source).expect("the command")
-    })
+        fs::read(source).expect("a program").into()
+    });
+    Arc::clone(content)
 }
 
 /// Writes a stand-in: no two have the same content.
@@ -66,7 +69,7 @@ pub(crate) fn stand_in(at: &Path, part: &str) {
         .mode(0o755)
         .open(at)
         .expect("a free name");
-    file.write_all(stripped()).expect("space for a stand-in");
+    file.write_all(&stripped(&program())).expect("space for a stand-in");
     file.write_all(format!("{trailer:<TRAILER$}").as_bytes())
         .expect("space for a stand-in");
 }

@@ -57,7 +57,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    fn of(pid: u32) -> Option<Process> {
+    /// What a pid is now.
+    pub(crate) fn of(pid: u32) -> Option<Process> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let open = stat.iter().position(|byte| *byte == b'(')?;
         let close = stat.iter().rposition(|byte| *byte == b')')?;
@@ -110,6 +111,14 @@ pub(crate) fn processes() -> Vec<Process> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(Process::of).collect()
+}
+
+/// The living processes that one started.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let living = processes()
+        .into_iter()
+        .filter(|process| process.ppid == pid && process.state != 'Z');
+    living.map(|process| process.pid).collect()
 }
 
 /// The living processes that run something below a directory.

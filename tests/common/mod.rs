@@ -8,3 +8,4 @@ pub(crate) mod infection;
 pub(crate) mod machine;
 pub(crate) mod plan;
 pub(crate) mod random;
+pub(crate) mod terminal;

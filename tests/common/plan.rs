@@ -10,6 +10,7 @@ use super::machine::written;
 
 /// A plan that was made.
 pub(crate) struct Planned {
+    /// As the command names it.
     pub(crate) file: PathBuf,
     pub(crate) hash: String,
     /// What the command answered.
@@ -22,7 +23,13 @@ impl Planned {
     /// Makes a plan into a file.
     #[track_caller]
     pub(crate) fn make(deminer: &Deminer, file: &Path, words: &[&str]) -> Planned {
-        let mut all = vec!["plan", "linux-miner"];
+        Planned::by(deminer, "linux-miner", file, words)
+    }
+
+    /// Makes a plan by a playbook into a file.
+    #[track_caller]
+    pub(crate) fn by(deminer: &Deminer, playbook: &str, file: &Path, words: &[&str]) -> Planned {
+        let mut all = vec!["plan", playbook];
         all.extend_from_slice(words);
         let name = written(file);
         all.extend(["-o", &name, "--format", "json"]);
@@ -33,8 +40,19 @@ impl Planned {
     /// Makes a plan for this machine, looking no longer than it must.
     #[track_caller]
     pub(crate) fn of_this_machine(deminer: &Deminer) -> Planned {
-        let file = deminer.runs().join("the.plan");
-        Planned::make(deminer, &file, &["--set", "sample=1s"])
+        Planned::on_a_host(deminer, &["--set", "sample=1s"])
+    }
+
+    /// Makes a plan for the machine on which the command is.
+    #[track_caller]
+    pub(crate) fn on_a_host(deminer: &Deminer, words: &[&str]) -> Planned {
+        let name = written(&deminer.inside("the.plan"));
+        let mut all = vec!["plan", "linux-miner", "-o", &name, "--format", "json"];
+        all.extend_from_slice(words);
+        let json = deminer.run(&all).expect(0).json();
+        let mut planned = Planned::read(&deminer.runs().join("the.plan"), json);
+        planned.file = deminer.inside("the.plan");
+        planned
     }
 
     /// Reads a plan that a command wrote, and answered so.
@@ -93,6 +111,15 @@ impl Planned {
         acts
     }
 
+    /// What a command needs to be told so that it goes on with components of many targets.
+    pub(crate) fn many(&self) -> Vec<String> {
+        let components = self.hosts[0]["needs_own_approval"].as_array().into_iter().flatten();
+        let host = self.hosts[0]["host"].as_str().expect("a name");
+        components
+            .flat_map(|number| ["--many".to_owned(), format!("{host}:{number}")])
+            .collect()
+    }
+
     /// The directories that the host's worker may make.
     pub(crate) fn footprint(&self) -> Vec<PathBuf> {
         let directories = self.hosts[0]["footprint"]["directories"].as_array().expect("a list");
@@ -113,7 +140,17 @@ fn act(act: &Value) -> String {
     if let Some(process) = object.get("process") {
         return format!("{kind} {} {}", text(&process["role"]), text(&process["exe_path"]));
     }
-    let path = text(&object["file"]["path"]);
+    if let Some(address) = act.get("address") {
+        return format!("{kind} {}", text(address));
+    }
+    if let Some(link) = act.get("link") {
+        return format!("{kind} {}", text(&link["path"]));
+    }
+    if let Some(units) = act["units"].as_array() {
+        let units: String = units.iter().map(|unit| format!(" {}", text(unit))).collect();
+        return format!("{kind}{units}");
+    }
+    let path = text(object["file"].get("path").unwrap_or(&object["account"]["name"]));
     let lines = act["remove"].as_array().into_iter().flatten();
     let lines: Vec<String> = lines.map(|line| format!(" line {}", line["number"])).collect();
     format!("{kind} {path}{}", lines.concat())

@@ -5,7 +5,8 @@ use std::fmt;
 macro_rules! codes {
     ($($name:ident = $code:literal, $meaning:literal;)*) => {
         /// A rule, by its stable number: P00 shape, P01 modules and parameters, P02 references, P03 power and order,
-        /// P04 variables, P05 files beside the playbook.
+        /// P04 variables, P05 files beside the playbook and included ones, P06
+        /// answers to questions.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $meaning] $name,)*
@@ -34,7 +35,7 @@ codes! {
     MissingKey = "P0003", "A key that must be there is not.";
     WrongKind = "P0004", "A value is of another kind than the language has here: text, number, list or map.";
     DuplicateKey = "P0005", "A key stands twice in one map.";
-    StepBody = "P0006", "A step does exactly one of `use`, `let`, `stop` and `assert`.";
+    StepBody = "P0006", "A step does exactly one of `use`, `let`, `stop`, `assert` and `include`.";
     DuplicateId = "P0007", "Two steps have the same id.";
     BadName = "P0008", "A name is no name: letters, digits and `_`, not beginning with a digit.";
     UnknownPhase = "P0009", "The phases are gather, decide, locate, backup, eradicate and verify.";
@@ -44,6 +45,7 @@ codes! {
     Braces = "P0013", "Braces stand where they do not belong, or stand without quotes.";
     Empty = "P0014", "There is nothing where something must be.";
     TooLong = "P0015", "A text is longer than a playbook may have it.";
+    OnErrorWord = "P0016", "`on_error` is `fail`, `continue` or a list of steps.";
     UnknownModule = "P0102", "No module has this name.";
     UnknownParameter = "P0103", "The module has no parameter of this name.";
     MissingParameter = "P0104", "A parameter that the module must be given is not there.";
@@ -75,6 +77,13 @@ codes! {
     RefreshUnknown = "P0306", "`refresh` names no step that can be taken anew.";
     RefreshNotReading = "P0307", "`refresh` names a step that proposes.";
     UntilReadsNothing = "P0308", "`until` reads nothing that a round could change.";
+    UntilNotLooking = "P0309", "`until` repeats only a step that looks, and over its own result.";
+    OnErrorProposal = "P0310", "A step that proposes has no `on_error`: a plan with a hole is none.";
+    OnErrorStep = "P0311", "What runs in the place of a failed step looks, judges, asks, computes or ends.";
+    RefreshAsks = "P0312", "`refresh` names a step that asks a person.";
+    AskParameter = "P0313", "A question's answers, or the way it is asked, do not fit.";
+    NeedsLeave = "P0320", "A module does what needs a leave that was not given.";
+    WordOfHost = "P0321", "A value of a host stands where only the playbook's own words may.";
     UnknownType = "P0401", "No type of variables has this name.";
     VariableValue = "P0402", "A value does not fit the variable's type.";
     NotDeclared = "P0403", "A variable is set that the playbook does not declare.";
@@ -82,6 +91,11 @@ codes! {
     SecretDefault = "P0405", "A secret stands in the playbook.";
     ResourceMissing = "P0501", "A file beside the playbook cannot be read.";
     ResourcePath = "P0502", "A file beside the playbook is not named by a plain path below it.";
+    IncludedPlaybook = "P0503", "A file that is included is a playbook of its own.";
+    IncludeCycle = "P0504", "A file includes itself.";
+    IncludeTooMuch = "P0505", "Files are included too deeply, or there are too many of them or their steps.";
+    NoQuestion = "P0601", "An answer is given to a question that is not asked.";
+    NoSuchAnswer = "P0602", "An answer is none of the question's words.";
 }
 
 impl fmt::Display for Code {

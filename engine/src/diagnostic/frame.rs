@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Diagnostic, Severity};
+use super::{Diagnostic, Severity, Texts};
 use crate::playbook::Span;
 
 /// A tab in a shown line takes so many columns.
@@ -44,20 +44,23 @@ fn boundary(text: &str, at: usize) -> usize {
 }
 
 /// All mistakes, then the line that counts them.
-pub(super) fn render(file: &str, text: &str, list: &[Diagnostic]) -> String {
+pub(super) fn render(texts: &Texts, list: &[Diagnostic]) -> String {
     let spans = || {
         list.iter()
             .flat_map(|d| d.span.into_iter().chain(d.labels.iter().map(|l| l.span)))
     };
     let gutter = spans()
-        .map(|s| place(text, s).line.to_string().len())
+        .map(|s| {
+            let file = texts.at(s);
+            place(file.text, file.local(s)).line.to_string().len()
+        })
         .max()
         .unwrap_or(1);
     let mut out = String::new();
     for diagnostic in list {
-        one(&mut out, file, text, gutter, diagnostic);
+        one(&mut out, texts, gutter, diagnostic);
     }
-    out.push_str(&summary(file, list));
+    out.push_str(&summary(texts.name(), list));
     out.push('\n');
     out
 }
@@ -78,7 +81,7 @@ pub(super) fn summary(file: &str, list: &[Diagnostic]) -> String {
     }
 }
 
-fn one(out: &mut String, file: &str, text: &str, gutter: usize, diagnostic: &Diagnostic) {
+fn one(out: &mut String, texts: &Texts, gutter: usize, diagnostic: &Diagnostic) {
     let word = match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -88,9 +91,13 @@ fn one(out: &mut String, file: &str, text: &str, gutter: usize, diagnostic: &Dia
     let help = diagnostic.help.as_deref().map(|h| format!("help: {h}"));
     match diagnostic.span {
         Some(span) => {
-            let at = place(text, span);
-            let _ = writeln!(out, "  --> {file}:{}:{}", at.line, at.column);
-            underlined(out, text, gutter, span, '^', help.as_deref().unwrap_or(""));
+            let file = texts.at(span);
+            let local = file.local(span);
+            let _ = writeln!(out, "  --> {}", written(texts, span));
+            underlined(out, file.text, gutter, local, '^', help.as_deref().unwrap_or(""));
+            if let Some(from) = file.from {
+                let _ = writeln!(out, "  included at {}", written(texts, from));
+            }
         }
         None => {
             if let Some(help) = help {
@@ -99,8 +106,20 @@ fn one(out: &mut String, file: &str, text: &str, gutter: usize, diagnostic: &Dia
         }
     }
     for label in &diagnostic.labels {
-        underlined(out, text, gutter, label.span, '-', &label.text);
+        let file = texts.at(label.span);
+        let elsewhere = diagnostic.span.is_none_or(|span| texts.at(span).start != file.start);
+        if elsewhere {
+            let _ = writeln!(out, "  ::: {}", written(texts, label.span));
+        }
+        underlined(out, file.text, gutter, file.local(label.span), '-', &label.text);
     }
+}
+
+/// `night.yml:7:12`.
+fn written(texts: &Texts, span: Span) -> String {
+    let file = texts.at(span);
+    let at = place(file.text, file.local(span));
+    format!("{}:{}:{}", file.name, at.line, at.column)
 }
 
 /// The line of a span, and below it the mark with its remark. Of a span over several lines the first is shown.

@@ -221,6 +221,8 @@ impl HostView for Link {
 fn own_time(query: &Query) -> Duration {
     Duration::from_millis(match query {
         Query::Processes(query) => query.sample_ms,
+        Query::Resources { sample_ms } => *sample_ms,
+        Query::Command(command) => command.timeout_ms,
         Query::Watch(watch) => watch.for_ms,
         _ => 0,
     })

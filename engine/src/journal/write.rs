@@ -282,7 +282,9 @@ impl ChainWriter {
 fn must_be_durable(kind: &EventKind) -> bool {
     match kind {
         EventKind::RunStarted { .. }
+        | EventKind::Given { .. }
         | EventKind::Approved { .. }
+        | EventKind::Answered { .. }
         | EventKind::Planned { .. }
         | EventKind::Stored { .. }
         | EventKind::Committed { .. }
@@ -300,6 +302,8 @@ fn must_be_durable(kind: &EventKind) -> bool {
             | TransactionEvent::Born { .. }
             | TransactionEvent::Struck { .. }
             | TransactionEvent::Committed {}
+            | TransactionEvent::Containing { .. }
+            | TransactionEvent::Contained {}
             | TransactionEvent::Intent { .. }
             | TransactionEvent::Outcome { .. }
             | TransactionEvent::Finished { .. } => true,

@@ -47,8 +47,16 @@ impl Gaps {
     }
 }
 
-/// What a process cannot be judged without.
-const SUBJECTS: [&str; 6] = ["process", "processes", "executable", "argv", "socket", "sockets"];
+/// What a process cannot be judged without; of a step that failed nobody knows what it would have shown.
+const SUBJECTS: [&str; 7] = [
+    "process",
+    "processes",
+    "executable",
+    "argv",
+    "socket",
+    "sockets",
+    "step",
+];
 
 /// Where something is started from without anybody asking, and where miners are dropped; directories with all below,
 /// files, or beginnings of names.
@@ -139,6 +147,7 @@ mod tests {
             ("directory", "/srv/share", GapReason::TimedOut, false),
             ("packages", "", GapReason::Unsupported, false),
             ("taint", "", GapReason::Denied, false),
+            ("step", "units", GapReason::Failed, true),
         ];
         for (subject, object, why, forbids) in table {
             let gap = Gap {

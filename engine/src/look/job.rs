@@ -1,10 +1,10 @@
 //! One step's module with its parameters made, on its way through a task of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::Clock;
 use super::gaps::Gaps;
 use crate::host::HostView;
 use crate::module::{Module, Ran};
@@ -15,17 +15,12 @@ use crate::template::{EvalError, Expression, Held, Scope};
 const ITEMS: usize = 10_000;
 
 /// A module with the parameters of each of its runs.
+#[derive(Clone)]
 pub(super) struct Job {
     module: Module,
     /// One, or of a `foreach` one for each item.
     params: Vec<Value>,
     is_list: bool,
-}
-
-/// What a job gave, and how long that took.
-pub(super) struct JobEnd {
-    pub(super) result: Result<Ran, String>,
-    pub(super) took_ms: u64,
 }
 
 impl Job {
@@ -65,19 +60,15 @@ impl Job {
         })
     }
 
-    /// Runs the module; an analyzer is given no host.
-    pub(super) async fn run(self, host: Arc<dyn HostView>, clock: Clock) -> JobEnd {
-        let begun = clock();
-        let result = self.all(host).await;
-        JobEnd {
-            result,
-            took_ms: clock().saturating_sub(begun),
-        }
+    /// The parameters of the first run.
+    pub(super) fn into_params(self) -> Value {
+        self.params.into_iter().next().unwrap_or(Value::Null)
     }
 
-    async fn all(self, host: Arc<dyn HostView>) -> Result<Ran, String> {
+    /// Runs the module, until nobody waits for it any more; an analyzer is given no host.
+    pub(super) async fn all(self, host: Arc<dyn HostView>, given_up: &AtomicBool) -> Result<Ran, String> {
         let host = match self.module {
-            Module::Analyzer(_) => None,
+            Module::Analyzer(_) | Module::Question(_) => None,
             Module::Collector(_) | Module::Responder(_) => Some(host.as_ref()),
         };
         let module = self.module.erased();
@@ -85,6 +76,9 @@ impl Job {
         let mut gaps = Gaps::default();
         let (mut findings, mut proposals, mut verdict) = (Vec::new(), Vec::new(), None);
         for params in self.params {
+            if given_up.load(Ordering::Relaxed) {
+                return Err("nobody waits for it any more".to_owned());
+            }
             let ran = module.run(host, params).await.map_err(|e| e.to_string())?;
             outputs.push(ran.output);
             findings.extend(ran.findings);

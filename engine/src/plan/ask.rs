@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, ProcessTarget};
-use deminer_worker::protect;
-use deminer_worker::query::{Answer, Coverage, Entry, GapReason, Ownership, Process, Query};
+use deminer_worker::protect::{self, condemned_processes};
+use deminer_worker::query::{Answer, Coverage, Entry, Executable, GapReason, HostError, Ownership, Process, Query};
 use deminer_worker::text::{HostBytes, HostPath};
 
 use super::PlanError;
 use super::merge::{HOLDING_FLAGS, Wants};
+use crate::finding::{Artifact, Bearing, Finding};
 use crate::host::HostView;
 use crate::look::Looked;
 
@@ -20,6 +21,41 @@ pub(super) struct Learned {
     pub(super) held_directories: BTreeMap<HostPath, u32>,
     /// What could not be seen.
     pub(super) coverage: Coverage,
+    /// When the look began, in milliseconds since boot.
+    began_ms: u64,
+    /// The unit of start times.
+    ticks_per_second: u64,
+    /// Processes that a person is asked about, by pid and start time.
+    asked: BTreeSet<(u32, u64)>,
+}
+
+impl Learned {
+    /// The processes that these acts would end, by pid and start time, and those that came while the host was looked at
+    /// and run the very file of one of them: the look could not tell them, and their like is struck by the envelope.
+    pub(super) fn condemned(&self, wants: &Wants) -> BTreeSet<(u32, u64)> {
+        let acts = || wants.values().map(|want| &want.act);
+        let mut condemned = condemned_processes(acts(), &[], &self.facts.processes);
+        let ended: Vec<&ProcessTarget> = acts().filter_map(ended).collect();
+        let late = self.facts.processes.iter().filter(|process| {
+            let began = process.start_ticks.0.saturating_mul(1000) / self.ticks_per_second.max(1) > self.began_ms;
+            let same = |exe: &Executable| {
+                let is = |target: &&ProcessTarget| target.exe == exe.id && exe.sha256 == Some(target.exe_sha256);
+                ended.iter().any(is)
+            };
+            let key = (process.pid, process.start_ticks.0);
+            // An interpreter that was started for another file is another program.
+            began && process.script.is_none() && !self.asked.contains(&key) && process.exe.as_ref().is_some_and(same)
+        });
+        condemned.extend(late.map(|process| (process.pid, process.start_ticks.0)));
+        condemned
+    }
+}
+
+fn ended(act: &Act) -> Option<&ProcessTarget> {
+    match act {
+        Act::Freeze { process } | Act::Kill { process } => Some(process),
+        _ => None,
+    }
 }
 
 /// Asks what protection and envelope go by.
@@ -29,6 +65,9 @@ pub(super) async fn ask(looked: &Looked, view: &dyn HostView, wants: &Wants) -> 
         facts: protect::Facts::default(),
         held_directories: BTreeMap::new(),
         coverage: Coverage::whole(),
+        began_ms: looked.facts.uptime_ms.0,
+        ticks_per_second: looked.facts.ticks_per_second.into(),
+        asked: asked(&looked.findings),
     };
     // Packages last: which names an executable has is known only from the processes.
     let mut questions = protect::Facts::questions(acts());
@@ -41,14 +80,21 @@ pub(super) async fn ask(looked: &Looked, view: &dyn HostView, wants: &Wants) -> 
             files.dedup();
         }
         let asked = name_of(&question);
-        let observed = view
-            .observe(question.clone())
-            .await
-            .map_err(|why| PlanError::NotLearned {
-                host: looked.host.clone(),
-                asked,
-                why: Box::new(why),
-            })?;
+        let observed = match view.observe(question.clone()).await {
+            Ok(observed) => observed,
+            // What is not told of the network protects all of it: nothing is blocked.
+            Err(why) if question == (Query::Network {}) && !matches!(why, HostError::Lost { .. }) => {
+                learned.coverage.note(asked, "", GapReason::Unsupported);
+                continue;
+            }
+            Err(why) => {
+                return Err(PlanError::NotLearned {
+                    host: looked.host.clone(),
+                    asked,
+                    why: Box::new(why),
+                });
+            }
+        };
         let mut answer = observed.value;
         check_answer(looked, &question, &mut answer, &observed.coverage)?;
         learned.facts.learn(&question, answer);
@@ -58,12 +104,22 @@ pub(super) async fn ask(looked: &Looked, view: &dyn HostView, wants: &Wants) -> 
     Ok(learned)
 }
 
+fn asked(findings: &[Finding]) -> BTreeSet<(u32, u64)> {
+    let review = findings.iter().filter(|finding| finding.bearing == Bearing::Review);
+    let process = |finding: &Finding| match &finding.artifact {
+        Artifact::Process { process } => Some((process.pid, process.start_ticks.0)),
+        _ => None,
+    };
+    review.filter_map(process).collect()
+}
+
 fn name_of(question: &Query) -> &'static str {
     match question {
         Query::Host {} => "host",
         Query::Processes(_) => "processes",
         Query::Mounts {} => "mounts",
         Query::Packages { .. } => "packages",
+        Query::Network {} => "network",
         _ => "files",
     }
 }
@@ -81,6 +137,7 @@ fn check_answer(looked: &Looked, question: &Query, answer: &mut Answer, coverage
             true
         }
         (Query::Processes(_), Answer::Processes(_)) | (Query::Mounts {}, Answer::Mounts(_)) => true,
+        (Query::Network {}, Answer::Network(_)) => true,
         (Query::Packages { files }, Answer::Packages(owners)) => {
             for (file, owner) in files.iter().zip(owners.iter_mut()) {
                 let object = HostBytes::from(file);

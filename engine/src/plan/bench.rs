@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use deminer_worker::action::{Act, ActionId, FileTarget, LineTarget, Object, ProcessTarget, Role};
+use deminer_worker::action::{
+    Act, ActionId, FileTarget, LineTarget, LinkTarget, Object, ProcessTarget, Role, StarterKind,
+};
+use deminer_worker::network::{Connection, Network};
 use deminer_worker::query::{
-    Answer, Coverage, Entry, Executable, FileId, FileKind, FileStat, HostError, HostFacts, HostIdentity, Mount,
-    Observed, Ownership, Process, Query,
+    Answer, Coverage, Entry, Executable, FileId, FileKind, FileStat, FileText, HostError, HostFacts, HostIdentity,
+    Mount, Observed, Ownership, Process, Query,
 };
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
@@ -137,6 +140,30 @@ pub(crate) fn remove(path: &str) -> Act {
     Act::RemoveFile { file: file(path) }
 }
 
+/// The removal of a file that something starts whole.
+pub(crate) fn starter(path: &str) -> Act {
+    Act::RemoveStarter {
+        file: file(path),
+        starter: StarterKind::InitScript,
+    }
+}
+
+/// The removal of a link.
+pub(crate) fn link(path: &str) -> Act {
+    let FileTarget { mount, path, id, .. } = file(path);
+    Act::RemoveLink {
+        link: LinkTarget {
+            mount,
+            path,
+            id,
+            target: "../init.d/x".into(),
+            uid: 0,
+            gid: 0,
+            mtime_ns: Wide(0),
+        },
+    }
+}
+
 pub(crate) fn keep(path: &str) -> Act {
     Act::Keep {
         object: Object::File { file: file(path) },
@@ -159,12 +186,16 @@ pub(crate) struct Bench {
     pub(crate) mounts: Vec<HostPath>,
     /// Directories with inode flags.
     pub(crate) directories: BTreeMap<HostPath, u32>,
+    /// The texts of files.
+    pub(crate) texts: BTreeMap<HostPath, HostBytes>,
     /// The kind of question that is refused.
     pub(crate) refuses: Option<&'static str>,
     /// Whether the last answer about packages is left out.
     pub(crate) forgets: bool,
     pub(crate) gaps: Coverage,
     pub(crate) site: Site,
+    /// The host on its network: its session comes from 192.0.2.7.
+    pub(crate) network: Network,
     identity: HostIdentity,
 }
 
@@ -196,16 +227,19 @@ impl Bench {
             ticks_per_second: 100,
             uid: 0,
             own_chain: vec![1, 900, 901],
+            own_names: Vec::new(),
             taint: Wide(0),
             without: Vec::new(),
         };
         let looked = Looked {
+            programs: Vec::new(),
             host: name.to_owned(),
             facts,
             verdict: None,
             findings: Vec::new(),
             coverage: Coverage::whole(),
             proposals: Vec::new(),
+            answers: Vec::new(),
             results: BTreeMap::new(),
             end: LookEnd::Through,
         };
@@ -221,10 +255,19 @@ impl Bench {
             owners: BTreeMap::new(),
             mounts: vec!["/".into()],
             directories: BTreeMap::new(),
+            texts: BTreeMap::new(),
             refuses: None,
             forgets: false,
             gaps: Coverage::whole(),
             site: Site::default(),
+            network: Network {
+                own: ["192.0.2.10".parse().expect("an address")].into(),
+                session: vec![Connection {
+                    local: "192.0.2.10:22".parse().expect("an end"),
+                    remote: "192.0.2.7:50312".parse().expect("an end"),
+                }],
+                ..Network::default()
+            },
             identity,
         }
     }
@@ -332,6 +375,18 @@ impl HostView for Bench {
             Query::Stat { paths, .. } => {
                 let entries = paths.iter().map(|path| self.directory(path)).collect();
                 ("stat", Answer::Entries(entries))
+            }
+            Query::Network {} => ("network", Answer::Network(self.network.clone())),
+            Query::Read { path, .. } => {
+                let text = self.texts.get(path).map(|content| FileText {
+                    stat: FileStat {
+                        path: path.clone(),
+                        ..script("/etc/crontab")
+                    },
+                    content: content.clone(),
+                    cut: false,
+                });
+                ("read", Answer::Files(text.into_iter().collect()))
             }
             other => panic!("planning asks {other:?}"),
         };

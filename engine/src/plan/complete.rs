@@ -73,9 +73,10 @@ fn preparations(act: &Act) -> Vec<Act> {
     }
 }
 
-/// What each of these needs: its preparations, and a file's removal the end of everything planned that runs it.
+/// What each of these needs: its preparations, and a file's removal the end of everything planned that runs it, and of
+/// the lines that make every program load it: a library that is gone before its line is missed by every program.
 ///
-/// There are no cycles: a removal needs kills, kills need freezes, all need copies, and nothing the other way.
+/// There are no cycles: a removal needs kills and edits, kills need freezes, all need copies, and nothing the other way.
 pub(super) fn needs(host: &str, wants: &Wants, processes: &[Process]) -> Needs {
     let kills: Vec<(ActionId, &ProcessTarget, Option<&Process>)> = wants
         .iter()
@@ -96,10 +97,31 @@ pub(super) fn needs(host: &str, wants: &Wants, processes: &[Process]) -> Needs {
             if let Act::RemoveFile { file } = &want.act {
                 let running = kills.iter().filter(|(_, process, seen)| runs(process, *seen, file));
                 needed.extend(running.map(|(kill, ..)| *kill));
+                needed.extend(
+                    wants
+                        .iter()
+                        .filter(|(_, want)| loads(&want.act, file))
+                        .map(|(edit, _)| *edit),
+                );
             }
             (*id, needed)
         })
         .collect()
+}
+
+/// Where the loader is told what every program loads (ld.so(8)).
+const PRELOAD: &str = "/etc/ld.so.preload";
+
+/// Whether an act takes out the line by which every program loads this file.
+fn loads(act: &Act, library: &FileTarget) -> bool {
+    let Act::EditLines { file, remove, .. } = act else {
+        return false;
+    };
+    let named = |line: &[u8]| {
+        let mut names = line.split(|b| matches!(b, b' ' | b'\t' | b':'));
+        names.any(|name| name == library.path.as_bytes())
+    };
+    file.path == PRELOAD.into() && remove.iter().any(|target| named(target.line.as_bytes()))
 }
 
 /// Whether a process runs a file, as its executable or as its interpreter's script.

@@ -1,11 +1,14 @@
 //! One host's part of a plan: from what looking at it gave to exact acts and what they rest on.
 
+use std::collections::BTreeMap;
+
 use deminer_worker::action::{Action, ProcessTarget};
 use deminer_worker::many::many_targets;
 use deminer_worker::order::{HostOrders, OrderError, check_consistent};
 use deminer_worker::query::Process;
 use deminer_worker::text::{HostPath, Wide};
 
+use super::around::around;
 use super::ask::ask;
 use super::canonical::canonical;
 use super::complete::{complete, needs};
@@ -39,19 +42,20 @@ pub async fn draft(
     names: &mut (dyn FnMut() -> [u8; 16] + Send),
 ) -> Result<HostPlan, PlanError> {
     let mut wants = match looked.end {
-        LookEnd::Through | LookEnd::Stopped(_) => merge(looked)?,
+        LookEnd::Through | LookEnd::Stopped { .. } => merge(looked)?,
         LookEnd::Failed { .. } => Wants::new(),
     };
     limit(looked, "proposed acts", wants.len(), ACTIONS)?;
 
     let mut learned = ask(looked, view, &wants).await?;
     learned.facts.site = site.protect.clone();
+    learned.facts.spare = site.spare.clone();
     let mut left_alone = Vec::new();
     prefer_edits(&mut wants, &mut left_alone);
     complete(&looked.host, &mut wants);
     spare(&looked.host, &mut wants, &learned, &mut left_alone);
     say_held_directories(&wants, &learned, &mut left_alone);
-    let predicates = Predicates::of(&wants, &learned.facts);
+    let predicates = Predicates::of(&wants, &learned);
     let own = |process: &ProcessTarget| predicates.is_alone(process);
     unite_components(&mut wants, &mut left_alone, &proposed_in(looked), own);
     limit(looked, "actions", wants.len(), ACTIONS)?;
@@ -63,6 +67,7 @@ pub async fn draft(
         components: components(&wants, &predicates, site.max_births),
         actions: actions(&looked.host, &wants, &learned.facts.processes),
         protect: site.protect.clone(),
+        spare: site.spare.clone(),
         journal: journal(names),
         settle,
         bounds: site.bounds.clone(),
@@ -70,6 +75,7 @@ pub async fn draft(
     check_consistent(&orders).map_err(|why| inconsistent(looked, &why))?;
 
     learned.coverage.unite(&looked.coverage);
+    let around = around(view, &orders.actions, &mut learned.coverage).await;
     let (gaps, more_gaps) = people::gaps(&learned.coverage);
     let (findings, more_findings) = people::findings(looked, &orders.actions, &left_alone);
     let needs_own_approval = many_targets(&orders.actions);
@@ -80,15 +86,20 @@ pub async fn draft(
         review: people::review(&findings),
         findings,
         more_findings,
+        answers: looked.answers.clone(),
         left_alone,
         gaps,
         more_gaps,
         processes: people::processes(&orders.actions, &learned.facts.processes),
+        around,
         undo: people::undo(&orders.actions),
         settle_because,
         many_targets: !needs_own_approval.is_empty(),
         needs_own_approval,
-        footprint: footprint(&orders),
+        footprint: Footprint {
+            programs: looked.programs.clone(),
+            ..footprint(&orders)
+        },
         results: looked.results.clone(),
         orders,
     };
@@ -147,11 +158,22 @@ fn footprint(orders: &HostOrders) -> Footprint {
             processes: 0,
             directories: Vec::new(),
             bytes: Wide(0),
+            programs: Vec::new(),
+            tables: BTreeMap::new(),
         };
+    }
+    let mut tables: BTreeMap<String, u32> = BTreeMap::new();
+    for action in &orders.actions {
+        if let Some((table, for_s)) = action.act.table() {
+            let longest = tables.entry(table.to_owned()).or_default();
+            *longest = (*longest).max(for_s);
+        }
     }
     Footprint {
         processes: 2,
         directories: vec![orders.journal.clone()],
         bytes: Wide(orders.bounds.spool_bytes.0.saturating_add(JOURNAL_BYTES)),
+        programs: Vec::new(),
+        tables,
     }
 }

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, FileTarget, ProcessTarget};
 use deminer_worker::order::{Birth, ComponentOrders, Envelope};
-use deminer_worker::protect::{self, condemned_processes};
+use deminer_worker::protect;
 use deminer_worker::query::{Ownership, Process};
 use deminer_worker::text::Digest;
 
-use super::ask::exe_names;
+use super::ask::{Learned, exe_names};
 use super::merge::Wants;
 
 /// Which executables of the plan are predicates alone.
@@ -22,8 +22,8 @@ pub(super) struct Predicates {
 
 impl Predicates {
     /// Tells them by what is left in the plan after protection.
-    pub(super) fn of(wants: &Wants, facts: &protect::Facts) -> Predicates {
-        let condemned = condemned_processes(wants.values().map(|want| &want.act), &[], &facts.processes);
+    pub(super) fn of(wants: &Wants, learned: &Learned) -> Predicates {
+        let (condemned, facts) = (learned.condemned(wants), &learned.facts);
         let removed: Vec<&FileTarget> = wants
             .values()
             .filter_map(|want| match &want.act {

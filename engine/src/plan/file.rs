@@ -11,6 +11,7 @@ use deminer_worker::order::{Approval, Begin, OrderError, Stage, check_consistent
 use deminer_worker::text::{Digest, Wide};
 use serde_json::Value;
 
+use super::around::is_only_around;
 use super::canonical::{all_harmless, canonical};
 use super::complete::lacks;
 use super::header::{FORMAT, Header, Origin};
@@ -369,6 +370,8 @@ fn misleads(plan: &HostPlan) -> Option<&'static str> {
     let findings: BTreeSet<&str> = plan.findings.iter().map(|finding| finding.id.as_str()).collect();
     if plan.undo != people::undo(actions) {
         Some("`undo`")
+    } else if !is_only_around(&plan.around, actions) {
+        Some("`around`")
     } else if plan.needs_own_approval != many_targets(actions) {
         Some("`needs_own_approval`")
     } else if plan.many_targets == plan.needs_own_approval.is_empty() {

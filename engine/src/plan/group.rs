@@ -53,6 +53,7 @@ fn shape(plan: &HostPlan) -> String {
         });
         lines.extend(births);
     }
+    lines.extend(plan.answers.iter().map(|a| format!("answered {} {}", a.step, a.answer)));
     lines.sort();
     let verdict = plan.verdict.as_ref().map(|verdict| verdict.host);
     let mut shape = format!(

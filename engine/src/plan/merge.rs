@@ -1,10 +1,12 @@
 //! From proposals to wants: each proposal is held against what a plan may rest on, and equal ones become one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use deminer_worker::action::{Act, ActionId, Effect, FileTarget, LineTarget, Object, ProcessTarget};
 use deminer_worker::query::FileId;
-use deminer_worker::text::HostPath;
+use deminer_worker::text::{HostBytes, HostPath};
+use deminer_worker::unit_name::is_unit_name;
 
 use super::{Left, LeftAlone, PlanError};
 use crate::finding::{Bearing, FindingId};
@@ -13,6 +15,9 @@ use crate::playbook::Phase;
 
 /// The immutable and the append-only flag of an inode.
 pub(super) const HOLDING_FLAGS: u32 = 0x30;
+
+/// The longest that packets are held back, in seconds.
+const BLOCK_S: u32 = 7 * 86_400;
 
 /// The longest path of Linux.
 const PATH_BYTES: usize = 4096;
@@ -169,12 +174,14 @@ fn fault(act: &Act, component: u32, looked: &Looked) -> Option<&'static str> {
             Act::RunArgv { program, argv, .. } => {
                 file_fault(program).or_else(|| argv.is_empty().then_some("it has no arguments, not even its own name"))
             }
-            Act::ReloadUnits { units, .. } => units.is_empty().then_some("it names no unit"),
+            // Without a unit it makes the manager forget what was only added to one.
+            Act::ReloadUnits { units, .. } => {
+                let named = |unit: &HostBytes| is_unit_name(unit.as_bytes());
+                (!units.iter().all(named)).then_some("it names what is no unit")
+            }
             Act::LockAccount { account } => account.name.is_empty().then_some("it has no name"),
-            Act::BlockAddress { address, .. } => address
-                .parse::<std::net::IpAddr>()
-                .is_err()
-                .then_some("it is no numeric address"),
+            Act::BlockAddress { address, for_s } => address_fault(address).or_else(|| time_fault(*for_s)),
+            Act::Isolate { for_s, .. } => time_fault(*for_s),
             _ => None,
         })
 }
@@ -237,6 +244,22 @@ fn lines_fault(remove: &[LineTarget]) -> Option<&'static str> {
             None
         }
     })
+}
+
+/// One address has one name: its shortest, an IPv4 address inside IPv6 written as IPv4.
+fn address_fault(address: &str) -> Option<&'static str> {
+    match address.parse::<IpAddr>() {
+        Err(_) => Some("it is no numeric address"),
+        Ok(parsed) if parsed.to_canonical().to_string() != address => {
+            Some("its address is not written in its one form")
+        }
+        Ok(_) => None,
+    }
+}
+
+/// What holds packets back ends by itself, while somebody still knows of it.
+fn time_fault(for_s: u32) -> Option<&'static str> {
+    (for_s == 0 || for_s > BLOCK_S).then_some("it does not end by itself within a week")
 }
 
 fn flags_fault(file: &FileTarget, flags: u32) -> Option<&'static str> {
@@ -315,7 +338,15 @@ impl Objects {
 /// Takes an equal act's lines or flags over.
 fn add_up(act: &mut Act, other: Act) -> Result<(), &'static str> {
     match (act, other) {
-        (Act::EditLines { remove, .. }, Act::EditLines { remove: more, .. }) => {
+        (
+            Act::EditLines { remove, syntax, .. },
+            Act::EditLines {
+                remove: more,
+                syntax: also,
+                ..
+            },
+        ) => {
+            *syntax = syntax.or(also);
             remove.extend(more);
             // Of two marks the shorter one tells more changed lines from moved ones.
             remove.sort_by(|a, b| {
@@ -335,8 +366,19 @@ fn add_up(act: &mut Act, other: Act) -> Result<(), &'static str> {
             units.sort();
             units.dedup();
         }
-        (Act::BlockAddress { for_s, .. }, Act::BlockAddress { for_s: more, .. })
-        | (Act::Isolate { for_s }, Act::Isolate { for_s: more }) => *for_s = (*for_s).max(more),
+        (Act::BlockAddress { for_s, .. }, Act::BlockAddress { for_s: more, .. }) => *for_s = (*for_s).max(more),
+        (
+            Act::Isolate { for_s, keep },
+            Act::Isolate {
+                for_s: more,
+                keep: also,
+            },
+        ) => {
+            *for_s = (*for_s).max(more);
+            keep.extend(also);
+            keep.sort();
+            keep.dedup();
+        }
         _ => {}
     }
     Ok(())

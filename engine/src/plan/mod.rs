@@ -7,15 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, ActionId, Effect};
+use deminer_worker::network::Net;
 use deminer_worker::order::{Bounds, HostOrders};
 use deminer_worker::query::{Gap, HostError};
 use deminer_worker::text::{HostBytes, HostPath, Wide};
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Answered;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::look::LookEnd;
 use crate::playbook::Phase;
 
+mod around;
 mod ask;
 #[cfg(test)]
 pub(crate) mod bench;
@@ -33,6 +36,7 @@ mod spare;
 #[cfg(test)]
 mod tests;
 
+pub use around::{AROUND, Around, NearLine};
 pub use canonical::canonical;
 pub use draft::draft;
 pub use file::{FileError, Plan};
@@ -50,6 +54,8 @@ pub const LINE_BYTES: usize = 16 << 20;
 pub struct Site {
     /// Paths that are never touched, with all below them.
     pub protect: Vec<HostPath>,
+    /// Networks that are never blocked.
+    pub spare: Vec<Net>,
     /// Processes that each component's envelope admits, all rounds together.
     pub max_births: u32,
     /// Limits of one transaction.
@@ -60,6 +66,7 @@ impl Default for Site {
     fn default() -> Self {
         Self {
             protect: Vec::new(),
+            spare: Vec::new(),
             max_births: 8,
             bounds: Bounds::default(),
         }
@@ -85,6 +92,9 @@ pub struct HostPlan {
     pub more_findings: u32,
     /// The findings that a person should look at; nothing is proposed on them.
     pub review: Vec<FindingId>,
+    /// What people answered while the host was looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answered>,
     /// What was proposed and is not done, or stands in the way and is left.
     pub left_alone: Vec<LeftAlone>,
     /// What was not seen, what can hide something first.
@@ -93,6 +103,10 @@ pub struct HostPlan {
     pub more_gaps: u32,
     /// The processes that actions are about, as they were seen, by pid.
     pub processes: Vec<ShownProcess>,
+    /// What stands around the lines of each edit, by action; none where the file could not be read again, or holds
+    /// passwords.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub around: BTreeMap<ActionId, Around>,
     /// How each action is taken back.
     pub undo: BTreeMap<ActionId, UndoKind>,
     /// Why the last look waits, or does not.
@@ -118,6 +132,9 @@ pub enum End {
     Stopped {
         /// The author's reason.
         reason: String,
+        /// The procedures that the host is handed over to.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hand_over: Vec<String>,
     },
     /// A step failed: nothing is proposed.
     Failed {
@@ -132,7 +149,10 @@ impl From<&LookEnd> for End {
     fn from(end: &LookEnd) -> End {
         match end {
             LookEnd::Through => End::Through {},
-            LookEnd::Stopped(reason) => End::Stopped { reason: reason.clone() },
+            LookEnd::Stopped { reason, hand_over } => End::Stopped {
+                reason: reason.clone(),
+                hand_over: hand_over.clone(),
+            },
             LookEnd::Failed { place, why } => End::Failed {
                 place: place.clone(),
                 why: why.clone(),
@@ -321,6 +341,15 @@ pub struct Footprint {
     pub directories: Vec<HostPath>,
     /// Bytes that they hold at most.
     pub bytes: Wide,
+    /// Programs of the host that looking runs, now and in later looks, each with its arguments; they may do more than
+    /// answer. None without a leave for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Vec<String>>,
+    /// Tables of ours by which packets are held back, as nft(8) names them, each with the seconds after which it holds
+    /// nothing back any more, whatever became of us. Its rules then match nothing; they stay until the next apply or undo
+    /// there removes them. Modules that the kernel loads for it stay loaded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, u32>,
 }
 
 /// Why a host has no plan. Other hosts go on.

@@ -10,13 +10,25 @@ use super::merge::Wants;
 use crate::finding::{Artifact, Bearing, Finding};
 
 /// The programs that fire by the minute, by the name of their executable.
-const SCHEDULERS: [&[u8]; 6] = [b"anacron", b"cron", b"crond", b"dcron", b"fcron", b"systemd-cron"];
+const SCHEDULERS: [&[u8]; 7] = [
+    b"anacron",
+    b"atd",
+    b"cron",
+    b"crond",
+    b"dcron",
+    b"fcron",
+    b"systemd-cron",
+];
 
 /// Where their tables lie, beside what in `/etc` begins with `cron`.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 9] = [
     "/etc/anacrontab",
+    "/etc/periodic",
     "/var/cron",
     "/var/spool/anacron",
+    "/var/spool/at",
+    "/var/spool/atjobs",
+    "/var/spool/atspool",
     "/var/spool/cron",
     "/var/spool/fcron",
 ];
@@ -85,6 +97,7 @@ mod tests {
             ("/etc/cron.daily/x", true),
             ("/etc/crontabs/root", true),
             ("/etc/anacrontab", true),
+            ("/var/spool/at/a0000201d0a1b2", true),
             ("/etc/ld.so.preload", false),
             ("/home/a/etc/crontab", false),
             ("/var/spool/cronies/x", false),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, ActionId};
-use deminer_worker::protect::{condemned_processes, protection};
+use deminer_worker::protect::protection;
 use deminer_worker::query::Ownership;
 use deminer_worker::text::HostPath;
 
@@ -37,7 +37,7 @@ pub(super) fn prefer_edits(wants: &mut Wants, left: &mut Vec<LeftAlone>) {
 pub(super) fn spare(host: &str, wants: &mut Wants, learned: &Learned, left: &mut Vec<LeftAlone>) {
     let prepared = served(host, wants, learned);
     loop {
-        let condemned = condemned_processes(wants.values().map(|want| &want.act), &[], &learned.facts.processes);
+        let condemned = learned.condemned(wants);
         let mut hits: Vec<(ActionId, WhyLeft)> = wants
             .iter()
             .filter_map(|(id, want)| {

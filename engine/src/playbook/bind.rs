@@ -78,7 +78,7 @@ impl CheckedPlaybook {
             };
             let decoded = match setting {
                 Setting::Text(text) => var.kind.value.decode_text(text),
-                Setting::Value(value) => var.kind.value.decode(value),
+                Setting::Value(value) => var.decode(value),
             };
             match decoded {
                 Ok(value) => {

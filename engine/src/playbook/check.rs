@@ -1,26 +1,35 @@
 //! The second half of the first arrow: every name, type and right of a playbook, before any host is reached.
 
-use std::collections::{BTreeSet, HashSet};
+mod ask;
+mod entry;
+mod frame;
+mod step;
+
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use deminer_worker::action::Effect;
 use deminer_worker::query::HostFacts;
+use deminer_worker::text::Digest;
 use indexmap::IndexMap;
 use minijinja::machinery;
 use schemars::schema_for;
 use serde_json::{Value, json};
 
-use super::checked::{CheckedBody, CheckedPlaybook, CheckedRepeat, CheckedResource, CheckedStep};
-use super::expression::{Found, Here, Known, Names, conditions, defined_steps, tell};
+use super::checked::{CheckedBody, CheckedFrame, CheckedPlaybook, CheckedRepeat, CheckedResource, CheckedStep};
+use super::expression::{Found, Here, Known, KnownVar, Names, tell};
+use super::include::{Parts, parts};
 use super::kind::Kinds;
 use super::params::trimmed;
 use super::parse::{EXPRESSION_BYTES, Parsed, parse_all};
 use super::shape::Shape;
-use super::{Body, Phase, Placed, Playbook, Span, Step, scalar};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, line_of, quoted};
-use crate::module::{Module, Registry};
+use super::{Phase, Placed, Playbook, Span, Var, scalar};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Texts, line_of, quoted};
+use crate::module::Registry;
 use crate::template::Expression;
+
+pub(super) use entry::Entry;
+use frame::{Frame, FrameRead};
 
 /// Where the files beside a playbook come from.
 pub trait Sources {
@@ -29,7 +38,7 @@ pub trait Sources {
     fn load(&self, path: &str) -> Option<String>;
 }
 
-/// Reads and checks a playbook; `file` is what mistakes call it.
+/// Reads and checks a playbook with all that it includes; `file` is what mistakes call it.
 ///
 /// # Errors
 /// All mistakes, of shape and of meaning.
@@ -47,35 +56,67 @@ pub fn check(
     let Some(playbook) = playbook else {
         return Err(Diagnostics::new(file, text, mistakes));
     };
-    let mut checker = Checker::new(&playbook, registry, sources);
-    checker.names.vars = playbook
-        .vars
-        .iter()
-        .map(|(name, var)| match untyped.contains(name) {
-            true => (name.clone(), Shape::Any),
-            false => (name.clone(), Shape::of_schema(var.kind.value.schema())),
-        })
-        .collect();
+    let mut texts = Texts::of(file, text);
+    let parts = parts(&playbook, sources, &mut texts, &mut mistakes);
+    let mut checker = Checker::new(&playbook, &parts, texts, registry, sources);
+    checker.names.are_more = parts.lacking;
+    checker.names.vars.push(known_vars(&playbook.vars, &untyped));
     let (steps, repeat) = checker.playbook();
     mistakes.append(&mut checker.mistakes);
-    let resources = checker.resources;
-    match (steps, mistakes.is_empty()) {
-        (Some(steps), true) => Ok(CheckedPlaybook {
+    let Checker {
+        mut resources,
+        texts,
+        frames,
+        ..
+    } = checker;
+    for (path, part) in parts.iter() {
+        if !resources.iter().any(|known| known.path == path) {
+            resources.push(CheckedResource {
+                path: path.to_owned(),
+                sha256: Digest::of(part.text.as_bytes()),
+                text: Arc::clone(&part.text),
+            });
+        }
+    }
+    let frames: Option<Vec<CheckedFrame>> = frames.into_iter().map(|frame| frame.checked).collect();
+    match (steps, frames, mistakes.is_empty()) {
+        (Some(steps), Some(frames), true) => Ok(CheckedPlaybook {
             file: playbook.file.clone(),
             text: Arc::clone(&playbook.text),
             name: playbook.name.value.clone(),
             version: playbook.version.value,
             vars: playbook.vars,
             resources,
+            frames,
             steps,
             repeat,
+            policy: registry.policy().clone(),
         }),
-        _ => Err(Diagnostics::new(file, text, mistakes)),
+        _ => Err(Diagnostics::of(texts, mistakes)),
     }
+}
+
+/// What expressions know of declared variables; nothing of the type of those whose type could not be read.
+fn known_vars(vars: &IndexMap<String, Var>, untyped: &HashSet<String>) -> IndexMap<String, KnownVar> {
+    let known = vars.iter().map(|(name, var)| {
+        let shape = match untyped.contains(name) {
+            true => Shape::Any,
+            false => Shape::of_schema(var.schema()),
+        };
+        let known = KnownVar {
+            shape,
+            refers: Vec::new(),
+            of_host: false,
+        };
+        (name.clone(), known)
+    });
+    known.collect()
 }
 
 pub(super) struct Checker<'c> {
     playbook: &'c Playbook,
+    parts: &'c Parts,
+    texts: Texts,
     registry: &'c Registry,
     pub(super) sources: &'c dyn Sources,
     pub(super) names: Names,
@@ -83,32 +124,12 @@ pub(super) struct Checker<'c> {
     pub(super) run: Shape,
     pub(super) mistakes: Vec<Diagnostic>,
     pub(super) resources: Vec<CheckedResource>,
+    /// The files that are included, as far as they are read: number N of [`Here::frame`] is the one before.
+    frames: Vec<FrameRead>,
     /// What the step that is being read refers to.
     pub(super) refers: IndexMap<String, Span>,
-}
-
-/// A step in the order of the whole playbook.
-pub(super) struct Entry<'p> {
-    pub(super) number: usize,
-    pub(super) phase: Phase,
-    /// In messages.
-    pub(super) label: String,
-    pub(super) step: &'p Step,
-    pub(super) module: Option<&'p Module>,
-    /// Its number in its phase, from 1, and whether it is the last.
-    nth: usize,
-    is_last: bool,
-}
-
-impl Entry<'_> {
-    pub(super) fn proposes(&self) -> bool {
-        matches!(self.module, Some(Module::Responder(_)))
-    }
-
-    /// Looks or judges inside `eradicate`: taken only after a strike.
-    pub(super) fn is_after_strike(&self) -> bool {
-        self.phase == Phase::Eradicate && self.module.is_some() && !self.proposes()
-    }
+    /// Whether the expression that was read last reads its own step's result.
+    reads_own: bool,
 }
 
 /// What a step is made into, and what it refers to.
@@ -118,7 +139,13 @@ pub(super) struct Read {
 }
 
 impl<'c> Checker<'c> {
-    fn new(playbook: &'c Playbook, registry: &'c Registry, sources: &'c dyn Sources) -> Checker<'c> {
+    fn new(
+        playbook: &'c Playbook,
+        parts: &'c Parts,
+        texts: Texts,
+        registry: &'c Registry,
+        sources: &'c dyn Sources,
+    ) -> Checker<'c> {
         let mut facts: Value = schema_for!(HostFacts).into();
         if let Some(properties) = facts.get_mut("properties").and_then(Value::as_object_mut) {
             properties.insert("name".to_owned(), json!({"type": "string"}));
@@ -129,6 +156,8 @@ impl<'c> Checker<'c> {
         });
         Checker {
             playbook,
+            parts,
+            texts,
             registry,
             sources,
             names: Names::default(),
@@ -136,27 +165,32 @@ impl<'c> Checker<'c> {
             run: Shape::of_schema(run),
             mistakes: Vec::new(),
             resources: Vec::new(),
+            frames: Vec::new(),
             refers: IndexMap::new(),
+            reads_own: false,
         }
     }
 
-    pub(super) fn text(&self) -> &'c str {
-        &self.playbook.text
+    /// The playbook's text, and behind it those of the files that it includes.
+    pub(super) fn text(&self) -> &str {
+        self.texts.all()
     }
 
     fn playbook(&mut self) -> (Option<Vec<CheckedStep>>, Option<CheckedRepeat>) {
-        let entries = self.entries();
-        self.declare(&entries);
-        if entries.is_empty() && self.playbook.phases.values().all(|steps| steps.steps.is_empty()) {
+        let (entries, frames) = self.entries();
+        self.declare(&entries, &frames);
+        if self.playbook.phases.values().all(|steps| steps.steps.is_empty()) {
             let message = "the playbook has no steps";
             self.mistakes
                 .push(Diagnostic::error(Code::Empty, self.playbook.name.span, message));
         }
         let mut reads: Vec<Read> = Vec::with_capacity(entries.len());
         for entry in &entries {
-            let read = self.step(entry);
+            self.frames_up_to(&frames, entry.number);
+            let read = self.step(entry, &frames);
             reads.push(read);
         }
+        self.frames_up_to(&frames, entries.len());
         self.order(&entries, &reads);
         let repeat = self
             .playbook
@@ -185,223 +219,31 @@ impl<'c> Checker<'c> {
         (steps, repeat)
     }
 
-    fn entries(&self) -> Vec<Entry<'c>> {
-        let mut entries = Vec::new();
-        for phase in Phase::ALL {
-            let steps = self.playbook.phases.get(&phase).map_or(&[][..], |steps| &steps.steps);
-            for (n, step) in steps.iter().enumerate() {
-                let module = match &step.body {
-                    Body::Use { module, .. } => self.registry.find(&module.value),
-                    _ => None,
-                };
-                entries.push(Entry {
-                    number: entries.len(),
-                    phase,
-                    label: match &step.id {
-                        Some(id) => format!("step {}", quoted(&id.value)),
-                        None => format!("phase `{phase}`, step {}", n + 1),
-                    },
-                    step,
-                    module,
-                    nth: n + 1,
-                    is_last: n + 1 == steps.len(),
-                });
-            }
-        }
-        entries
-    }
-
     /// Makes all ids known, with what is known of them before their steps are read.
-    fn declare(&mut self, entries: &[Entry<'_>]) {
+    fn declare(&mut self, entries: &[Entry<'_>], frames: &[Frame<'_>]) {
         for entry in entries {
             let Some(id) = &entry.step.id else { continue };
             if let Some(first) = self.names.steps.get(&id.value) {
                 let message = format!("two steps have the id {}", quoted(&id.value));
-                self.mistakes
-                    .push(Diagnostic::error(Code::DuplicateId, id.span, message).label(first.span, "first here"));
+                let mut mistake =
+                    Diagnostic::error(Code::DuplicateId, id.span, message).label(first.span, "first here");
+                if entry.frame > 0 {
+                    mistake = mistake.help("the steps of an included file share the ids of the playbook");
+                }
+                self.mistakes.push(mistake);
                 continue;
             }
-            let when = entry
-                .step
-                .when
-                .as_ref()
-                .map(|when| match machinery::parse_expr(&when.value) {
-                    Ok(tree) => {
-                        let mut all = BTreeSet::new();
-                        conditions(&when.value, &tree, &mut all);
-                        all
-                    }
-                    Err(_) => BTreeSet::from([when.value.clone()]),
-                });
+            let (when, why) = entry.conditions(frames);
             let known = Known {
                 number: entry.number,
                 phase: entry.phase,
                 span: id.span,
                 shape: Shape::Any,
                 when,
+                why,
+                may_fail: entry.may_fail(),
             };
             self.names.steps.insert(id.value.clone(), known);
-        }
-    }
-
-    fn step(&mut self, entry: &Entry<'_>) -> Read {
-        self.refers = IndexMap::new();
-        // The shapes of the roots are lent to what is read inside, which also takes notes in `self`.
-        let (host, run) = (self.host.clone(), self.run.clone());
-        let mut here = Here {
-            number: entry.number,
-            phase: entry.phase,
-            item: None,
-            host: &host,
-            run: &run,
-            holds: BTreeSet::new(),
-            ran: BTreeSet::new(),
-        };
-        let step = entry.step;
-        let when = self.condition(&entry.label, &here, "when", step.when.as_ref());
-        if let Some(when) = &step.when
-            && let Ok(tree) = machinery::parse_expr(&when.value)
-        {
-            conditions(&when.value, &tree, &mut here.holds);
-            defined_steps(&tree, &mut here.ran);
-        }
-        let foreach = step.foreach.as_ref().and_then(|foreach| {
-            let place = format!("{}: `foreach`", entry.label);
-            let shape = self.expression(&place, &here, foreach.span, &foreach.value, 0..foreach.value.len());
-            let shape = shape.unwrap_or(Shape::Any);
-            if !shape.kinds().meets(Kinds::LIST) {
-                let message = format!("{place} goes through a list, this is {}", shape.kinds());
-                self.mistakes
-                    .push(Diagnostic::error(Code::NotList, foreach.span, message));
-            }
-            here.item = Some(shape.item());
-            Expression::compile(foreach.value.trim())
-        });
-        let (body, shape) = self.body(entry, &here);
-        let shape = match step.foreach {
-            Some(_) => Shape::ListOf(Box::new(shape)),
-            None => shape,
-        };
-        if let Some(id) = &step.id
-            && let Some(known) = self.names.steps.get_mut(&id.value)
-            && known.number == entry.number
-        {
-            known.shape = shape;
-        }
-        let refers = std::mem::take(&mut self.refers);
-        let numbers: BTreeSet<usize> = refers
-            .keys()
-            .filter_map(|id| Some(self.names.steps.get(id)?.number))
-            .collect();
-        let whole = when.is_some() == step.when.is_some() && foreach.is_some() == step.foreach.is_some();
-        let checked = body.filter(|_| whole).map(|body| CheckedStep {
-            phase: entry.phase,
-            name: step
-                .id
-                .as_ref()
-                .map_or_else(|| entry.nth.to_string(), |id| id.value.clone()),
-            id: step.id.as_ref().map(|id| id.value.clone()),
-            when,
-            foreach,
-            body,
-            refers: numbers.into_iter().collect(),
-            after_strike: entry.is_after_strike(),
-            wanted: false,
-        });
-        Read { checked, refers }
-    }
-
-    fn body(&mut self, entry: &Entry<'_>, here: &Here<'_>) -> (Option<CheckedBody>, Shape) {
-        match &entry.step.body {
-            Body::Use { module, with } => {
-                let Some(found) = entry.module else {
-                    let message = format!("{}: unknown module {}", entry.label, quoted(&module.value));
-                    let names: Vec<&str> = self.registry.iter().map(|m| m.about().name).collect();
-                    let near = crate::diagnostic::nearest(&module.value, names);
-                    let help = match near {
-                        Some(near) => format!("did you mean `{near}`? `deminer modules` shows all"),
-                        None => "`deminer modules` shows all".to_owned(),
-                    };
-                    self.mistakes
-                        .push(Diagnostic::error(Code::UnknownModule, module.span, message).help(help));
-                    return (None, Shape::Any);
-                };
-                let may_stand = self.power(entry, found, module.span);
-                let shape = Shape::of_schema(found.erased().params_schema().into());
-                let with = self.params(entry, here, (&module.value, &shape), module.span, with);
-                let body = CheckedBody::Use {
-                    module: found.clone(),
-                    with,
-                };
-                // What a misplaced module gives is not what the author meant.
-                let output = match may_stand {
-                    true => Shape::of_schema(found.erased().output_schema().into()),
-                    false => Shape::Any,
-                };
-                (Some(body), output)
-            }
-            Body::Let(values) => {
-                let mut fields = IndexMap::new();
-                let mut compiled = Vec::new();
-                for (name, text) in values {
-                    let place = format!("{}: `{name}`", entry.label);
-                    let shape = self.expression(&place, here, text.span, &text.value, 0..text.value.len());
-                    fields.insert(name.clone(), shape.unwrap_or(Shape::Any));
-                    compiled.extend(Expression::compile(text.value.trim()).map(|e| (name.clone(), e)));
-                }
-                let body = (compiled.len() == values.len()).then_some(CheckedBody::Let(compiled));
-                (body, Shape::Record(fields))
-            }
-            Body::Stop(reason) => {
-                if entry.step.when.is_none() && !entry.is_last {
-                    let message = format!("{}: a `stop` without `when` is not the last of its phase", entry.label);
-                    let help = "say when it holds, or remove what stands behind it";
-                    self.mistakes
-                        .push(Diagnostic::error(Code::StopInside, reason.span, message).help(help));
-                }
-                (Some(CheckedBody::Stop(reason.value.clone())), Shape::Any)
-            }
-            Body::Assert(text) => {
-                let holds = self.condition(&entry.label, here, "assert", Some(text));
-                let message = entry.step.name.clone().unwrap_or_else(|| text.value.clone());
-                (holds.map(|holds| CheckedBody::Assert { holds, message }), Shape::Any)
-            }
-            Body::Unread => (None, Shape::Any),
-        }
-    }
-
-    /// Whether the module may stand in the phase.
-    fn power(&mut self, entry: &Entry<'_>, module: &Module, at: Span) -> bool {
-        let about = module.about();
-        let (most, only) = ceiling(entry.phase);
-        let fits = |phase: &&Phase| about.effect <= ceiling(**phase).0;
-        let phases: Vec<String> = about.phases.iter().filter(fits).map(|p| format!("`{p}`")).collect();
-        if about.effect > most {
-            let message = format!(
-                "{}: `{}` {}, phase `{}` only {only}",
-                entry.label,
-                about.name,
-                does(about.effect),
-                entry.phase
-            );
-            let help = phases.first().map(|phase| format!("move the step to {phase}"));
-            self.mistakes
-                .push(Diagnostic::error(Code::EffectAbovePhase, at, message).maybe_help(help));
-            false
-        } else if !about.phases.contains(&entry.phase) {
-            let message = format!(
-                "{}: `{}` is not made for phase `{}`",
-                entry.label, about.name, entry.phase
-            );
-            let help = match phases.is_empty() {
-                true => None,
-                false => Some(format!("it may stand in {}", phases.join(", "))),
-            };
-            self.mistakes
-                .push(Diagnostic::error(Code::WrongPhase, at, message).maybe_help(help));
-            false
-        } else {
-            true
         }
     }
 
@@ -467,7 +309,7 @@ impl<'c> Checker<'c> {
             let mut mistake = Diagnostic::error(code, at, format!("{place}: {message}"));
             mistake = match (code, label) {
                 (Code::NoField, Some((span, id))) => {
-                    let from = format!("`{id}` is from line {}", line_of(self.text(), span));
+                    let from = format!("`{id}` is from {}", line_of(&self.texts, at, span));
                     mistake.help(help.map_or_else(|| from.clone(), |help| format!("{help} {from}")))
                 }
                 (_, Some((span, text))) => mistake.maybe_help(help).label(span, text),
@@ -479,6 +321,7 @@ impl<'c> Checker<'c> {
             let at = self.inside(scalar, value, range.start + at.start..range.start + at.end);
             self.refers.entry(id).or_insert(at);
         }
+        self.reads_own = told.reads_own;
         Some(told.shape)
     }
 
@@ -501,26 +344,5 @@ impl<'c> Checker<'c> {
     /// The bytes of the file for a range of a scalar's value.
     pub(super) fn inside(&self, scalar: Span, value: &str, range: Range<usize>) -> Span {
         scalar::locate(self.text(), scalar, value, range)
-    }
-}
-
-/// The strongest effect of a phase, and what that is called.
-fn ceiling(phase: Phase) -> (Effect, &'static str) {
-    match phase {
-        Phase::Gather | Phase::Verify => (Effect::Read, "reads"),
-        // A judgement touches no host: what belongs to a miner may be traced by one.
-        Phase::Decide | Phase::Locate => (Effect::Judge, "reads"),
-        Phase::Backup => (Effect::Preserve, "keeps evidence"),
-        Phase::Eradicate => (Effect::Destroy, "destroys"),
-    }
-}
-
-fn does(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Read => "reads",
-        Effect::Judge => "judges",
-        Effect::Preserve => "keeps evidence",
-        Effect::Contain => "contains",
-        Effect::Destroy => "destroys",
     }
 }

@@ -1,6 +1,7 @@
 //! A playbook that may run: only [`super::check`] makes one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deminer_worker::action::Effect;
 use deminer_worker::text::Digest;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Phase, Var};
 use crate::module::Module;
+use crate::policy::Policy;
 use crate::template::{EvalError, Expression, Scope, Text};
 
 /// A playbook of which every name, parameter and file is resolved.
@@ -20,14 +22,17 @@ pub struct CheckedPlaybook {
     pub(super) version: u64,
     pub(super) vars: IndexMap<String, Var>,
     pub(super) resources: Vec<CheckedResource>,
+    /// The places at which files are included: number N of a step's `frame` is the one before.
+    pub(super) frames: Vec<CheckedFrame>,
     pub(super) steps: Vec<CheckedStep>,
     pub(super) repeat: Option<CheckedRepeat>,
+    pub(super) policy: Policy,
 }
 
-/// A file beside the playbook, as it was read.
+/// A file beside the playbook, or one that it includes, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedResource {
-    /// As the playbook names it.
+    /// Relative to the playbook's folder.
     pub path: String,
     /// Its content.
     pub text: Arc<str>,
@@ -40,7 +45,7 @@ pub struct CheckedResource {
 pub struct StepOutline<'c> {
     /// Its phase.
     pub phase: Phase,
-    /// Its id, or its number in the phase from 1.
+    /// Its id; of a step without one where it stands: `3`, `2 of parts/look.yml`.
     pub step: &'c str,
     /// The module and what it can do at most; `None` for `let`, `stop` and `assert`.
     pub module: Option<(&'static str, Effect)>,
@@ -49,11 +54,18 @@ pub struct StepOutline<'c> {
 /// A step with everything it needs.
 pub(crate) struct CheckedStep {
     pub(crate) phase: Phase,
-    /// Its id, or its number in the phase from 1.
+    /// Its id; of a step without one where it stands: `3`, `2 of parts/look.yml`, `units, on error 1`.
     pub(crate) name: String,
     pub(crate) id: Option<String>,
+    /// Whose variables it sees: 0 is the playbook, then the included files.
+    pub(crate) frame: usize,
     pub(crate) when: Option<Expression>,
     pub(crate) foreach: Option<Expression>,
+    pub(crate) until: Option<CheckedUntil>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) on_failure: OnFailure,
+    /// It runs only where the step of this number failed.
+    pub(crate) instead_of: Option<usize>,
     pub(crate) body: CheckedBody,
     /// The numbers of the steps that it refers to; all are lower than its own.
     pub(crate) refers: Vec<usize>,
@@ -63,6 +75,52 @@ pub(crate) struct CheckedStep {
     pub(crate) wanted: bool,
 }
 
+/// What becomes of a host's playbook where a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// It ends.
+    End,
+    /// It goes on without the step's result, and with a gap.
+    GoOn,
+}
+
+/// Looking again until something holds.
+#[derive(Debug)]
+pub(crate) struct CheckedUntil {
+    pub(crate) holds: Expression,
+    /// Further looks at most.
+    pub(crate) retries: u32,
+    pub(crate) delay: Duration,
+}
+
+/// A place at which a file is included.
+#[derive(Debug)]
+pub(crate) struct CheckedFrame {
+    /// The file that includes it: 0 is the playbook.
+    pub(crate) outer: usize,
+    /// Its steps run only where this holds.
+    pub(crate) when: Option<Expression>,
+    /// Its variables.
+    pub(crate) values: Vec<CheckedVar>,
+}
+
+/// A variable of an included file.
+#[derive(Debug)]
+pub(crate) struct CheckedVar {
+    pub(crate) name: String,
+    pub(crate) var: Var,
+    pub(crate) recipe: Recipe,
+}
+
+/// A question that a playbook may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked<'c> {
+    /// The step's id, by which it is answered.
+    pub step: &'c str,
+    /// The words that may be answered, where they are written out; empty where they are not.
+    pub answers: Vec<&'c str>,
+}
+
 /// What a step does.
 pub(crate) enum CheckedBody {
     Use {
@@ -70,7 +128,10 @@ pub(crate) enum CheckedBody {
         with: Vec<(String, Recipe)>,
     },
     Let(Vec<(String, Expression)>),
-    Stop(String),
+    Stop {
+        reason: String,
+        hand_over: Vec<String>,
+    },
     Assert {
         holds: Expression,
         message: String,
@@ -122,7 +183,30 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// The texts of a list that is written out; empty where it is not.
+    fn words(&self) -> Vec<&str> {
+        let Recipe::List(items) = self else { return Vec::new() };
+        let words = items.iter().map(|item| match item {
+            Recipe::Literal(Value::String(word)) => Some(word.as_str()),
+            _ => None,
+        });
+        words.collect::<Option<_>>().unwrap_or_default()
+    }
+}
+
 impl CheckedStep {
+    /// Whether it asks a person.
+    pub(crate) fn asks(&self) -> bool {
+        matches!(
+            &self.body,
+            CheckedBody::Use {
+                module: Module::Question(_),
+                ..
+            }
+        )
+    }
+
     /// Whether it is a responder.
     pub(crate) fn proposes(&self) -> bool {
         matches!(
@@ -154,8 +238,17 @@ impl CheckedPlaybook {
         &self.steps
     }
 
+    pub(crate) fn frames(&self) -> &[CheckedFrame] {
+        &self.frames
+    }
+
     pub(crate) fn repeat(&self) -> Option<&CheckedRepeat> {
         self.repeat.as_ref()
+    }
+
+    /// The leaves under which it was checked.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Its name.
@@ -188,7 +281,7 @@ impl CheckedPlaybook {
         &self.vars
     }
 
-    /// The files beside it that its steps are given, each once, in the order met.
+    /// The files beside it that its steps are given, then those that it includes, each once, in the order met.
     pub fn resources(&self) -> &[CheckedResource] {
         &self.resources
     }
@@ -202,6 +295,25 @@ impl CheckedPlaybook {
                 CheckedBody::Use { module, .. } => Some((module.about().name, module.about().effect)),
                 _ => None,
             },
+        })
+    }
+
+    /// The questions that it may ask a person, in order.
+    pub fn questions(&self) -> impl Iterator<Item = Asked<'_>> {
+        self.steps.iter().filter_map(|step| {
+            let CheckedBody::Use {
+                module: Module::Question(_),
+                with,
+            } = &step.body
+            else {
+                return None;
+            };
+            let answers = with.iter().find(|(name, _)| name == "answers");
+            let words = answers.map(|(_, recipe)| recipe.words()).unwrap_or_default();
+            Some(Asked {
+                step: &step.name,
+                answers: words,
+            })
         })
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use indexmap::IndexMap;
+use minijinja::machinery;
 use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr};
 use minijinja::value::ValueKind;
 
@@ -30,16 +31,44 @@ pub(super) struct Known {
     /// Where its id stands.
     pub(super) span: Span,
     pub(super) shape: Shape,
-    /// The conditions on which it runs, as written; all of them must hold.
-    pub(super) when: Option<BTreeSet<String>>,
+    /// The conditions on which it runs; all of them must hold.
+    pub(super) when: BTreeSet<Condition>,
+    /// What makes it conditional, where something does.
+    pub(super) why: &'static str,
+    /// Whether the playbook goes on where it fails.
+    pub(super) may_fail: bool,
+}
+
+/// A condition: two that are equal hold together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Condition {
+    /// As written.
+    Written(String),
+    /// As written in a file that is included; its variables are those of this frame.
+    Within(usize, String),
+    /// The step of this number failed.
+    Failed(usize),
+}
+
+/// A variable as expressions see it.
+#[derive(Debug, Clone)]
+pub(super) struct KnownVar {
+    pub(super) shape: Shape,
+    /// The steps that its value rests on, by id; none of the playbook's own.
+    pub(super) refers: Vec<String>,
+    /// Whether it may hold what a host said: only a variable of an included file may.
+    pub(super) of_host: bool,
 }
 
 /// All names of a playbook.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    pub(super) vars: IndexMap<String, Shape>,
+    /// The playbook's own, then those of each file that is included, by the number of its frame.
+    pub(super) vars: Vec<IndexMap<String, KnownVar>>,
     /// By id.
     pub(super) steps: IndexMap<String, Known>,
+    /// Whether there are steps that could not be read: an unknown id may be theirs.
+    pub(super) are_more: bool,
 }
 
 /// Where an expression stands.
@@ -47,6 +76,10 @@ pub(super) struct Names {
 pub(super) struct Here<'c> {
     /// The number of its step; every step with a lower one ran before.
     pub(super) number: usize,
+    /// Whether it is asked when its step ran: then it sees that step's own result.
+    pub(super) is_behind: bool,
+    /// Whose variables it sees: 0 is the playbook, then the files that are included.
+    pub(super) frame: usize,
     /// `None` in `until`, which sees all that ran in the round.
     pub(super) phase: Phase,
     /// What `item` is, inside `foreach`.
@@ -55,8 +88,8 @@ pub(super) struct Here<'c> {
     pub(super) host: &'c Shape,
     /// The shape of what is known of the run.
     pub(super) run: &'c Shape,
-    /// Conditions that hold here, as written: the step's own `when`, split at its `and`.
-    pub(super) holds: BTreeSet<String>,
+    /// Conditions that hold here: the step's own `when`, split at its `and`, and those of what includes it.
+    pub(super) holds: BTreeSet<Condition>,
     /// Steps that these conditions say have run.
     pub(super) ran: BTreeSet<String>,
 }
@@ -68,7 +101,7 @@ pub(super) struct Found {
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) help: Option<String>,
-    /// Another place, with what it has to do with it; of [`Code::NoField`] the step's id and its id.
+    /// Another place, with what it has to do with it; of [`Code::NoField`] the step's id, and its id.
     pub(super) label: Option<(Span, String)>,
 }
 
@@ -78,6 +111,8 @@ pub(super) struct Told {
     pub(super) shape: Shape,
     /// The ids of the steps that it refers to, each with the place of its first reference.
     pub(super) refers: IndexMap<String, Range<usize>>,
+    /// Whether it reads the result of its own step.
+    pub(super) reads_own: bool,
     pub(super) found: Vec<Found>,
 }
 
@@ -90,38 +125,64 @@ pub(super) fn tell(tree: &Expr<'_>, names: &Names, here: &Here<'_>) -> Told {
         here,
         ran,
         refers: IndexMap::new(),
+        reads_own: false,
         found: Vec::new(),
     };
     let shape = teller.shape(tree, false);
     Told {
         shape,
         refers: teller.refers,
+        reads_own: teller.reads_own,
         found: teller.found,
     }
 }
 
-/// The conditions that an expression is the `and` of, as written.
-pub(super) fn conditions(text: &str, tree: &Expr<'_>, into: &mut BTreeSet<String>) {
+/// The conditions that an expression is the `and` of, and the steps that it says have run.
+pub(super) fn conditions(text: &str, frame: usize) -> (BTreeSet<Condition>, BTreeSet<String>) {
+    let (mut all, mut ran) = (BTreeSet::new(), BTreeSet::new());
+    match machinery::parse_expr(text) {
+        Ok(tree) => {
+            split(text, frame, &tree, &mut all);
+            defined_steps(&tree, &mut ran);
+        }
+        Err(_) => {
+            all.insert(Condition::Written(text.to_owned()));
+        }
+    }
+    (all, ran)
+}
+
+fn split(text: &str, frame: usize, tree: &Expr<'_>, into: &mut BTreeSet<Condition>) {
     match tree {
         Expr::BinOp(op) if matches!(op.op, BinOpKind::ScAnd) => {
-            conditions(text, &op.left, into);
-            conditions(text, &op.right, into);
+            split(text, frame, &op.left, into);
+            split(text, frame, &op.right, into);
         }
         other => {
             // The parser lets `not` begin at the token before it.
             let written = text.get(whole(other)).unwrap_or(text).trim();
-            into.insert(normal(written.strip_prefix("and ").unwrap_or(written)));
+            let written = normal(written.strip_prefix("and ").unwrap_or(written));
+            into.insert(match frame > 0 && reads_vars(other) {
+                true => Condition::Within(frame, written),
+                false => Condition::Written(written),
+            });
         }
     }
 }
 
+fn reads_vars(tree: &Expr<'_>) -> bool {
+    let mut reads = matches!(tree, Expr::Var(var) if var.id == "vars");
+    for_each_child(tree, &mut |child| reads |= reads_vars(child));
+    reads
+}
+
 /// A condition with its blanks made one.
-pub(super) fn normal(text: &str) -> String {
+fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The steps that an `is defined` in the expression asks for.
-pub(super) fn defined_steps(tree: &Expr<'_>, into: &mut BTreeSet<String>) {
+fn defined_steps(tree: &Expr<'_>, into: &mut BTreeSet<String>) {
     if let Expr::Test(test) = tree
         && test.name == "defined"
         && let Some(id) = step_of(&test.expr)
@@ -148,10 +209,16 @@ struct Teller<'c> {
     here: &'c Here<'c>,
     ran: BTreeSet<String>,
     refers: IndexMap<String, Range<usize>>,
+    reads_own: bool,
     found: Vec<Found>,
 }
 
-impl Teller<'_> {
+impl<'c> Teller<'c> {
+    /// The variables that are seen here.
+    fn vars(&self) -> Option<&'c IndexMap<String, KnownVar>> {
+        self.names.vars.get(self.here.frame)
+    }
+
     fn mistake(&mut self, range: Range<usize>, code: Code, message: impl Into<String>, help: Option<String>) {
         self.found.push(Found {
             range,
@@ -302,7 +369,16 @@ impl Teller<'_> {
         match name {
             "host" => self.here.host.clone(),
             "run" => self.here.run.clone(),
-            "vars" => Shape::Record(self.names.vars.clone()),
+            "vars" => {
+                let mut fields = IndexMap::new();
+                for (name, known) in self.vars().into_iter().flatten() {
+                    fields.insert(name.clone(), known.shape.clone());
+                    for id in &known.refers {
+                        self.refers.entry(id.clone()).or_insert_with(|| range.clone());
+                    }
+                }
+                Shape::Record(fields)
+            }
             "steps" => {
                 let help = Some("name the step: `steps.ID`".to_owned());
                 self.mistake(range, Code::UnknownStep, "`steps` alone is no value", help);
@@ -330,7 +406,7 @@ impl Teller<'_> {
             _ => {
                 let help = if self.names.steps.contains_key(name) {
                     Some(format!("write `steps.{name}`"))
-                } else if self.names.vars.contains_key(name) {
+                } else if self.vars().is_some_and(|vars| vars.contains_key(name)) {
                     Some(format!("write `vars.{name}`"))
                 } else {
                     suggest(name, ROOTS)
@@ -346,11 +422,21 @@ impl Teller<'_> {
             match var.id {
                 "steps" => return self.step(name, range, guarded),
                 "vars" => {
-                    if let Some(shape) = self.names.vars.get(name) {
-                        return shape.clone();
+                    if let Some(known) = self.vars().and_then(|vars| vars.get(name)) {
+                        let shape = known.shape.clone();
+                        for id in known.refers.clone() {
+                            self.refers.entry(id).or_insert_with(|| range.clone());
+                        }
+                        return shape;
                     }
-                    let help = suggest(name, self.names.vars.keys().map(String::as_str))
-                        .or_else(|| Some("declare it under `vars:`".to_owned()));
+                    let names = self.vars().into_iter().flat_map(IndexMap::keys);
+                    let help = match self.here.frame {
+                        0 => suggest(name, names.map(String::as_str))
+                            .or_else(|| Some("declare it under `vars:`".to_owned())),
+                        _ => suggest(name, names.map(String::as_str)).or_else(|| {
+                            Some("declare it under `vars:` of this file, and set it with the `include`".to_owned())
+                        }),
+                    };
                     self.mistake(
                         range,
                         Code::UnknownVariable,
@@ -402,6 +488,9 @@ impl Teller<'_> {
 
     fn step(&mut self, id: &str, range: Range<usize>, guarded: bool) -> Shape {
         let Some(known) = self.names.steps.get(id) else {
+            if self.names.are_more {
+                return Shape::Any;
+            }
             let help = suggest(id, self.names.steps.keys().map(String::as_str))
                 .or_else(|| Some("give the step that you mean an `id`".to_owned()));
             self.mistake(
@@ -412,6 +501,10 @@ impl Teller<'_> {
             );
             return Shape::Any;
         };
+        if known.number == self.here.number && self.here.is_behind {
+            self.reads_own = true;
+            return known.shape.clone();
+        }
         if known.number == self.here.number {
             self.mistake(
                 range,
@@ -432,22 +525,42 @@ impl Teller<'_> {
             return Shape::Any;
         }
         self.refers.entry(id.to_owned()).or_insert_with(|| range.clone());
-        if let Some(when) = &known.when
-            && !guarded
-            && !self.ran.contains(id)
-            && !when.is_subset(&self.here.holds)
-        {
-            let when = when.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
-            let help = format!("guard it: `when: {when}`, `steps.{id} is defined`, or `| default(...)`");
-            self.found.push(Found {
-                range,
-                code: Code::MaybeSkipped,
-                message: format!("step `{id}` may have been skipped"),
-                help: Some(help),
-                label: Some((known.span, "it has a `when`".to_owned())),
-            });
+        if !guarded && !self.ran.contains(id) {
+            self.maybe_missing(id, known, range);
         }
         known.shape.clone()
+    }
+
+    /// A result that may not be there must be guarded.
+    fn maybe_missing(&mut self, id: &str, known: &Known, range: Range<usize>) {
+        let guard = format!("`steps.{id} is defined`, or `| default(...)`");
+        let (message, help) = if known.may_fail {
+            let message = format!("step `{id}` may have failed, then it has no result");
+            (message, format!("guard it: {guard}"))
+        } else if !known.when.is_subset(&self.here.holds) {
+            let written: Option<Vec<&str>> = known
+                .when
+                .iter()
+                .map(|condition| match condition {
+                    Condition::Written(text) => Some(text.as_str()),
+                    Condition::Within(..) | Condition::Failed(_) => None,
+                })
+                .collect();
+            let help = match written {
+                Some(written) => format!("guard it: `when: {}`, {guard}", written.join(" and ")),
+                None => format!("guard it: {guard}"),
+            };
+            (format!("step `{id}` may have been skipped"), help)
+        } else {
+            return;
+        };
+        self.found.push(Found {
+            range,
+            code: Code::MaybeSkipped,
+            message,
+            help: Some(help),
+            label: Some((known.span, known.why.to_owned())),
+        });
     }
 
     fn binary(&mut self, op: BinOpKind, left_tree: &Expr<'_>, right_tree: &Expr<'_>) -> Shape {

@@ -4,8 +4,9 @@ mod bind;
 mod check;
 mod checked;
 pub(crate) mod expression;
+mod include;
 mod kind;
-mod node;
+pub(crate) mod node;
 mod order;
 mod params;
 mod parse;
@@ -16,6 +17,7 @@ pub mod value;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -24,8 +26,8 @@ use serde_json::Value;
 
 pub use bind::{BoundVars, Setting};
 pub use check::{Sources, check};
-pub(crate) use checked::{CheckedBody, CheckedStep, Recipe};
-pub use checked::{CheckedPlaybook, CheckedResource, StepOutline};
+pub use checked::{Asked, CheckedPlaybook, CheckedResource, StepOutline};
+pub(crate) use checked::{CheckedBody, CheckedStep, CheckedUntil, OnFailure, Recipe};
 pub use parse::parse;
 
 /// The phases, in the order in which they run.
@@ -123,7 +125,8 @@ pub struct Var {
     pub span: Span,
     /// Its type.
     pub kind: Placed<VarType>,
-    /// Its value where nothing else sets it, decoded to its type's JSON form; `None`: it must be set.
+    /// Its value where nothing else sets it, decoded to its type's JSON form; `None`: it must be set. `null`: it may be left
+    /// unknown, and is `null` then.
     pub default: Option<Value>,
     /// For the operator.
     pub help: String,
@@ -187,8 +190,37 @@ pub struct Step {
     pub when: Option<Placed<String>>,
     /// It runs once for each item of this list.
     pub foreach: Option<Placed<String>>,
+    /// It looks again until this holds.
+    pub until: Option<Until>,
+    /// The longest that it may take, repetitions included.
+    pub timeout: Option<Duration>,
+    /// What becomes of the playbook where it fails; placed at the step where it is left out.
+    pub on_error: Placed<OnError>,
     /// What it does.
     pub body: Body,
+}
+
+/// Looking again: `until`, `retries`, `delay`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Until {
+    /// Ends it, evaluated over the step's own result.
+    pub holds: Placed<String>,
+    /// How often it looks again at most.
+    pub retries: u32,
+    /// Waited before each further look.
+    pub delay: Duration,
+}
+
+/// What becomes of a playbook where a step fails.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum OnError {
+    /// It ends on this host.
+    #[default]
+    Fail,
+    /// It goes on without the step's result.
+    Continue,
+    /// These run in the step's place, then it goes on.
+    Steps(Vec<Step>),
 }
 
 /// What a step does.
@@ -203,10 +235,22 @@ pub enum Body {
     },
     /// Computes values: `steps.ID.NAME`.
     Let(IndexMap<String, Placed<String>>),
-    /// Ends the host's playbook where it holds, with this reason.
-    Stop(Placed<String>),
+    /// Ends the host's playbook.
+    Stop {
+        /// Why.
+        reason: Placed<String>,
+        /// The procedures that the host is handed over to.
+        hand_over: Vec<String>,
+    },
     /// Ends the host's playbook with an error where it does not hold.
     Assert(Placed<String>),
+    /// The steps of another file stand here.
+    Include {
+        /// Its path, relative to the file that names it.
+        file: Placed<String>,
+        /// Values of its variables, templates still in them.
+        with: IndexMap<String, Placed<Argument>>,
+    },
     /// Could not be read; its mistakes are told. A playbook without mistakes has none.
     Unread,
 }

@@ -98,6 +98,21 @@ impl Node {
         below.map_or(self, |node| node.follow(rest))
     }
 
+    /// The same, so many bytes further on.
+    pub(super) fn moved(mut self, by: usize) -> Node {
+        self.span.start += by;
+        self.span.end += by;
+        self.kind = match self.kind {
+            Kind::List(items) => Kind::List(items.into_iter().map(|item| item.moved(by)).collect()),
+            Kind::Map(pairs) => {
+                let pairs = pairs.into_iter().map(|(key, value)| (key.moved(by), value.moved(by)));
+                Kind::Map(pairs.collect())
+            }
+            scalar => scalar,
+        };
+        self
+    }
+
     /// Whether it is what YAML makes of `{{ x }}` without quotes: a map whose key is a map.
     pub(crate) fn is_bare_braces(&self) -> bool {
         match &self.kind {

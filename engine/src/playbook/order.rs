@@ -9,6 +9,7 @@ use super::checked::CheckedRepeat;
 use super::expression::Here;
 use super::{Body, Phase, Repeat};
 use crate::diagnostic::{Code, Diagnostic, quoted, suggest};
+use crate::module::Module;
 
 impl Checker<'_> {
     /// Refuses references to what is looked at only after a strike, but from `assert` and from its like.
@@ -56,6 +57,8 @@ impl Checker<'_> {
         let (host, run) = (self.host.clone(), self.run.clone());
         let here = Here {
             number: entries.iter().filter(|entry| entry.phase <= Phase::Eradicate).count(),
+            is_behind: false,
+            frame: 0,
             phase: Phase::Eradicate,
             item: None,
             host: &host,
@@ -102,6 +105,9 @@ impl Checker<'_> {
                 .get(&name.value)
                 .and_then(|known| entries.get(known.number))
             else {
+                if self.names.are_more {
+                    continue;
+                }
                 let message = format!("`refresh`: no step has the id {}", quoted(&name.value));
                 let help = suggest(&name.value, self.names.steps.keys().map(String::as_str));
                 self.mistakes
@@ -113,6 +119,11 @@ impl Checker<'_> {
                 let help = "`refresh` names the steps of gather, decide and locate that are taken anew";
                 self.mistakes
                     .push(Diagnostic::error(Code::RefreshNotReading, name.span, message).help(help));
+            } else if matches!(entry.module, Some(Module::Question(_))) {
+                let message = format!("`refresh`: {} asks a person", entry.label);
+                let help = "remove it: an answer stays as it was given";
+                self.mistakes
+                    .push(Diagnostic::error(Code::RefreshAsks, name.span, message).help(help));
             } else if !Phase::READING.contains(&entry.phase) {
                 let message = format!("`refresh`: {} stands in `{}`", entry.label, entry.phase);
                 let help = "`refresh` names the steps of gather, decide and locate that are taken anew";

@@ -2,6 +2,7 @@
 //!
 //! What a key means is decided here and nowhere else; a new key is a row of one of the tables and its reading.
 
+mod conduct;
 mod step;
 
 use std::collections::HashSet;
@@ -11,13 +12,31 @@ use indexmap::IndexMap;
 
 use super::node::{Kind, Node, read};
 use super::value::Misfit;
-use super::{Phase, Placed, Playbook, Repeat, Span, Steps, Var, VarType};
+use super::{Phase, Placed, Playbook, Repeat, Span, Step, Steps, Var, VarType};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest, quoted, suggest};
 
 const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
 const VAR_KEYS: [&str; 3] = ["type", "default", "help"];
-const STEP_KEYS: [&str; 9] = ["id", "name", "use", "with", "when", "foreach", "let", "stop", "assert"];
-const BODY_KEYS: [&str; 4] = ["use", "let", "stop", "assert"];
+const PART_KEYS: [&str; 3] = ["help", "vars", "steps"];
+const STEP_KEYS: [&str; 16] = [
+    "id",
+    "name",
+    "use",
+    "with",
+    "when",
+    "foreach",
+    "until",
+    "retries",
+    "delay",
+    "timeout",
+    "on_error",
+    "let",
+    "stop",
+    "hand_over",
+    "assert",
+    "include",
+];
+const BODY_KEYS: [&str; 5] = ["use", "let", "stop", "assert", "include"];
 const LOOP_KEYS: [&str; 2] = ["repeat", "steps"];
 const REPEAT_KEYS: [&str; 3] = ["until", "max_rounds", "refresh"];
 
@@ -63,6 +82,51 @@ pub(super) fn parse_all(file: &str, text: &str) -> Parsed {
         mistakes: reader.mistakes,
         untyped: reader.untyped,
     }
+}
+
+/// Reads as much as can be read of a file that a playbook includes: its text begins at `start` of `all`.
+pub(super) fn parse_part(name: &str, all: &str, start: usize) -> ParsedPart {
+    let text = all.get(start..).unwrap_or("");
+    let node = match read(text) {
+        Ok(node) => node.moved(start),
+        Err(mut mistake) => {
+            mistake.span = mistake.span.map(|span| Span {
+                start: span.start + start,
+                end: span.end + start,
+            });
+            return ParsedPart {
+                mistakes: vec![mistake],
+                ..ParsedPart::default()
+            };
+        }
+    };
+    let mut reader = Reader {
+        text: all,
+        mistakes: Vec::new(),
+        untyped: HashSet::new(),
+    };
+    let read = reader.part(name, &node);
+    let is_read = read.is_some();
+    let (vars, steps) = read.unwrap_or_default();
+    ParsedPart {
+        is_read,
+        vars,
+        steps,
+        mistakes: reader.mistakes,
+        untyped: reader.untyped,
+    }
+}
+
+/// What could be read of a file that a playbook includes.
+#[derive(Default)]
+pub(super) struct ParsedPart {
+    /// Whether it is a file of steps at all.
+    pub(super) is_read: bool,
+    pub(super) vars: IndexMap<String, Var>,
+    pub(super) steps: Vec<Step>,
+    pub(super) mistakes: Vec<Diagnostic>,
+    /// Variables whose type could not be read.
+    pub(super) untyped: HashSet<String>,
 }
 
 /// What could be read of a text.
@@ -264,6 +328,43 @@ impl Reader<'_> {
         })
     }
 
+    /// The variables and steps of a file that is included.
+    fn part(&mut self, name: &str, node: &Node) -> Option<(IndexMap<String, Var>, Vec<Step>)> {
+        let help = "an included file has `steps:`, and `vars:` that the including step sets";
+        if node.kind == Kind::Null {
+            let message = format!("{} is empty", quoted(name));
+            self.mistake(Diagnostic::error(Code::Empty, node.span, message).help(help));
+            return None;
+        }
+        if let Kind::Map(pairs) = &node.kind
+            && let Some((key, _)) = pairs.iter().find(|(key, _)| key.text() == Some("playbook"))
+        {
+            let message = format!("{} is a playbook of its own", quoted(name));
+            self.mistake(Diagnostic::error(Code::IncludedPlaybook, key.span, message).help(help));
+            return None;
+        }
+        let fields = self.fields(node, &quoted(name), Some(&PART_KEYS))?;
+        if let Some(help) = fields.value("help") {
+            self.plain_text(help, "`help`");
+        }
+        let vars = fields.value("vars").map(|value| self.vars(value)).unwrap_or_default();
+        let steps = match fields.value("steps") {
+            Some(Node {
+                kind: Kind::List(items),
+                ..
+            }) => self.steps(&quoted(name), items),
+            Some(other) => {
+                self.wrong_kind(other, &format!("{}, `steps`", quoted(name)), "a list of steps");
+                Vec::new()
+            }
+            None => {
+                self.missing(fields.span, &quoted(name), "steps", help);
+                return None;
+            }
+        };
+        Some((vars, steps))
+    }
+
     fn playbook_name(&mut self, node: &Node) -> Option<Placed<String>> {
         let name = self.plain_text(node, "`playbook`")?;
         let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -361,9 +462,12 @@ impl Reader<'_> {
     fn default(&mut self, place: &str, kind: &VarType, node: &Node) -> Option<serde_json::Value> {
         if kind.is_secret() {
             let message = format!("{place}: a secret has no default");
-            let help = "remove it; the value is given with the inventory or `--set`";
+            let help = "remove it; the value is given with the inventory, `--set` or `--set-file`";
             self.mistake(Diagnostic::error(Code::SecretDefault, node.span, message).help(help));
             return None;
+        }
+        if node.kind == Kind::Null {
+            return Some(serde_json::Value::Null);
         }
         match kind.decode(&node.json()) {
             Ok(value) => Some(value),
@@ -412,7 +516,7 @@ impl Reader<'_> {
         let place = format!("phase `{phase}`");
         match &node.kind {
             Kind::List(items) => Steps {
-                steps: self.steps(phase, items),
+                steps: self.steps(&place, items),
                 repeat: None,
             },
             Kind::Map(_) if !node.is_bare_braces() => self.looped(phase, &place, node),
@@ -446,7 +550,7 @@ impl Reader<'_> {
             Some(Node {
                 kind: Kind::List(items),
                 ..
-            }) => self.steps(phase, items),
+            }) => self.steps(place, items),
             Some(other) => {
                 self.wrong_kind(other, &format!("{place}, `steps`"), "a list of steps");
                 Vec::new()

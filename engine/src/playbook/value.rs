@@ -7,7 +7,8 @@ use std::time::Duration;
 use deminer_worker::text::{Digest, HostPath};
 use serde_json::Value;
 
-use super::VarType;
+use super::node::read;
+use super::{Var, VarType};
 use crate::diagnostic::{quoted, suggest};
 
 /// The longest text that a variable takes.
@@ -173,20 +174,25 @@ impl VarType {
         }
     }
 
-    /// Takes the text of `--set NAME=TEXT`; a list is `a,b` or JSON, a map JSON.
+    /// Takes the text of `--set NAME=TEXT`: a list is `a,b`, or as YAML has it `[a, b]`; a map is `{a: b}`.
     ///
     /// # Errors
     /// Why it does not fit.
     pub fn decode_text(&self, text: &str) -> Result<Value, Misfit> {
+        let text = match self {
+            VarType::List(_) | VarType::Map(_) => text.trim(),
+            _ => text,
+        };
         let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+        let yaml = |text: &str| read(text).ok().map(|node| node.json());
         match self {
             VarType::Bool | VarType::Int | VarType::Float => {
                 let value = json(text.trim()).unwrap_or_else(|| Value::from(text));
                 self.decode(&value)
             }
-            VarType::List(_) if text.trim_start().starts_with('[') => match json(text) {
-                Some(value) => self.decode(&value),
-                None => Err(Misfit::new("it begins like a JSON list and is none")),
+            VarType::List(_) if text.starts_with('[') || text.starts_with("- ") => match yaml(text) {
+                Some(value @ Value::Array(_)) => self.decode(&value),
+                _ => Err(Misfit::new("it begins like a list of YAML and is none").help("write `a,b` or `[a, b]`")),
             },
             VarType::List(inner) => text
                 .split(',')
@@ -194,9 +200,9 @@ impl VarType {
                 .enumerate()
                 .map(|(n, part)| inner.decode_text(part.trim()).map_err(|e| e.below(n)))
                 .collect(),
-            VarType::Map(_) => match json(text) {
-                Some(value) => self.decode(&value),
-                None => Err(Misfit::new(format!("expected {self} as JSON")).help("write `{\"name\": \"value\"}`")),
+            VarType::Map(_) => match yaml(text) {
+                Some(value @ Value::Object(_)) => self.decode(&value),
+                _ => Err(Misfit::new(format!("expected {self} as YAML")).help("write `{name: value}`")),
             },
             _ => self.decode(&Value::from(text)),
         }
@@ -246,6 +252,33 @@ impl VarType {
             .iter()
             .find(|(plain, kind)| *plain == name && !matches!(kind, VarType::Float | VarType::Int))
             .map(|(_, kind)| kind.clone())
+    }
+}
+
+impl Var {
+    /// Whether it may be left unknown: its default is `null`.
+    pub fn may_be_unknown(&self) -> bool {
+        self.default == Some(Value::Null)
+    }
+
+    /// Takes a value where it fits the type; nothing where it may be unknown.
+    ///
+    /// # Errors
+    /// Why it does not fit.
+    pub fn decode(&self, value: &Value) -> Result<Value, Misfit> {
+        match value {
+            Value::Null if self.may_be_unknown() => Ok(Value::Null),
+            value => self.kind.value.decode(value),
+        }
+    }
+
+    /// The JSON schema of its values, for the checker.
+    pub(crate) fn schema(&self) -> Value {
+        let schema = self.kind.value.schema();
+        match self.may_be_unknown() {
+            true => serde_json::json!({"anyOf": [schema, {"type": "null"}]}),
+            false => schema,
+        }
     }
 }
 

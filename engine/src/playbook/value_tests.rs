@@ -106,6 +106,18 @@ fn texts_of_the_command_line() {
         ("list<string>", "a,b", json!(["a", "b"])),
         ("list<string>", "[\"a\"]", json!(["a"])),
         ("list<int>", "1, 2", json!([1, 2])),
+        ("list<string>", "", json!([])),
+        (
+            "list<string>",
+            "[203.0.113.9:3333, pool.example]",
+            json!(["203.0.113.9:3333", "pool.example"]),
+        ),
+        ("list<string>", " [\"a,b\", 'c']", json!(["a,b", "c"])),
+        ("list<string>", "- a\n- b\n", json!(["a", "b"])),
+        ("list<string>", "-o,-u", json!(["-o", "-u"])),
+        ("list<list<int>>", "[[1], [2, 3]]", json!([[1], [2, 3]])),
+        ("map<int>", "{a: 1, b: 2}", json!({"a": 1, "b": 2})),
+        ("map<string>", "a: x\nb: y", json!({"a": "x", "b": "y"})),
         ("map<int>", "{\"a\": 1}", json!({"a": 1})),
         ("bool", "true", json!(true)),
         ("int", "7", json!(7)),
@@ -124,6 +136,9 @@ fn texts_of_the_command_line() {
         ("list<int>", "1,x"),
         ("map<int>", "a=1"),
         ("list<int>", "[1"),
+        ("list<string>", "[a, 5]"),
+        ("list<string>", "[{a: b}]"),
+        ("map<int>", "[a]"),
     ] {
         assert!(
             VarType::parse(kind).unwrap().decode_text(text).is_err(),

@@ -1,7 +1,8 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget, Role, Undo};
+use deminer_worker::accounts::{Books, accounts, line_digest};
+use deminer_worker::action::{AccountTarget, FileTarget, LineTarget, ProcessTarget, Role, Undo};
 use deminer_worker::frame::End;
 use deminer_worker::journal::HostJournal;
 use deminer_worker::order::{Bounds, Settle};
@@ -70,6 +71,7 @@ fn orders(actions: Vec<Action>) -> HostOrders {
         components: Vec::new(),
         actions,
         protect: Vec::new(),
+        spare: Vec::new(),
         journal: "/run/.deminer-000102030405060708090a0b0c0d0e0f".into(),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),
@@ -81,6 +83,8 @@ fn orders(actions: Vec<Action>) -> HostOrders {
 struct Files {
     there: Vec<HostPath>,
     text: Option<(&'static str, bool)>,
+    /// Passwd and shadow.
+    accounts: Option<(&'static str, &'static str)>,
     hidden: bool,
 }
 
@@ -112,6 +116,15 @@ impl HostView for Files {
                     .collect(),
             ),
             Query::Processes(_) => Answer::Processes(Vec::new()),
+            Query::Accounts {} => {
+                let (passwd, shadow) = self.accounts.unwrap_or_default();
+                let books = Books {
+                    passwd: passwd.as_bytes(),
+                    shadow: Some(shadow.as_bytes()),
+                    ..Books::default()
+                };
+                Answer::Accounts(accounts(&books, &mut Coverage::whole()))
+            }
             _ => return Err(another_answer()),
         };
         let mut coverage = Coverage::whole();
@@ -157,6 +170,18 @@ fn kill() -> Act {
     }
 }
 
+const TWIN: &str = "toor:x:0:0::/root:/bin/sh";
+
+fn lock() -> Act {
+    Act::LockAccount {
+        account: AccountTarget {
+            name: "toor".into(),
+            uid: 0,
+            line_sha256: line_digest(TWIN.as_bytes()),
+        },
+    }
+}
+
 #[tokio::test]
 async fn only_what_is_seen_gone_counts_as_done() {
     let files = Files::default;
@@ -172,7 +197,22 @@ async fn only_what_is_seen_gone_counts_as_done() {
         text: Some((text, cut)),
         ..Files::default()
     };
+    let accounts = |passwd, shadow| Files {
+        accounts: Some((passwd, shadow)),
+        ..Files::default()
+    };
     let rows = [
+        ("locked", accounts(TWIN, "toor:!h:1:::::1:"), lock(), "done"),
+        ("no such account", accounts("", ""), lock(), "done"),
+        ("not locked", accounts(TWIN, "toor:h:1::::::"), lock(), "not done"),
+        ("half locked", accounts(TWIN, "toor:!h:1::::::"), lock(), "not done"),
+        (
+            "another line",
+            accounts("toor:x:5:5::/:", "toor:!h:1:::::1:"),
+            lock(),
+            "another object",
+        ),
+        ("accounts not readable", hidden(), lock(), "cannot be seen: denied"),
         ("removed", files(), remove(), "done"),
         ("it stands there", there(PATH.into()), remove(), "not done"),
         ("under our name", there(file().name_in_removal()), remove(), "stands as"),
@@ -323,5 +363,89 @@ async fn what_a_host_kept_is_here_before_its_journal_goes() {
         );
         let event = finished.clone();
         assert_eq!(kinds[1..], [EventKind::Told { round: 2, event }]);
+    }
+}
+
+#[tokio::test]
+async fn what_contains_is_looked_for_though_no_commit_came() {
+    let act = Act::BlockAddress {
+        address: "198.51.100.23".to_owned(),
+        for_s: 86_400,
+    };
+    let action = Action {
+        id: act.id("h"),
+        component: 1,
+        act: act.clone(),
+        because: Vec::new(),
+        needs: Vec::new(),
+    };
+    let told = |event| EventKind::Told { round: 1, event };
+    let announced = || {
+        told(TransactionEvent::Containing {
+            actions: vec![action.id],
+        })
+    };
+    let done = Reconciled::Done {
+        testimony: Some(Done::Changed {
+            undo: Undo::Unblock {
+                address: "198.51.100.23".to_owned(),
+                was_until_ms: None,
+            },
+        }),
+    };
+    // Whether it was announced, the seconds for which the host holds it back by then, and what is written down.
+    let rows = [
+        ("it holds", true, Some(86_400), done.clone()),
+        ("for a short time, to be proven", true, Some(60), Reconciled::NotDone {}),
+        ("never begun", true, None, Reconciled::NotDone {}),
+        (
+            "somebody else's run did it",
+            false,
+            Some(86_400),
+            Reconciled::NotDone {},
+        ),
+    ];
+    for (name, was_announced, for_s, expected) in rows {
+        let host = Simulated::new(World::from_json("{}").expect("a world"));
+        if let Some(for_s) = for_s {
+            let address = "198.51.100.23".to_owned();
+            host.act(&Act::BlockAddress { address, for_s })
+                .expect("nothing protects it");
+        }
+        let home = tempfile::tempdir().expect("a folder");
+        let identity = orders(Vec::new()).identity;
+        let mut kinds = vec![EventKind::Reached { identity }];
+        kinds.extend(was_announced.then(announced));
+        let story = self::told(home.path(), &action, kinds);
+        let journals = Journals::create(&home.path().join("again"), "run", Arc::new(|| 1)).expect("a folder");
+        let keeping = Keeping {
+            vault: Vault::create(&home.path().join("vault"), None).expect("a disk"),
+            run: "run".to_owned(),
+            clock: Arc::new(|| 1),
+        };
+        let approval = Approval {
+            format: 1,
+            plan: Digest::of(b"plan"),
+            hosts: [("h".to_owned(), Digest::of(b"line"))].into(),
+            classes: [deminer_worker::action::Effect::Contain].into(),
+            excluded: Default::default(),
+            many: BTreeMap::new(),
+            approver: "test".to_owned(),
+            means: "command line".to_owned(),
+            at_ms: Wide(0),
+            not_after_ms: Wide(u64::MAX),
+        };
+        let ended = settle(&story, &approval, &host, &keeping, &journals).await;
+        assert!(ended.is_ok_and(|ended| ended), "{name}");
+        let chain = read_chain(&home.path().join("again/host-h.ndjson")).expect("our own");
+        let states: Vec<Reconciled> = chain
+            .events
+            .into_iter()
+            .filter_map(|event| match event.kind {
+                EventKind::Reconciled { state, .. } => Some(state),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(states, [expected], "{name}");
     }
 }

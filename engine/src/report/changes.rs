@@ -1,11 +1,12 @@
 //! The changes of one host's plan, and what became of each.
 
-use deminer_worker::action::{Act, Action, ActionId, Done, Effect, Undo};
+use deminer_worker::action::{Act, Action, ActionId, Done, Effect, ProcessTarget, Undo};
 use deminer_worker::frame::{Outcome, TransactionEvent};
 use deminer_worker::order::Approval;
+use deminer_worker::text::Wide;
 use indexmap::IndexMap;
 
-use super::{Change, ChangeState, Object, Tally, UndoWay};
+use super::{Change, ChangeState, Object, Stay, Tally, UndoWay};
 use crate::event::Reconciled;
 
 /// The actions of a host, by id, in the plan's order. The last word about an action counts.
@@ -20,12 +21,21 @@ struct Entry {
     state: ChangeState,
     /// What the act did when it changed something: a later round finds the target gone by that.
     changed: Option<Done>,
+    /// When that was heard or found, milliseconds since 1970.
+    done_at_ms: Option<Wide>,
     reconciled: Option<Reconciled>,
 }
 
 impl Entry {
+    fn is_done(&self) -> bool {
+        matches!(self.state, ChangeState::Done { .. })
+    }
+
     /// Takes the last word over.
-    fn come_to(&mut self, state: ChangeState) {
+    fn come_to(&mut self, state: ChangeState, at_ms: Wide) {
+        if let ChangeState::Done { .. } = state {
+            self.done_at_ms.get_or_insert(at_ms);
+        }
         if let ChangeState::Done {
             done: Some(done @ Done::Changed { .. }),
         } = &state
@@ -35,7 +45,7 @@ impl Entry {
         self.state = match (state, &self.changed) {
             (
                 ChangeState::Done {
-                    done: None | Some(Done::Gone),
+                    done: None | Some(Done::Gone | Done::Already),
                 },
                 Some(done),
             ) => ChangeState::Done {
@@ -64,13 +74,14 @@ impl Changes {
                 allowed,
                 state,
                 changed: None,
+                done_at_ms: None,
                 reconciled: None,
             });
         }
     }
 
     /// Takes in what a transaction told of an action. False: it is not one that the host was to carry out.
-    pub(super) fn told(&mut self, event: &TransactionEvent) -> bool {
+    pub(super) fn told(&mut self, event: &TransactionEvent, at_ms: Wide) -> bool {
         let (id, state) = match event {
             TransactionEvent::Intent { action } => (action, ChangeState::Begun),
             TransactionEvent::Frozen {
@@ -93,9 +104,9 @@ impl Changes {
                 })
         {
             // To not stop is no end of a process.
-            entry.come_to(ChangeState::NotDone { why: None });
+            entry.come_to(ChangeState::NotDone { why: None }, at_ms);
         } else {
-            entry.come_to(state);
+            entry.come_to(state, at_ms);
         }
         entry.reconciled = None;
         entry.allowed
@@ -104,23 +115,24 @@ impl Changes {
     /// Nothing of the component is carried out, as far as it is not done already.
     fn drift(&mut self, component: u32) {
         for entry in self.entries.values_mut() {
-            let is_done = matches!(entry.state, ChangeState::Done { .. });
-            if entry.allowed && entry.action.component == component && entry.action.act.is_change() && !is_done {
+            if entry.allowed && entry.action.component == component && entry.action.act.is_change() && !entry.is_done()
+            {
                 entry.state = ChangeState::Drifted;
             }
         }
     }
 
     /// Takes in what looking at the host showed of an action.
-    pub(super) fn reconcile(&mut self, id: ActionId, shown: &Reconciled) {
+    pub(super) fn reconcile(&mut self, id: ActionId, shown: &Reconciled, at_ms: Wide) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        entry.come_to(match shown {
+        let state = match shown {
             Reconciled::Done { testimony } => ChangeState::Done {
                 done: testimony.clone(),
             },
             Reconciled::NotDone {} => ChangeState::NotDone { why: None },
             Reconciled::Unknown { why } => ChangeState::Unknown { why: why.clone() },
-        });
+        };
+        entry.come_to(state, at_ms);
         entry.reconciled = Some(shown.clone());
     }
 
@@ -144,8 +156,7 @@ impl Changes {
 
     /// Whether something is known to be done.
     pub(super) fn any_done(&self) -> bool {
-        self.changes()
-            .any(|entry| matches!(entry.state, ChangeState::Done { .. }))
+        self.changes().any(Entry::is_done)
     }
 
     /// Whether it is not known of some approved change if it was done. `open`: a commit was given whose transaction has
@@ -165,8 +176,7 @@ impl Changes {
 
     /// Whether an approved change is not done.
     pub(super) fn left(&self) -> bool {
-        self.allowed()
-            .any(|entry| !matches!(entry.state, ChangeState::Done { .. }))
+        self.allowed().any(|entry| !entry.is_done())
     }
 
     /// Whether an approved change was left alone since its component drifted.
@@ -178,9 +188,34 @@ impl Changes {
     pub(super) fn contained(&self, frozen: u32) -> bool {
         self.entries.values().any(|entry| {
             let lasts = !matches!(entry.action.act, Act::Freeze { .. }) || frozen > 0;
-            let is_done = matches!(entry.state, ChangeState::Done { .. });
-            entry.action.act.effect() == Effect::Contain && is_done && lasts
+            entry.action.act.effect() == Effect::Contain && entry.is_done() && lasts
         })
+    }
+
+    /// What lasts of what was contained. A throttled process that was ended does not.
+    pub(super) fn stays(&self) -> Vec<Stay> {
+        let done = || self.entries.values().filter(|entry| entry.is_done());
+        let is_ended = |process: &ProcessTarget| {
+            done().any(|entry| matches!(&entry.action.act, Act::Kill { process: ended } if ended == process))
+        };
+        let stays = done().filter_map(|entry| {
+            let until = |for_s: u32| Some(Wide(entry.done_at_ms?.0.saturating_add(u64::from(for_s) * 1000)));
+            Some(match &entry.action.act {
+                Act::BlockAddress { address, for_s } => Stay::Blocked {
+                    address: address.clone(),
+                    until_ms: until(*for_s)?,
+                },
+                Act::Isolate { for_s, .. } => Stay::Isolated {
+                    until_ms: until(*for_s)?,
+                },
+                Act::Throttle { process } if !is_ended(process) => Stay::Throttled {
+                    pid: process.pid,
+                    comm: process.comm.clone(),
+                },
+                _ => return None,
+            })
+        });
+        stays.collect()
     }
 
     /// How much was done.
@@ -250,9 +285,9 @@ fn undo_way(state: &ChangeState, act: &Act) -> UndoWay {
             | Undo::RestoreLink { .. }
             | Undo::UnlockAccount { .. }
             | Undo::Unblock { .. }
-            | Undo::EndIsolation {}
-            | Undo::Unthrottle { .. }
-            | Undo::RunArgv { .. } => UndoWay::AtOnce,
+            | Undo::EndIsolation { .. }
+            | Undo::Unthrottle { .. } => UndoWay::AtOnce,
+            Undo::RunArgv { .. } => UndoWay::ByCommand,
             Undo::RestoreFile { .. } | Undo::RestoreLines { .. } | Undo::RestoreStarter { .. } => UndoWay::FromVault,
         },
         ChangeState::Done { done: None } => match act {
@@ -264,8 +299,8 @@ fn undo_way(state: &ChangeState, act: &Act) -> UndoWay {
             | Act::LockAccount { .. }
             | Act::BlockAddress { .. }
             | Act::Isolate { .. }
-            | Act::Throttle { .. }
-            | Act::RunArgv { undo: Some(_), .. } => UndoWay::AtOnce,
+            | Act::Throttle { .. } => UndoWay::AtOnce,
+            Act::RunArgv { undo: Some(_), .. } => UndoWay::ByCommand,
             Act::Keep { .. } | Act::ReloadUnits { .. } => UndoWay::Nothing,
         },
         _ => UndoWay::Nothing,

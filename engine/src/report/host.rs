@@ -16,7 +16,8 @@ use super::{
     Appeared, Born, ChangeState, Drift, Entry, FindingReport, Held, HostReport, KeptCount, LeftAlone, NextStep,
     NotKept, Object, Progress, Stay, Tally, Times, Trouble, UndoReport, VerifyReport,
 };
-use crate::event::{Event, EventKind, Purpose, Seen};
+use crate::ask::Answered;
+use crate::event::{Event, EventKind, Purpose, Seen, StepEnd};
 use crate::finding::{Artifact, Bearing, Finding, HostVerdict};
 use crate::status::{Facts, Status, UndoState};
 
@@ -65,6 +66,8 @@ pub(super) struct HostFold<'a> {
     findings: Vec<Finding>,
     coverage: Coverage,
     troubles: Vec<Trouble>,
+    answers: Vec<Answered>,
+    hand_over: Vec<String>,
     undo: Option<IndexMap<ActionId, Option<Result<Done, HostError>>>>,
     found_ms: Option<Wide>,
     handled_ms: Option<Wide>,
@@ -106,6 +109,8 @@ impl<'a> HostFold<'a> {
             findings: Vec::new(),
             coverage: Coverage::whole(),
             troubles: Vec::new(),
+            answers: Vec::new(),
+            hand_over: Vec::new(),
             undo: None,
             found_ms: None,
             handled_ms: None,
@@ -162,7 +167,7 @@ impl<'a> HostFold<'a> {
             }
             EventKind::Reconciled { action, state } => {
                 self.link_down = false;
-                self.changes.reconcile(*action, state);
+                self.changes.reconcile(*action, state, event.at_ms);
             }
             EventKind::Verified {
                 seen,
@@ -216,9 +221,15 @@ impl<'a> HostFold<'a> {
                 self.cancelled = true;
                 self.troubles.push(Trouble::Cancelled);
             }
+            EventKind::StepRan {
+                end: StepEnd::Stopped { hand_over, .. },
+                ..
+            } => self.hand_over.clone_from(hand_over),
+            EventKind::Answered { answered } => self.answers.push(answered.clone()),
             EventKind::HostFinished {}
             | EventKind::StepRan { .. }
             | EventKind::RunStarted { .. }
+            | EventKind::Given { .. }
             | EventKind::Approved { .. }
             | EventKind::RunFinished {} => {}
         }
@@ -271,6 +282,9 @@ impl<'a> HostFold<'a> {
                 self.left_alone.push(LeftAlone { object, why });
             }
         }
+        self.answers
+            .extend(field::<Vec<Answered>>(line, "answers").unwrap_or_default());
+        self.hand_over = field(&line["end"], "hand_over").unwrap_or_default();
         if line["end"]["end"] == "failed" {
             let word = |name: &str| field(&line["end"], name).unwrap_or_default();
             self.fail(word("place"), word("why"));
@@ -286,7 +300,7 @@ impl<'a> HostFold<'a> {
     }
 
     fn told(&mut self, told: &TransactionEvent, at_ms: Wide) {
-        if !self.changes.told(told)
+        if !self.changes.told(told, at_ms)
             && let TransactionEvent::Intent { action }
             | TransactionEvent::Outcome { action, .. }
             | TransactionEvent::Frozen {
@@ -355,6 +369,8 @@ impl<'a> HostFold<'a> {
                 self.end_transaction();
             }
             TransactionEvent::Intent { .. }
+            | TransactionEvent::Containing { .. }
+            | TransactionEvent::Contained {}
             | TransactionEvent::Outcome { .. }
             | TransactionEvent::Frozen { .. }
             | TransactionEvent::Keeping { .. }
@@ -435,6 +451,7 @@ impl<'a> HostFold<'a> {
         if self.frozen > 0 {
             stays.push(Stay::Frozen { count: self.frozen });
         }
+        stays.extend(self.changes.stays());
         let mut gaps = std::mem::take(&mut self.coverage.gaps);
         gaps.sort_by_key(|gap| !gap.why.is_material());
         let is_review = |finding: &&Finding| finding.bearing == Bearing::Review;
@@ -468,6 +485,8 @@ impl<'a> HostFold<'a> {
             stays,
             refused: self.refused,
             troubles: self.troubles,
+            answers: self.answers,
+            hand_over: self.hand_over,
             undone: undone.unwrap_or_default(),
             entry: Entry::Unknown,
         }

@@ -12,6 +12,7 @@ use super::{
     Object, Report, Stay, Times,
 };
 use crate::event::EventKind;
+use crate::incident::Incident;
 use crate::journal::{Chain, ChainEnd};
 
 impl Report {
@@ -95,6 +96,7 @@ impl Report {
                 unfinished: true,
             },
             counts: Counts::default(),
+            incident: Incident::default(),
             times: Times::default(),
             entry: Entry::Unknown,
             hosts: Vec::new(),
@@ -128,6 +130,7 @@ impl Report {
                         }
                     }
                 }
+                EventKind::Given { vars } => self.incident = Incident::of(vars),
                 EventKind::Approved { approval: yes } => approval = Some(yes.clone()),
                 EventKind::Cancelled {} => cancelled = true,
                 EventKind::Resumed { .. } => cancelled = false,

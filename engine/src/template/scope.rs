@@ -30,6 +30,14 @@ impl Held {
         &self.json
     }
 
+    /// Takes the value back out; a copy where others still hold it.
+    pub(crate) fn into_json(held: Arc<Held>) -> Value {
+        match Arc::try_unwrap(held) {
+            Ok(held) => held.json,
+            Err(shared) => shared.json.clone(),
+        }
+    }
+
     fn mini(&self) -> &Mini {
         self.mini.get_or_init(|| from_json(&self.json))
     }

@@ -25,6 +25,12 @@ pub struct World {
     pub gaps: Mutex<Coverage>,
     /// The module that fails, with its reason.
     pub fails: Mutex<Option<(&'static str, String)>>,
+    /// How often the module still fails before it works; without an entry for ever.
+    pub fails_for: Mutex<Option<usize>>,
+    /// What `process.list` finds from look to look, before it finds `processes`.
+    pub turns: Mutex<std::collections::VecDeque<Vec<String>>>,
+    /// The module that never ends.
+    pub hangs: Mutex<Option<&'static str>>,
     /// The module that panics.
     pub panics: Mutex<Option<&'static str>>,
     /// Modules in the order in which they began, with their parameters.
@@ -49,12 +55,27 @@ impl World {
         if *self.panics.lock().unwrap() == Some(module) {
             panic!("a stub breaks off");
         }
-        match &*self.fails.lock().unwrap() {
-            Some((name, why)) if *name == module => Err(ModuleError::Parameter {
+        if *self.hangs.lock().unwrap() == Some(module) {
+            std::future::pending::<()>().await;
+        }
+        let fails = self.fails.lock().unwrap().clone();
+        match fails {
+            Some((name, why)) if name == module && self.still_fails() => Err(ModuleError::Parameter {
                 name: "stub".to_owned(),
                 why: why.clone(),
             }),
             _ => Ok(()),
+        }
+    }
+
+    fn still_fails(&self) -> bool {
+        match &mut *self.fails_for.lock().unwrap() {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
         }
     }
 
@@ -122,7 +143,8 @@ impl Collector for ProcessList {
 
     async fn collect(&self, _: &dyn HostView, p: ListParams) -> Result<Outcome<Rows>, ModuleError> {
         self.0.enter("process.list", p.sample).await?;
-        let names = self.0.processes.lock().unwrap().clone();
+        let turn = self.0.turns.lock().unwrap().pop_front();
+        let names = turn.unwrap_or_else(|| self.0.processes.lock().unwrap().clone());
         let rows: Vec<Row> = names
             .into_iter()
             .zip(1..)
@@ -379,6 +401,16 @@ impl Sources for OneFile {
     }
 }
 
+/// Files by path.
+pub struct Files(pub Vec<(&'static str, String)>);
+
+impl Sources for Files {
+    fn load(&self, path: &str) -> Option<String> {
+        let own = self.0.iter().find(|(known, _)| *known == path);
+        own.map(|(_, text)| text.clone()).or_else(|| OneFile.load(path))
+    }
+}
+
 pub struct StubHost(pub Arc<World>);
 
 #[async_trait]
@@ -418,6 +450,7 @@ fn facts() -> HostFacts {
         ticks_per_second: 100,
         uid: 0,
         own_chain: vec![1],
+        own_names: Vec::new(),
         taint: Wide(0),
         without: Vec::new(),
     }
@@ -458,10 +491,12 @@ impl Heard {
                     end,
                 } => {
                     let end = match end {
-                        StepEnd::Ok { .. } => "ok".to_owned(),
+                        StepEnd::Ok { tries: 1, .. } => "ok".to_owned(),
+                        StepEnd::Ok { tries, .. } => format!("ok after {tries}"),
                         StepEnd::Skipped {} => "skipped".to_owned(),
-                        StepEnd::Stopped { reason } => format!("stopped: {reason}"),
-                        StepEnd::Failed { why } => format!("failed: {why}"),
+                        StepEnd::Stopped { reason, .. } => format!("stopped: {reason}"),
+                        StepEnd::Failed { why, went_on: true } => format!("went on: {why}"),
+                        StepEnd::Failed { why, .. } => format!("failed: {why}"),
                     };
                     format!("{round} {phase} {step} {end}")
                 }

@@ -179,6 +179,7 @@ fn plan_line(host: &str, actions: Vec<Action>, verdict: HostVerdict) -> Value {
             .to_vec(),
         actions,
         protect: Vec::new(),
+        spare: Vec::new(),
         journal: JOURNAL.into(),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),

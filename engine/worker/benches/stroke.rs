@@ -250,6 +250,7 @@ fn orders(linux: &Linux, intruder: &Intruder, journal: HostPath) -> HostOrders {
         }],
         actions,
         protect: vec![],
+        spare: Vec::new(),
         journal,
         settle: Settle::AtOnce,
         bounds: Bounds::default(),

@@ -8,7 +8,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::query::{FileId, FileStat, Xattr};
+use crate::network::Net;
+use crate::query::{Account, FileId, FileStat, Xattr};
+use crate::shadow::Former;
+use crate::sudoers;
 use crate::text::{Digest, HostBytes, HostPath, TextError, Wide};
 
 /// What a module or an action can do to a host, weakest first.
@@ -146,7 +149,7 @@ pub enum Act {
     ReloadUnits {
         /// Which manager.
         manager: ServiceManager,
-        /// The units that must be gone, by name, sorted.
+        /// The units that must be gone, by name, sorted; none where only an addition to a unit was removed.
         units: Vec<HostBytes>,
     },
     /// Lets nobody log in to an account: its password fits no more and it is expired (shadow(5)).
@@ -161,12 +164,16 @@ pub enum Act {
         /// For so many seconds.
         for_s: u32,
     },
-    /// Drops all packets but those of our own session and of loopback, in a table of our own.
+    /// Drops all packets but those of our own session, of new logins from its client, of loopback and of what keeps the
+    /// host's address, in a table of our own, until the kernel's clock ends it.
     Isolate {
         /// For so many seconds.
         for_s: u32,
+        /// Networks that stay reachable, both ways.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keep: Vec<Net>,
     },
-    /// Leaves a process only the CPU time that nobody else wants.
+    /// Leaves a process next to no CPU time; it goes on to run.
     Throttle {
         /// Which.
         process: ProcessTarget,
@@ -223,6 +230,18 @@ pub enum Syntax {
     Sudoers,
 }
 
+impl Syntax {
+    /// Whether a text of this form may become another by taking lines out of it.
+    ///
+    /// # Errors
+    /// Why it may not, for people.
+    pub fn allows(self, before: &[u8], after: &[u8]) -> Result<(), String> {
+        match self {
+            Syntax::Sudoers => sudoers::check_removal(before, after).map_err(|fault| fault.to_string()),
+        }
+    }
+}
+
 /// A symbolic link by identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -262,6 +281,11 @@ impl LinkTarget {
     pub fn name_in_removal(&self) -> HostPath {
         own_name(&self.path, "remove", self.id.dev, self.id.inode)
     }
+
+    /// Where it comes back when it must not start anything ([`Arming::Disarmed`]).
+    pub fn name_disarmed(&self) -> HostPath {
+        disarmed_name(&self.path)
+    }
 }
 
 /// What keeps services running.
@@ -296,20 +320,54 @@ pub struct AccountTarget {
     pub name: HostBytes,
     /// The user id.
     pub uid: u32,
-    /// Its whole line of `/etc/passwd`, without the line feed.
+    /// Its line of `/etc/passwd` without the line feed, the password field left out ([`crate::accounts::line_digest`]).
     pub line_sha256: Digest,
 }
 
-/// How a process was scheduled before it was throttled.
+impl AccountTarget {
+    /// The identity of an account as it was seen; `None` where its line was not told.
+    pub fn from_account(account: &Account) -> Option<AccountTarget> {
+        Some(AccountTarget {
+            name: account.name.clone(),
+            uid: account.uid,
+            line_sha256: account.line_sha256?,
+        })
+    }
+}
+
+/// How a process was scheduled before it was throttled, by the way in which that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scheduling {
+    /// It was moved into a group of our own, below the one that it was in.
+    Group {
+        /// Ours; removed when it goes back.
+        group: HostPath,
+    },
+    /// The group that it has for itself was given a limit.
+    Limit {
+        /// That group.
+        group: HostPath,
+        /// Its limit as it was, as the kernel writes it (`cpu.max`).
+        former: HostBytes,
+    },
+    /// Each of its threads was set back.
+    Threads {
+        /// As they were.
+        threads: Vec<ThreadScheduling>,
+    },
+}
+
+/// How one thread was scheduled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scheduling {
-    /// The policy, as sched_setscheduler(2) numbers it.
-    pub policy: u32,
+pub struct ThreadScheduling {
+    /// Its number.
+    pub tid: u32,
     /// The nice value, -20 to 19.
     pub nice: i32,
-    /// The cgroup that it was in; `None` where it was not moved.
-    pub cgroup: Option<HostPath>,
+    /// The CPUs that it could run on, as the kernel lists them: `0-3,7`.
+    pub cpus: String,
 }
 
 /// Whether what is taken back may start something again.
@@ -437,6 +495,11 @@ impl FileTarget {
         own_name(&self.path, "edit", Wide(0), Wide(0))
     }
 
+    /// Where it comes back when it must not start anything ([`Arming::Disarmed`]).
+    pub fn name_disarmed(&self) -> HostPath {
+        disarmed_name(&self.path)
+    }
+
     /// The identity of a file as it was seen; `None` where its content was not hashed.
     pub fn from_stat(stat: &FileStat) -> Option<FileTarget> {
         Some(FileTarget {
@@ -463,6 +526,15 @@ fn own_name(path: &HostPath, use_for: &str, dev: Wide, inode: Wide) -> HostPath 
     let name = format!(".deminer-{}", digest.short());
     match path.parent() {
         Some(parent) => parent.join(name.as_bytes()),
+        None => HostPath::new(name),
+    }
+}
+
+/// The name beside a path that nothing reads: no service manager, cron, init or shell takes a file that is called so.
+fn disarmed_name(path: &HostPath) -> HostPath {
+    let name = [b".", path.file_name(), b".disarmed"].concat();
+    match path.parent() {
+        Some(parent) => parent.join(&name),
         None => HostPath::new(name),
     }
 }
@@ -524,18 +596,23 @@ pub enum Undo {
     UnlockAccount {
         /// Which.
         account: AccountTarget,
-        /// Whether the password was made unfit by us.
-        password: bool,
-        /// The expiry field as it was, empty for none; `None` where we did not change it.
-        expiry: Option<HostBytes>,
+        /// What was changed of its fields, and how they were; nothing of a password but a length.
+        former: Former,
     },
     /// Let packets from and to the address pass again.
     Unblock {
         /// Which.
         address: String,
+        /// Until when it was blocked before already, in milliseconds since boot; `None` where it was not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was_until_ms: Option<Wide>,
     },
     /// Let all packets pass again.
-    EndIsolation {},
+    EndIsolation {
+        /// Until when the host was cut off before already, in milliseconds since boot; `None` where it was not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was_until_ms: Option<Wide>,
+    },
     /// Give the process back how it was scheduled.
     Unthrottle {
         /// Which.
@@ -565,6 +642,8 @@ pub enum Done {
     },
     /// The target was gone already: nothing to do, not drift.
     Gone,
+    /// It was so already: contained, and for long enough.
+    Already,
     /// The process did not stop within the time; it is killed with the others after its live evidence.
     WouldNotStop,
 }
@@ -592,6 +671,20 @@ impl Act {
     /// Whether people count it as a change: a copy changes nothing, and what is frozen only serves the kill.
     pub fn is_change(&self) -> bool {
         !matches!(self, Act::Keep { .. } | Act::Freeze { .. })
+    }
+
+    /// Whether it holds back packets, in a table that ends by itself.
+    pub fn is_of_network(&self) -> bool {
+        matches!(self, Act::BlockAddress { .. } | Act::Isolate { .. })
+    }
+
+    /// The table of ours that it makes, as nft(8) names it, and the seconds after which that holds nothing back any more.
+    pub fn table(&self) -> Option<(&'static str, u32)> {
+        match self {
+            Act::BlockAddress { for_s, .. } => Some(("inet deminer", *for_s)),
+            Act::Isolate { for_s, .. } => Some(("inet deminer_isolation", *for_s)),
+            _ => None,
+        }
     }
 
     /// The name of its kind, as in the plan.

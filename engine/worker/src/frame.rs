@@ -47,6 +47,8 @@ pub enum ToWorker {
         /// What was stored.
         sha256: Digest,
     },
+    /// What was told last is written down: [`TransactionEvent::Containing`] or [`TransactionEvent::Contained`].
+    Noted,
     /// Go on past the point of no return; the controller has written it down.
     Commit,
     /// Do not go on: thaw.
@@ -184,6 +186,13 @@ pub enum TransactionEvent {
         /// Why.
         why: HostError,
     },
+    /// These acts come next; they last beyond the transaction, so they wait for [`ToWorker::Noted`].
+    Containing {
+        /// Which.
+        actions: Vec<ActionId>,
+    },
+    /// Packets are held back, for a short time as yet: it is made to last once [`ToWorker::Noted`] comes through.
+    Contained {},
     /// A process stands still.
     Frozen {
         /// The freeze that asked for it; `None` for one born within the envelope.

@@ -7,19 +7,24 @@
 //! The crate has no async runtime, no name service and no template engine: it stays small, and nothing in it can be made
 //! to load a library of the host.
 
+pub mod accounts;
 pub mod action;
 pub mod frame;
 pub mod journal;
 pub mod lines;
 pub mod many;
+pub mod network;
 pub mod order;
 pub mod platform;
 pub mod protect;
 pub mod query;
 pub mod serve;
+pub mod shadow;
+pub mod sudoers;
 pub mod take_back;
 pub mod text;
 pub mod transaction;
+pub mod unit_name;
 
 /// The argument by which a program that contains the worker is told to be one.
 pub const PROGRAM_WORKER: &str = "worker";

@@ -83,10 +83,18 @@ pub fn is_starting_place(path: &HostPath) -> bool {
         || has(b"/.config/autostart/")
 }
 
-/// The components that would lose more than [`MANY_FILES`] files or [`MANY_STARTERS`] lines and files that start
-/// something: each needs a yes of its own.
-pub fn many_targets<'a>(actions: impl IntoIterator<Item = &'a Action>) -> BTreeSet<u32> {
-    let mut counts: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+/// What a component would lose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loss {
+    /// Files that are removed or edited.
+    pub files: usize,
+    /// Lines, links and files that start something.
+    pub starters: usize,
+}
+
+/// What each component would lose, by its number; one that loses nothing is not in it.
+pub fn losses<'a>(actions: impl IntoIterator<Item = &'a Action>) -> BTreeMap<u32, Loss> {
+    let mut losses: BTreeMap<u32, Loss> = BTreeMap::new();
     for action in actions {
         let (files, starters) = match &action.act {
             Act::RemoveFile { file } => (1, usize::from(is_starting_place(&file.path))),
@@ -95,13 +103,19 @@ pub fn many_targets<'a>(actions: impl IntoIterator<Item = &'a Action>) -> BTreeS
             Act::RemoveLink { .. } => (0, 1),
             _ => continue,
         };
-        let count = counts.entry(action.component).or_default();
-        count.0 += files;
-        count.1 += starters;
+        let loss = losses.entry(action.component).or_default();
+        loss.files += files;
+        loss.starters += starters;
     }
-    counts
+    losses
+}
+
+/// The components that would lose more than [`MANY_FILES`] files or [`MANY_STARTERS`] lines, links and files that start
+/// something: each needs a yes of its own.
+pub fn many_targets<'a>(actions: impl IntoIterator<Item = &'a Action>) -> BTreeSet<u32> {
+    losses(actions)
         .into_iter()
-        .filter(|(_, (files, starters))| *files > MANY_FILES || *starters > MANY_STARTERS)
+        .filter(|(_, loss)| loss.files > MANY_FILES || loss.starters > MANY_STARTERS)
         .map(|(component, _)| component)
         .collect()
 }

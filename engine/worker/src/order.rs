@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionId, Effect};
 use crate::many::many_targets;
+use crate::network::Net;
 use crate::query::HostIdentity;
 use crate::text::{Digest, HostPath, Wide};
 
@@ -26,6 +27,9 @@ pub struct HostOrders {
     pub actions: Vec<Action>,
     /// Paths that the site lists as never to be touched, with all below them.
     pub protect: Vec<HostPath>,
+    /// Networks that the site lists as never to be blocked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spare: Vec<Net>,
     /// The directory, not there yet, in which the host keeps its journal and spool from the commit to the next contact.
     pub journal: HostPath,
     /// What to wait for after the stroke before the host is believed.

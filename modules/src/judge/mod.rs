@@ -5,9 +5,9 @@
 //! Handbook 2.1 and 5.1.
 
 mod arguments;
+mod indicators;
 mod rules;
 mod signals;
-mod wallet;
 mod weigh;
 
 #[cfg(test)]
@@ -23,11 +23,13 @@ use deminer_worker::text::HostBytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::rules::{Group, Rules};
+use self::indicators::Indicators;
+use self::rules::{Group, Rules, Signal};
 use self::signals::{Scene, Seen};
 use crate::process_row::ProcessRow;
 use crate::saying::stated_process;
 use crate::starter::Starter;
+use crate::unit_row::Units;
 
 pub use self::rules::Class;
 pub use self::weigh::ProcessVerdict;
@@ -48,12 +50,20 @@ pub struct Params {
     /// The lines and files that start something, from `cron.list` and its like.
     #[serde(default)]
     pub starters: Vec<Starter>,
+    /// The units, whole, from `unit.list`: `"{{ steps.units }}"`.
+    #[serde(default)]
+    pub units: Units,
     /// The sockets, from `net.sockets`.
     #[serde(default)]
     pub sockets: Vec<Socket>,
     /// Pools known from alerts: names, addresses, or either with a port, as `203.0.113.9:3333`.
     #[serde(default)]
     pub pools: Vec<String>,
+    /// What alarms name, of any kind: addresses, ranges, names (each with all below it), addresses of the web, SHA-256
+    /// digests of files. A process whose file has such a digest, or that talks to such an end, weighs as one that the alarm
+    /// is about. Names are not resolved. What is none of these is told as not seen.
+    #[serde(default)]
+    pub indicators: Vec<String>,
     /// The boot that the processes belong to, from `host.facts`; findings carry it, nothing is decided by it.
     #[serde(default)]
     pub boot_id: String,
@@ -116,14 +126,19 @@ impl Analyzer for MinerJudge {
 }
 
 fn judge(params: &Params, rules: &Rules) -> (Outcome<Judged>, Vec<FindingId>) {
+    let indicators = Indicators::new(&params.pools, &params.indicators);
     let scene = Scene::new(
         rules,
         &params.processes,
         &params.starters,
+        &params.units,
         &params.sockets,
-        &params.pools,
+        &indicators,
     );
     let mut coverage = Coverage::whole();
+    for unread in &indicators.unread {
+        coverage.note("indicator", unread.as_str(), GapReason::Unsupported);
+    }
     let mut judged: Vec<(JudgedRow, Vec<Finding>)> = params
         .processes
         .iter()
@@ -207,6 +222,9 @@ fn state(row: &ProcessRow, seen: &Seen, rules: &Rules, boot_id: &str) -> Finding
     match (seen.source.is_empty(), rule.group) {
         (false, _) => finding.rests_on(&seen.source, None),
         (true, Group::Arguments | Group::Wallet) => {
+            finding.rests_on(format!("/proc/{pid}/cmdline"), row.process.argv_sha256)
+        }
+        (true, _) if seen.signal == Signal::IndicatorName => {
             finding.rests_on(format!("/proc/{pid}/cmdline"), row.process.argv_sha256)
         }
         (true, Group::Network) => finding.rests_on(format!("/proc/{pid}/fd"), None),

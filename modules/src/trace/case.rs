@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Artifact, Bearing, Finding, FindingId};
-use deminer_worker::action::{FileTarget, LineTarget, Role};
+use deminer_worker::action::{FileTarget, LineTarget, LinkTarget, Role};
 use deminer_worker::query::{Executable, FileId, FileStat, FileText, Ownership, Process};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
 use super::components::{Account, pid_tie};
+use super::units::Charges;
 use crate::places::Places;
 use crate::saying::{process_target, said, stated_process};
 use crate::starter::Starter;
@@ -35,6 +36,10 @@ pub(super) struct Case {
     pub(super) pids: BTreeMap<u32, Role>,
     /// The users of condemned processes.
     pub(super) uids: BTreeSet<u32>,
+    /// Condemned files of units, by their place in the list of rows.
+    pub(super) units: Charges,
+    /// Folders in which units start what no package knows.
+    pub(super) started_in: Vec<HostPath>,
 }
 
 /// A statement to be made: its signal, its sentence and the fields of it.
@@ -183,6 +188,26 @@ impl Case {
             .finding(artifact, bearing)
             .rests_on(&starter.file.path, Some(starter.file.sha256));
         let ties = vec![path_tie(mark)];
+        match bearing {
+            Bearing::Condemns => self.account.condemn(finding, &[], ties),
+            _ => {
+                self.account.ask(finding, &[], ties);
+                false
+            }
+        }
+    }
+
+    /// Condemns a link for where it leads, or asks a person.
+    pub(super) fn state_link(
+        &mut self,
+        link: &LinkTarget,
+        served: &HostPath,
+        bearing: Bearing,
+        words: &Words<'_>,
+    ) -> bool {
+        let artifact = Artifact::Link { link: link.clone() };
+        let finding = words.finding(artifact, bearing).rests_on(&link.path, None);
+        let ties = vec![path_tie(served)];
         match bearing {
             Bearing::Condemns => self.account.condemn(finding, &[], ties),
             _ => {

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use deminer_engine::finding::{Artifact, Condemned, Finding, FindingId};
+use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding, FindingId};
 
 /// Something stated of the host, with the things that tie it to others.
 #[derive(Debug, Clone)]
-pub(super) struct Tied {
-    pub(super) artifact: Artifact,
-    pub(super) because: Vec<FindingId>,
+pub(crate) struct Tied {
+    pub(crate) artifact: Artifact,
+    pub(crate) because: Vec<FindingId>,
     /// Names of things that only what belongs together shares: a pid, a path, a content.
-    pub(super) ties: Vec<String>,
+    pub(crate) ties: Vec<String>,
 }
 
-pub(super) fn pid_tie(pid: u32) -> String {
+pub(crate) fn pid_tie(pid: u32) -> String {
     format!("pid {pid}")
 }
 
 /// Numbers the condemned by component, from 1 by the lowest pid; review takes the number of what it is tied to, else 0.
-pub(super) fn number(condemned: &[Tied], review: &[Tied]) -> (Vec<Condemned>, Vec<Condemned>) {
+pub(crate) fn number(condemned: &[Tied], review: &[Tied]) -> (Vec<Condemned>, Vec<Condemned>) {
     let mut parents: Vec<usize> = (0..condemned.len()).collect();
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, tied) in condemned.iter().enumerate() {
@@ -76,22 +76,25 @@ fn root(parents: &[usize], mut at: usize) -> usize {
 
 /// What a trace has found so far; each artifact once, reasons added up.
 #[derive(Debug, Default)]
-pub(super) struct Account {
-    pub(super) condemned: Vec<Tied>,
-    pub(super) review: Vec<Tied>,
-    pub(super) findings: Vec<Finding>,
+pub(crate) struct Account {
+    pub(crate) condemned: Vec<Tied>,
+    pub(crate) review: Vec<Tied>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Account {
-    /// Adds an artifact that belongs to the intruder. `true` where it was not known yet.
-    pub(super) fn condemn(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) -> bool {
+    /// Adds an artifact that belongs to the intruder. `true` where it was not known yet. What left it to a person before, a
+    /// suspicion for one, is no longer stated.
+    pub(crate) fn condemn(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) -> bool {
         let key = finding.artifact.key();
         self.review.retain(|tied| tied.artifact.key() != key);
+        self.findings
+            .retain(|stated| stated.bearing != Bearing::Review || stated.artifact.key() != key);
         add(&mut self.condemned, &mut self.findings, finding, more, ties)
     }
 
     /// Adds an artifact that a person should look at, unless it is condemned already.
-    pub(super) fn ask(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) {
+    pub(crate) fn ask(&mut self, finding: Finding, more: &[FindingId], ties: Vec<String>) {
         let key = finding.artifact.key();
         if !self.condemned.iter().any(|tied| tied.artifact.key() == key) {
             add(&mut self.review, &mut self.findings, finding, more, ties);
@@ -131,4 +134,39 @@ fn add(
         findings.push(finding);
     }
     known.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use deminer_worker::query::Peer;
+
+    use super::*;
+
+    fn remote(port: u16) -> Artifact {
+        let address = "198.51.100.23".to_owned();
+        Artifact::Remote {
+            peer: Peer { address, port },
+        }
+    }
+
+    #[test]
+    fn what_is_condemned_is_left_to_nobody() {
+        let says = |port, signal: &str, bearing| Finding::new(remote(port), signal, bearing, "{what}");
+        let mut account = Account::default();
+        account.ask(says(1, "suspect", Bearing::Review), &[], Vec::new());
+        account.ask(says(2, "suspect", Bearing::Review), &[], Vec::new());
+        assert!(account.condemn(says(1, "starts", Bearing::Condemns), &[], Vec::new()));
+        account.ask(says(1, "again", Bearing::Review), &[], Vec::new());
+        let stated: Vec<(&str, String)> = account
+            .findings
+            .iter()
+            .map(|finding| (finding.signal.as_str(), finding.artifact.key()))
+            .collect();
+        assert_eq!(
+            stated,
+            [("suspect", remote(2).key()), ("starts", remote(1).key())],
+            "of what is condemned only what condemns it"
+        );
+        assert_eq!((account.condemned.len(), account.review.len()), (1, 1));
+    }
 }

@@ -68,18 +68,30 @@ pub(super) async fn take_executable(
 fn directories(case: &Case, look: &Look<'_>, starters: &[Starter]) -> Vec<HostPath> {
     let mut all: Vec<HostPath> = Vec::new();
     let cwds = case.pids.keys().filter_map(|pid| look.processes.get(pid)?.cwd.clone());
-    let started = starters
-        .iter()
-        .flat_map(|starter| &starter.starts)
-        .filter_map(HostPath::parent);
+    // Init scripts and shell files start what the system is made of: there nobody's copies lie.
+    let started = starters.iter().flat_map(|starter| {
+        let folders = starter.starts.iter().filter_map(HostPath::parent);
+        folders.filter(|folder| starter.place.is_timed() || !is_system(folder))
+    });
     let own = case.paths.iter().filter_map(HostPath::parent);
-    for directory in own.chain(cwds).chain(started) {
+    let of_units = case.started_in.iter().cloned();
+    for directory in own.chain(cwds).chain(of_units).chain(started) {
         if directory.as_bytes() != b"/" && directory.as_bytes().first() == Some(&b'/') && !all.contains(&directory) {
             all.push(directory);
         }
     }
     all.truncate(DIRECTORIES);
     all
+}
+
+/// Whether a directory belongs to the system, or to the kernel.
+fn is_system(directory: &HostPath) -> bool {
+    let places = [
+        "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/boot",
+    ];
+    places
+        .iter()
+        .any(|place| directory.is_below(&HostPath::from(*place)) && !directory.is_below(&HostPath::from("/dev/shm")))
 }
 
 /// Condemns files whose content is that of a condemned executable, near it or in a remarkable place; elsewhere a person

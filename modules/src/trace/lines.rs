@@ -1,116 +1,23 @@
-//! The lines and files that start something condemned. A line is condemned when all of it serves that; one that also
-//! serves another purpose is for a person, with what would be left of it.
+//! Lines that start something condemned. A line is condemned when all of it serves that; one that also serves another
+//! purpose, or that others hang on, is for a person, with what would be left of it.
 
 use deminer_engine::finding::Bearing;
 use deminer_engine::module::ModuleError;
-use deminer_worker::query::Ownership;
 use deminer_worker::text::HostPath;
 
-use super::case::{Case, Words, is_vouched, words_of};
-use super::files;
+use super::case::{Case, Words, words_of};
 use super::look::Look;
-use super::speech::{Speech, Tenor, pipes_a_download, speech, tenor, without_condemned};
+use super::speech::{Tenor, pipes_a_download, tenor, without_condemned};
+use crate::catalogue::{Reads, Removal};
+use crate::known_programs::LOADING;
 use crate::starter::{Place, Starter};
 
-/// The largest library that is read.
-const LIBRARY_BYTES: u32 = 8 << 20;
 /// Directories above a file that are tried as the home of a line's user.
 const HOME_DEPTH: usize = 8;
-/// A shorter name would be found in any library.
-const NAME_BYTES: usize = 4;
 
-/// One pass over all starters. `true` where something new was condemned.
-pub(super) async fn search(case: &mut Case, look: &mut Look<'_>, starters: &[Starter]) -> Result<bool, ModuleError> {
-    look.learn_owners(starters.iter().flat_map(|starter| starter.starts.iter().cloned()))
-        .await?;
-    let mut new = false;
-    for starter in starters {
-        new |= match (starter.place, starter.number) {
-            (Place::Preload, _) => preload(case, look, starter).await?,
-            (_, Some(_)) => {
-                let scripts = scripts(case, look, starter).await?;
-                line(case, starter) || scripts
-            }
-            (_, None) => whole_file(case, look, &starter.file.path).await?,
-        };
-    }
-    Ok(new)
-}
-
-/// The scripts that a line starts, where they serve a condemned path by their own text.
-async fn scripts(case: &mut Case, look: &mut Look<'_>, starter: &Starter) -> Result<bool, ModuleError> {
-    let mut new = false;
-    for path in &starter.starts {
-        if case.paths.contains(path) || is_vouched(&look.owner(path).await?, path) {
-            continue;
-        }
-        new |= match case.is_near(path) {
-            true => files::text(case, look, path).await?,
-            false => whole_file(case, look, path).await?,
-        };
-    }
-    Ok(new)
-}
-
-/// A script in an ordinary place: condemned where all of it serves a condemned path and no package stands behind it.
-async fn whole_file(case: &mut Case, look: &mut Look<'_>, path: &HostPath) -> Result<bool, ModuleError> {
-    if case.paths.contains(path) {
-        return Ok(false);
-    }
-    // Without a package database all of `/etc` counts as packaged; what a clock starts is judged by its text.
-    let packaged = match look.owner(path).await? {
-        Ownership::Unowned => false,
-        Ownership::Unknown => !is_cron_file(path) && is_vouched(&Ownership::Unknown, path),
-        _ => true,
-    };
-    if packaged && !is_cron_file(path) {
-        return Ok(false);
-    }
-    let Some(file) = look.text(path).await? else {
-        return Ok(false);
-    };
-    let Some(bytes) = words_of(&file) else { return Ok(false) };
-    let (served, whole) = match tenor(bytes, None, &case.paths) {
-        Tenor::Condemned(served) => (served, true),
-        Tenor::Mixed(served) => (served, false),
-        Tenor::Unrelated => match speech(bytes, path.parent().as_ref(), &case.paths) {
-            Speech::Serves(served) => (served, false),
-            _ => return Ok(false),
-        },
-    };
-    let ties = case.tie_to(&served);
-    let fields = [("served", served.as_bytes())];
-    if whole && !packaged {
-        let words = Words {
-            signal: "serves_condemned",
-            say: "every command in it starts {served} or puts it in its place",
-            fields: &fields,
-        };
-        return Ok(case.condemn_file(&file.stat, &words, &ties));
-    }
-    let words = Words {
-        signal: "serves_condemned",
-        say: "it starts {served}, but it does other things too, or a package knows it: edit it by hand",
-        fields: &fields,
-    };
-    case.ask_file(&file.stat, &words, &ties);
-    Ok(false)
-}
-
-fn is_cron_file(path: &HostPath) -> bool {
-    let places = [
-        "/etc/cron.hourly",
-        "/etc/cron.daily",
-        "/etc/cron.weekly",
-        "/etc/cron.monthly",
-    ];
-    places.iter().any(|place| path.is_below(&HostPath::from(*place)))
-}
-
-/// What a line comes to. Where only its user's home tells which file it starts, the home is the directory from which its
-/// words lead to the file that the crontab's reader found.
-fn line_tenor(case: &Case, starter: &Starter) -> Tenor {
-    let command = starter.command.as_bytes();
+/// What a command comes to. Where only its directory tells which file it starts (its user's home, a `cd` above it), that
+/// is the directory from which its words lead to a file that the place's reader found.
+pub(super) fn tenor_of(case: &Case, command: &[u8], starter: &Starter) -> Tenor {
     let plain = tenor(command, None, &case.paths);
     let found = starter.starts.iter().find(|path| case.paths.contains(*path));
     let (Tenor::Unrelated, Some(found)) = (&plain, found) else {
@@ -123,10 +30,19 @@ fn line_tenor(case: &Case, starter: &Starter) -> Tenor {
         .unwrap_or(plain)
 }
 
-fn line(case: &mut Case, starter: &Starter) -> bool {
+/// One line. `true` where it was not condemned yet.
+pub(super) async fn line(case: &mut Case, look: &mut Look<'_>, starter: &Starter) -> Result<bool, ModuleError> {
     let command = starter.command.as_bytes();
-    match line_tenor(case, starter) {
+    match tenor_of(case, command, starter) {
         Tenor::Condemned(served) => {
+            if let Some(lines) = starter.within {
+                hangs_together(case, look, starter, lines, &served).await?;
+                return Ok(false);
+            }
+            if starter.place.entry().removal == Removal::Review {
+                by_hand(case, starter, &served);
+                return Ok(false);
+            }
             let words = match pipes_a_download(command) {
                 true => Words {
                     signal: "starts_condemned",
@@ -139,18 +55,32 @@ fn line(case: &mut Case, starter: &Starter) -> bool {
                     fields: &[("served", served.as_bytes())],
                 },
             };
-            return case.state_line(starter, &served, Bearing::Condemns, &words);
+            return Ok(case.state_line(starter, &served, Bearing::Condemns, &words));
         }
-        Tenor::Mixed(served) => mixed(case, starter, &served),
+        Tenor::Mixed(served) => match starter.within {
+            Some(lines) => hangs_together(case, look, starter, lines, &served).await?,
+            None => mixed(case, starter, &served),
+        },
         Tenor::Unrelated => {
             let started = starter.starts.iter().find(|path| case.paths.contains(*path)).cloned();
-            let searched = case.homes.iter().find(|home| sets_path(starter, home)).cloned();
+            let loaded = loads(starter, case);
+            let searched = case.homes.iter().find(|home| searches(starter, home)).cloned();
             if let Some(served) = started {
-                mixed(case, starter, &served);
+                match starter.within {
+                    Some(lines) => hangs_together(case, look, starter, lines, &served).await?,
+                    None => mixed(case, starter, &served),
+                }
+            } else if let Some(served) = loaded {
+                let words = Words {
+                    signal: "settings_load_condemned",
+                    say: "settings make what it starts load {served}, which is condemned; they hold for other lines too",
+                    fields: &[("served", served.as_bytes())],
+                };
+                case.state_line(starter, &served, Bearing::Review, &words);
             } else if let Some(home) = searched {
                 let words = Words {
                     signal: "path_to_condemned",
-                    say: "settings above the line make it search {home}, where a condemned executable lies",
+                    say: "settings make it search {home}, where a condemned executable lies",
                     fields: &[("home", home.as_bytes())],
                 };
                 case.state_line(starter, &home, Bearing::Review, &words);
@@ -164,11 +94,73 @@ fn line(case: &mut Case, starter: &Starter) -> bool {
             }
         }
     }
-    false
+    Ok(false)
+}
+
+/// A line that others hang on: what would be left of them is proposed to a person.
+async fn hangs_together(
+    case: &mut Case,
+    look: &mut Look<'_>,
+    starter: &Starter,
+    [first, last]: [u32; 2],
+    served: &HostPath,
+) -> Result<(), ModuleError> {
+    let file = look.text(&starter.file.path).await?;
+    let bytes = file.as_ref().and_then(words_of).unwrap_or_default();
+    let count = (last - first) as usize + 1;
+    let lines: Vec<&[u8]> = bytes
+        .split(|b| *b == b'\n')
+        .skip(first as usize - 1)
+        .take(count)
+        .collect();
+    let is_shell = starter.place.entry().reads == Reads::Shell || starter.place.entry().reads == Reads::Logrotate;
+    let whole = is_shell && matches!(tenor_of(case, &lines.join(&b'\n'), starter), Tenor::Condemned(_));
+    let (from, to) = (first.to_string(), last.to_string());
+    let fields = [
+        ("served", served.as_bytes()),
+        ("first", from.as_bytes()),
+        ("last", to.as_bytes()),
+    ];
+    let words = if whole {
+        Words {
+            signal: "starts_condemned",
+            say: "lines {first} to {last} start {served}, which is condemned, and nothing else: take them out together",
+            fields: &fields,
+        }
+    } else if is_shell {
+        Words {
+            signal: "starts_condemned",
+            say: "the line starts {served}, which is condemned, and is a part of lines {first} to {last}, which do other \
+                  things too: put `:` in its place",
+            fields: &fields,
+        }
+    } else {
+        Words {
+            signal: "starts_condemned",
+            say: "the line starts {served}, which is condemned, and says other things too: edit it by hand",
+            fields: &fields[..1],
+        }
+    };
+    case.state_line(starter, served, Bearing::Review, &words);
+    Ok(())
+}
+
+fn by_hand(case: &mut Case, starter: &Starter, served: &HostPath) {
+    let words = Words {
+        signal: "starts_condemned",
+        say: "the line starts {served}, which is condemned; in such a file a mistake locks people out or breaks more: edit \
+              it by hand",
+        fields: &[("served", served.as_bytes())],
+    };
+    case.state_line(starter, served, Bearing::Review, &words);
 }
 
 fn mixed(case: &mut Case, starter: &Starter, served: &HostPath) {
-    let left = without_condemned(starter.command.as_bytes(), &case.paths);
+    // What sudoers grants is no text for a shell: what would be left of it is for a person to write.
+    let left = match starter.place {
+        Place::Sudoers => None,
+        _ => without_condemned(starter.command.as_bytes(), &case.paths),
+    };
     let words = match &left {
         Some(left) => Words {
             signal: "starts_condemned",
@@ -184,67 +176,39 @@ fn mixed(case: &mut Case, starter: &Starter, served: &HostPath) {
     case.state_line(starter, served, Bearing::Review, &words);
 }
 
-/// Whether a `PATH=` above the line names this directory.
-fn sets_path(starter: &Starter, home: &HostPath) -> bool {
-    starter.settings.iter().any(|setting| {
+/// The settings of a line, by name and value.
+fn settings(starter: &Starter) -> impl Iterator<Item = (&[u8], &[u8])> {
+    starter.settings.iter().filter_map(|setting| {
         let setting = setting.as_bytes();
-        let Some(at) = setting.iter().position(|b| *b == b'=') else {
-            return false;
-        };
-        setting[..at].trim_ascii() == b"PATH"
-            && setting[at + 1..]
-                .split(|b| *b == b':')
-                .any(|entry| entry.trim_ascii().trim_ascii_end() == home.as_bytes())
+        let at = setting.iter().position(|b| *b == b'=')?;
+        Some((setting[..at].trim_ascii(), &setting[at + 1..]))
     })
 }
 
-/// A preloaded library: condemned where its own bytes hide a condemned name from directory listings.
-async fn preload(case: &mut Case, look: &mut Look<'_>, starter: &Starter) -> Result<bool, ModuleError> {
-    let mut new = false;
-    for path in &starter.starts {
-        if is_vouched(&look.owner(path).await?, path) {
-            continue;
-        }
-        let Some(library) = look.read(path, LIBRARY_BYTES).await? else {
-            continue;
-        };
-        let bytes = library.content.as_bytes();
-        let holds = |part: &[u8]| bytes.windows(part.len()).any(|run| run == part);
-        let hidden = case.paths.iter().find(|known| {
-            let name = known.file_name();
-            name.len() >= NAME_BYTES && holds(&[b"\0", name, b"\0"].concat())
-        });
-        let hidden = hidden
-            .filter(|_| bytes.starts_with(b"\x7fELF") && holds(b"readdir"))
-            .cloned();
-        match hidden {
-            Some(hidden) => {
-                let fields = [("library", path.as_bytes()), ("hidden", hidden.as_bytes())];
-                let words = Words {
-                    signal: "hides_condemned",
-                    say: "it reads directories in the place of the system and holds the name of {hidden}",
-                    fields: &fields[1..],
-                };
-                let ties = case.tie_to(&hidden);
-                new |= case.condemn_file(&library.stat, &words, &ties);
-                let words = Words {
-                    signal: "loads_condemned",
-                    say: "the line loads {library}, which hides {hidden}, into every program",
-                    fields: &fields,
-                };
-                let alone = starter.starts.len() == 1;
-                let bearing = if alone { Bearing::Condemns } else { Bearing::Review };
-                new |= case.state_line(starter, path, bearing, &words);
-            }
-            None => {
-                let words = Words {
-                    signal: "unowned_preload",
-                    say: "the line loads {library}, which no package knows, into every program",
-                    fields: &[("library", path.as_bytes())],
-                };
-                case.state_line(starter, path, Bearing::Review, &words);
-            }
-        }
+/// Whether a `PATH=` that holds for the line names this directory. Of a file where every line has what stands above it,
+/// only the line that sets it says so.
+fn searches(starter: &Starter, home: &HostPath) -> bool {
+    let sets = |part: &[u8]| starter.line.as_bytes().windows(part.len()).any(|run| run == part);
+    if starter.place.entry().reads == Reads::Shell && !sets(b"PATH") {
+        return false;
     }
-    Ok(new)
+    settings(starter).any(|(name, value)| name == b"PATH" && parts(value).any(|part| part == home.as_bytes()))
+}
+
+/// The condemned file that settings of the line make programs load.
+fn loads(starter: &Starter, case: &Case) -> Option<HostPath> {
+    settings(starter)
+        .filter(|(name, _)| LOADING.contains(name))
+        .flat_map(|(_, value)| parts(value))
+        .map(HostPath::new)
+        .find(|path| case.paths.contains(path))
+}
+
+/// The parts of a list of paths.
+fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|b| matches!(b, b':' | b' '))
+        .map(|part| part.trim_ascii())
+        .map(|part| part.strip_prefix(b"\"").unwrap_or(part))
+        .map(|part| part.strip_suffix(b"\"").unwrap_or(part))
 }

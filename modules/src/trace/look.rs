@@ -13,6 +13,9 @@ use deminer_worker::text::HostPath;
 /// The bytes of a script or a configuration that are read at most.
 const TEXT_BYTES: u32 = 256 << 10;
 
+/// The texts that are asked for together.
+const TEXTS: u32 = 4_096;
+
 /// A host, with what it already answered.
 pub(super) struct Look<'a> {
     host: &'a dyn HostView,
@@ -172,6 +175,49 @@ impl<'a> Look<'a> {
             .cloned())
     }
 
+    /// Short regular files with their whole content; asked together, kept.
+    pub(super) async fn learn_texts(&mut self, files: impl IntoIterator<Item = HostPath>) -> Result<(), ModuleError> {
+        let is_name = |file: &HostPath| !file.as_bytes().iter().any(|b| matches!(b, b'*' | b'?' | 0));
+        let wanted: BTreeSet<HostPath> = files
+            .into_iter()
+            .filter(|file| is_name(file) && !self.texts.contains_key(file))
+            .collect();
+        let patterns: Vec<HostPath> = wanted.into_iter().take(TEXTS as usize).collect();
+        let Some(first) = patterns.first().cloned() else {
+            return Ok(());
+        };
+        let query = Query::ReadTree {
+            patterns: patterns.clone(),
+            max_files: TEXTS,
+            max_file_bytes: TEXT_BYTES,
+        };
+        let texts = match self.ask(query, "file", &first).await? {
+            Some(Answer::Files(files)) => files,
+            Some(_) => return Err(wrong("read_tree")),
+            None => return Ok(()),
+        };
+        let mut texts: BTreeMap<HostPath, FileText> =
+            texts.into_iter().map(|text| (text.stat.path.clone(), text)).collect();
+        for path in patterns {
+            let text = texts.remove(&path).filter(is_whole_text);
+            self.texts.insert(path, text);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing stands at a path; what cannot be told is not absent.
+    pub(super) async fn is_absent(&mut self, path: &HostPath) -> Result<bool, ModuleError> {
+        let query = Query::Stat {
+            paths: vec![path.clone()],
+            digest: false,
+        };
+        match self.ask(query, "file", path).await? {
+            Some(Answer::Entries(entries)) => Ok(matches!(&entries[..], [Entry::Absent { .. }])),
+            Some(_) => Err(wrong("stat")),
+            None => Ok(false),
+        }
+    }
+
     /// A short regular file with its whole content; `None` where there is none, or it is longer than a text would be.
     pub(super) async fn text(&mut self, path: &HostPath) -> Result<Option<FileText>, ModuleError> {
         self.read(path, TEXT_BYTES).await
@@ -191,7 +237,7 @@ impl<'a> Look<'a> {
             Some(_) => return Err(wrong("read")),
             None => None,
         };
-        let text = text.filter(|text| text.stat.kind == FileKind::Regular && !text.cut && text.stat.sha256.is_some());
+        let text = text.filter(is_whole_text);
         self.texts.insert(path.clone(), text.clone());
         Ok(text)
     }
@@ -217,6 +263,10 @@ impl<'a> Look<'a> {
             None => Ok(Vec::new()),
         }
     }
+}
+
+fn is_whole_text(text: &FileText) -> bool {
+    text.stat.kind == FileKind::Regular && !text.cut && text.stat.sha256.is_some()
 }
 
 /// How the package database is asked for what a process runs: by its path, or through `/proc` where no name of ours leads

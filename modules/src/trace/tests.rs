@@ -14,11 +14,18 @@ const MINER: &[u8] = b"\x7fELF\0the miner";
 const PERL: &[u8] = b"\x7fELF\0perl of the package";
 
 /// Judges the host by the shipped rules, traces it, and names what came out.
-async fn trace(stub: &Stub) -> (Outcome<Traced>, Names) {
+pub(super) async fn trace(stub: &Stub) -> (Outcome<Traced>, Names) {
+    trace_with(stub, Vec::new()).await
+}
+
+/// The same, with paths that were condemned from outside.
+pub(super) async fn trace_with(stub: &Stub, paths: Vec<HostPath>) -> (Outcome<Traced>, Names) {
     let verdict = shipped_verdict(stub.rows.clone(), stub.starters.clone(), stub.sockets.clone());
     let params = Params {
         verdict,
+        paths,
         starters: stub.starters.clone(),
+        units: Units::default(),
         sockets: stub.sockets.clone(),
         limits: Limits::default(),
     };
@@ -27,6 +34,7 @@ async fn trace(stub: &Stub) -> (Outcome<Traced>, Names) {
         Artifact::Process { process } => format!("{} {}", process.pid, process.role),
         Artifact::File { file } => file.path.to_string(),
         Artifact::Line { file, line } => format!("{}:{}", file.path, line.number),
+        Artifact::Link { link } => format!("{} -> {}", link.path, link.target),
         other => other.key(),
     };
     let names = Names {
@@ -45,13 +53,33 @@ async fn trace(stub: &Stub) -> (Outcome<Traced>, Names) {
     (outcome, names)
 }
 
-struct Names {
-    condemned: Vec<String>,
-    review: Vec<String>,
+/// A case in which these paths are condemned.
+pub(super) fn case_of(paths: &[&str]) -> Case {
+    Case {
+        places: Places::of(&Limits::default()),
+        boot_id: "boot".to_owned(),
+        spared: BTreeSet::new(),
+        spared_files: BTreeSet::new(),
+        account: Account::default(),
+        contents: Default::default(),
+        paths: paths.iter().map(|path| HostPath::from(*path)).collect(),
+        beside: BTreeSet::new(),
+        homes: BTreeSet::new(),
+        names: BTreeSet::new(),
+        pids: Default::default(),
+        uids: BTreeSet::new(),
+        units: Default::default(),
+        started_in: Vec::new(),
+    }
+}
+
+pub(super) struct Names {
+    pub(super) condemned: Vec<String>,
+    pub(super) review: Vec<String>,
 }
 
 /// A miner in a temporary place, deleted, named as one: enough by itself.
-fn infected() -> Stub {
+pub(super) fn infected() -> Stub {
     Stub::default()
         .packaged("/usr/bin/dash", b"\x7fELF\0dash")
         .packaged("/usr/bin/sleep", b"\x7fELF\0sleep")
@@ -110,7 +138,10 @@ async fn a_miner_with_all_that_belongs_to_it() {
             "/var/spool/cron/crontabs/root:3",
         ]
     );
-    assert_eq!(names.review, ["/var/spool/cron/crontabs/root:4"]);
+    assert_eq!(
+        names.review,
+        ["/var/spool/cron/crontabs/root:4", "remote 198.51.100.23 443"]
+    );
     assert_eq!(outcome.output.components.len(), 1);
     assert_eq!(outcome.output.components[0].remotes[0].address, "198.51.100.23");
     assert_eq!(outcome.output.cron.len(), 1);
@@ -489,6 +520,21 @@ async fn preloaded_libraries() {
     );
     assert_eq!(names.review, ["/etc/ld.so.preload:2"]);
     assert_eq!((outcome.output.preload.len(), outcome.output.cron.len()), (1, 0));
+    // A library that a line goes on to load is not taken from under it.
+    let both = infected()
+        .file("/usr/local/lib/libhide.so", hides)
+        .packaged("/usr/lib/libjemalloc.so.2", b"\x7fELF\0malloc\0")
+        .starter(
+            Place::Preload,
+            "/etc/ld.so.preload",
+            1,
+            "/usr/lib/libjemalloc.so.2 /usr/local/lib/libhide.so",
+            "/usr/lib/libjemalloc.so.2 /usr/local/lib/libhide.so",
+            &["/usr/lib/libjemalloc.so.2", "/usr/local/lib/libhide.so"],
+        );
+    let (_, names) = trace(&both).await;
+    assert_eq!(names.condemned, ["100 miner"]);
+    assert_eq!(names.review, ["/etc/ld.so.preload:1", "/usr/local/lib/libhide.so"]);
 }
 
 #[tokio::test]
@@ -547,7 +593,9 @@ async fn a_reused_pid_is_another_process() {
     now.rows[0].process.exe.as_mut().expect("runs a file").sha256 = Some(Digest::of(b"other"));
     let params = Params {
         verdict,
+        paths: Vec::new(),
         starters: Vec::new(),
+        units: Units::default(),
         sockets: Vec::new(),
         limits: Limits::default(),
     };

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Records a case of a real machine anew: modules/tests/cases/world.sh CASE
+# Records a case of a real machine anew, or every case, those of machines in memory too:
+# modules/tests/cases/world.sh CASE | --all
 #
 # Makes a private world on this machine (namespaces of its own, a root in memory, the machine's /usr to be read only),
 # plays CASE/scene.sh in it, and looks. Beside the world stands a host with a pool and an honest server. As root, on a
@@ -54,6 +55,11 @@ furnish() {
     chmod 1777 tmp var/tmp dev/shm
     chmod 1730 var/spool/cron/crontabs
     mount --rbind /usr usr && mount -o remount,bind,ro usr
+    # What this very machine starts by itself is no case's business.
+    for directory in local lib/python3/dist-packages lib/udev/rules.d share/dbus-1 lib/binfmt.d lib/sysctl.d \
+        lib/modprobe.d lib/modules-load.d lib/pam.d lib/environment.d lib/systemd; do
+        [ ! -d "usr/$directory" ] || mount -t tmpfs -o ro,nosuid,nodev,size=4k none "usr/$directory"
+    done
     mount --bind /var/lib/dpkg var/lib/dpkg && mount -o remount,bind,ro var/lib/dpkg
     for directory in bin sbin lib lib64; do [ -L "/$directory" ] && cp -d "/$directory" .; done
     for device in null zero urandom; do touch dev/$device && mount --bind /dev/$device dev/$device; done
@@ -132,6 +138,14 @@ case ${1:-} in
     exec bash /opt/deminer/world.sh --play
     ;;
 --play) play ;;
+--all)
+    for scene in "$here"/*/scene.sh; do "$0" "$(basename "$(dirname "$scene")")"; done
+    for world in "$here"/*/world.json; do
+        rm -rf "$(dirname "$world")/answers"
+        "$here/../../../target/x86_64-unknown-linux-gnu/debug/examples/record" "$here/../../../playbooks/linux-miner.yml" \
+            "$(dirname "$world")" "simulated:$world"
+    done
+    ;;
 *)
     case=$here/${1:?which case?}
     [ -f "$case/scene.sh" ] || { echo "no $case/scene.sh" >&2; exit 2; }

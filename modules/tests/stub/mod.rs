@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding};
 use deminer_engine::host::HostView;
 use deminer_engine::module::{ModuleError, Ran};
-use deminer_worker::action::{FileTarget, LineTarget, ProcessTarget, Role};
+use deminer_worker::action::{FileTarget, LineTarget, LinkTarget, ProcessTarget, Role};
 use deminer_worker::query::{
-    Account, Answer, Coverage, Entry, Executable, FileId, FileKind, FileStat, FileText, HostError, HostFacts,
-    HostIdentity, Observed, Ownership, Password, Peer, Process, Query, Sighting, Socket, WatchCursor, Watched,
+    Account, Answer, Blocks, Coverage, Entry, Executable, FileId, FileKind, FileSpans, FileStat, FileText, HostError,
+    HostFacts, HostIdentity, Observed, Ownership, Password, Peer, Process, Query, Sighting, Socket, Span, WatchCursor,
+    Watched,
 };
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub(crate) struct Scene {
     pub(crate) files: BTreeMap<String, File>,
     pub(crate) packages: BTreeMap<String, Ownership>,
     pub(crate) coverage: Coverage,
+    /// What is blocked; nothing, where it is not said.
+    pub(crate) blocks: Option<Result<Blocks, HostError>>,
 }
 
 /// A file of the host.
@@ -65,6 +68,19 @@ impl Scene {
             cut: false,
         };
         self.files.insert(path.to_owned(), file);
+    }
+
+    /// A link; as content of the scene it has none.
+    pub(crate) fn link(mut self, path: &str, target: &str) -> Self {
+        self.put_link(path, target);
+        self
+    }
+
+    pub(crate) fn put_link(&mut self, path: &str, target: &str) {
+        self.put(path, "");
+        if let Some(File { stat, .. }) = self.files.get_mut(path) {
+            (stat.kind, stat.link_target, stat.sha256) = (FileKind::Link, Some(HostPath::from(target)), None);
+        }
     }
 
     pub(crate) fn owned(mut self, path: &str, owner: Ownership) -> Self {
@@ -129,14 +145,27 @@ impl Scene {
                     .map(text)
                     .collect(),
             ),
+            Query::ReadSpans { path, spans } => Answer::Spans(self.files.get(&path.to_string()).map(|file| {
+                let part = |span: &Span| {
+                    let from = (span.from.0 as usize).min(file.content.len());
+                    let to = (from + span.bytes as usize).min(file.content.len());
+                    HostBytes::new(&file.content[from..to])
+                };
+                FileSpans {
+                    stat: file.stat.clone(),
+                    spans: spans.iter().map(part).collect(),
+                }
+            })),
             Query::ReadTree { patterns, .. } => Answer::Files(
                 (self.files.values())
-                    .filter(|file| file.stat.kind == FileKind::Regular)
+                    .filter(|file| matches!(file.stat.kind, FileKind::Regular | FileKind::Link))
                     .filter(|file| patterns.iter().any(|pattern| matches(pattern, &file.stat.path)))
                     .map(text)
                     .collect(),
             ),
             Query::Accounts {} => Answer::Accounts(accounts()),
+            Query::Blocks {} => Answer::Blocks(self.blocks.clone().unwrap_or_else(|| Ok(Blocks::default()))?),
+            Query::Units {} => Answer::Units(Vec::new()),
             Query::Packages { files } => Answer::Packages(
                 files
                     .iter()
@@ -156,10 +185,20 @@ impl Scene {
     }
 }
 
+/// `*` matches within one component.
 fn matches(pattern: &HostPath, path: &HostPath) -> bool {
-    match pattern.file_name() {
-        b"*" => pattern.parent() == path.parent(),
-        _ => pattern == path,
+    let parts =
+        |path: &HostPath| -> Vec<Vec<u8>> { path.as_bytes().split(|b| *b == b'/').map(<[u8]>::to_vec).collect() };
+    let (pattern, path) = (parts(pattern), parts(path));
+    pattern.len() == path.len() && pattern.iter().zip(&path).all(|(one, other)| matches_name(one, other))
+}
+
+fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some((b'*', rest)) => (0..=name.len()).any(|at| matches_name(rest, &name[at..])),
+        Some((b'?', rest)) => !name.is_empty() && matches_name(rest, &name[1..]),
+        Some((byte, rest)) => name.first() == Some(byte) && matches_name(rest, &name[1..]),
     }
 }
 
@@ -228,6 +267,7 @@ pub(crate) fn facts() -> HostFacts {
         ticks_per_second: 100,
         uid: 0,
         own_chain: vec![900, 1],
+        own_names: Vec::new(),
         taint: Wide(0),
         without: Vec::new(),
     }
@@ -241,6 +281,7 @@ pub(crate) fn accounts() -> Vec<Account> {
         home: HostPath::from(home),
         shell: HostBytes::from("/bin/bash"),
         password: Password::Locked,
+        ..Account::default()
     };
     vec![
         account("root", 0, "/root"),
@@ -376,6 +417,12 @@ pub(crate) fn condemned_process(process: &Process) -> Condemned {
 pub(crate) fn condemned_file(path: &str, content: impl AsRef<[u8]>) -> Condemned {
     let file = file_target(path, content);
     condemned(1, Artifact::File { file })
+}
+
+pub(crate) fn condemned_link(path: &str, target: &str) -> Condemned {
+    let scene = Scene::default().link(path, target);
+    let link = LinkTarget::from_stat(&scene.files[path].stat).expect("a link");
+    condemned(1, Artifact::Link { link })
 }
 
 pub(crate) fn condemned_line(path: &str, content: &str, number: u32) -> Condemned {

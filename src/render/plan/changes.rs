@@ -7,47 +7,86 @@ use deminer_worker::action::{Act, Action, Object};
 use deminer_worker::order::Birth;
 
 use super::super::Style;
-use super::super::object::{act, short_id, undo};
+use super::super::object::{act, short_id};
 use super::super::plain::{plain, value};
-use super::super::unit::{and, count};
-use super::{HostVerdict, NAMED, tally};
+use super::super::words::{Label, Lang, Noun, Words};
+use super::{Judged, NAMED, tally};
 
 /// The column of the section's entries.
 const COLUMN: usize = 17;
 
-/// The changing kinds; first what ends something, then in the order of the stroke.
-const KINDS: [&str; 13] = [
-    "kill",
-    "run_argv",
+/// The kinds of acts, in the order of the stroke.
+pub(super) const STROKE: [&str; 15] = [
+    "freeze",
+    "keep",
+    "block_address",
+    "isolate",
+    "throttle",
     "remove_unit",
     "remove_starter",
     "remove_link",
     "edit_lines",
     "lock_account",
+    "run_argv",
+    "reload_units",
+    "kill",
     "clear_flags",
     "remove_file",
-    "reload_units",
-    "block_address",
-    "isolate",
-    "throttle",
 ];
 
-/// The ways back, the one that there is not first.
-const UNDOS: [&[UndoKind]; 5] = [
-    &[UndoKind::None],
-    &[UndoKind::RestoreLines, UndoKind::RestoreFile],
-    &[
-        UndoKind::SetFlags,
-        UndoKind::RestoreLink,
-        UndoKind::UnlockAccount,
-        UndoKind::Unblock,
-        UndoKind::Unthrottle,
-    ],
-    &[UndoKind::RunArgv],
-    &[UndoKind::NothingChanged],
-];
+/// Where acts of this kind stand in the stroke; behind all others where it is not known.
+pub(crate) fn place_in_stroke(kind: &str) -> usize {
+    STROKE.iter().position(|known| *known == kind).unwrap_or(STROKE.len())
+}
+
+/// Ways back that are shown under one heading; what is hardest to take back first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Risk {
+    NoUndo,
+    ByCommand,
+    FromVault,
+    AtOnce,
+    Nothing,
+}
+
+impl Risk {
+    const ALL: [Risk; 5] = [
+        Risk::NoUndo,
+        Risk::ByCommand,
+        Risk::FromVault,
+        Risk::AtOnce,
+        Risk::Nothing,
+    ];
+
+    fn of(act: &Act) -> Risk {
+        match UndoKind::of(act) {
+            UndoKind::None => Risk::NoUndo,
+            UndoKind::RunArgv => Risk::ByCommand,
+            UndoKind::RestoreFile | UndoKind::RestoreLines => Risk::FromVault,
+            UndoKind::Thaw
+            | UndoKind::SetFlags
+            | UndoKind::RestoreLink
+            | UndoKind::UnlockAccount
+            | UndoKind::Unblock
+            | UndoKind::Unthrottle => Risk::AtOnce,
+            UndoKind::NothingChanged => Risk::Nothing,
+        }
+    }
+
+    /// One of its ways back, for the heading.
+    fn undo(self) -> UndoKind {
+        match self {
+            Risk::NoUndo => UndoKind::None,
+            Risk::ByCommand => UndoKind::RunArgv,
+            Risk::FromVault => UndoKind::RestoreFile,
+            Risk::AtOnce => UndoKind::SetFlags,
+            Risk::Nothing => UndoKind::NothingChanged,
+        }
+    }
+}
 
 pub(super) fn section(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
     let changes = |host: &HostPlan| {
         host.orders
             .actions
@@ -58,31 +97,35 @@ pub(super) fn section(plan: &Plan, style: &Style) -> String {
     let all: usize = plan.hosts().map(changes).sum();
     let mut out = String::new();
     if all == 0 {
-        out.push_str(&style.hang("", &format!("nothing to do: {}", why_nothing(plan))));
+        out.push_str(&style.hang("", &words.nothing_to_do(&why_nothing(plan, words))));
         out.push_str(&kept(plan, style));
         return out;
     }
-    let touched: Vec<&HostPlan> = plan.hosts().filter(|host| changes(host) > 0).collect();
-    let hosts = match touched[..] {
-        [host] => format!(" on {}", plain(&host.orders.host)),
-        _ if touched.len() > NAMED => format!(" on {} hosts", touched.len()),
-        _ => {
-            let sums = touched
-                .iter()
-                .map(|host| format!(", {} on {}", changes(host), plain(&host.orders.host)));
-            sums.collect()
-        }
+    let mut on: Vec<(String, usize)> = plan
+        .hosts()
+        .map(|host| (plain(&host.orders.host).into_owned(), changes(host)))
+        .filter(|(_, changes)| *changes > 0)
+        .collect();
+    let hosts = on.len();
+    if hosts > NAMED {
+        on.clear();
+    }
+    let acts = || {
+        plan.hosts()
+            .flat_map(|host| &host.orders.actions)
+            .map(|action| &action.act)
     };
-    let actions = count(all as u64, "action", "actions");
-    out.push_str(&style.hang(
-        "would change: ",
-        &format!("{actions}{hosts}; what is killed is frozen first"),
-    ));
+    let ends = acts().any(|act| matches!(act, Act::Kill { .. }));
+    out.push_str(&style.hang(words.would_change(), &words.changes(all as u64, &on, hosts, ends)));
     let groups = plan.groups();
-    for kinds in UNDOS {
-        let mut lead = undo(kinds[0]);
-        for kind in KINDS {
-            for line in lines(&groups, kinds, kind) {
+    for risk in Risk::ALL {
+        let kinds: BTreeMap<usize, &'static str> = acts()
+            .filter(|act| act.is_change() && Risk::of(act) == risk)
+            .map(|act| (place_in_stroke(act.kind()), act.kind()))
+            .collect();
+        let mut lead = words.undo(risk.undo());
+        for kind in kinds.into_values() {
+            for line in lines(&groups, risk, kind, words) {
                 out.push_str(&style.entry(lead, COLUMN, &line));
                 lead = "";
             }
@@ -95,50 +138,41 @@ pub(super) fn section(plan: &Plan, style: &Style) -> String {
 }
 
 /// Why nothing would be changed, as far as it differs.
-fn why_nothing(plan: &Plan) -> String {
-    let only_clean = plan.hosts().all(|host| {
-        host.verdict
-            .as_ref()
-            .is_some_and(|verdict| verdict.host == HostVerdict::Clean)
-    });
-    if only_clean {
-        return "by what their own kernels showed, there is no miner".to_owned();
+fn why_nothing(plan: &Plan, words: &dyn Words) -> String {
+    let judged = tally(plan);
+    if judged.iter().all(|(_, judged)| *judged == Judged::Clean) {
+        return words.there_is_no_miner().to_owned();
     }
-    let reasons = tally(plan).into_iter().map(|(number, word)| {
-        let why = match word {
-            "infected" => "with nothing that may be touched: a person must look",
-            "suspected" => ": a person must look",
-            "cannot_say" => ": look again when it can be seen",
-            "failed" => ": the step above failed; mend that and plan again",
-            "not judged" => ": the playbook has no step that judges",
-            _ => "",
-        };
-        let blank = if why.starts_with("with") { " " } else { "" };
-        format!("{number} {word}{blank}{why}")
-    });
-    reasons.collect::<Vec<_>>().join("; ")
+    let reasons: Vec<String> = judged
+        .into_iter()
+        .map(|(hosts, judged)| words.why_nothing(hosts, judged))
+        .collect();
+    words.clauses(&reasons)
 }
 
-/// The changes of a host of one kind that are taken back so, in the order in which components are shown.
-fn chosen<'a>(host: &'a HostPlan, kinds: &[UndoKind], kind: &str) -> Vec<&'a Action> {
+/// The changes of a host of one kind and one risk, in the order in which components are shown.
+fn chosen<'a>(host: &'a HostPlan, risk: Risk, kind: &str) -> Vec<&'a Action> {
     let actions = host.orders.actions.iter();
     let mut chosen: Vec<&Action> = actions
         .filter(|action| action.act.is_change() && action.act.kind() == kind)
-        .filter(|action| kinds.contains(&UndoKind::of(&action.act)))
+        .filter(|action| Risk::of(&action.act) == risk)
         .collect();
     let order = host.shown_components();
     let place = |component| order.iter().position(|id| *id == component).unwrap_or(usize::MAX);
-    chosen.sort_by_cached_key(|action| (place(action.component), pid(&action.act), act(&action.act)));
+    chosen.sort_by_cached_key(|action| {
+        let object = act(&action.act, Lang::En.words());
+        (place(action.component), pid(&action.act), object)
+    });
     chosen
 }
 
 /// One kind of change, a line a host or a group; kills in one line with every pid.
-fn lines(groups: &[Group<'_>], kinds: &[UndoKind], kind: &str) -> Vec<String> {
+fn lines(groups: &[Group<'_>], risk: Risk, kind: &'static str, words: &dyn Words) -> Vec<String> {
     if kind == "kill" {
         let hosts = groups.iter().flat_map(|group| &group.hosts);
         let pids: Vec<(String, Vec<String>)> = hosts
             .map(|host| {
-                let pids = chosen(host, kinds, kind)
+                let pids = chosen(host, risk, kind)
                     .iter()
                     .map(|action| pid(&action.act).to_string())
                     .collect();
@@ -147,35 +181,33 @@ fn lines(groups: &[Group<'_>], kinds: &[UndoKind], kind: &str) -> Vec<String> {
             .filter(|(_, pids): &(String, Vec<String>)| !pids.is_empty())
             .collect();
         let all: usize = pids.iter().map(|(_, pids)| pids.len()).sum();
-        let words = pids.iter().map(|(host, pids)| {
-            let word = if pids.len() == 1 { "pid" } else { "pids" };
-            format!("{host} {word} {}", pids.join(" "))
-        });
-        let words = words.collect::<Vec<_>>().join(", ");
         return if all == 0 {
             Vec::new()
         } else {
-            vec![format!("kill {all}: {words}")]
+            vec![words.kills(all, &pids)]
         };
     }
     let mut lines = Vec::new();
     for group in groups {
         let host = group.hosts[0];
-        let actions = chosen(host, kinds, kind);
+        let actions = chosen(host, risk, kind);
         if actions.is_empty() {
             continue;
         }
-        let name = plain(&host.orders.host);
-        let place = match group.hosts.len() {
-            1 => format!("on {name}"),
-            hosts => format!("on each of {hosts} hosts, {name} and those like it"),
-        };
-        let objects = actions.iter().map(|action| match group.hosts.len() {
-            1 if kind == "edit_lines" => format!("{} ({})", act(&action.act), short_id(action.id)),
-            _ => act(&action.act),
-        });
-        let objects = objects.collect::<Vec<_>>().join(", ");
-        lines.push(format!("{kind} {} {place}: {objects}", actions.len()));
+        let objects: Vec<String> = actions
+            .iter()
+            .map(|action| match group.hosts.len() {
+                1 if kind == "edit_lines" => words.aside(&act(&action.act, words), &short_id(action.id)),
+                _ => act(&action.act, words),
+            })
+            .collect();
+        lines.push(words.changes_on(
+            kind,
+            actions.len(),
+            &plain(&host.orders.host),
+            group.hosts.len(),
+            &words.list(&objects),
+        ));
     }
     lines
 }
@@ -198,20 +230,17 @@ fn kept(plan: &Plan, style: &Style) -> String {
             _ => {}
         }
     }
-    let mut words = Vec::new();
+    let words = style.words();
+    let mut items = Vec::new();
     if files > 0 {
-        words.push(count(files, "file", "files"));
+        items.push(words.count(files, Noun::File));
     }
     if processes > 0 {
-        words.push(count(processes, "process", "processes"));
+        items.push(words.count(processes, Noun::Process));
     }
-    match words.is_empty() {
+    match items.is_empty() {
         true => String::new(),
-        false => style.entry(
-            "kept first",
-            COLUMN,
-            &format!("{}, in the vault and read back", and(&words)),
-        ),
+        false => style.labelled(Label::KeptFirst, COLUMN, &words.kept_first(&words.and(&items))),
     }
 }
 
@@ -232,32 +261,26 @@ fn envelope(plan: &Plan, style: &Style) -> String {
             };
         }
     }
-    let mut words = Vec::new();
+    let words = style.words();
+    let mut admitted = Vec::new();
     if !executables.is_empty() {
         let executables: Vec<String> = executables.into_iter().collect();
-        words.push(format!("new pids that run sha256 {}", executables.join(" ")));
+        admitted.push(words.births_by_executable(&executables.join(" ")));
     }
     for (argv, exe) in descents {
-        words.push(format!(
-            "new pids born of a condemned one that run sha256 {exe} with the arguments of sha256 {argv}"
-        ));
+        admitted.push(words.births_by_descent(&exe, &argv));
     }
-    let text = match words.is_empty() {
-        true => "empty: nothing but the above may be done".to_owned(),
-        false => format!(
-            "may be ended too: {}; at most {births} for each component of a host",
-            words.join("; ")
-        ),
-    };
-    style.entry("envelope", COLUMN, &text)
+    let text = words.envelope(&words.clauses(&admitted), births);
+    style.labelled(Label::Envelope, COLUMN, &text)
 }
 
 /// Where the last look waits for the next full minute.
 fn waits(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
     let mut waits: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for host in plan.hosts() {
         if let SettleReason::TimedTrigger { path, comm, .. } = &host.settle_because {
-            let because = format!("`{}` may still fire {path}", value(comm));
+            let because = words.may_still_fire(&value(comm), &path.to_string());
             waits
                 .entry(because)
                 .or_default()
@@ -267,11 +290,10 @@ fn waits(plan: &Plan, style: &Style) -> String {
     let mut out = String::new();
     for (because, hosts) in waits {
         let hosts = match hosts.len() {
-            1..=NAMED => and(&hosts),
-            hosts => format!("{hosts} hosts"),
+            1..=NAMED => words.and(&hosts),
+            hosts => words.count(hosts as u64, Noun::Host),
         };
-        let text = format!("past the next full minute before the last look: {because} on {hosts}");
-        out.push_str(&style.entry("waits", COLUMN, &text));
+        out.push_str(&style.labelled(Label::Waits, COLUMN, &words.waits(&because, &hosts)));
     }
     out
 }

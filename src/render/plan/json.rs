@@ -10,15 +10,17 @@ use serde_json::{Value, json};
 
 use super::super::plain::sentence;
 use super::super::unit::time;
-use super::word;
+use super::Judged;
+use crate::render::words::{Lang, Words};
 
 /// The version of the form of what [`json()`] gives.
 const FORMAT: u32 = 1;
 
-/// The plan, as one object. `file` is where it is, as the operator named it.
-pub(crate) fn json(plan: &Plan, file: Option<&str>) -> Value {
+/// The plan, as one object. `file` is where it is, as the operator named it; only sentences are in the language.
+pub(crate) fn json(plan: &Plan, file: Option<&str>, lang: Lang) -> Value {
     let header = plan.header();
-    let hosts: Vec<Value> = plan.hosts().map(|host| host_json(plan, host)).collect();
+    let words = lang.words();
+    let hosts: Vec<Value> = plan.hosts().map(|host| host_json(plan, host, words)).collect();
     let actions: Vec<Value> = plan
         .hosts()
         .flat_map(|host| {
@@ -29,12 +31,13 @@ pub(crate) fn json(plan: &Plan, file: Option<&str>) -> Value {
                 .collect();
             let actions = host.orders.actions.iter();
             actions
-                .map(|action| action_json(host, action, &findings))
+                .map(|action| action_json(host, action, &findings, words))
                 .collect::<Vec<_>>()
         })
         .collect();
     json!({
         "format": FORMAT,
+        "lang": lang.code(),
         "hash": plan.hash(),
         "file": file,
         "deminer": header.deminer,
@@ -52,12 +55,13 @@ pub(crate) fn json(plan: &Plan, file: Option<&str>) -> Value {
     })
 }
 
-fn host_json(plan: &Plan, host: &HostPlan) -> Value {
-    let findings: Vec<Value> = host.findings.iter().map(finding_json).collect();
+fn host_json(plan: &Plan, host: &HostPlan, words: &dyn Words) -> Value {
+    let findings = host.findings.iter().map(|finding| finding_json(finding, words));
+    let findings: Vec<Value> = findings.collect();
     json!({
         "host": host.orders.host,
         "hash": plan.host_hash(&host.orders.host),
-        "word": word(host).0,
+        "word": Judged::host(host).code(),
         "verdict": host.verdict.as_ref().map(|verdict| verdict.host),
         "verdict_because": host.verdict.as_ref().map(|verdict| &verdict.because),
         "end": written(&host.end),
@@ -66,6 +70,7 @@ fn host_json(plan: &Plan, host: &HostPlan) -> Value {
         "findings": findings,
         "more_findings": host.more_findings,
         "review": host.review,
+        "answers": written(&host.answers),
         "left_alone": written(&host.left_alone),
         "gaps": host.gaps,
         "more_gaps": host.more_gaps,
@@ -80,20 +85,20 @@ fn host_json(plan: &Plan, host: &HostPlan) -> Value {
     })
 }
 
-fn finding_json(finding: &Finding) -> Value {
+fn finding_json(finding: &Finding, words: &dyn Words) -> Value {
     json!({
         "id": finding.id,
         "signal": finding.signal,
         "bearing": finding.bearing,
         "points": finding.points,
-        "sentence": sentence(finding),
+        "sentence": sentence(finding, words),
         "rule": finding.rule,
         "about": written(&finding.artifact),
         "evidence": written(&finding.evidence),
     })
 }
 
-fn action_json(host: &HostPlan, action: &Action, findings: &BTreeMap<&str, &Finding>) -> Value {
+fn action_json(host: &HostPlan, action: &Action, findings: &BTreeMap<&str, &Finding>, words: &dyn Words) -> Value {
     let because: Vec<Value> = action
         .because
         .iter()
@@ -101,7 +106,7 @@ fn action_json(host: &HostPlan, action: &Action, findings: &BTreeMap<&str, &Find
             let finding = findings.get(id.as_str());
             json!({
                 "finding": id,
-                "sentence": finding.map(|finding| sentence(finding)),
+                "sentence": finding.map(|finding| sentence(finding, words)),
                 "rule": finding.and_then(|finding| finding.rule.as_ref()),
             })
         })
@@ -121,6 +126,9 @@ fn action_json(host: &HostPlan, action: &Action, findings: &BTreeMap<&str, &Find
         "because": because,
         "needs": action.needs,
     });
+    if let Some(around) = host.around.get(&action.id) {
+        value["around"] = written(around);
+    }
     if let Act::Keep { .. } = action.act {
         let needing = host
             .orders

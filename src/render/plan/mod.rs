@@ -4,22 +4,28 @@ mod changes;
 mod json;
 mod subject;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict};
+use deminer_engine::incident::Incident;
 use deminer_engine::plan::{End, Group, HostPlan, Left, LeftAlone, Plan};
-use deminer_worker::many::{MANY_FILES, MANY_STARTERS};
+use deminer_worker::action::ActionId;
+use deminer_worker::many::losses;
 use deminer_worker::query::Gap;
 use indexmap::IndexMap;
 
+pub(crate) use self::changes::place_in_stroke;
 pub(crate) use self::json::json;
 use self::subject::Subject;
 pub(crate) use self::subject::about;
 use super::Style;
-use super::object::{act, gap, short_id, why_left};
+use super::incident::answered;
+use super::object::{gap, named, why_left};
+use super::paste::Paste;
 use super::plain::{cut, plain, sentence, shell_word};
 use super::style::{Tone, padded, visible_width};
-use super::unit::{and, count, size, span, time};
+use super::unit::time;
+use super::words::{Label, Words};
 
 /// What is known about a plan beside its own bytes.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +36,10 @@ pub(crate) struct About<'a> {
     pub(crate) took_ms: Option<u64>,
     /// Now, in milliseconds since 1970.
     pub(crate) now_ms: u64,
+    /// How commands to paste are completed.
+    pub(crate) paste: Paste<'a>,
+    /// Whether the reader is asked for a yes right after: then no command is offered.
+    pub(crate) asks: bool,
 }
 
 /// The column of the last sections.
@@ -52,6 +62,7 @@ const WORDS: usize = 400;
 /// The plan, for people.
 pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let mut out = headline(plan, about, style);
+    out.push_str(&told(plan, style));
     out.push_str(&own_yes(plan, style));
     out.push('\n');
     out.push_str(&blocks(plan, style));
@@ -62,81 +73,113 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     out.push_str(&not_seen(plan, style));
     out.push_str(&old_kernels(plan, style));
     out.push_str(&footprint(plan, style));
+    out.push_str(&programs(plan, style));
+    out.push_str(&tables(plan, style));
     out.push('\n');
     out.push_str(&approval(plan, about, style));
     out
 }
 
-/// The word for a host: what it was judged, or why it was not.
-pub(crate) fn word(host: &HostPlan) -> (&'static str, Tone) {
-    match (&host.end, &host.verdict) {
-        (End::Failed { .. }, _) => ("failed", Tone::Bad),
-        (_, None) => ("not judged", Tone::Doubt),
-        (_, Some(verdict)) => {
-            let word = match verdict.host {
-                HostVerdict::Infected => "infected",
-                HostVerdict::Suspected => "suspected",
-                HostVerdict::CannotSay => "cannot_say",
-                HostVerdict::Clean => "clean",
-            };
-            (word, Tone::of_verdict(verdict.host))
+/// What looking made of a host: its verdict, or why it has none. Those that need a person most come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Judged {
+    Infected,
+    Suspected,
+    CannotSay,
+    /// A step failed.
+    Failed,
+    /// No step judges.
+    NoWord,
+    Clean,
+}
+
+impl Judged {
+    /// Of a host's part of a plan.
+    pub(crate) fn host(host: &HostPlan) -> Judged {
+        match (&host.end, &host.verdict) {
+            (End::Failed { .. }, _) => Judged::Failed,
+            (_, None) => Judged::NoWord,
+            (_, Some(verdict)) => Judged::of(verdict.host),
+        }
+    }
+
+    /// Of a verdict.
+    pub(crate) fn of(verdict: HostVerdict) -> Judged {
+        match verdict {
+            HostVerdict::Infected => Judged::Infected,
+            HostVerdict::Suspected => Judged::Suspected,
+            HostVerdict::CannotSay => Judged::CannotSay,
+            HostVerdict::Clean => Judged::Clean,
+        }
+    }
+
+    /// Its code, for programs.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Judged::Infected => "infected",
+            Judged::Suspected => "suspected",
+            Judged::CannotSay => "cannot_say",
+            Judged::Failed => "failed",
+            Judged::NoWord => "not judged",
+            Judged::Clean => "clean",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Judged::Infected | Judged::Failed => Tone::Bad,
+            Judged::Suspected | Judged::CannotSay | Judged::NoWord => Tone::Doubt,
+            Judged::Clean => Tone::Good,
         }
     }
 }
 
-/// The words for hosts, those that need a person most first.
-const WORDS_IN_ORDER: [&str; 6] = ["infected", "suspected", "cannot_say", "failed", "not judged", "clean"];
-
-fn tally(plan: &Plan) -> Vec<(usize, &'static str)> {
-    let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
+/// How many hosts were judged what.
+fn tally(plan: &Plan) -> Vec<(usize, Judged)> {
+    let mut hosts: BTreeMap<Judged, usize> = BTreeMap::new();
     for host in plan.hosts() {
-        *hosts.entry(word(host).0).or_default() += 1;
+        *hosts.entry(Judged::host(host)).or_default() += 1;
     }
-    let counted = WORDS_IN_ORDER
-        .into_iter()
-        .map(|word| (hosts.get(word).copied().unwrap_or(0), word));
-    counted.filter(|(number, _)| *number > 0).collect()
+    hosts.into_iter().map(|(judged, number)| (number, judged)).collect()
 }
 
 fn headline(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let header = plan.header();
-    let words: Vec<String> = tally(plan)
-        .iter()
-        .map(|(number, word)| format!("{number} {word}"))
-        .collect();
-    let seen = match words.is_empty() {
-        true => String::new(),
-        false => format!(": {}", words.join(", ")),
-    };
-    let when = match about.took_ms {
-        Some(took) => format!(" in {}", span(took)),
-        None => format!(", planned {}", time(header.created_at_ms.0)),
-    };
-    let end = match about.took_ms {
-        Some(_) => ". Nothing has been changed.",
-        None => ".",
-    };
     let playbook = format!("{} {}", plain(&header.playbook.name), header.playbook.version);
-    let hosts = count(u64::from(header.hosts), "host", "hosts");
-    style.hang("", &format!("{playbook} on {hosts}{when}{seen}{end}"))
+    let planned = time(header.created_at_ms.0);
+    let hosts = u64::from(header.hosts);
+    let words = style.words();
+    style.hang(
+        "",
+        &words.headline(&playbook, hosts, about.took_ms, &planned, &tally(plan)),
+    )
+}
+
+/// What the plan was told of the incident.
+fn told(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
+    let told = super::incident::told(&Incident::of(&plan.header().vars), words);
+    match told.is_empty() {
+        true => String::new(),
+        false => style.hang(&padded(words.label(Label::Told), COLUMN + 1), &words.clauses(&told)),
+    }
 }
 
 /// The components that no approval of the whole covers, and how each is approved.
 fn own_yes(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
     let mut out = String::new();
     for group in plan.groups() {
         for host in group.hosts {
+            let losses = losses(&host.orders.actions);
             for component in &host.needs_own_approval {
-                let actions = host.orders.actions.iter();
-                let targets = actions.filter(|action| action.component == *component && action.act.is_change());
-                let text = format!(
-                    "{} component {component}: {}, more than one approval covers ({MANY_FILES} files, {MANY_STARTERS} \
-                     lines and files that start something); read them, then add --many {}",
-                    plain(&host.orders.host),
-                    count(targets.count() as u64, "target", "targets"),
-                    many_word(host, *component),
+                let text = words.own_yes(
+                    &plain(&host.orders.host),
+                    *component,
+                    losses.get(component).copied().unwrap_or_default(),
+                    &many_word(host, *component),
                 );
-                out.push_str(&style.hang(&padded("own yes", COLUMN + 1), &text));
+                out.push_str(&style.hang(&padded(words.label(Label::OwnYes), COLUMN + 1), &text));
             }
         }
     }
@@ -155,33 +198,30 @@ pub(crate) fn findings(host: &HostPlan) -> BTreeMap<&FindingId, &Finding> {
 /// The hosts, those that are equal as one.
 fn blocks(plan: &Plan, style: &Style) -> String {
     let groups = plan.groups();
-    let names: Vec<String> = groups.iter().map(name).collect();
+    let words = style.words();
+    let names: Vec<String> = groups.iter().map(|group| name(group, words)).collect();
     let column = names
         .iter()
         .map(|name| visible_width(name))
         .max()
         .unwrap_or(0)
         .min(NAME_COLUMNS);
-    let words = groups
-        .iter()
-        .map(|group| word(group.hosts[0]).0.len())
-        .max()
-        .unwrap_or(0);
+    let word = |group: &Group<'_>| words.judged(Judged::host(group.hosts[0]));
+    let widest = groups.iter().map(|group| visible_width(word(group))).max().unwrap_or(0);
     let blocks = groups.iter().zip(&names).map(|(group, name)| {
-        let (word, tone) = word(group.hosts[0]);
-        let word = style.paint(tone, word);
-        let lead = format!("{}{}", padded(name, column + 2), padded(&word, words + 2));
+        let judged = style.paint(Judged::host(group.hosts[0]).tone(), word(group));
+        let lead = format!("{}{}", padded(name, column + 2), padded(&judged, widest + 2));
         block(group, &lead, style)
     });
     blocks.collect()
 }
 
 /// A host's name, or the first of several and how many more.
-fn name(group: &Group<'_>) -> String {
+pub(crate) fn name(group: &Group<'_>, words: &dyn Words) -> String {
     let name = plain(&group.hosts[0].orders.host);
     match group.hosts.len() {
         1 => name.into_owned(),
-        hosts => format!("{name} and {} more", hosts - 1),
+        hosts => words.and_more_hosts(&name, hosts - 1),
     }
 }
 
@@ -192,7 +232,7 @@ fn block(group: &Group<'_>, lead: &str, style: &Style) -> String {
     let mut out = String::new();
     match subjects.first() {
         Some(first) => out.push_str(&first.head(lead, style)),
-        None => out.push_str(&style.hang(lead, &without_subject(host))),
+        None => out.push_str(&style.hang(lead, &without_subject(host, style.words()))),
     }
     out.push_str(&subject::rest(&subjects, style));
     out.push_str(&subject::started(host, style));
@@ -202,7 +242,7 @@ fn block(group: &Group<'_>, lead: &str, style: &Style) -> String {
             .iter()
             .map(|host| plain(&host.orders.host).into_owned())
             .collect();
-        out.push_str(&style.entry("hosts", subject::COLUMN, &names.join(" ")));
+        out.push_str(&style.labelled(Label::Hosts, subject::COLUMN, &names.join(" ")));
     }
     out.push_str(&ended(host, style));
     out.push_str(&reviews(host, &subjects, style));
@@ -210,51 +250,48 @@ fn block(group: &Group<'_>, lead: &str, style: &Style) -> String {
 }
 
 /// What is said of a host on which no process stands out.
-fn without_subject(host: &HostPlan) -> String {
-    let end = match &host.end {
-        End::Failed { place, why } => {
-            let why = cut(&plain(why), WORDS).into_owned();
-            return format!("at {}: {why}; nothing is proposed", plain(place));
-        }
-        End::Stopped { .. } | End::Through {} => "by what its kernel showed",
-    };
+fn without_subject(host: &HostPlan, words: &dyn Words) -> String {
+    if let End::Failed { place, why } = &host.end {
+        return words.failed_at(&plain(place), &cut(&plain(why), WORDS));
+    }
     match host.verdict.as_ref().map(|verdict| verdict.host) {
-        Some(HostVerdict::Clean) => format!("nothing was found {end}"),
+        Some(HostVerdict::Clean) => words.nothing_found().to_owned(),
         Some(HostVerdict::CannotSay) => {
-            let gaps: Vec<String> = host
-                .gaps
-                .iter()
-                .filter(|gap| gap.why.is_material())
-                .take(GAPS)
-                .map(gap)
-                .collect();
-            match gaps.is_empty() {
-                true => "not enough was seen for a word".to_owned(),
-                false => format!("not enough was seen for a word: {}", and(&gaps)),
-            }
+            let material = host.gaps.iter().filter(|gap| gap.why.is_material());
+            let gaps: Vec<String> = material.take(GAPS).map(|seen| gap(seen, words)).collect();
+            words.not_enough_seen(&words.and(&gaps))
         }
-        Some(HostVerdict::Suspected) => "a person must look; nothing is proposed on a suspicion".to_owned(),
-        Some(HostVerdict::Infected) => "the findings that say so name no process".to_owned(),
-        None => "no step of the playbook judged it".to_owned(),
+        Some(HostVerdict::Suspected) => words.only_a_suspicion().to_owned(),
+        Some(HostVerdict::Infected) => words.names_no_process().to_owned(),
+        None => words.not_judged().to_owned(),
     }
 }
 
 /// How the playbook ended, where that says more than the word.
 fn ended(host: &HostPlan, style: &Style) -> String {
+    let words = style.words();
+    let is_clean = Judged::host(host) == Judged::Clean;
     let mut out = String::new();
-    let is_clean = host
-        .verdict
-        .as_ref()
-        .is_some_and(|verdict| verdict.host == HostVerdict::Clean);
     match &host.end {
-        End::Stopped { reason } if !is_clean => {
-            out.push_str(&style.entry("stopped", subject::COLUMN, &cut(&plain(reason), WORDS)));
+        End::Stopped { reason, hand_over } => {
+            if !is_clean {
+                let reason = plain(words.authored(reason)).into_owned();
+                out.push_str(&style.labelled(Label::Stopped, subject::COLUMN, &cut(&reason, WORDS)));
+            }
+            // What is none of ours has its own procedure, on a clean host too.
+            if !hand_over.is_empty() {
+                let to: Vec<String> = hand_over.iter().map(|to| plain(to).into_owned()).collect();
+                out.push_str(&style.labelled(Label::HandOver, subject::COLUMN, &words.and(&to)));
+            }
         }
         End::Failed { place, why } if host.verdict.is_some() => {
-            let text = format!("at {}: {}; nothing is proposed", plain(place), cut(&plain(why), WORDS));
-            out.push_str(&style.entry("failed", subject::COLUMN, &text));
+            let text = words.failed_at(&plain(place), &cut(&plain(why), WORDS));
+            out.push_str(&style.labelled(Label::Failed, subject::COLUMN, &text));
         }
         _ => {}
+    }
+    for given in &host.answers {
+        out.push_str(&style.labelled(Label::Answered, subject::COLUMN, &answered(given, words)));
     }
     out
 }
@@ -272,19 +309,34 @@ fn reviews(host: &HostPlan, subjects: &[Subject<'_>], style: &Style) -> String {
         .iter()
         .filter(|finding| finding.bearing == Bearing::Review);
     let stated = stated.filter(|finding| !told.contains(&&finding.id));
+    let words = style.words();
     for finding in stated.clone().take(REVIEWS) {
-        let text = format!("{}: {}", about(&finding.artifact), sentence(finding));
-        out.push_str(&style.entry("look at", subject::COLUMN, &text));
+        let text = words.of(&about(&finding.artifact, words), &sentence(finding, words));
+        out.push_str(&style.labelled(Label::LookAt, subject::COLUMN, &text));
     }
     let more = stated.count().saturating_sub(REVIEWS);
     if more > 0 {
-        out.push_str(&style.entry("", subject::COLUMN, &format!("and {more} more to look at")));
+        out.push_str(&style.entry("", subject::COLUMN, &words.more_to_look_at(more)));
     }
     out
 }
 
+/// These actions of a plan, each by host, kind, object and name.
+pub(crate) fn actions(plan: &Plan, meant: &BTreeSet<ActionId>, words: &dyn Words) -> Vec<String> {
+    let of_host = |host: &'_ HostPlan| {
+        let name = plain(&host.orders.host).into_owned();
+        let meant = host.orders.actions.iter().filter(|action| meant.contains(&action.id));
+        meant
+            .map(|action| format!("{name} {}", named(&action.act, action.id, words)))
+            .collect::<Vec<_>>()
+    };
+    plan.hosts().flat_map(of_host).collect()
+}
+
 /// The items behind a lead, one a line, so many of them; `more` counts those that the plan itself left out.
-pub(crate) fn listed(lead: &str, items: &[String], limit: usize, more: u64, style: &Style) -> String {
+pub(crate) fn listed(label: Label, items: &[String], limit: usize, more: u64, style: &Style) -> String {
+    let words = style.words();
+    let lead = words.label(label);
     let mut out = String::new();
     for (at, item) in items.iter().take(limit).enumerate() {
         let lead = if at == 0 { lead } else { "" };
@@ -293,60 +345,60 @@ pub(crate) fn listed(lead: &str, items: &[String], limit: usize, more: u64, styl
     let more = items.len().saturating_sub(limit) as u64 + more;
     if more > 0 {
         let lead = if items.is_empty() { lead } else { "" };
-        out.push_str(&style.hang(&padded(lead, COLUMN + 1), &format!("and {more} more")));
+        out.push_str(&style.hang(&padded(lead, COLUMN + 1), &words.more(more)));
     }
     out
 }
 
 /// What was proposed and is left, or stands in the way.
-pub(crate) fn left(left: &LeftAlone) -> String {
+pub(crate) fn left(left: &LeftAlone, words: &dyn Words) -> String {
     let what = match &left.what {
         Left::Act {
             act: proposed, action, ..
-        } => {
-            format!("{} {} ({})", proposed.kind(), act(proposed), short_id(*action))
-        }
-        Left::Directory { path } => format!("directory {path}"),
+        } => named(proposed, *action, words),
+        Left::Directory { path } => words.directory(&path.to_string()),
     };
-    format!("{what}: {}", why_left(&left.why))
+    words.of(&what, &why_left(&left.why, words))
 }
 
 fn left_alone(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
     let items = plan
         .hosts()
-        .flat_map(|host| host.left_alone.iter().map(move |item| (host, left(item))));
-    listed("left alone", &by_words(items), LEFT_ALONE, 0, style)
+        .flat_map(|host| host.left_alone.iter().map(move |item| (host, left(item, words))));
+    listed(Label::LeftAlone, &by_words(items, words), LEFT_ALONE, 0, style)
 }
 
 fn not_seen(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
     let gapped = plan.hosts().filter(|host| !host.gaps.is_empty() || host.more_gaps > 0);
     let items = gapped.map(|host| {
         let all = host.gaps.len() as u64 + u64::from(host.more_gaps);
-        let mut words: Vec<String> = telling_first(&host.gaps).into_iter().take(GAPS).map(gap).collect();
-        if all > words.len() as u64 {
-            words.push(format!("{} more", all - words.len() as u64));
+        let told = telling_first(&host.gaps).into_iter().take(GAPS);
+        let mut gaps: Vec<String> = told.map(|seen| gap(seen, words)).collect();
+        if all > gaps.len() as u64 {
+            gaps.push(words.further(all - gaps.len() as u64));
         }
-        (host, and(&words))
+        (host, words.and(&gaps))
     });
-    let mut items = by_words(items);
+    let mut items = by_words(items, words);
     let more = items.len().saturating_sub(GAP_HOSTS) as u64;
     items.truncate(GAP_HOSTS);
-    items.push("on every host: what its kernel hides".to_owned());
-    listed("not seen", &items, items.len(), more, style)
+    items.push(words.hidden_by_kernels().to_owned());
+    listed(Label::NotSeen, &items, items.len(), more, style)
 }
 
 /// What is said of hosts, equal words once, each behind its hosts.
-fn by_words<'a>(items: impl Iterator<Item = (&'a HostPlan, String)>) -> Vec<String> {
-    let mut words: IndexMap<String, Vec<String>> = IndexMap::new();
+fn by_words<'a>(items: impl Iterator<Item = (&'a HostPlan, String)>, words: &dyn Words) -> Vec<String> {
+    let mut said: IndexMap<String, Vec<String>> = IndexMap::new();
     for (host, text) in items {
-        words
-            .entry(text)
+        said.entry(text)
             .or_default()
             .push(plain(&host.orders.host).into_owned());
     }
-    let said = words.into_iter().map(|(text, hosts)| match hosts.len() {
-        1..=NAMED => format!("{} {text}", and(&hosts)),
-        number => format!("{number} hosts, {} among them: {text}", hosts[0]),
+    let said = said.into_iter().map(|(text, hosts)| match hosts.len() {
+        1..=NAMED => format!("{} {text}", words.and(&hosts)),
+        number => words.on_many_hosts(number, &hosts[0], &text),
     });
     said.collect()
 }
@@ -360,23 +412,18 @@ pub(crate) fn telling_first(gaps: &[Gap]) -> Vec<&Gap> {
 
 /// What is done the longer way where a kernel lacks the calls for the shorter one.
 fn old_kernels(plan: &Plan, style: &Style) -> String {
+    let words = style.words();
     let lacking = plan
         .hosts()
         .filter(|host| !host.is_empty() && !host.machine.without.is_empty());
-    let items: Vec<String> = lacking
-        .map(|host| {
-            let ways = host.machine.without.iter().map(|call| match call.as_str() {
-                "pidfd_open" => "no pidfd_open: a process is stopped, read again and killed while it stands".to_owned(),
-                "openat2" => "no openat2: paths are walked directory by directory, no link followed".to_owned(),
-                "renameat2" => "no renameat2: a file that takes a place in the same moment is lost".to_owned(),
-                other => format!("no {}", plain(other)),
-            });
-            format!("{} {}", plain(&host.orders.host), ways.collect::<Vec<_>>().join("; "))
-        })
-        .collect();
+    let items = lacking.map(|host| {
+        let ways = host.machine.without.iter().map(|call| words.without_call(&plain(call)));
+        (host, words.clauses(&ways.collect::<Vec<_>>()))
+    });
+    let items = by_words(items, words);
     match items.is_empty() {
         true => String::new(),
-        false => listed("old kernel", &items, FOOTPRINTS, 0, style),
+        false => listed(Label::OldKernel, &items, FOOTPRINTS, 0, style),
     }
 }
 
@@ -392,43 +439,72 @@ fn footprint(plan: &Plan, style: &Style) -> String {
     else {
         return String::new();
     };
-    let mut items = vec![format!(
-        "a host: at most {} and {}, in one directory; gone at the end, or at the next contact after a lost link",
-        count(u64::from(largest.processes), "process", "processes"),
-        size(largest.bytes.0),
-    )];
+    let footprint = style.words().footprint(u64::from(largest.processes), largest.bytes.0);
+    let mut items = vec![footprint];
     let directories = touched
         .iter()
         .flat_map(|host| host.footprint.directories.iter().map(move |path| (host, path)));
     items.extend(directories.map(|(host, path)| format!("{} {path}", plain(&host.orders.host))));
-    listed("footprint", &items, FOOTPRINTS + 1, 0, style)
+    listed(Label::Footprint, &items, FOOTPRINTS + 1, 0, style)
+}
+
+/// Every program of a host that looking runs, whole: nobody can say what it does besides.
+fn programs(plan: &Plan, style: &Style) -> String {
+    let all = plan.hosts().flat_map(|host| &host.footprint.programs);
+    let mut items: Vec<String> = Vec::new();
+    for program in all {
+        let command: Vec<String> = program.iter().map(|word| shell_word(&plain(word))).collect();
+        let item = style.words().runs_to_look(&command.join(" "));
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    listed(Label::Programs, &items, items.len(), 0, style)
+}
+
+/// The tables that hold packets back, until when, and what stays of them.
+fn tables(plan: &Plan, style: &Style) -> String {
+    let mut longest: BTreeMap<&str, u32> = BTreeMap::new();
+    for (table, for_s) in plan.hosts().flat_map(|host| &host.footprint.tables) {
+        let known = longest.entry(table).or_default();
+        *known = (*known).max(*for_s);
+    }
+    let items: Vec<String> = longest
+        .into_iter()
+        .map(|(table, for_s)| style.words().holds_packets(&plain(table), u64::from(for_s) * 1000))
+        .collect();
+    listed(Label::Tables, &items, items.len(), 0, style)
 }
 
 /// The hash, until when it is good, and what to paste.
 fn approval(plan: &Plan, about: &About<'_>, style: &Style) -> String {
+    let words = style.words();
     let hash = plan.hash().short();
     let name = about.file.map_or_else(|| hash.clone(), |file| shell_word(&plain(file)));
     let not_after = plan.header().not_after_ms.0;
     let good = match not_after.checked_sub(about.now_ms) {
-        Some(left) => format!("good until {} ({} min)", time(not_after), (left + 30_000) / 60_000),
-        None => format!("was good until {}: hosts change, plan again", time(not_after)),
+        Some(left) => words.good_until(&time(not_after), (left + 30_000) / 60_000),
+        None => words.was_good_until(&time(not_after)),
     };
-    let mut out = style.hang(&padded("hash", COLUMN + 1), &format!("{hash}, {good}"));
-    if plan.is_empty() || not_after < about.now_ms {
+    let lead = |label| padded(words.label(label), COLUMN + 1);
+    let good = words.commas(&[hash.clone(), good]);
+    let mut out = style.hang(&lead(Label::Hash), &good);
+    if plan.is_empty() || not_after < about.now_ms || about.asks {
         return out;
     }
     // Never wrapped: these are to be pasted.
-    out.push_str(&format!("{}deminer show {name}\n", padded("why", COLUMN + 1)));
-    out.push_str(&format!(
-        "{}deminer apply {name} --approve {hash}\n",
-        padded("next", COLUMN + 1)
-    ));
+    let commands = [
+        (Label::Why, format!("deminer show {name}")),
+        (Label::Next, format!("deminer apply {name} --approve {hash}")),
+    ];
+    for (label, command) in commands {
+        out.push_str(&format!("{}{}\n", lead(label), about.paste.command(&command)));
+    }
     let many = plan
         .hosts()
         .flat_map(|host| host.needs_own_approval.iter().map(move |id| (host, *id)));
     if many.count() > 0 {
-        let text = "with each --many from above whose targets you read, or with --exclude for what is to stay";
-        out.push_str(&style.hang(&padded("", COLUMN + 1), text));
+        out.push_str(&style.hang(&padded("", COLUMN + 1), words.add_each_many()));
     }
     out
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
 use deminer_engine::plan::{HostPlan, ShownProcess};
-use deminer_worker::action::{Act, ProcessTarget, Role};
+use deminer_worker::action::{Act, Action, ProcessTarget, Role};
 use indexmap::IndexMap;
 
 use super::super::Style;
-use super::super::object::act;
+use super::super::object::{act, shown_link};
 use super::super::plain::{CUT, cut, plain, sentence, value};
-use super::super::unit::count;
-use super::findings;
+use super::super::words::{Label, Words};
+use super::{findings, place_in_stroke};
 
 /// The column of a block's further lines.
 pub(super) const COLUMN: usize = 12;
@@ -25,7 +25,7 @@ const PIDS: usize = 12;
 /// Processes that are shown with their reasons; all that would be killed stand in the list of changes too.
 const SUBJECTS: usize = 4;
 
-/// Lines that start something and are shown with their reason; all stand in the list of changes too.
+/// What starts something and is shown with its reason; all stand in the list of changes too.
 const STARTED: usize = 3;
 
 /// Columns of the beginning of a command line.
@@ -135,21 +135,19 @@ impl<'a> Subject<'a> {
     }
 
     /// Its name, how busy it is and what it is.
-    fn said(&self) -> String {
+    fn said(&self, words: &dyn Words) -> String {
         let busy = self.findings.iter().find(|finding| finding.signal == BUSY);
-        let busy = busy
-            .map(|finding| format!(", {}", sentence(finding)))
-            .unwrap_or_default();
+        let busy = busy.map(|finding| sentence(finding, words));
         let said = match (self.statement(), self.verdict) {
-            (Some(finding), _) => format!(": {}", sentence(finding)),
-            (None, Some(HostVerdict::Clean)) if !busy.is_empty() => ": busy, and explained".to_owned(),
-            (None, _) => String::new(),
+            (Some(finding), _) => Some(sentence(finding, words)),
+            (None, Some(HostVerdict::Clean)) if busy.is_some() => Some(words.busy_and_explained().to_owned()),
+            (None, _) => None,
         };
-        format!("`{}`{busy}{said}", value(&self.process.comm))
+        words.subject(&value(&self.process.comm), busy.as_deref(), said.as_deref())
     }
 
     /// The strongest reasons, each with its weight; what speaks against them too.
-    fn reasons(&self) -> Vec<(String, String)> {
+    fn reasons(&self, words: &dyn Words) -> Vec<(String, String)> {
         let statement = self.statement().map(|finding| &finding.id);
         let mut reasons: Vec<&Finding> = self
             .findings
@@ -176,36 +174,36 @@ impl<'a> Subject<'a> {
                     0 => String::new(),
                     points => format!("{points:+}"),
                 };
-                (weight, sentence(finding))
+                (weight, sentence(finding, words))
             })
             .collect()
     }
 
     /// What it runs, and the beginning of its arguments.
-    fn runs(&self) -> String {
+    fn runs(&self, words: &dyn Words) -> String {
         let deleted = self.shown.is_some_and(|shown| shown.exe_deleted);
-        let exe = self.process.exe_path.to_string();
-        let mut text = format!("{}{}", cut(&exe, ARGV), if deleted { " (deleted)" } else { "" });
-        if let Some(shown) = self.shown.filter(|shown| !shown.argv.is_empty()) {
-            let words: Vec<String> = shown.argv.iter().map(value).collect();
-            let argv = words.join(" ");
+        let argv = self.shown.filter(|shown| !shown.argv.is_empty()).map(|shown| {
+            let argv: Vec<String> = shown.argv.iter().map(value).collect();
+            let argv = argv.join(" ");
             let more = if shown.argv_cut { CUT } else { "" };
-            text.push_str(&match argv.len() > ARGV {
-                true => format!(", as `{}`", cut(&argv, ARGV)),
-                false => format!(", as `{argv}`{more}"),
-            });
-        }
-        text
+            match argv.len() > ARGV {
+                true => format!("`{}`", cut(&argv, ARGV)),
+                false => format!("`{argv}`{more}"),
+            }
+        });
+        words.runs(&cut(&self.process.exe_path.to_string(), ARGV), deleted, argv.as_deref())
     }
 
     /// The first lines of a host's block.
     pub(super) fn head(&self, lead: &str, style: &Style) -> String {
-        let mut out = style.hang(lead, &format!("pid {} {}", self.process.pid, self.said()));
-        for (weight, reason) in self.reasons() {
+        let words = style.words();
+        let pid = words.pids(&[self.process.pid.to_string()], 0);
+        let mut out = style.hang(lead, &format!("{pid} {}", self.said(words)));
+        for (weight, reason) in self.reasons(words) {
             out.push_str(&style.entry(&weight, COLUMN, &reason));
         }
         if self.planned {
-            out.push_str(&style.entry("runs", COLUMN, &self.runs()));
+            out.push_str(&style.labelled(Label::Runs, COLUMN, &self.runs(words)));
         }
         out
     }
@@ -213,85 +211,102 @@ impl<'a> Subject<'a> {
 
 /// The processes after the first; those of which the same is to be said as one.
 pub(super) fn rest(subjects: &[Subject<'_>], style: &Style) -> String {
-    let mut said: IndexMap<(String, String), Vec<String>> = IndexMap::new();
+    let words = style.words();
+    let mut said: IndexMap<(&str, String), Vec<String>> = IndexMap::new();
     let others = subjects.get(1..).unwrap_or_default();
     for subject in others {
         let word = match (subject.planned, subject.verdict) {
-            (true, _) => subject.process.role.to_string(),
-            (false, Some(HostVerdict::Clean)) => "busy".to_owned(),
-            (false, _) => "suspect".to_owned(),
+            (true, _) => words.role(subject.process.role),
+            (false, Some(HostVerdict::Clean)) => words.label(Label::Busy),
+            (false, _) => words.label(Label::Suspect),
         };
-        let mut text = subject.said();
-        for (weight, reason) in subject.reasons() {
-            text.push_str("; ");
-            text.push_str(&reason);
-            if !weight.is_empty() {
-                text.push_str(&format!(" ({weight})"));
-            }
-        }
+        let reasons = subject
+            .reasons(words)
+            .into_iter()
+            .map(|(weight, reason)| match weight.is_empty() {
+                true => reason,
+                false => words.aside(&reason, &weight),
+            });
+        let clauses: Vec<String> = std::iter::once(subject.said(words)).chain(reasons).collect();
+        let text = words.clauses(&clauses);
         said.entry((word, text))
             .or_default()
             .push(subject.process.pid.to_string());
     }
     let mut out = String::new();
     for ((word, text), pids) in said.iter().take(SUBJECTS - 1) {
-        let pids = match pids.len() {
-            1 => format!("pid {}", pids[0]),
-            2..=PIDS => format!("pids {}", pids.join(" ")),
-            more => format!("pids {} and {} more", pids[..PIDS].join(" "), more - PIDS),
-        };
+        let more = pids.len().saturating_sub(PIDS);
+        let pids = words.pids(&pids[..pids.len() - more], more);
         out.push_str(&style.entry(word, COLUMN, &format!("{pids} {text}")));
     }
     let more: usize = said.values().skip(SUBJECTS - 1).map(Vec::len).sum();
     if more > 0 {
-        let processes = count(more as u64, "more process", "more processes");
-        let below = match others.iter().any(|subject| subject.planned) {
-            true => ", below",
-            false => "",
-        };
-        out.push_str(&style.entry("", COLUMN, &format!("and {processes}{below}")));
+        let stand_below = others.iter().any(|subject| subject.planned);
+        out.push_str(&style.entry("", COLUMN, &words.more_processes(more as u64, stand_below)));
     }
     out
 }
 
-/// The lines that start what is condemned.
+/// What starts what is condemned: lines, units, links and other files; of those with one reason all as one.
 pub(super) fn started(host: &HostPlan, style: &Style) -> String {
-    let by_id: BTreeMap<&str, &Finding> = host
-        .findings
-        .iter()
-        .map(|finding| (finding.id.as_str(), finding))
-        .collect();
-    let mut out = String::new();
-    let edits = host
+    let words = style.words();
+    let by_id = findings(host);
+    let mut starters: Vec<&Action> = host
         .orders
         .actions
         .iter()
-        .filter(|action| matches!(action.act, Act::EditLines { .. }));
-    for action in edits.clone().take(STARTED) {
-        let because = action.because.iter().filter_map(|id| by_id.get(id.as_str()));
-        let why = because.clone().find(|finding| finding.bearing == Bearing::Condemns);
-        let why = why
-            .map(|finding| format!(": {}", sentence(finding)))
-            .unwrap_or_default();
-        out.push_str(&style.entry("started by", COLUMN, &format!("{}{why}", act(&action.act))));
+        .filter(|action| {
+            matches!(
+                action.act,
+                Act::EditLines { .. } | Act::RemoveStarter { .. } | Act::RemoveLink { .. }
+            )
+        })
+        .collect();
+    starters.sort_by_key(|action| place_in_stroke(action.act.kind()));
+    let mut reasons: IndexMap<String, Vec<String>> = IndexMap::new();
+    for action in starters {
+        let because = by_id
+            .iter()
+            .filter(|(id, _)| action.because.iter().any(|named| named == id.as_str()));
+        let why = because
+            .map(|(_, finding)| *finding)
+            .find(|finding| finding.bearing == Bearing::Condemns);
+        let why = why.map(|finding| sentence(finding, words)).unwrap_or_default();
+        reasons.entry(why).or_default().push(act(&action.act, words));
     }
-    let more = edits.count().saturating_sub(STARTED);
+    let mut out = String::new();
+    let mut lead = words.label(Label::StartedBy);
+    for (why, objects) in reasons.iter().take(STARTED) {
+        let more = objects.len().saturating_sub(STARTED);
+        let mut shown = objects[..objects.len() - more].to_vec();
+        if more > 0 {
+            shown.push(words.further(more as u64));
+        }
+        let objects = words.and(&shown);
+        let text = match why.is_empty() {
+            true => objects,
+            false => words.of(&objects, why),
+        };
+        out.push_str(&style.entry(lead, COLUMN, &text));
+        lead = "";
+    }
+    let more: usize = reasons.values().skip(STARTED).map(Vec::len).sum();
     if more > 0 {
-        out.push_str(&style.entry("", COLUMN, &format!("and {more} more files with such lines, below")));
+        out.push_str(&style.entry("", COLUMN, &words.more_starters(more)));
     }
     out
 }
 
 /// What a finding is about.
-pub(crate) fn about(artifact: &Artifact) -> String {
+pub(crate) fn about(artifact: &Artifact, words: &dyn Words) -> String {
     match artifact {
-        Artifact::Host {} => "the host".to_owned(),
-        Artifact::Process { process } => format!("pid {} `{}`", process.pid, value(&process.comm)),
+        Artifact::Host {} => words.the_host().to_owned(),
+        Artifact::Process { process } => words.process(process.pid, &value(&process.comm)),
         Artifact::File { file } => file.path.to_string(),
-        Artifact::Line { file, line } => format!("line {} of {}", line.number, file.path),
-        Artifact::Link { link } => format!("{} -> {}", link.path, link.target),
-        Artifact::Unit { unit } => format!("unit `{}`", value(&unit.name)),
-        Artifact::Account { account } => format!("account `{}`", value(&account.name)),
+        Artifact::Line { file, line } => words.lines_of(&[line.number], &file.path.to_string()),
+        Artifact::Link { link } => shown_link(link),
+        Artifact::Unit { unit } => words.unit_named(&value(&unit.name)),
+        Artifact::Account { account } => words.account_named(&value(&account.name)),
         Artifact::Remote { peer } => match peer.address.contains(':') {
             true => format!("[{}]:{}", plain(&peer.address), peer.port),
             false => format!("{}:{}", plain(&peer.address), peer.port),

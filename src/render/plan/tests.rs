@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::render::sample;
+use crate::render::words::Lang;
 
 fn shown(plan: &Plan) -> String {
     text(plan, &sample::about(), &Style::PLAIN)
@@ -8,6 +11,38 @@ fn shown(plan: &Plan) -> String {
 #[test]
 fn an_infected_plan() {
     insta::assert_snapshot!("plan", shown(&sample::plan()));
+}
+
+#[test]
+fn a_plan_in_chinese() {
+    let plans = [
+        ("plan_zh", sample::plan()),
+        ("plan_fleet_zh", sample::fleet_plan()),
+        ("plan_idle_zh", sample::idle_plan()),
+    ];
+    for (name, plan) in plans {
+        insta::assert_snapshot!(name, text(&plan, &sample::about(), &Style::CHINESE));
+    }
+}
+
+#[test]
+fn what_people_said_stands_beside_what_was_seen() {
+    let plan = sample::told_plan();
+    insta::assert_snapshot!("plan_told", shown(&plan));
+    insta::assert_snapshot!("plan_told_zh", text(&plan, &sample::about(), &Style::CHINESE));
+}
+
+#[test]
+fn every_kind_of_act() {
+    let plan = sample::acts_plan();
+    let kinds: BTreeSet<&str> = plan
+        .hosts()
+        .flat_map(|host| &host.orders.actions)
+        .map(|action| action.act.kind())
+        .collect();
+    assert_eq!(kinds, BTreeSet::from(changes::STROKE), "the sample has every kind");
+    insta::assert_snapshot!("plan_acts", shown(&plan));
+    insta::assert_snapshot!("plan_acts_zh", text(&plan, &sample::about(), &Style::CHINESE));
 }
 
 #[test]
@@ -30,6 +65,7 @@ fn an_old_plan_offers_nothing_to_paste() {
         file: None,
         took_ms: None,
         now_ms: sample::AT + 46 * 60_000,
+        ..sample::about()
     };
     let text = text(&sample::plan(), &about, &Style::PLAIN);
     assert!(text.contains("was good until 2026-11-14T03:26:09Z"), "{text}");
@@ -37,17 +73,36 @@ fn an_old_plan_offers_nothing_to_paste() {
 }
 
 #[test]
+fn who_is_asked_right_after_is_offered_no_command() {
+    let about = About {
+        asks: true,
+        ..sample::about()
+    };
+    let text = text(&sample::plan(), &about, &Style::PLAIN);
+    assert!(text.trim_end().ends_with("(45 min)"), "{text}");
+    assert!(!text.contains("--approve"), "{text}");
+}
+
+#[test]
 fn no_destroyed_object_is_left_out() {
-    for plan in [sample::plan(), sample::fleet_plan(), sample::hostile_plan()] {
-        let text = shown(&plan).split_whitespace().collect::<Vec<_>>().join(" ");
+    let plans = [
+        sample::plan(),
+        sample::fleet_plan(),
+        sample::hostile_plan(),
+        sample::acts_plan(),
+    ];
+    let styles = [Style::PLAIN, Style::CHINESE];
+    for (plan, style) in plans.iter().flat_map(|plan| styles.map(|style| (plan, style))) {
+        let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
+        let text = without_blanks(&text(plan, &sample::about(), &style));
         for group in plan.groups() {
             for host in group.hosts {
                 for action in host.orders.actions.iter().filter(|action| action.act.is_change()) {
                     let object = match action.act.process() {
                         Some(process) => process.pid.to_string(),
-                        None => act(&action.act),
+                        None => crate::render::object::act(&action.act, style.words()),
                     };
-                    assert!(text.contains(&object), "{object}\n{text}");
+                    assert!(text.contains(&without_blanks(&object)), "{object}\n{text}");
                 }
             }
         }
@@ -58,12 +113,21 @@ fn no_destroyed_object_is_left_out() {
 fn what_an_intruder_wrote_stays_text() {
     let plan = sample::hostile_plan();
     for width in [60, 110, 160] {
-        let text = text(&plan, &sample::about(), &Style { color: false, width });
+        let text = text(&plan, &sample::about(), &Style { width, ..Style::PLAIN });
+        let chinese = super::text(
+            &plan,
+            &sample::about(),
+            &Style {
+                width,
+                ..Style::CHINESE
+            },
+        );
+        let text = format!("{text}{chinese}");
         assert!(
             !text.chars().any(|c| c != '\n' && !super::super::plain::is_plain(c)),
             "{text}"
         );
-        assert!(text.len() < 8_000, "{}", text.len());
+        assert!(text.len() < 16_000, "{}", text.len());
     }
     insta::assert_snapshot!("plan_hostile", shown(&plan));
 }
@@ -86,6 +150,6 @@ fn colour_only_repeats_words() {
 
 #[test]
 fn programs_get_every_identity() {
-    let value = json(&sample::plan(), Some("miner.plan"));
+    let value = json(&sample::plan(), Some("miner.plan"), Lang::En);
     insta::assert_json_snapshot!("plan_json", value);
 }

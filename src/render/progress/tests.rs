@@ -25,13 +25,21 @@ impl EventSink for Counting {
 }
 
 fn screen(live: bool) -> (Screen, Paper) {
+    screen_in(Style::PLAIN, live)
+}
+
+fn screen_in(style: Style, live: bool) -> (Screen, Paper) {
     let err = Paper::default();
-    let screen = Screen::on(Style::PLAIN, live, Box::new(Paper::default()), Box::new(err.clone()));
+    let screen = Screen::on(style, live, Box::new(Paper::default()), Box::new(err.clone()));
     (screen, err)
 }
 
 fn told(night: &Night, live: bool) -> String {
-    let (screen, err) = screen(live);
+    told_in(Style::PLAIN, night, live)
+}
+
+fn told_in(style: Style, night: &Night, live: bool) -> String {
+    let (screen, err) = screen_in(style, live);
     let mut progress = Progress::new(screen);
     for (host, kind) in night.events() {
         progress.event(host.as_deref(), &kind);
@@ -44,6 +52,8 @@ fn not_on_a_terminal_each_stage_is_a_line() {
     let text = told(&Night::worse(), false);
     assert!(!text.contains('\x1b') && !text.contains('\r'), "{text}");
     insta::assert_snapshot!("progress_lines", text);
+    let chinese = told_in(Style::CHINESE, &Night::worse(), false);
+    insta::assert_snapshot!("progress_lines_zh", chinese);
 }
 
 #[test]

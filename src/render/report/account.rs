@@ -4,16 +4,17 @@ use deminer_engine::event::Reconciled;
 use deminer_engine::finding::Bearing;
 use deminer_engine::report::{Change, ChangeState, Drift, FindingReport, HostReport, LeftAlone, Progress, Trouble};
 use deminer_engine::status::Status;
-use deminer_worker::frame::Part;
 use deminer_worker::query::HostError;
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::super::Style;
+use super::super::incident::answered;
 use super::super::object::{gap, object, short_id};
 use super::super::plain::{cut, plain, sentence, value};
 use super::super::plan::{about, telling_first};
 use super::super::style::Tone;
+use super::super::words::{Label, Obstacle, Outcome, Words};
 use super::entry;
 
 /// Lines of one kind under a host.
@@ -24,146 +25,127 @@ const GAPS: usize = 6;
 const WHY: usize = 400;
 
 /// A line about a host: its word and its words. Words are harmless already.
-pub(super) type Line = (&'static str, String);
+pub(super) type Line = (Label, String);
 
 /// The host's block; empty where its row says all.
 pub(super) fn block(host: &HostReport, style: &Style) -> String {
-    let lines = lines(host);
+    let words = style.words();
+    let lines = lines(host, words);
     if lines.is_empty() {
         return String::new();
     }
     let mut out = format!(
         "\n{}  {}\n",
         plain(&host.host),
-        style.paint(Tone::of(host.status), host.status)
+        style.paint(Tone::of(host.status), words.status(host.status))
     );
-    let mut last = "";
-    for (word, text) in lines {
-        out.push_str(&entry(style, if word == last { "" } else { word }, &text));
-        last = word;
+    let mut last = None;
+    for (label, text) in lines {
+        let lead = match last == Some(label) {
+            true => "",
+            false => words.label(label),
+        };
+        out.push_str(&entry(style, lead, &text));
+        last = Some(label);
     }
     out
 }
 
 /// All that is to be said of a host, the most urgent first.
-pub(super) fn lines(host: &HostReport) -> Vec<Line> {
+pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
     let mut lines = Vec::new();
-    add(&mut lines, "returned", LINES, &returned(host));
+    let mut add = |label: Label, limit: usize, items: Vec<String>| {
+        let more = items.len().saturating_sub(limit);
+        lines.extend(items.into_iter().take(limit).map(|item| (label, item)));
+        if more > 0 {
+            lines.push((label, words.more(more as u64)));
+        }
+    };
+    add(Label::Returned, LINES, returned(host, words));
     let undone = host.undone.iter().filter_map(|undo| {
         let what = match &undo.object {
-            Some(what) => format!("{} ({})", object(what), short_id(undo.action)),
+            Some(what) => words.aside(&object(what, words), &short_id(undo.action)),
             None => short_id(undo.action),
         };
         match &undo.result {
             Some(Ok(_)) => None,
-            Some(Err(why)) => Some(format!("{what}: {}", error(why))),
-            None => Some(format!("{what}: not known; nothing was heard of it")),
+            Some(Err(why)) => Some(words.of(&what, &error(why))),
+            None => Some(words.of(&what, words.undo_not_heard())),
         }
     });
-    add(&mut lines, "not undone", usize::MAX, &undone.collect::<Vec<_>>());
+    add(Label::NotUndone, usize::MAX, undone.collect());
     add(
-        &mut lines,
-        "drifted",
+        Label::Drifted,
         LINES,
-        &host.drifted.iter().map(drift).collect::<Vec<_>>(),
+        host.drifted.iter().map(|drifted| drift(drifted, words)).collect(),
     );
-    add(&mut lines, "not known", usize::MAX, &with_state(host, is_unknown));
-    add(&mut lines, "not done", usize::MAX, &with_state(host, is_not_done));
+    let hand_over = host.hand_over.iter().map(|to| plain(to).into_owned()).collect();
+    add(Label::HandOver, LINES, hand_over);
+    add(Label::NotKnown, usize::MAX, with_state(host, is_unknown, words));
+    add(Label::NotDone, usize::MAX, with_state(host, is_not_done, words));
     add(
-        &mut lines,
-        "trouble",
+        Label::Trouble,
         LINES,
-        &host.troubles.iter().filter_map(trouble).collect::<Vec<_>>(),
+        host.troubles.iter().filter_map(|met| trouble(met, words)).collect(),
     );
-    let held = host.held.iter().map(|held| {
-        format!(
-            "pid {} `{}` still holds {}: start it again",
-            held.pid,
-            value(&held.comm),
-            held.path
-        )
-    });
-    add(&mut lines, "holds", LINES, &held.collect::<Vec<_>>());
+    let held = host
+        .held
+        .iter()
+        .map(|held| words.still_holds(&words.process(held.pid, &value(&held.comm)), &held.path.to_string()));
+    add(Label::Holds, LINES, held.collect());
     let not_kept = host.not_kept.iter().map(|missing| {
-        let part = match missing.item.part {
-            Part::Content => "content",
-            Part::Exe => "executable",
-            Part::Argv => "arguments",
-            Part::Environ => "environment",
-            Part::Maps => "memory map",
-            Part::Fds => "open files",
-        };
-        let of = missing
-            .item
-            .process
-            .map(|(pid, _)| format!("pid {pid}, "))
-            .unwrap_or_default();
-        format!("{part} of {of}{}: {}", missing.item.path, error(&missing.why))
+        let pid = missing.item.process.map(|(pid, _)| pid);
+        let piece = words.evidence(missing.item.part, pid, &missing.item.path.to_string());
+        words.of(&piece, &error(&missing.why))
     });
-    add(&mut lines, "not kept", LINES, &not_kept.collect::<Vec<_>>());
+    add(Label::NotKept, LINES, not_kept.collect());
     let born = host.born.iter().map(|born| {
-        let exe = born
-            .exe
-            .as_ref()
-            .map(|exe| format!(", running {exe}"))
-            .unwrap_or_default();
-        format!(
-            "pid {} `{}`{exe}, born within the envelope of component {}",
-            born.pid,
-            value(&born.comm),
-            born.component
+        let exe = born.exe.as_ref().map(ToString::to_string);
+        words.born(
+            &words.process(born.pid, &value(&born.comm)),
+            exe.as_deref(),
+            born.component,
         )
     });
-    add(&mut lines, "struck too", LINES, &born.collect::<Vec<_>>());
+    add(Label::StruckToo, LINES, born.collect());
     add(
-        &mut lines,
-        "left alone",
+        Label::LeftAlone,
         LINES,
-        &host.left_alone.iter().map(left).collect::<Vec<_>>(),
+        host.left_alone.iter().map(|item| left(item, words)).collect(),
     );
+    let answers = host.answers.iter().map(|given| answered(given, words));
+    add(Label::Answered, usize::MAX, answers.collect());
     let review = host
         .findings
         .iter()
         .filter(|finding| finding.finding.bearing == Bearing::Review);
     add(
-        &mut lines,
-        "look at",
+        Label::LookAt,
         LINES,
-        &review.map(to_look_at).collect::<Vec<_>>(),
+        review.map(|finding| to_look_at(finding, words)).collect(),
     );
-    let gaps: Vec<String> = telling_first(&host.gaps).into_iter().map(gap).collect();
-    add(&mut lines, "not seen", GAPS, &gaps);
+    let gaps = telling_first(&host.gaps).into_iter().map(|seen| gap(seen, words));
+    add(Label::NotSeen, GAPS, gaps.collect());
     lines
 }
 
-fn add(lines: &mut Vec<Line>, word: &'static str, limit: usize, items: &[String]) {
-    lines.extend(items.iter().take(limit).map(|item| (word, item.clone())));
-    if items.len() > limit {
-        lines.push((word, format!("and {} more", items.len() - limit)));
-    }
-}
-
 /// What came back, by the last verify.
-fn returned(host: &HostReport) -> Vec<String> {
+fn returned(host: &HostReport, words: &dyn Words) -> Vec<String> {
     let findings = host.verify.iter().flat_map(|verify| &verify.findings);
     let returned: Vec<String> = findings
         .filter(|finding| finding.finding.bearing == Bearing::Returned)
-        .map(stated)
+        .map(|finding| sentence(&finding.finding, words))
         .collect();
     match (returned.is_empty(), host.status) {
-        (true, Status::Returned) => vec!["something came back; no finding says what".to_owned()],
+        (true, Status::Returned) => vec![words.returned_unsaid().to_owned()],
         _ => returned,
     }
 }
 
 /// What a person should look at, and why.
-fn to_look_at(finding: &FindingReport) -> String {
-    format!("{}: {}", about(&finding.finding.artifact), stated(finding))
-}
-
-/// What a finding says.
-fn stated(finding: &FindingReport) -> String {
-    sentence(&finding.finding)
+fn to_look_at(finding: &FindingReport, words: &dyn Words) -> String {
+    let finding = &finding.finding;
+    words.of(&about(&finding.artifact, words), &sentence(finding, words))
 }
 
 fn is_unknown(host: &HostReport, change: &Change) -> bool {
@@ -183,63 +165,57 @@ fn is_not_done(host: &HostReport, change: &Change) -> bool {
 }
 
 /// The changes that are in such a state, those of which the same is to be said as one.
-fn with_state(host: &HostReport, wanted: fn(&HostReport, &Change) -> bool) -> Vec<String> {
+fn with_state(host: &HostReport, wanted: fn(&HostReport, &Change) -> bool, words: &dyn Words) -> Vec<String> {
     let mut said: IndexMap<String, Vec<String>> = IndexMap::new();
     for change in host.changes.iter().filter(|change| wanted(host, change)) {
-        let what = format!("{} {}", change.kind, object(&change.object));
-        said.entry(state(change)).or_default().push(what);
+        let what = words.act(change.kind, &object(&change.object, words));
+        said.entry(state(change, words)).or_default().push(what);
     }
     said.into_iter()
-        .map(|(words, objects)| format!("{words}: {}", objects.join(", ")))
+        .map(|(state, objects)| words.of(&state, &words.list(&objects)))
         .collect()
 }
 
 /// What became of a change, in words.
-pub(super) fn state(change: &Change) -> String {
-    let seen = if change.reconciled.is_some() {
-        ", found by looking"
-    } else {
-        ""
-    };
+pub(super) fn state(change: &Change, words: &dyn Words) -> String {
+    use deminer_worker::action::Done;
+    let looked = change.reconciled.is_some();
     match &change.state {
-        ChangeState::Excluded => "left out by the approval".to_owned(),
-        ChangeState::Waiting => "nothing was heard of it".to_owned(),
-        ChangeState::Begun => "begun; its end was not heard".to_owned(),
+        ChangeState::Excluded => words.outcome(Outcome::LeftOut, looked),
+        ChangeState::Waiting => words.outcome(Outcome::NothingHeard, looked),
+        ChangeState::Begun => words.outcome(Outcome::Begun, looked),
         ChangeState::Done { done } => {
-            use deminer_worker::action::Done;
-            let word = match done {
-                Some(Done::Gone) => "was gone already",
-                Some(Done::WouldNotStop) => "would not stop",
-                Some(Done::Changed { .. }) | None => "done",
+            let outcome = match done {
+                Some(Done::Already) => Outcome::Already,
+                Some(Done::Gone) => Outcome::Gone,
+                Some(Done::WouldNotStop) => Outcome::WouldNotStop,
+                Some(Done::Changed { .. }) | None => Outcome::Done,
             };
-            format!("{word}{seen}")
+            words.outcome(outcome, looked)
         }
-        ChangeState::NotDone { why: Some(why) } => format!("not done: {}{seen}", error(why)),
-        ChangeState::NotDone { why: None } => format!("not done{seen}"),
-        ChangeState::Skipped { needs } => format!("left alone, since {} was not done", short_id(*needs)),
-        ChangeState::Drifted => "left alone, since its component drifted".to_owned(),
-        ChangeState::Unknown { why } => format!("not known: {}", cut(&plain(why), WHY)),
+        ChangeState::NotDone { why } => {
+            let why = why.as_ref().map(error);
+            words.outcome(Outcome::NotDone(why.as_deref()), looked)
+        }
+        ChangeState::Skipped { needs } => words.outcome(Outcome::Skipped(&short_id(*needs)), looked),
+        ChangeState::Drifted => words.outcome(Outcome::Drifted, looked),
+        ChangeState::Unknown { why } => words.outcome(Outcome::Unknown(&cut(&plain(why), WHY)), looked),
     }
 }
 
 /// A difference between the plan and the host.
-fn drift(drift: &Drift) -> String {
+fn drift(drift: &Drift, words: &dyn Words) -> String {
     let what = match &drift.object {
-        Some(what) => format!("{} ({})", object(what), short_id(drift.action)),
+        Some(what) => words.aside(&object(what, words), &short_id(drift.action)),
         None => short_id(drift.action),
     };
     let why = match &drift.why {
-        HostError::Changed { expected, found, .. } => format!(
-            "expected {}, found {}",
-            cut(&plain(expected), WHY),
-            cut(&plain(found), WHY)
-        ),
+        HostError::Changed { expected, found, .. } => {
+            words.expected_found(&cut(&plain(expected), WHY), &cut(&plain(found), WHY))
+        }
         other => error(other),
     };
-    format!(
-        "{what}: {why}; what is left of component {} was left as it is",
-        drift.component
-    )
+    words.drift(&what, &why, drift.component)
 }
 
 /// An error, as far as a host may have written it bounded and harmless.
@@ -247,29 +223,32 @@ fn error(error: &HostError) -> String {
     cut(&plain(&error.to_string()), WHY).into_owned()
 }
 
-fn trouble(trouble: &Trouble) -> Option<String> {
+fn trouble(trouble: &Trouble, words: &dyn Words) -> Option<String> {
     Some(match trouble {
-        Trouble::NotReached { why } => format!("not reached: {}", error(why)),
-        Trouble::Lost { why } => format!("the link was lost: {}", error(why)),
-        Trouble::Blocked { why } => format!("stopped by the host's own security: {}", error(why)),
-        Trouble::Failed { place, why } => format!("at {}: {}", plain(place), cut(&plain(why), WHY)),
-        Trouble::Refused { why } => format!("the host refused to begin or to go on: {}", cut(&plain(why), WHY)),
-        Trouble::NotOrdered { action } => format!("it told of action {action}, which it was not to carry out"),
-        Trouble::Cancelled => "the operator ended the run".to_owned(),
+        Trouble::NotReached { why } => words.obstacle(Obstacle::NotReached(&error(why))),
+        Trouble::Lost { why } => words.obstacle(Obstacle::Lost(&error(why))),
+        Trouble::Blocked { why } => words.obstacle(Obstacle::Blocked(&error(why))),
+        Trouble::Failed { place, why } => words.obstacle(Obstacle::Failed {
+            place: &plain(place),
+            why: &cut(&plain(why), WHY),
+        }),
+        Trouble::Refused { why } => words.obstacle(Obstacle::Refused(&cut(&plain(why), WHY))),
+        Trouble::NotOrdered { action } => words.obstacle(Obstacle::NotOrdered(&action.to_string())),
+        Trouble::Cancelled => words.obstacle(Obstacle::Cancelled),
         // Said before everything else.
         Trouble::Journal { .. } => return None,
     })
 }
 
 /// What was left as it is. The reason stands in the plan's own form, which a later version may have other words for.
-fn left(left: &LeftAlone) -> String {
-    let word = left.why.get("why").and_then(Value::as_str).unwrap_or("not said");
+fn left(left: &LeftAlone, words: &dyn Words) -> String {
+    let word = left.why.get("why").and_then(Value::as_str);
     let why = match serde_json::from_value(left.why.clone()) {
-        Ok(why) => super::super::object::why_left(&why),
-        Err(_) if word == "excluded" => "left out by the approval".to_owned(),
-        Err(_) => plain(word).into_owned(),
+        Ok(why) => super::super::object::why_left(&why, words),
+        Err(_) if word == Some("excluded") => words.outcome(Outcome::LeftOut, false),
+        Err(_) => word.map_or_else(|| words.not_said().to_owned(), |word| plain(word).into_owned()),
     };
-    format!("{}: {}", object(&left.object), cut(&why, WHY))
+    words.of(&object(&left.object, words), &cut(&why, WHY))
 }
 
 /// Of these changes how many looking showed done, not done, and neither.

@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use deminer_engine::event::Seen;
 use deminer_engine::finding::{Bearing, Finding, HostVerdict};
-use deminer_engine::report::{HostReport, Object, Report, UndoWay};
+use deminer_engine::journal::ChainEnd;
+use deminer_engine::report::{Change, HostReport, Object, Report};
 use deminer_engine::status::Status;
 
 use super::super::object::{object, short_id};
+use super::super::paste::Paste;
 use super::super::plain::{cut, plain, sentence_with};
-use super::super::plan::about;
-use super::super::unit::{and, count, size, span};
-use super::{NAMED, account, first, heading, next, removed, rows, stays, times, watched};
+use super::super::plan::{about, place_in_stroke};
+use super::super::words::{ChainsEnd, Label, Lang, Noun, Words};
+use super::{NAMED, account, also_done, first, heading, next, removed, rows, stays, times, told, watched};
 
 /// Columns of a value.
 const VALUE: usize = 600;
@@ -20,16 +22,17 @@ const VALUE: usize = 600;
 const FINDINGS: usize = 100;
 
 /// The account as Markdown with tables.
-pub(crate) fn markdown(report: &Report) -> String {
-    let mut out = format!("# {}\n\n", prose(&title(report)));
-    for line in first(report) {
+pub(crate) fn markdown(report: &Report, lang: Lang, paste: &Paste<'_>) -> String {
+    let words = lang.words();
+    let mut out = format!("# {}\n\n", prose(&title(report, words)));
+    for line in first(report, words) {
         let _ = writeln!(out, "> {}\n", prose(&line));
     }
-    for (word, text) in summary(report) {
-        let _ = writeln!(out, "- **{word}** {text}");
+    for (label, text) in summary(report, words) {
+        let _ = writeln!(out, "- **{}** {text}", capital(words.label(label)));
     }
-    out.push_str("\n## Hosts\n\n");
-    let (heading, rows) = rows(report);
+    let _ = write!(out, "\n## {}\n\n", words.hosts_heading());
+    let (heading, rows) = rows(report, words);
     table(
         &mut out,
         &heading,
@@ -42,165 +45,158 @@ pub(crate) fn markdown(report: &Report) -> String {
         }),
     );
     for host in &report.hosts {
-        out.push_str(&section(host));
+        out.push_str(&section(host, words));
     }
-    let steps = next::steps(report);
+    let steps = next::steps(report, words, paste);
     if !steps.is_empty() {
-        out.push_str("\n## Next\n\n");
+        let _ = write!(out, "\n## {}\n\n", words.next_heading());
         for step in steps {
-            let command = step
-                .command
-                .map(|command| format!("{}: ", code(&command, false)))
-                .unwrap_or_default();
-            let _ = writeln!(out, "- {command}{}", prose(&step.why));
+            let why = prose(&step.why);
+            let text = match step.command {
+                Some(command) => words.of(&code(&command, false), &why),
+                None => why,
+            };
+            let _ = writeln!(out, "- {text}");
         }
     }
-    out.push_str("\n## What this rests on\n\n");
-    let _ = writeln!(
-        out,
-        "{}\n",
-        prose(&format!("{}. Deminer {}.", heading_of(report), plain(&report.version)))
-    );
+    out.push_str(&rests_on(report, words));
+    out
+}
+
+/// What the report rests on: the run, and its journals.
+fn rests_on(report: &Report, words: &dyn Words) -> String {
+    let version = words.version(&heading(report, words), &plain(&report.version));
+    let mut out = format!("\n## {}\n\n{}\n\n", words.rests_heading(), prose(&version));
+    let heading = [Label::Journal, Label::Lines, Label::LastHash, Label::End];
     table(
         &mut out,
-        &["journal", "lines", "last hash", "end"],
+        &heading.map(|label| words.label(label)),
         report.journals.iter().map(|journal| {
             let name = match &journal.host {
                 Some(host) => code(host, true),
-                None => "the run".to_owned(),
+                None => words.the_run().to_owned(),
             };
             let end = match (&journal.not_used, &journal.end) {
-                (Some(_), _) => "not used".to_owned(),
-                (None, deminer_engine::journal::ChainEnd::Whole) => "whole".to_owned(),
-                (None, deminer_engine::journal::ChainEnd::Torn { bytes }) => format!("torn, {} dropped", size(*bytes)),
-                (None, deminer_engine::journal::ChainEnd::Broken { line, .. }) => format!("broken at line {line}"),
+                (Some(_), _) => ChainsEnd::NotUsed,
+                (None, ChainEnd::Whole) => ChainsEnd::Whole,
+                (None, ChainEnd::Torn { bytes }) => ChainsEnd::Torn(*bytes),
+                (None, ChainEnd::Broken { line, .. }) => ChainsEnd::Broken(*line),
             };
-            vec![name, journal.lines.to_string(), journal.head.short(), prose(&end)]
+            let end = prose(&words.chains_end(end));
+            vec![name, journal.lines.to_string(), journal.head.short(), end]
         }),
     );
     out
 }
 
-fn heading_of(report: &Report) -> String {
-    let mut text = heading(report);
-    if let Some(first) = text.get(..1).map(str::to_uppercase) {
-        text.replace_range(..1, &first);
-    }
-    text
+/// The word with a capital, where its letters have one.
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters.clone()).collect()
 }
 
 /// The run in one line, what needs a person first.
-fn title(report: &Report) -> String {
-    let mut parts = Vec::new();
+fn title(report: &Report, words: &dyn Words) -> String {
+    let mut hosts = Vec::new();
     for status in Status::ALL {
-        let hosts: Vec<String> = report
+        let named: Vec<String> = report
             .hosts
             .iter()
             .filter(|host| host.status == status)
             .map(|host| plain(&host.host).into_owned())
             .collect();
-        if hosts.is_empty() {
+        if named.is_empty() {
             continue;
         }
-        let hosts = match hosts.len() > NAMED {
-            true => format!("{} hosts", hosts.len()),
-            false => and(&hosts),
+        let named = match named.len() > NAMED {
+            true => words.many_hosts(named.len()),
+            false => words.and(&named),
         };
-        parts.push(match status {
-            Status::Eradicated => format!("miner removed from {hosts}"),
-            Status::Proposed => format!("miner found on {hosts}, nothing changed there"),
-            Status::Returned => format!("miner returned on {hosts}"),
-            other => format!("{hosts} {other}"),
-        });
+        hosts.push(words.title_hosts(status, &named));
     }
+    let mut facts = Vec::new();
     let changed = report.hosts.iter().filter(|host| host.tally.done > 0);
     let all_quiet = changed
         .clone()
         .all(|host| host.verify.as_ref().is_some_and(|verify| verify.seen == Seen::Clean));
     if let Some(watched) = report.headline.watched_ms.filter(|_| all_quiet && changed.count() > 0) {
-        parts.push(format!("no return in {}", span(watched)));
+        facts.push(words.title_quiet(watched));
     }
     if super::is_infected(report) {
-        parts.push("way in not known".to_owned());
+        facts.push(words.title_way_in().to_owned());
     }
-    if parts.is_empty() {
-        parts.push("no host was heard of".to_owned());
+    if hosts.is_empty() && facts.is_empty() {
+        facts.push(words.title_nobody().to_owned());
     }
-    let mut title = parts.join("; ");
-    if report.unfinished() {
-        title.push_str("; not through");
-    }
-    if title.starts_with("miner") {
-        title.replace_range(..1, "M");
-    }
-    title
+    words.title(&hosts, &facts, !report.unfinished())
 }
 
-fn summary(report: &Report) -> Vec<(&'static str, String)> {
+fn summary(report: &Report, words: &dyn Words) -> Vec<(Label, String)> {
     let mut lines = Vec::new();
-    let removed = removed(report);
+    let removed = removed(report, words);
     if !removed.is_empty() {
-        lines.push(("Removed", prose(&and(&removed))));
+        lines.push((Label::Removed, prose(&words.and(&removed))));
     }
-    lines.extend(watched(report).map(|text| ("Watched", prose(text.trim_start_matches("Watched ")))));
-    lines.extend(times(report, |path| code(&path.to_string(), false)).map(|text| ("Times", text)));
+    let also = also_done(report, words);
+    if !also.is_empty() {
+        lines.push((Label::AlsoDone, prose(&words.and(&also))));
+    }
+    lines.extend(watched(report, words).map(|text| (Label::Watched, prose(&text))));
+    lines.extend(told(report, words).map(|told| (Label::Told, prose(&told))));
+    lines.extend(times(report, words, |path| code(&path.to_string(), false)).map(|text| (Label::Times, text)));
     let kept = report.counts.kept;
     if kept.items > 0 {
-        let items = count(u64::from(kept.items), "item", "items");
-        lines.push(("Kept", prose(&format!("{items}, {}, read back", size(kept.bytes.0)))));
+        let kept = words.kept_read_back(u64::from(kept.items), kept.bytes.0);
+        lines.push((Label::Kept, prose(&kept)));
     }
-    let gaps = report.counts.material_gaps;
-    if gaps > 0 {
-        lines.push((
-            "Not seen",
-            prose(&format!("{}, below", count(u64::from(gaps), "thing", "things"))),
-        ));
-    }
-    if report.counts.reviews > 0 {
-        let reviews = count(u64::from(report.counts.reviews), "finding", "findings");
-        lines.push(("Look at", prose(&format!("{reviews}, below"))));
-    }
+    let mut below = |label: Label, number: u32, noun: Noun| {
+        if number > 0 {
+            lines.push((label, prose(&words.below(&words.count(u64::from(number), noun)))));
+        }
+    };
+    below(Label::NotSeen, report.counts.material_gaps, Noun::Thing);
+    below(Label::LookAt, report.counts.reviews, Noun::Finding);
     if super::is_infected(report) {
-        lines.push(("Open", "way in not known, so it may return".to_owned()));
+        lines.push((Label::Open, words.way_in_open().to_owned()));
     }
     if report.counts.frozen > 0 {
-        lines.push(("Frozen now", report.counts.frozen.to_string()));
+        lines.push((Label::FrozenNow, report.counts.frozen.to_string()));
     }
-    lines.extend(
-        stays(report)
-            .iter()
-            .map(|text| ("Stays", prose(text.trim_start_matches("Stays: ")))),
-    );
-    lines.push(("By", "what these hosts' own kernels showed".to_owned()));
+    let stays = stays(report, words);
+    lines.extend(stays.iter().map(|text| (Label::Stays, prose(text))));
+    lines.push((Label::By, words.what_kernels_showed().to_owned()));
     lines
 }
 
-fn section(host: &HostReport) -> String {
-    let lines = account::lines(host);
+fn section(host: &HostReport, words: &dyn Words) -> String {
+    let lines = account::lines(host, words);
     let lines = lines
         .iter()
-        .map(|(word, text)| format!("- **{word}** {}\n", code(text, false)));
-    let mut parts = vec![lines.collect::<String>(), changes(host), why(host)];
+        .map(|(label, text)| format!("- **{}** {}\n", words.label(*label), code(text, false)));
+    let mut parts = vec![lines.collect::<String>(), changes(host, words), why(host, words)];
     parts.retain(|part| !part.is_empty());
     if parts.is_empty() {
-        parts.push("Nothing further.\n".to_owned());
+        parts.push(format!("{}\n", words.nothing_further()));
     }
     let name = code(&host.host, false);
     format!(
         "\n## {name} {}\n\n{}",
-        prose(&host.status.to_string()),
+        prose(words.status(host.status)),
         parts.join("\n")
     )
 }
 
 /// What became of each change.
-fn changes(host: &HostReport) -> String {
+fn changes(host: &HostReport, words: &dyn Words) -> String {
     let mut out = String::new();
     if host.changes.is_empty() {
         return out;
     }
-    let rows = host.changes.iter().map(|change| {
-        let what = code(&object(&change.object), true);
+    let mut changes: Vec<&Change> = host.changes.iter().collect();
+    changes.sort_by_key(|change| (change.component, place_in_stroke(change.kind)));
+    let rows = changes.into_iter().map(|change| {
+        let what = code(&object(&change.object, words), true);
         let what = match &change.object {
             Object::Lines { lines, .. } => {
                 let lines: Vec<String> = lines.iter().map(|line| code(&line.to_string(), true)).collect();
@@ -208,31 +204,27 @@ fn changes(host: &HostReport) -> String {
             }
             _ => what,
         };
-        let undo = match change.undo {
-            UndoWay::Nothing => "-",
-            UndoWay::None => "none",
-            UndoWay::AtOnce => "at once",
-            UndoWay::FromVault => "from the vault",
-        };
-        let state = code(&account::state(change), true);
         vec![
             short_id(change.action),
-            prose(change.kind),
+            prose(words.kind(change.kind)),
             what,
-            state,
-            undo.to_owned(),
+            code(&account::state(change, words), true),
+            words.undo_way(change.undo).to_owned(),
         ]
     });
-    table(
-        &mut out,
-        &["action", "kind", "object", "what became of it", "way back"],
-        rows,
-    );
+    let heading = [
+        Label::Action,
+        Label::Kind,
+        Label::Object,
+        Label::Outcome,
+        Label::WayBack,
+    ];
+    table(&mut out, &heading.map(|label| words.label(label)), rows);
     out
 }
 
 /// The findings that the verdict and the changes rest on; of a clean host what explains it.
-fn why(host: &HostReport) -> String {
+fn why(host: &HostReport, words: &dyn Words) -> String {
     let is_clean = host.verdict == Some(HostVerdict::Clean);
     let decides = |finding: &&Finding| match finding.bearing {
         Bearing::Benign => is_clean,
@@ -244,19 +236,20 @@ fn why(host: &HostReport) -> String {
     if decisive.is_empty() {
         return String::new();
     }
-    let mut out = String::from("Why:\n\n");
+    let mut out = format!("{}\n\n", words.why_lead());
     for finding in decisive.iter().take(FINDINGS) {
-        let about = code(&about(&finding.artifact), false);
-        let points = match finding.points {
-            0 => String::new(),
-            points => format!(" ({points:+} points)"),
-        };
-        let rule = finding.rule.as_ref().map(|rule| format!(", {}", code(rule, false)));
-        let said = sentence_with(finding, prose_without_quotes, |field| code(field, false));
-        let _ = writeln!(out, "- {about}: {said}{}{}", prose(&points), rule.unwrap_or_default());
+        let about = code(&about(&finding.artifact, words), false);
+        let mut said = sentence_with(finding, words, prose_without_quotes, |field| code(field, false));
+        if finding.points != 0 {
+            said = words.aside(&said, &prose(&words.points(finding.points)));
+        }
+        if let Some(rule) = &finding.rule {
+            said = words.commas(&[said, code(rule, false)]);
+        }
+        let _ = writeln!(out, "- {}", words.of(&about, &said));
     }
     if decisive.len() > FINDINGS {
-        let _ = writeln!(out, "- and {} more", decisive.len() - FINDINGS);
+        let _ = writeln!(out, "- {}", words.more((decisive.len() - FINDINGS) as u64));
     }
     out
 }

@@ -8,7 +8,7 @@ mod settled;
 use std::collections::BTreeMap;
 
 use deminer_engine::event::{Purpose, Seen};
-use deminer_engine::report::{Appeared, HostReport, Progress, Report, Stay, Trouble, VerifyReport};
+use deminer_engine::report::{Appeared, FindingReport, HostReport, Progress, Report, Stay, Tally, Trouble};
 use deminer_worker::action::Role;
 use deminer_worker::text::HostPath;
 use serde_json::Value;
@@ -16,10 +16,12 @@ use serde_json::Value;
 pub(crate) use self::markdown::markdown;
 pub(crate) use self::settled::settled;
 use super::Style;
-use super::plain::plain;
+use super::paste::Paste;
+use super::plain::{plain, sentence, value};
 use super::style::{Tone, padded};
 use super::table::Table;
-use super::unit::{and, count, size, span, tally, time, time_ns};
+use super::unit::{time, time_ns};
+use super::words::{Label, Lang, Names, Removed, Words};
 
 /// Hosts that are named in a sentence.
 const NAMED: usize = 6;
@@ -28,51 +30,66 @@ const NAMED: usize = 6;
 const COLUMN: usize = 12;
 
 /// The account, for people.
-pub(crate) fn text(report: &Report, style: &Style) -> String {
+pub(crate) fn text(report: &Report, style: &Style, paste: &Paste<'_>) -> String {
+    let words = style.words();
     let mut out = String::new();
-    for line in first(report) {
+    for line in first(report, words) {
         out.push_str(&style.hang("", &line));
     }
-    out.push_str(&style.hang("", &heading(report)));
+    out.push_str(&style.hang("", &heading(report, words)));
     out.push('\n');
     out.push_str(&hosts(report, style));
     for host in &report.hosts {
         out.push_str(&account::block(host, style));
     }
     out.push('\n');
-    for line in last(report) {
+    for line in last(report, words) {
         out.push_str(&style.hang("", &line));
     }
-    out.push_str(&next::text(report, style));
+    out.push_str(&next::text(report, style, paste));
     out
 }
 
-/// The account, for programs. Numbers of 64 bits are strings.
-pub(crate) fn json(report: &Report) -> Value {
-    serde_json::to_value(report).expect("a report is made of what JSON has")
+/// The account, for programs. Numbers of 64 bits are strings; only sentences are in the language.
+pub(crate) fn json(report: &Report, lang: Lang) -> Value {
+    let mut value = serde_json::to_value(report).expect("a report is made of what JSON has");
+    value["lang"] = lang.code().into();
+    let words = lang.words();
+    for (host, shown) in report.hosts.iter().zip(members(&mut value, "hosts")) {
+        retell(&host.findings, members(shown, "findings"), words);
+        if let Some(verify) = &host.verify {
+            retell(&verify.findings, members(&mut shown["verify"], "findings"), words);
+        }
+    }
+    value
+}
+
+/// Of an object the entries of a list.
+fn members<'a>(value: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut Value> {
+    value[name].as_array_mut().into_iter().flatten()
+}
+
+fn retell<'a>(findings: &[FindingReport], shown: impl Iterator<Item = &'a mut Value>, words: &dyn Words) {
+    for (finding, shown) in findings.iter().zip(shown) {
+        shown["sentence"] = sentence(&finding.finding, words).into();
+    }
 }
 
 /// What a reader must know before anything else: that the run is not through, or what it rests on.
-fn first(report: &Report) -> Vec<String> {
+fn first(report: &Report, words: &dyn Words) -> Vec<String> {
     let mut lines = Vec::new();
     let is_apply = report.purpose.is_none_or(|purpose| purpose != Purpose::Look);
     if report.unfinished() {
         let open: Vec<&HostReport> = report.hosts.iter().filter(|host| !host.finished).collect();
-        let hosts = match open.is_empty() {
-            true => String::new(),
-            false => format!(" {} not through.", names(&open, "is", "are")),
-        };
-        lines.push(format!(
-            "This run is not through: it still runs, or was cut.{hosts} What its journals do not hold is not known."
-        ));
+        let open = (!open.is_empty()).then(|| names(&open));
+        lines.push(words.not_through(open.as_ref()));
     }
     let before = |host: &&HostReport| {
         is_apply && host.tally.of > 0 && host.tally.done == 0 && host.progress < Progress::Committed
     };
     let uncommitted: Vec<&HostReport> = report.hosts.iter().filter(before).collect();
     if !uncommitted.is_empty() {
-        let hosts = names(&uncommitted, "ended", "ended");
-        lines.push(format!("{hosts} before the commit: nothing was changed there."));
+        lines.push(words.before_commit(&names(&uncommitted)));
     }
     for host in &report.hosts {
         let looked_at = host.changes.iter().filter(|change| change.reconciled.is_some());
@@ -80,183 +97,181 @@ fn first(report: &Report) -> Vec<String> {
         if looked_at.is_empty() {
             continue;
         }
-        let [done, not_done, unknown] = account::reconciled(&looked_at);
-        lines.push(format!(
-            "{}: what became of {} was not heard at once but found by looking: {done} done, {not_done} not done, \
-             {unknown} not known.",
-            plain(&host.host),
-            count(looked_at.len() as u64, "action", "actions"),
-        ));
+        let found = account::reconciled(&looked_at);
+        lines.push(words.found_by_looking(&plain(&host.host), looked_at.len(), found));
     }
     for host in &report.hosts {
         for trouble in &host.troubles {
             if let Trouble::Journal { why } = trouble {
-                let host = plain(&host.host);
-                lines.push(format!(
-                    "{host}: its journal does not hold: {}. No good word rests on it.",
-                    plain(why)
-                ));
+                lines.push(words.journal_does_not_hold(&plain(&host.host), &plain(why)));
             }
         }
     }
     for journal in &report.journals {
         if let (None, deminer_engine::journal::ChainEnd::Broken { line, why }) = (&journal.host, &journal.end) {
-            let why = plain(why);
-            lines.push(format!(
-                "The run's own journal is broken at line {line}: {why}. What comes after it is not used."
-            ));
+            lines.push(words.run_journal_broken(*line, &plain(why)));
         }
     }
     lines
 }
 
-/// `web-1 and web-2 are`.
-fn names(hosts: &[&HostReport], one: &str, several: &str) -> String {
-    let verb = if hosts.len() == 1 { one } else { several };
-    match hosts.len() > NAMED {
-        true => format!("{} hosts {verb}", hosts.len()),
-        false => {
-            let names: Vec<String> = hosts.iter().map(|host| plain(&host.host).into_owned()).collect();
-            format!("{} {verb}", and(&names))
-        }
+fn names(hosts: &[&HostReport]) -> Names {
+    let named = match hosts.len() > NAMED {
+        true => Vec::new(),
+        false => hosts.iter().map(|host| plain(&host.host).into_owned()).collect(),
+    };
+    Names {
+        named,
+        all: hosts.len(),
     }
 }
 
 /// Which run, of which plan, by whose yes.
-fn heading(report: &Report) -> String {
-    let run = match report.run.is_empty() {
-        true => "a run without a name".to_owned(),
-        false => format!("run {}", plain(&report.run)),
-    };
-    let mut words = vec![run];
+fn heading(report: &Report, words: &dyn Words) -> String {
+    let name = plain(&report.run);
+    let mut parts = vec![words.run(Some(&*name).filter(|name| !name.is_empty()))];
     if !report.playbook.is_empty() {
-        words.push(plain(&report.playbook).into_owned());
+        parts.push(plain(&report.playbook).into_owned());
     }
     match report.purpose {
-        Some(Purpose::Look) => words.push("which only looks".to_owned()),
-        Some(Purpose::Undo) => words.push("which takes back".to_owned()),
+        Some(Purpose::Look) => parts.push(words.only_looks().to_owned()),
+        Some(Purpose::Undo) => parts.push(words.takes_back().to_owned()),
         Some(Purpose::Apply) | None => {}
     }
     if let Some(plan) = &report.plan {
-        words.push(format!("plan {}", plan.short()));
+        parts.push(words.plan(&plan.short()));
     }
     if let Some(yes) = &report.approval {
-        let left_out = match yes.excluded.len() {
-            0 => String::new(),
-            excluded => format!(", {} left out", count(excluded as u64, "action", "actions")),
-        };
-        words.push(format!(
-            "approved by `{}` ({}) {}{left_out}",
-            plain(&yes.approver),
-            plain(&yes.means),
-            time(yes.at_ms.0)
-        ));
+        let at = time(yes.at_ms.0);
+        parts.push(words.approved(&plain(&yes.approver), &plain(&yes.means), &at, yes.excluded.len()));
     }
-    words.join(", ")
+    words.commas(&parts)
 }
 
 /// The heading of the hosts' table, and a row each, as plain words.
-fn rows(report: &Report) -> (Vec<&'static str>, Vec<[String; 6]>) {
+fn rows(report: &Report, words: &dyn Words) -> ([&'static str; 6], Vec<[String; 6]>) {
     let changed = match report.purpose {
-        Some(Purpose::Undo) => "taken back",
-        _ => "changed",
+        Some(Purpose::Undo) => Label::TakenBack,
+        _ => Label::Changed,
     };
-    let heading = vec!["host", "status", changed, "verify", "stroke", "kept in the vault"];
+    let heading = [
+        Label::Host,
+        Label::Status,
+        changed,
+        Label::Verify,
+        Label::Stroke,
+        Label::KeptInVault,
+    ];
     let rows = report.hosts.iter().map(|host| {
+        let verify = host
+            .verify
+            .as_ref()
+            .map(|verify| words.verify(verify.seen, verify.covered_ms, verify.window_ms));
+        let kept = match host.kept.items {
+            0 => String::new(),
+            items => words.kept(u64::from(items), host.kept.bytes.0),
+        };
         [
             plain(&host.host).into_owned(),
-            host.status.to_string(),
-            tally(&host.tally),
-            host.verify.as_ref().map(verify).unwrap_or_default(),
-            host.stroke_ms.map(span).unwrap_or_default(),
-            match host.kept.items {
-                0 => String::new(),
-                items => format!(
-                    "{}, {}",
-                    count(u64::from(items), "item", "items"),
-                    size(host.kept.bytes.0)
-                ),
-            },
+            words.status(host.status).to_owned(),
+            tally(&host.tally, words),
+            verify.unwrap_or_default(),
+            host.stroke_ms.map(|ms| words.span(ms)).unwrap_or_default(),
+            kept,
         ]
     });
-    (heading, rows.collect())
+    (heading.map(|label| words.label(label)), rows.collect())
 }
 
-/// A verify's word, with what of its window was watched.
-fn verify(verify: &VerifyReport) -> String {
-    let (covered, window) = (span(verify.covered_ms), span(verify.window_ms));
-    match verify.seen {
-        Seen::Clean => format!("clean over {window}"),
-        Seen::Returned => format!("returned, {covered} of {window}"),
-        Seen::CannotSay => format!("cannot_say, {covered} of {window}"),
-    }
+fn tally(tally: &Tally, words: &dyn Words) -> String {
+    words.tally(tally.done, tally.of, tally.excluded)
 }
 
 fn hosts(report: &Report, style: &Style) -> String {
-    let (heading, rows) = rows(report);
+    let words = style.words();
+    let (heading, rows) = rows(report, words);
     let mut table = Table::new(&heading);
     for (host, mut row) in report.hosts.iter().zip(rows) {
-        row[1] = style.paint(Tone::of(host.status), host.status);
+        row[1] = style.paint(Tone::of(host.status), words.status(host.status));
         table.row(row.to_vec());
     }
     table.text(style)
 }
 
 /// What was removed, in words; empty where nothing was.
-fn removed(report: &Report) -> Vec<String> {
+fn removed(report: &Report, words: &dyn Words) -> Vec<String> {
     let counts = &report.counts;
-    let mut words = Vec::new();
-    let mut add = |number: u32, one: &str, several: &str| {
-        if number > 0 {
-            words.push(count(u64::from(number), one, several));
-        }
-    };
-    for (role, one, several) in [
-        (Role::Miner, "miner", "miners"),
-        (Role::Guardian, "guardian", "guardians"),
-        (Role::Companion, "companion", "companions"),
-    ] {
-        add(counts.killed.get(&role).copied().unwrap_or(0), one, several);
+    let mut told = Vec::new();
+    for role in [Role::Miner, Role::Guardian, Role::Companion] {
+        let killed = counts.killed.get(&role).copied().unwrap_or(0);
+        told.push((Removed::Killed(role), killed));
     }
-    add(
-        counts.born,
-        "process born within the envelope",
-        "processes born within the envelope",
-    );
-    for (kind, one, several) in [
-        ("edit_lines", "line", "lines"),
-        ("remove_file", "file", "files"),
-        (
-            "clear_flags",
-            "file whose flags were cleared",
-            "files whose flags were cleared",
-        ),
-    ] {
-        add(counts.removed.get(kind).copied().unwrap_or(0), one, several);
-    }
-    words
+    told.push((Removed::Born, counts.born));
+    told.extend(of_kinds(report, &REMOVING));
+    in_words(told, words)
+}
+
+/// What was done beside, in words: held, locked, run; empty where nothing was.
+fn also_done(report: &Report, words: &dyn Words) -> Vec<String> {
+    in_words(of_kinds(report, &OTHERS), words)
+}
+
+/// Kinds that take something away.
+const REMOVING: [&str; 6] = [
+    "remove_unit",
+    "remove_starter",
+    "remove_link",
+    "edit_lines",
+    "remove_file",
+    "clear_flags",
+];
+
+/// Kinds that do something else. What a manager reads anew is no more than the removals before it.
+const OTHERS: [&str; 5] = ["block_address", "isolate", "throttle", "lock_account", "run_argv"];
+
+fn of_kinds(report: &Report, kinds: &[&'static str]) -> Vec<(Removed, u32)> {
+    let number = |kind: &str| report.counts.removed.get(kind).copied().unwrap_or(0);
+    kinds.iter().map(|kind| (Removed::Kind(kind), number(kind))).collect()
+}
+
+fn in_words(told: Vec<(Removed, u32)>, words: &dyn Words) -> Vec<String> {
+    let told = told.into_iter().filter(|(_, number)| *number > 0);
+    told.map(|(what, number)| words.removed(what, u64::from(number)))
+        .collect()
+}
+
+/// What was told of the incident; `None` where nothing was.
+fn told(report: &Report, words: &dyn Words) -> Option<String> {
+    let told = super::incident::told(&report.incident, words);
+    (!told.is_empty()).then(|| words.clauses(&told))
 }
 
 /// What holds for the whole: watched, way in, frozen, what stays, what is left.
-fn last(report: &Report) -> Vec<String> {
+fn last(report: &Report, words: &dyn Words) -> Vec<String> {
     let mut lines = Vec::new();
-    let removed = removed(report);
+    let removed = removed(report, words);
     if !removed.is_empty() {
-        let changes = tally(&report.counts.changes);
-        lines.push(format!("Removed: {}; {changes} actions.", and(&removed)));
+        let changes = tally(&report.counts.changes, words);
+        lines.push(words.fact(Label::Removed, &words.removed_of(&words.and(&removed), &changes)));
     }
-    lines.extend(watched(report));
+    let also = also_done(report, words);
+    if !also.is_empty() {
+        lines.push(words.fact(Label::AlsoDone, &words.sentence(&words.and(&also))));
+    }
+    lines.extend(watched(report, words).map(|watched| words.fact(Label::Watched, &watched)));
     let mut facts = Vec::new();
     if is_infected(report) {
-        facts.push("Way in: not known, so it may return.".to_owned());
+        facts.push(words.way_in().to_owned());
     }
     if report.purpose != Some(Purpose::Look) {
-        facts.push(format!("Frozen now: {}.", report.counts.frozen));
+        facts.push(words.frozen_now(report.counts.frozen));
     }
-    facts.push("Shown by these hosts' own kernels.".to_owned());
-    lines.push(facts.join(" "));
-    lines.extend(times(report, ToString::to_string).map(|times| format!("Times: {times}.")));
-    lines.extend(stays(report));
+    facts.push(words.by_own_kernels().to_owned());
+    lines.push(words.facts(&facts));
+    lines.extend(told(report, words).map(|told| words.fact(Label::Told, &words.sentence(&told))));
+    let times = times(report, words, ToString::to_string);
+    lines.extend(times.map(|times| words.fact(Label::Times, &words.sentence(&times))));
+    lines.extend(stays(report, words).iter().map(|stays| words.fact(Label::Stays, stays)));
     lines
 }
 
@@ -270,8 +285,8 @@ fn is_infected(report: &Report) -> bool {
 }
 
 /// For how long changed hosts were watched, and what came.
-fn watched(report: &Report) -> Option<String> {
-    let watched = span(report.headline.watched_ms?);
+fn watched(report: &Report, words: &dyn Words) -> Option<String> {
+    let watched_ms = report.headline.watched_ms?;
     let changed: Vec<&HostReport> = report.hosts.iter().filter(|host| host.tally.done > 0).collect();
     let seen = |word: Seen| {
         let all = changed
@@ -281,53 +296,45 @@ fn watched(report: &Report) -> Option<String> {
     };
     let quiet = seen(Seen::Clean);
     Some(match quiet == changed.len() {
-        true => format!("Watched {watched} at least: nothing came back."),
-        false => format!(
-            "Watched {watched} at least, where it was watched: {quiet} of {} stayed clean, {} returned.",
-            count(changed.len() as u64, "changed host", "changed hosts"),
-            seen(Seen::Returned)
-        ),
+        true => words.stayed_quiet(watched_ms),
+        false => words.stayed_partly_quiet(watched_ms, quiet, changed.len(), seen(Seen::Returned)),
     })
 }
 
 /// When what happened, the path written as `shown` says; `None` where there was no intruder or none of it is known.
-fn times(report: &Report, shown: impl Fn(&HostPath) -> String) -> Option<String> {
+fn times(report: &Report, words: &dyn Words, shown: impl Fn(&HostPath) -> String) -> Option<String> {
     if !is_infected(report) {
         return None;
     }
     let times = &report.times;
-    let mut words = Vec::new();
+    let mut told = Vec::new();
     if let Some(Appeared { mtime_ns, path }) = &times.appeared {
-        words.push(format!(
-            "appeared {} (oldest file, {}, by its host's clock)",
-            time_ns(mtime_ns.0),
-            shown(path)
-        ));
+        told.push(words.appeared(&time_ns(mtime_ns.0), &shown(path)));
     }
-    words.extend(times.found_ms.map(|at| format!("found {}", time(at.0))));
-    words.extend(times.handled_ms.map(|at| format!("handled {}", time(at.0))));
-    (!words.is_empty()).then(|| words.join(", "))
+    told.extend(times.found_ms.map(|at| words.found(&time(at.0))));
+    told.extend(times.handled_ms.map(|at| words.handled(&time(at.0))));
+    (!told.is_empty()).then(|| words.commas(&told))
 }
 
 /// What is on hosts by our hand.
-fn stays(report: &Report) -> Vec<String> {
+fn stays(report: &Report, words: &dyn Words) -> Vec<String> {
     let mut stays: BTreeMap<String, Vec<&HostReport>> = BTreeMap::new();
     for host in &report.hosts {
         for stay in &host.stays {
             let what = match stay {
-                Stay::Journal { path } => format!("the journal {} until the next contact", plain(path)),
-                Stay::Frozen { count: frozen } => {
-                    let processes = count(u64::from(*frozen), "process stands", "processes stand");
-                    format!("{processes} still by our hand")
-                }
+                Stay::Journal { path } => words.journal_stays(&plain(path)),
+                Stay::Frozen { count: frozen } => words.stand_still(*frozen),
+                Stay::Blocked { address, until_ms } => words.block_stays(&plain(address), &time(until_ms.0)),
+                Stay::Isolated { until_ms } => words.isolation_stays(&time(until_ms.0)),
+                Stay::Throttled { pid, comm } => words.throttle_stays(&words.process(*pid, &value(comm))),
             };
             stays.entry(what).or_default().push(host);
         }
     }
-    let lines = stays
+    stays
         .into_iter()
-        .map(|(what, hosts)| format!("Stays: {what}, on {}.", names(&hosts, "", "").trim_end()));
-    lines.collect()
+        .map(|(what, hosts)| words.on_hosts(&what, &names(&hosts)))
+        .collect()
 }
 
 /// A labelled line under a host.

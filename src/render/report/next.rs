@@ -4,13 +4,11 @@ use deminer_engine::event::Purpose;
 use deminer_engine::report::{Next, NextStep, Report};
 
 use super::super::Style;
+use super::super::paste::Paste;
 use super::super::plain::{plain, shell_word};
-use super::super::style::padded;
-use super::super::unit::and;
+use super::super::style::{padded, visible_width};
+use super::super::words::{Advice, Label, Words};
 use super::NAMED;
-
-/// The column of the commands.
-const COLUMN: usize = 6;
 
 /// A step: what to paste, where a command does it, and why.
 pub(super) struct Step {
@@ -19,15 +17,22 @@ pub(super) struct Step {
 }
 
 /// The steps, the most urgent first.
-pub(super) fn steps(report: &Report) -> Vec<Step> {
-    report.next.iter().map(|next| step(report, next)).collect()
+pub(super) fn steps(report: &Report, words: &dyn Words, paste: &Paste<'_>) -> Vec<Step> {
+    let step = |next| {
+        let step = step(report, next, words);
+        Step {
+            command: step.command.map(|command| paste.command(&command)),
+            ..step
+        }
+    };
+    report.next.iter().map(step).collect()
 }
 
-fn step(report: &Report, next: &Next) -> Step {
+fn step(report: &Report, next: &Next, words: &dyn Words) -> Step {
     let hosts: Vec<String> = next.hosts.iter().map(|host| plain(host).into_owned()).collect();
     let shown = match hosts.len() > NAMED {
-        true => format!("{} hosts", hosts.len()),
-        false => and(&hosts),
+        true => words.many_hosts(hosts.len()),
+        false => words.and(&hosts),
     };
     let apply = || {
         report
@@ -44,43 +49,41 @@ fn step(report: &Report, next: &Next) -> Step {
         let words = std::iter::once(shell_word(&plain(name))).chain(hosts.iter().map(|host| shell_word(host)));
         (!name.is_empty()).then(|| format!("deminer plan {}", words.collect::<Vec<_>>().join(" ")))
     };
+    let ask = || (!report.run.is_empty()).then(|| format!("deminer report {}", shell_word(&plain(&report.run))));
     let is_apply = report.purpose == Some(Purpose::Apply);
-    let (command, why) = match next.step {
-        NextStep::Resume if is_apply => {
-            let command = format!("deminer report {}", shell_word(&plain(&report.run)));
-            let why = format!("asks {shown} what was done; not known until then");
-            ((!report.run.is_empty()).then_some(command), why)
-        }
-        NextStep::Resume => (
-            None,
-            format!("take the run up again on {shown}: something is half done or not known"),
-        ),
-        NextStep::PlanAgain => (plan(), format!("looks at {shown} anew; changes nothing")),
-        NextStep::Apply if report.plan.is_some() => (apply(), format!("when the plan for {shown} was read")),
-        NextStep::Apply => (plan(), format!("plans {shown} anew, to be read and approved")),
-        NextStep::Again if is_apply => (
-            apply(),
-            format!("{shown} once more, when what stood in the way is gone"),
-        ),
-        NextStep::Again => (plan(), format!("{shown} once more, when what stood in the way is gone")),
-        NextStep::Review => (None, format!("a person looks at {shown}; nothing is proposed there")),
+    let (command, advice) = match next.step {
+        NextStep::Resume if is_apply => (ask(), Advice::Ask),
+        NextStep::Resume => (None, Advice::TakeUp),
+        NextStep::PlanAgain => (plan(), Advice::Look),
+        NextStep::Apply if report.plan.is_some() => (apply(), Advice::Apply),
+        NextStep::Apply => (plan(), Advice::Plan),
+        NextStep::Again if is_apply => (apply(), Advice::Again),
+        NextStep::Again => (plan(), Advice::Again),
+        NextStep::Review => (None, Advice::Review),
     };
-    Step { command, why }
+    Step {
+        command,
+        why: words.advice(advice, &shown),
+    }
 }
 
 /// The steps, for people: commands are never wrapped.
-pub(super) fn text(report: &Report, style: &Style) -> String {
+pub(super) fn text(report: &Report, style: &Style, paste: &Paste<'_>) -> String {
+    let words = style.words();
+    let label = words.label(Label::Next);
+    let column = visible_width(label) + 2;
     let mut out = String::new();
     if report.next.is_empty() && !report.run.is_empty() {
         let run = shell_word(&plain(&report.run));
-        return format!("{}deminer report {run} --format markdown\n", padded("next", COLUMN));
+        let command = paste.command(&format!("deminer report {run} --format markdown"));
+        return format!("{}{command}\n", padded(label, column));
     }
-    for (at, step) in steps(report).into_iter().enumerate() {
-        let lead = padded(if at == 0 { "next" } else { "" }, COLUMN);
+    for (at, step) in steps(report, words, paste).into_iter().enumerate() {
+        let lead = padded(if at == 0 { label } else { "" }, column);
         match step.command {
             Some(command) => {
                 out.push_str(&format!("{lead}{command}\n"));
-                out.push_str(&style.hang(&padded("", COLUMN + 2), &step.why));
+                out.push_str(&style.hang(&padded("", column + 2), &step.why));
             }
             None => out.push_str(&style.hang(&lead, &step.why)),
         }

@@ -2,25 +2,26 @@
 
 use deminer_engine::report::{ChangeState, HostReport, Report};
 
+use super::super::paste::Paste;
+use super::super::words::Words;
+
 /// One line a host: what looking at it again showed.
-pub(crate) fn settled(report: &Report) -> String {
-    let mut lines = vec![format!(
-        "run {} was left open by a process that ended; this is what was done:",
-        report.run
-    )];
+pub(crate) fn settled(report: &Report, words: &dyn Words, paste: &Paste<'_>) -> String {
+    let mut lines = vec![words.settled(&report.run)];
     lines.extend(
         report
             .hosts
             .iter()
-            .map(|host| format!("  {}  {}", host.host, of_host(host))),
+            .map(|host| format!("  {}  {}", host.host, of_host(host, words))),
     );
-    lines.push(format!("  deminer report {} says more", report.run));
+    let command = paste.command(&format!("deminer report {}", report.run));
+    lines.push(format!("  {}", words.says_more(&command)));
     lines.join("\n")
 }
 
-fn of_host(host: &HostReport) -> String {
+fn of_host(host: &HostReport, words: &dyn Words) -> String {
     if !host.finished {
-        return "could not be asked yet; unknown until then".to_owned();
+        return words.not_asked_yet().to_owned();
     }
     let count = |wanted: fn(&ChangeState) -> bool| host.changes.iter().filter(|change| wanted(&change.state)).count();
     let done = count(|state| matches!(state, ChangeState::Done { .. }));
@@ -31,8 +32,5 @@ fn of_host(host: &HostReport) -> String {
         )
     });
     let left = host.changes.len() - done - unknown;
-    format!(
-        "{done} of {} changes done, {left} not done, {unknown} unknown",
-        host.changes.len()
-    )
+    words.settled_host(done, host.changes.len(), left, unknown)
 }

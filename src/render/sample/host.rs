@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deminer_engine::ask::Answered;
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict, Verdict};
 use deminer_engine::plan::{
-    End, Footprint, HostPlan, Left, LeftAlone, Machine, SettleReason, ShownProcess, UndoKind, WhyLeft,
+    Around, End, Footprint, HostPlan, Left, LeftAlone, Machine, NearLine, SettleReason, ShownProcess, UndoKind, WhyLeft,
 };
 use deminer_worker::action::{Act, Action, Object, ProcessTarget};
 use deminer_worker::many::many_targets;
@@ -26,6 +27,14 @@ pub(super) struct Host {
     pub(super) gaps: Vec<Gap>,
     pub(super) shown: Vec<ShownProcess>,
     pub(super) births: Vec<Birth>,
+    /// What stands around the lines of an edit, by the file.
+    pub(super) around: BTreeMap<HostPath, Around>,
+    /// System calls that its kernel lacks.
+    pub(super) without: Vec<String>,
+    /// Programs of the host that looking runs.
+    pub(super) programs: Vec<Vec<String>>,
+    /// What people answered.
+    pub(super) answers: Vec<Answered>,
 }
 
 impl Host {
@@ -41,7 +50,23 @@ impl Host {
             gaps: Vec::new(),
             shown: Vec::new(),
             births: Vec::new(),
+            around: BTreeMap::new(),
+            without: Vec::new(),
+            programs: Vec::new(),
+            answers: Vec::new(),
         }
+    }
+
+    /// Of this file so many lines, and these near condemned ones.
+    pub(super) fn around(mut self, path: &str, lines: u32, near: &[(u32, Option<&str>)]) -> Host {
+        let near = near.iter().map(|(number, line)| NearLine {
+            number: *number,
+            line: line.map(HostBytes::from),
+            cut: false,
+        });
+        let near = near.collect();
+        self.around.insert(path.into(), Around { lines, near });
+        self
     }
 
     pub(super) fn end(mut self, end: End) -> Host {
@@ -159,7 +184,7 @@ impl Host {
                 kernel: "6.1.0-28-amd64".to_owned(),
                 architecture: "x86_64".to_owned(),
                 cpus: 4,
-                without: Vec::new(),
+                without: self.without,
             },
             review: self
                 .findings
@@ -169,10 +194,16 @@ impl Host {
                 .collect(),
             findings: self.findings,
             more_findings: 0,
+            answers: self.answers,
             left_alone: self.left,
             gaps: self.gaps,
             more_gaps: 0,
             processes: self.shown,
+            around: actions
+                .iter()
+                .filter(|action| matches!(action.act, Act::EditLines { .. }))
+                .filter_map(|action| Some((action.id, self.around.get(&action.act.file()?.path)?.clone())))
+                .collect(),
             undo: actions
                 .iter()
                 .map(|action| (action.id, UndoKind::of(&action.act)))
@@ -188,6 +219,8 @@ impl Host {
                     vec![journal.clone()]
                 },
                 bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
+                programs: self.programs,
+                tables: BTreeMap::new(),
             },
             results: BTreeMap::new(),
             orders: HostOrders {
@@ -205,6 +238,7 @@ impl Host {
                     .collect(),
                 actions,
                 protect: Vec::new(),
+                spare: Vec::new(),
                 journal,
                 settle: if timed_settle(&self.acts) {
                     Settle::NextMinute

@@ -1,5 +1,6 @@
 //! The incident that the words are tried on: plans made by hand, and runs told event by event.
 
+mod acts;
 mod host;
 mod night;
 
@@ -7,6 +8,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use deminer_engine::ask::{Answered, ReplyMeans};
+use deminer_engine::event::Variables;
 use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
 use deminer_engine::plan::{End, Left, Origin, Plan, PlaybookRef, ResourceRef, VALID_FOR_MS, WhyLeft};
 use deminer_worker::action::{Act, FileTarget, LineTarget, ProcessTarget, Role};
@@ -14,8 +17,11 @@ use deminer_worker::order::Birth;
 use deminer_worker::query::{FileId, GapReason, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
+use serde_json::json;
+
 use self::host::Host;
 pub(crate) use self::night::Night;
+use super::paste::Paste;
 use super::plan::About;
 
 /// 2026-11-14 02:41:09 UTC.
@@ -52,6 +58,8 @@ pub(crate) fn about() -> About<'static> {
         file: Some("miner.plan"),
         took_ms: Some(11_432),
         now_ms: AT,
+        paste: Paste::default(),
+        asks: false,
     }
 }
 
@@ -220,7 +228,7 @@ fn guarded(name: &str) -> Host {
             Artifact::Process {
                 process: guardian.clone(),
             },
-            "guards",
+            "guards_condemned",
             Bearing::Condemns,
             "parent or companion of a condemned process; no package knows {path}, in a remarkable place or beside it",
         )
@@ -230,14 +238,14 @@ fn guarded(name: &str) -> Host {
     host.act(
         1,
         Act::RemoveFile { file: watch.clone() },
-        of_file(&watch, "runs", "the file that condemned pid 4237 runs"),
+        of_file(&watch, "runs_as_condemned", "the file that condemned pid {pid} runs").field("pid", 4237),
     )
     .act(
         1,
         Act::RemoveFile { file: config.clone() },
         of_file(
             &config,
-            "configures",
+            "miner_configuration",
             "its text is a miner's configuration: pools with a user",
         ),
     )
@@ -262,7 +270,7 @@ fn scheduled(name: &str) -> Host {
         component: 1,
         act: other,
     };
-    let rule = "package cron brought this content".to_owned();
+    let rule = "package cron owns it, its digest matches".to_owned();
     Host::new(name, HostVerdict::Infected)
         .rests(
             weighs(
@@ -287,7 +295,17 @@ fn scheduled(name: &str) -> Host {
         .act(
             1,
             Act::RemoveFile { file: program.clone() },
-            of_file(&program, "runs", "the file that condemned pid 1893 runs"),
+            of_file(&program, "runs_as_condemned", "the file that condemned pid {pid} runs").field("pid", 1893),
+        )
+        .around(
+            "/var/spool/cron/crontabs/deploy",
+            5,
+            &[
+                (1, Some("MAILTO=deploy")),
+                (2, Some("0 3 * * * /usr/local/bin/backup")),
+                (4, None),
+                (5, Some("@daily /usr/bin/certbot renew -q")),
+            ],
         )
         .leave(left, WhyLeft::Protected { rule })
         .state(
@@ -295,10 +313,11 @@ fn scheduled(name: &str) -> Host {
                 Artifact::File {
                     file: file("/opt/odd", 9, 0),
                 },
-                "other_home",
+                "same_content",
                 Bearing::Review,
-                "its content is that of a condemned executable, but it lies where others keep theirs",
+                "its content is that of a condemned executable, sha256 {sha256}, but it lies where others keep theirs",
             )
+            .field("sha256", "3f1a9c07e2b4d815")
             .rests_on("/opt/odd", None),
         )
 }
@@ -308,6 +327,7 @@ fn busy_and_clean(name: &str) -> Host {
     Host::new(name, HostVerdict::Clean)
         .end(End::Stopped {
             reason: "no miner here; other findings have their own procedure".to_owned(),
+            hand_over: Vec::new(),
         })
         .state(
             weighs(
@@ -343,6 +363,7 @@ fn suspected(name: &str) -> Host {
     Host::new(name, HostVerdict::Suspected)
         .end(End::Stopped {
             reason: "suspected, or not enough was seen; a person looks".to_owned(),
+            hand_over: vec!["intrusion without mining".to_owned()],
         })
         .rests(weighs(&suspect, "unowned", 4, "no package knows {value}").field("value", "/home/ci/.cache/job"))
         .rests(weighs(&suspect, "busy", 4, "CPU {value} % of one CPU").field("value", 99))
@@ -371,7 +392,11 @@ fn origin() -> Origin {
 }
 
 fn plan_of(hosts: Vec<Host>) -> Plan {
-    Plan::new(origin(), hosts.into_iter().map(Host::plan).collect()).expect("these hosts make a plan")
+    plan_from(origin(), hosts)
+}
+
+fn plan_from(origin: Origin, hosts: Vec<Host>) -> Plan {
+    Plan::new(origin, hosts.into_iter().map(Host::plan).collect()).expect("these hosts make a plan")
 }
 
 /// Two infected hosts and a busy, clean one.
@@ -379,12 +404,61 @@ pub(crate) fn plan() -> Plan {
     plan_of(vec![guarded("web-1"), scheduled("web-2"), busy_and_clean("db-1")])
 }
 
+/// A host on which every kind of act is proposed.
+pub(crate) fn acts_plan() -> Plan {
+    plan_of(vec![acts::entrenched("app-1")])
+}
+
+/// What a playbook was told of an incident, as its variables.
+pub(crate) fn incident() -> Variables {
+    let vars = json!({
+        "watch": "10m",
+        "source": "intrusion detection",
+        "indicators": ["203.0.113.80:3333", "pool.example"],
+        "appeared": "2026-11-12T03:00:00Z",
+        "found": "2026-11-14T01:50:00Z",
+        "done_already": "cable of web-1 pulled at 02:05Z",
+        "topology": "web-1 and web-2 behind fw-1",
+    });
+    serde_json::from_value(vars).expect("variables")
+}
+
+/// A question and its answer.
+pub(crate) fn answer() -> Answered {
+    Answered {
+        step: "cable".to_owned(),
+        question: "Pull the network cable of this host".to_owned(),
+        answer: "done".to_owned(),
+        by: "uid 1000".to_owned(),
+        means: ReplyMeans::Terminal,
+        at_ms: Wide(AT),
+    }
+}
+
+/// Two hosts of which something was told.
+pub(crate) fn told_plan() -> Plan {
+    let origin = Origin {
+        vars: incident(),
+        ..origin()
+    };
+    let asked = Host {
+        answers: vec![answer()],
+        ..scheduled("web-2")
+    };
+    plan_from(origin, vec![asked, suspected("ci-1")])
+}
+
 /// Three equal hosts and one with so many targets that it needs a yes of its own.
 pub(crate) fn fleet_plan() -> Plan {
     let mut many = guarded("web-9");
     for number in 0..24 {
         let file = file(format!("/var/tmp/.x/{number:02}").as_str(), 1000 + number, 0);
-        let because = of_file(&file, "copy", "its content is that of a condemned executable");
+        let because = of_file(
+            &file,
+            "same_content",
+            "its content is that of a condemned executable, sha256 {sha256}",
+        )
+        .field("sha256", "3f1a9c07e2b4d815");
         many = many.act(2, Act::RemoveFile { file }, because);
     }
     plan_of(vec![

@@ -7,10 +7,11 @@ use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
 use deminer_engine::journal::{Chain, ChainEnd};
 use deminer_engine::plan::{HostPlan, Plan};
 use deminer_engine::report::Report;
-use deminer_worker::action::{Act, Action, Done, Effect, Undo};
+use deminer_worker::action::{Act, Action, Done, Effect, Scheduling, Undo};
 use deminer_worker::frame::{End, EvidenceItem, Outcome, Part, TransactionEvent};
 use deminer_worker::order::Approval;
 use deminer_worker::query::{Coverage, GapReason, HostError};
+use deminer_worker::shadow::Former;
 use deminer_worker::text::{Digest, Wide};
 
 use super::{AT, MINUTE, identity};
@@ -119,8 +120,7 @@ impl Night {
             };
             night = night.told(host, event);
         }
-        let actions = night.actions(host, &["kill", "edit_lines", "clear_flags", "remove_file"]);
-        let actions = actions.iter().map(|action| action.id).collect();
+        let actions = night.changes(host).iter().map(|action| action.id).collect();
         night.told(
             host,
             TransactionEvent::Ready {
@@ -142,8 +142,16 @@ impl Night {
             .told(host, TransactionEvent::Outcome { action, outcome })
     }
 
-    pub(crate) fn done(self, host: &str, kinds: &[&str]) -> Night {
-        let actions = self.actions(host, kinds);
+    /// All changes of a host, in the order of the stroke.
+    fn changes(&self, host: &str) -> Vec<Action> {
+        let actions = self.host(host).orders.actions.iter();
+        let mut changes: Vec<Action> = actions.filter(|action| action.act.is_change()).cloned().collect();
+        changes.sort_by_key(|action| super::super::plan::place_in_stroke(action.act.kind()));
+        changes
+    }
+
+    pub(crate) fn done_all(self, host: &str) -> Night {
+        let actions = self.changes(host);
         actions.iter().fold(self, |night, action| {
             let undo = match &action.act {
                 Act::RemoveFile { file } => Undo::RestoreFile { file: file.clone() },
@@ -157,6 +165,26 @@ impl Night {
                 },
                 Act::RemoveStarter { file, .. } => Undo::RestoreStarter { file: file.clone() },
                 Act::RemoveLink { link } => Undo::RestoreLink { link: link.clone() },
+                Act::LockAccount { account } => Undo::UnlockAccount {
+                    account: account.clone(),
+                    former: Former {
+                        marked: true,
+                        expires: None,
+                        added: false,
+                        moved: None,
+                    },
+                },
+                Act::BlockAddress { address, .. } => Undo::Unblock {
+                    address: address.clone(),
+                    was_until_ms: None,
+                },
+                Act::Isolate { .. } => Undo::EndIsolation { was_until_ms: None },
+                Act::Throttle { process } => Undo::Unthrottle {
+                    process: Box::new(process.clone()),
+                    former: Scheduling::Group {
+                        group: "/sys/fs/cgroup/deminer".into(),
+                    },
+                },
                 _ => Undo::None,
             };
             let done = Done::Changed { undo };
@@ -176,10 +204,7 @@ impl Night {
     }
 
     pub(crate) fn all_done(self, host: &str) -> Night {
-        self.ready(host)
-            .commit(host)
-            .done(host, &["edit_lines", "kill", "clear_flags", "remove_file"])
-            .struck(host)
+        self.ready(host).commit(host).done_all(host).struck(host)
     }
 
     pub(crate) fn watched(self, host: &str, seen: Seen, covered_ms: u64) -> Night {
@@ -259,7 +284,7 @@ impl Night {
         events
     }
 
-    fn chains(&self) -> Vec<Chain> {
+    pub(crate) fn chains(&self) -> Vec<Chain> {
         let mut chains: BTreeMap<Option<String>, Vec<Event>> = BTreeMap::new();
         for (at, (host, kind)) in self.events().into_iter().enumerate() {
             let events = chains.entry(host.clone()).or_default();
@@ -293,6 +318,31 @@ impl Night {
             .all_done("web-2")
             .watched("web-2", Seen::Clean, 10 * MINUTE)
             .run_event(EventKind::RunFinished {})
+    }
+
+    /// Every kind of act, done.
+    pub(crate) fn of_all_acts() -> Night {
+        Night::of(super::acts_plan())
+            .all_done("app-1")
+            .watched("app-1", Seen::Clean, 10 * MINUTE)
+            .run_event(EventKind::RunFinished {})
+    }
+
+    /// Of an incident of which something was told.
+    pub(crate) fn of_an_incident() -> Night {
+        let mut night = Night::of(super::told_plan())
+            .all_done("web-2")
+            .watched("web-2", Seen::Clean, 10 * MINUTE)
+            .planned("ci-1")
+            .finish("ci-1")
+            .run_event(EventKind::RunFinished {});
+        night.run.insert(
+            0,
+            EventKind::Given {
+                vars: super::incident(),
+            },
+        );
+        night
     }
 
     /// A worse one: web-1 is lost after its commit, web-2 drifts in part and the miner returns.

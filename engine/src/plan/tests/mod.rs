@@ -1,5 +1,7 @@
 //! Plans from hosts on paper.
 
+mod around;
+mod blocking;
 mod envelopes;
 mod files;
 mod merging;

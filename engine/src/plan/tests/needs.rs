@@ -6,7 +6,7 @@ use deminer_worker::action::{Act, Action, ActionId};
 use deminer_worker::order::check_consistent;
 use proptest::prelude::*;
 
-use super::super::bench::{Bench, edit, file, freeze, infected, keep, kill, line, process, remove};
+use super::super::bench::{Bench, edit, file, freeze, infected, keep, kill, line, link, process, remove, starter};
 use super::super::*;
 
 const CRONTAB: &str = "/var/spool/cron/crontabs/deploy";
@@ -43,6 +43,24 @@ fn each_change_is_prepared() {
             vec![remove("/tmp/kw"), kill(&kw)],
             vec!["keep", "kill"],
         ),
+        (
+            "a library and the line that loads it",
+            vec![
+                remove("/lib/x.so"),
+                edit("/etc/ld.so.preload", vec![line(1, "/lib/y.so:/lib/x.so", "/lib/x.so")]),
+            ],
+            vec!["edit_lines", "keep"],
+        ),
+        (
+            "a library and another line",
+            vec![
+                remove("/lib/x.so"),
+                edit("/etc/ld.so.preload", vec![line(1, "/lib/x.so.1", "/lib/x.so.1")]),
+            ],
+            vec!["keep"],
+        ),
+        ("a starter", vec![starter("/etc/init.d/x")], vec!["keep"]),
+        ("a link", vec![link("/etc/rc3.d/S99x")], vec![]),
         (
             "running script",
             vec![remove("/tmp/guard.sh"), kill(&script_runner)],

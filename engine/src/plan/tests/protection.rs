@@ -1,10 +1,15 @@
 //! What a plan refuses to touch, whoever proposes it.
 
-use deminer_worker::action::{Act, ActionId};
+use deminer_worker::action::{Act, Action, ActionId};
+use deminer_worker::order::Birth;
 use deminer_worker::query::{GapReason, Ownership};
+use deminer_worker::text::Wide;
 
-use super::super::bench::{Bench, edit, file, freeze, keep, kill, line, process, remove, script};
+use super::super::bench::{
+    Bench, edit, file, freeze, keep, kill, line, link, process, remove, script, starter, target,
+};
 use super::super::*;
+use crate::finding::{Artifact, Bearing};
 
 const CRONTAB: &str = "/var/spool/cron/crontabs/deploy";
 
@@ -113,6 +118,23 @@ fn every_destructive_kind_is_refused_on_what_is_protected() {
             "configuration file",
         ),
         (
+            "remove a package's init script",
+            starter("/etc/init.d/x"),
+            |bench| bench.own("/etc/init.d/x", owned()),
+            "digest matches",
+        ),
+        (
+            "remove a script that a package lists",
+            starter("/etc/cron.daily/x"),
+            |bench| {
+                let package = "x".to_owned();
+                bench.own("/etc/cron.daily/x", Ownership::Listed { package });
+            },
+            "configuration file",
+        ),
+        ("remove a listed starter", starter("/opt/x"), site, "the site lists"),
+        ("remove a listed link", link("/opt/kw"), site, "the site lists"),
+        (
             "edit what a package brought",
             one_line("/etc/cron.d/x"),
             |bench| bench.own("/etc/cron.d/x", owned()),
@@ -171,6 +193,65 @@ fn what_is_not_protected_stays() {
             ids.iter().all(|id| plan.orders.actions.iter().any(|a| a.id == *id)),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn what_came_while_the_host_was_looked_at_protects_nothing() {
+    // A timer starts the miner again each second: one that nobody could judge runs when the plan is made.
+    const LATE: u32 = 200_000;
+    type Change = fn(&mut Bench);
+    let nothing: Change = |_| {};
+    let rows: Vec<(&str, u32, Change, bool)> = vec![
+        ("came meanwhile", LATE, nothing, true),
+        ("was there before", 4243, nothing, false),
+        (
+            "a person is asked about it",
+            LATE,
+            |bench| {
+                let process = target(&process(LATE, "/opt/kw", &["kw", "again"]));
+                bench.finding(Artifact::Process { process }, "same_executable", Bearing::Review);
+            },
+            false,
+        ),
+        (
+            "an interpreter that was started for another file",
+            LATE,
+            |bench| {
+                let late = bench.processes.last_mut().expect("it was added last");
+                late.script = Some(script("/srv/report.py"));
+            },
+            false,
+        ),
+        (
+            "runs a copy",
+            LATE,
+            |bench| {
+                let exe = bench.processes.last_mut().and_then(|p| p.exe.as_mut());
+                exe.expect("it runs a file").id.inode = Wide(77);
+            },
+            false,
+        ),
+    ];
+    for (name, pid, change, removed) in rows {
+        let kw = process(4242, "/opt/kw", &["kw"]);
+        let mut bench = Bench::new();
+        bench.run(&kw);
+        bench.run(&process(pid, "/opt/kw", &["kw", "again"]));
+        change(&mut bench);
+        bench.propose(1, kill(&kw));
+        let removal = bench.propose(1, remove("/opt/kw"));
+        let plan = bench.plan();
+        assert_eq!(
+            plan.orders.actions.iter().any(|action| action.id == removal),
+            removed,
+            "{name}"
+        );
+        let births = &plan.orders.components[0].envelope.births;
+        let alone = matches!(births[..], [Birth::Executable { .. }]);
+        assert_eq!(alone, removed, "{name}: {births:?}");
+        let named = |action: &Action| action.act.process().is_some_and(|process| process.pid == pid);
+        assert!(!plan.orders.actions.iter().any(named), "{name}");
     }
 }
 

@@ -4,16 +4,17 @@ use indexmap::IndexMap;
 use minijinja::machinery::{self, ast};
 
 use super::super::node::{Kind, Node};
-use super::super::{Argument, Body, Phase, Placed, Span, Step};
+use super::super::{Argument, Body, Placed, Span, Step};
 use super::{BODY_KEYS, EXPRESSION_BYTES, Fields, Reader, STEP_KEYS};
 use crate::diagnostic::{Code, Diagnostic, quoted};
 
 impl Reader<'_> {
-    pub(super) fn steps(&mut self, phase: Phase, items: &[Node]) -> Vec<Step> {
+    /// The steps of a list; `place` is what holds it: a phase, a file, another step.
+    pub(super) fn steps(&mut self, place: &str, items: &[Node]) -> Vec<Step> {
         items
             .iter()
             .enumerate()
-            .filter_map(|(n, item)| self.step(&format!("phase `{phase}`, step {}", n + 1), item))
+            .filter_map(|(n, item)| self.step(&format!("{place}, step {}", n + 1), item))
             .collect()
     }
 
@@ -42,6 +43,9 @@ impl Reader<'_> {
             .value("foreach")
             .and_then(|value| self.expression(value, "`foreach`"));
         let body = self.body(&place, &fields);
+        let until = self.until(&place, &fields);
+        let timeout = self.timeout(&place, &fields);
+        let on_error = self.on_error(&place, &fields);
         self.keys_that_do_not_go(&place, &fields);
         Some(Step {
             span: node.span,
@@ -49,6 +53,9 @@ impl Reader<'_> {
             name: name.map(|name| name.value),
             when,
             foreach,
+            until,
+            timeout,
+            on_error,
             body,
         })
     }
@@ -61,7 +68,7 @@ impl Reader<'_> {
                 end: fields.span.start,
             };
             let message = format!("{place} does nothing");
-            let help = "a step has one of `use`, `let`, `stop` and `assert`";
+            let help = "a step has one of `use`, `let`, `stop`, `assert` and `include`";
             self.mistake(Diagnostic::error(Code::StepBody, at, message).help(help));
             return Body::Unread;
         };
@@ -79,13 +86,21 @@ impl Reader<'_> {
                 .plain_text(value, &format!("{place}, `use`"))
                 .map(|module| Body::Use {
                     module,
-                    with: fields
-                        .value("with")
-                        .map(|with| self.with(place, with))
-                        .unwrap_or_default(),
+                    with: self.with_of(place, fields),
+                }),
+            "include" => self
+                .plain_text(value, &format!("{place}, `include`"))
+                .map(|file| Body::Include {
+                    file,
+                    with: self.with_of(place, fields),
                 }),
             "let" => self.computed(place, fields, value),
-            "stop" => self.plain_text(value, &format!("{place}, `stop`")).map(Body::Stop),
+            "stop" => self
+                .plain_text(value, &format!("{place}, `stop`"))
+                .map(|reason| Body::Stop {
+                    reason,
+                    hand_over: self.hand_over(place, fields),
+                }),
             _ => self.expression(value, "`assert`").map(Body::Assert),
         };
         read.unwrap_or(Body::Unread)
@@ -117,19 +132,43 @@ impl Reader<'_> {
     /// Keys that the language has, but not beside what this step does.
     fn keys_that_do_not_go(&mut self, place: &str, fields: &Fields<'_>) {
         let has = |key: &str| fields.pairs.contains_key(key);
-        let wrong: &[(&str, &str)] = match () {
-            () if has("use") => &[],
-            () if has("let") => &[("with", "`let`"), ("foreach", "`let`")],
-            () if has("stop") => &[("with", "`stop`"), ("foreach", "`stop`"), ("id", "`stop`")],
-            () if has("assert") => &[("with", "`assert`"), ("foreach", "`assert`"), ("id", "`assert`")],
-            () => &[],
+        let none = [
+            "with",
+            "foreach",
+            "until",
+            "retries",
+            "delay",
+            "timeout",
+            "on_error",
+            "hand_over",
+        ];
+        let (body, wrong): (&str, Vec<&str>) = match () {
+            () if has("use") => ("use", vec!["hand_over"]),
+            () if has("let") => ("let", none.to_vec()),
+            () if has("stop") => (
+                "stop",
+                none.into_iter().filter(|k| *k != "hand_over").chain(["id"]).collect(),
+            ),
+            () if has("assert") => ("assert", none.into_iter().chain(["id"]).collect()),
+            () if has("include") => (
+                "include",
+                none.into_iter().filter(|k| *k != "with").chain(["id"]).collect(),
+            ),
+            () => return,
         };
-        for (key, body) in wrong {
+        for key in wrong {
             if let Some(at) = fields.key_span(key) {
-                let message = format!("{place}: `{key}` does not go with {body}");
+                let message = format!("{place}: `{key}` does not go with `{body}`");
                 self.mistake(Diagnostic::error(Code::KeyNotHere, at, message).help(format!("remove `{key}`")));
             }
         }
+    }
+
+    fn with_of(&mut self, place: &str, fields: &Fields<'_>) -> IndexMap<String, Placed<Argument>> {
+        fields
+            .value("with")
+            .map(|with| self.with(place, with))
+            .unwrap_or_default()
     }
 
     fn with(&mut self, place: &str, node: &Node) -> IndexMap<String, Placed<Argument>> {

@@ -60,6 +60,7 @@ fn orders(actions: Vec<Action>) -> HostOrders {
         }],
         actions,
         protect: Vec::new(),
+        spare: Vec::new(),
         journal: "/var/tmp/.deminer-00000000000000000000000000000000".into(),
         settle: Settle::AtOnce,
         bounds: Bounds::default(),

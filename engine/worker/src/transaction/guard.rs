@@ -1,7 +1,7 @@
 //! Reading everything again that the plan would touch, now that its owners stand still.
 
 use super::{Refusal, Transaction, refuse};
-use crate::action::{Act, Action, Done, FileTarget, LinkTarget, Object};
+use crate::action::{AccountTarget, Act, Action, Done, FileTarget, LinkTarget, Object};
 use crate::frame::{Outcome, RefusalKind, TransactionEvent as Event};
 use crate::lines::{self, Located};
 use crate::protect;
@@ -35,6 +35,7 @@ impl Transaction<'_> {
                 Act::RemoveLink { link } => self.guard_link(link),
                 Act::ClearFlags { file, .. } => self.guard_place(file),
                 Act::EditLines { file, remove, .. } => self.guard_lines(file, remove),
+                Act::LockAccount { account } => self.guard_account(account),
                 _ => continue,
             };
             match guarded {
@@ -95,6 +96,37 @@ impl Transaction<'_> {
             }),
             Some(Entry::Absent { .. }) | None => Ok(Guarded::Gone),
             Some(Entry::Hidden { .. }) => Err(HostError::Denied { doing: doing() }),
+        }
+    }
+
+    /// An account is its line of passwd; one whose name stands twice is not to be told from another.
+    fn guard_account(&self, account: &AccountTarget) -> Result<Guarded, HostError> {
+        let doing = || format!("look again at account `{}`", account.name);
+        let observed = self.platform.answer(&Query::Accounts {})?;
+        let Answer::Accounts(accounts) = observed.value else {
+            return Err(HostError::Failed {
+                doing: doing(),
+                why: "another question was answered".to_owned(),
+            });
+        };
+        let mut found = accounts.iter().filter(|found| found.name == account.name);
+        let changed = |found: String| HostError::Changed {
+            doing: doing(),
+            expected: format!(
+                "uid {}, a line with the digest {}",
+                account.uid,
+                account.line_sha256.short()
+            ),
+            found,
+        };
+        match (found.next(), found.next()) {
+            (None, _) if accounts.is_empty() => Err(HostError::Denied { doing: doing() }),
+            (None, _) => Ok(Guarded::Gone),
+            (Some(_), Some(_)) => Err(changed("several accounts of that name".to_owned())),
+            (Some(met), None) if met.uid == account.uid && met.line_sha256 == Some(account.line_sha256) => {
+                Ok(Guarded::AsPlanned)
+            }
+            (Some(met), None) => Err(changed(format!("uid {}, another line", met.uid))),
         }
     }
 

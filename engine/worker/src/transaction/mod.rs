@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lock, identity, keep files        nothing is changed
+//! contain                            packets are held back, processes quieted: it ends by itself or is taken back
 //! freeze, guards, keep what is live  everything can be thawed
 //! commit    ------                   before: a lost link thaws; after: the host needs nobody
 //! remove lines, kill, delete files, look again
@@ -28,6 +29,8 @@ use crate::protect::Facts;
 use crate::query::{Answer, HostError, HostFacts, Query};
 use crate::serve::{Controller, Said};
 use crate::text::Digest;
+
+pub use contain::TRIAL_S;
 
 use census::Member;
 use evidence::Kept;
@@ -199,7 +202,7 @@ impl<'a> Transaction<'a> {
         self.keep_files()?;
         self.keep_executables()?;
         if until >= Stage::Contain {
-            self.contain();
+            self.contain()?;
         }
         if until != Stage::Eradicate {
             self.keep_running()?;
@@ -330,15 +333,29 @@ impl<'a> Transaction<'a> {
             .collect()
     }
 
+    /// What protects of what is frozen, ended, changed or removed.
     fn facts(&self) -> Result<Facts, HostError> {
-        let acts: Vec<Act> = self.orders.actions().map(|action| action.act.clone()).collect();
+        let acts: Vec<Act> = self
+            .allowed(|act| !act.is_of_network())
+            .into_iter()
+            .map(|action| action.act)
+            .collect();
+        self.facts_for(&acts)
+    }
+
+    /// What protects of these acts. A network that is not told protects all of it.
+    fn facts_for(&self, acts: &[Act]) -> Result<Facts, HostError> {
         let mut facts = Facts {
             site: self.orders.orders().protect.clone(),
+            spare: self.orders.orders().spare.clone(),
             ..Facts::default()
         };
-        for question in Facts::questions(&acts) {
-            let answer = self.platform.answer(&question)?.value;
-            facts.learn(&question, answer);
+        for question in Facts::questions(acts) {
+            match self.platform.answer(&question) {
+                Ok(answer) => facts.learn(&question, answer.value),
+                Err(_) if question == (Query::Network {}) => {}
+                Err(why) => return Err(why),
+            }
         }
         Ok(facts)
     }

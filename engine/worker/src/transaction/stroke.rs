@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::census::Member;
 use super::guard::StandIn;
 use super::{PAST_MINUTE_MS, Transaction, key};
-use crate::action::{Act, Action, ActionId, Arming, Done, ProcessTarget, StarterKind, Undo};
+use crate::action::{
+    Act, Action, ActionId, Arming, Done, FileTarget, ProcessTarget, ServiceManager, StarterKind, Undo,
+};
 use crate::frame::{End, Outcome, TransactionEvent as Event};
 use crate::journal::HostJournal;
 use crate::order::Settle;
@@ -58,7 +60,14 @@ impl Transaction<'_> {
         if self.settled.contains(&action.id) || self.failed.contains(&action.id) {
             return;
         }
-        if self.drifted.contains_key(&action.component) {
+        if let Act::ReloadUnits { manager, .. } = &action.act {
+            if let Some(needs) = self.generator_left(*manager) {
+                return self.journaled(journal, action.id, Outcome::Skipped { needs });
+            }
+            if self.drifted.contains_key(&action.component) && !self.has_removed_units(action.component) {
+                return self.journaled(journal, action.id, Outcome::Drifted);
+            }
+        } else if self.drifted.contains_key(&action.component) {
             return self.journaled(journal, action.id, Outcome::Drifted);
         }
         let flags: Vec<Action> = self
@@ -100,6 +109,32 @@ impl Transaction<'_> {
         }
     }
 
+    /// A generator of this manager that the plan condemns and that is still there: a reload would run it.
+    fn generator_left(&self, manager: ServiceManager) -> Option<ActionId> {
+        let of_users = |file: &FileTarget| {
+            let folder = file.path.parent().unwrap_or_default();
+            folder.file_name().starts_with(b"user-")
+        };
+        let left = self.orders.orders().actions.iter().find(|action| {
+            let is_one = matches!(&action.act, Act::RemoveStarter { file, starter: StarterKind::Generator }
+                if of_users(file) != (manager == ServiceManager::System {}));
+            is_one && !self.settled.contains(&action.id)
+        });
+        left.map(|action| action.id)
+    }
+
+    /// Whether something of a unit was removed for another component: its manager must forget that, whatever drifted.
+    fn has_removed_units(&self, component: u32) -> bool {
+        self.orders.actions().any(|action| {
+            let of_a_unit = match &action.act {
+                Act::RemoveStarter { starter, .. } => starter.is_of_a_unit(),
+                Act::RemoveLink { .. } => true,
+                _ => false,
+            };
+            of_a_unit && action.component != component && self.settled.contains(&action.id)
+        })
+    }
+
     /// Does one act after it is written down; gives how it is taken back.
     fn act(&mut self, journal: &mut HostJournal, action: &Action) -> Option<Undo> {
         let intent = Event::Intent { action: action.id };
@@ -112,7 +147,7 @@ impl Transaction<'_> {
             Ok(done) => {
                 let undo = match &done {
                     Done::Changed { undo } => Some(undo.clone()),
-                    Done::Gone | Done::WouldNotStop => None,
+                    Done::Gone | Done::Already | Done::WouldNotStop => None,
                 };
                 self.changed |= undo.is_some();
                 if let Act::Kill { process } = &action.act {

@@ -36,6 +36,8 @@ pub(crate) enum Manner {
     LeavesBeforeCommit,
     /// Goes away right after its commit.
     LeavesAfterCommit,
+    /// Goes away when it is told this, and answers it no more: `containing` or `contained`.
+    LeavesBefore(&'static str),
 }
 
 /// Runs one transaction on the host and gives what was heard. A worker that a fault kills ends it.
@@ -79,6 +81,11 @@ fn listen(stream: &UnixStream, begin: &Begin, manner: Manner) -> Heard {
                 assert_eq!(Digest::of(&bytes), sha256, "evidence arrives as announced");
                 heard.vault.insert(sha256, bytes);
                 say(&ToWorker::Kept { sha256 });
+            }
+            TransactionEvent::Containing { .. } if manner == Manner::LeavesBefore("containing") => return heard,
+            TransactionEvent::Contained {} if manner == Manner::LeavesBefore("contained") => return heard,
+            TransactionEvent::Containing { .. } | TransactionEvent::Contained {} => {
+                say(&ToWorker::Noted);
             }
             TransactionEvent::Ready { .. } if manner == Manner::LeavesBeforeCommit => return heard,
             TransactionEvent::Ready { .. } => {
@@ -242,6 +249,7 @@ pub(crate) fn orders(host: &Simulated) -> HostOrders {
         }],
         actions,
         protect: vec![],
+        spare: Vec::new(),
         journal: HostPath::from(JOURNAL),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),

@@ -1,15 +1,18 @@
 //! The transaction over the simulated host: what it removes, what it leaves, and what is true after every way to die.
 
 mod bench;
+mod contain;
+mod starters;
 
 use bench::{BAD_LINE, CRONTAB, JOURNAL, Manner, approved, orders, processes, transact};
-use deminer_worker::action::Done;
+use deminer_worker::accounts::line_digest;
+use deminer_worker::action::{AccountTarget, Act, Action, Done};
 use deminer_worker::frame::{End, Outcome, RefusalKind, TransactionEvent};
 use deminer_worker::journal;
 use deminer_worker::platform::Platform;
 use deminer_worker::platform::simulated::{At, Call, CallAt, Fault, FaultKind, Side, Simulated, Snapshot, infected};
 use deminer_worker::query::{FileKind, HostError};
-use deminer_worker::text::{Digest, HostPath};
+use deminer_worker::text::{Digest, HostBytes, HostPath};
 
 /// Everything outside the intruder's directory and his crontab line is as it was, and every look-alike runs.
 fn assert_benign(before: &Snapshot, after: &Snapshot, case: &str) {
@@ -191,6 +194,83 @@ fn a_changed_condemned_line_is_drift() {
     assert_eq!(after.files, before.files, "its component is untouched");
     assert_eq!(after.running(), before.running(), "and runs");
     assert!(after.frozen().is_empty());
+}
+
+#[test]
+fn an_account_is_locked_only_if_it_is_the_one() {
+    let passwd =
+        |toor: &str| format!("root:x:0:0:root:/root:/bin/bash\n{toor}\nerp:x:1001:1001::/opt/erp:/bin/false\n");
+    let world = |toor: &str| {
+        let mut world = serde_json::to_value(infected()).expect("a world is written");
+        let files = world["files"].as_array_mut().expect("files");
+        files.push(serde_json::json!({"path": "/etc/passwd", "content": passwd(toor)}));
+        let shadow = "root:*:1::::::\ntoor:$6$s$h:1::::::\nerp:*:1::::::\n";
+        files.push(serde_json::json!({"path": "/etc/shadow", "content": shadow, "mode": "0640"}));
+        Simulated::new(deminer_worker::platform::simulated::World::from_value(world).expect("a world"))
+    };
+    let twin = "toor:x:0:0::/root:/bin/bash";
+    let order = |name: &str, uid: u32, line: &str| {
+        let account = AccountTarget {
+            name: HostBytes::from(name),
+            uid,
+            line_sha256: line_digest(line.as_bytes()),
+        };
+        let act = Act::LockAccount { account };
+        let action = Action {
+            id: act.id("web-3"),
+            component: 1,
+            act,
+            because: vec!["f00000001".to_owned()],
+            needs: vec![],
+        };
+        let mut orders = orders(&world(twin));
+        orders.actions = vec![action];
+        approved(&orders)
+    };
+    let erp = "erp:x:1001:1001::/opt/erp:/bin/false";
+    let rows = [
+        ("the one", order("toor", 0, twin), twin, true),
+        (
+            "another line of that name",
+            order("toor", 0, twin),
+            "toor:x:0:0::/root:/bin/sh",
+            false,
+        ),
+        (
+            "a second line of that name",
+            order("toor", 0, twin),
+            &format!("{twin}\n{twin}"),
+            false,
+        ),
+        ("root", order("root", 0, "root:x:0:0:root:/root:/bin/bash"), twin, false),
+        ("one that serves", order("erp", 1001, erp), twin, false),
+    ];
+    for (name, begin, toor, expected) in rows {
+        let host = world(toor);
+        let before = host.snapshot();
+        let heard = transact(&host, &begin, Manner::Good);
+        let after = host.snapshot();
+        let drifted = heard
+            .events
+            .iter()
+            .any(|event| matches!(event, TransactionEvent::Drifted { .. }));
+        assert_eq!(
+            (after.files != before.files, drifted),
+            (expected, !expected),
+            "{name}: {:?}",
+            heard.events
+        );
+        if expected {
+            assert!(
+                after
+                    .text("/etc/shadow")
+                    .expect("there")
+                    .contains("toor:!$6$s$h:1:::::1:\n"),
+                "{name}"
+            );
+            assert!(!format!("{:?}", heard.events).contains("$6$"), "no hash is told");
+        }
+    }
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::text::{Digest, HostPath};
 
 pub mod hands;
 pub mod look;
+mod netlink;
+mod systemd;
+mod wall;
 
 /// The Linux host that this program runs on.
 pub struct Linux {

@@ -4,7 +4,7 @@ use super::lines::{self, Edit};
 use super::process::{Life, Running};
 use super::state::State;
 use super::tree::{Traits, plain};
-use crate::action::{Act, Done, FileTarget, LineTarget, ProcessTarget, Undo};
+use crate::action::{Act, Done, FileTarget, LineTarget, ProcessTarget, Syntax, Undo};
 use crate::query::{FileKind, HostError};
 use crate::text::HostPath;
 
@@ -24,16 +24,16 @@ impl State {
             Act::Freeze { process } => self.freeze(process),
             Act::Kill { process } => self.kill(process),
             Act::RemoveFile { file } => self.remove_file(file),
-            Act::EditLines { file, remove, .. } => self.edit_lines(file, remove),
+            Act::EditLines { file, remove, syntax } => self.edit_lines(file, remove, *syntax),
             Act::ClearFlags { file, flags } => self.clear_flags(file, *flags),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
-            | Act::LockAccount { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
-            | Act::RunArgv { .. } => Err(HostError::Unsupported {
+            Act::RemoveStarter { file, .. } => self.remove_starter(file),
+            Act::RemoveLink { link } => self.remove_link(link),
+            Act::ReloadUnits { manager, units } => self.reload_units(*manager, units),
+            Act::BlockAddress { address, for_s } => self.block(address, *for_s),
+            Act::Isolate { for_s, keep } => self.isolate(*for_s, keep),
+            Act::Throttle { process } => self.throttle(process),
+            Act::LockAccount { account } => self.lock_account(account),
+            Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),
@@ -222,7 +222,21 @@ impl State {
         })
     }
 
-    fn edit_lines(&mut self, file: &FileTarget, remove: &[LineTarget]) -> Result<Done, HostError> {
+    fn remove_starter(&mut self, file: &FileTarget) -> Result<Done, HostError> {
+        Ok(match self.remove_file(file)? {
+            Done::Changed { .. } => Done::Changed {
+                undo: Undo::RestoreStarter { file: file.clone() },
+            },
+            done => done,
+        })
+    }
+
+    fn edit_lines(
+        &mut self,
+        file: &FileTarget,
+        remove: &[LineTarget],
+        syntax: Option<Syntax>,
+    ) -> Result<Done, HostError> {
         let doing = format!("take lines out of `{}`", file.path);
         for _ in 0..EDITS {
             let Some(number) = self.place_of(file, &doing)? else {
@@ -238,6 +252,12 @@ impl State {
                 }
                 Edit::Without { text, taken } => (text, taken),
             };
+            if let Some(syntax) = syntax {
+                let doing = doing.clone();
+                syntax
+                    .allows(&before.content, &text)
+                    .map_err(|why| HostError::Failed { doing, why })?;
+            }
             self.writable(&file.path, &doing)?;
             self.need_room(&doing)?;
             let Some(met) = self.target_of(&file.path) else {

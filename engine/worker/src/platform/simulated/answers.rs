@@ -1,12 +1,14 @@
 //! Answers about the host, its processes, sockets, packages and accounts.
 
+use std::collections::BTreeSet;
+
 use super::process::{Running, TICKS_PER_SECOND, bounded};
 use super::state::State;
 use super::tree::plain;
-use super::world;
+use crate::accounts::login_names;
 use crate::query::{
-    Account, Answer, Coverage, FileStat, GapReason, HostError, HostFacts, HostIdentity, MappedFile, Observed, OpenFile,
-    Ownership, Password, Process, ProcessesQuery, Query, Socket, limits,
+    Answer, Coverage, FileStat, GapReason, HostError, HostFacts, HostIdentity, MappedFile, Observed, OpenFile,
+    Ownership, Process, ProcessesQuery, Query, Socket, limits,
 };
 use crate::text::{Digest, HostBytes, HostPath, Wide};
 
@@ -30,6 +32,7 @@ impl State {
                 max_entries,
             } => self.walk(roots, *max_depth, *max_entries).map(Answer::Walk),
             Query::Read { path, max_bytes } => self.read(path, *max_bytes).map(Answer::Files),
+            Query::ReadSpans { path, spans } => self.spans(path, spans).map(Answer::Spans),
             Query::ReadTree {
                 patterns,
                 max_files,
@@ -38,6 +41,13 @@ impl State {
             Query::Accounts {} => self.accounts().map(Answer::Accounts),
             Query::Mounts {} => Observed::whole(Answer::Mounts(self.tree.mounts())),
             Query::Packages { files } => self.packages(files).map(Answer::Packages),
+            Query::Resources { sample_ms } => self.resources(*sample_ms).map(|told| Answer::Resources(Box::new(told))),
+            Query::Holders { files } => self.holders(files).map(Answer::Holders),
+            Query::Roots { pids } => self.roots(pids).map(Answer::Roots),
+            Query::Command(query) => self.command(query)?.map(Answer::Command),
+            Query::Units {} => Observed::whole(Answer::Units(self.units())),
+            Query::Network {} => Observed::whole(Answer::Network(self.network())),
+            Query::Blocks {} => self.blocks()?.map(Answer::Blocks),
             Query::Watch(query) => self.watch(query).map(Answer::Watch),
         };
         Ok(observed)
@@ -68,9 +78,19 @@ impl State {
             ticks_per_second: TICKS_PER_SECOND,
             uid: self.world.worker_uid,
             own_chain: self.own_chain(),
+            own_names: self.own_names(),
             taint: Wide(self.world.taint),
             without: Vec::new(),
         }
+    }
+
+    /// The login names in the environments of the worker and its ancestors.
+    fn own_names(&self) -> Vec<HostBytes> {
+        let chain = self.own_chain();
+        let processes = chain.iter().filter_map(|pid| self.processes.get(pid));
+        let settings = processes.flat_map(|process| process.about.environ.iter().map(HostBytes::as_bytes));
+        let names: BTreeSet<HostBytes> = login_names(settings).collect();
+        names.into_iter().collect()
     }
 
     /// The worker and its ancestors, the worker first.
@@ -277,31 +297,6 @@ impl State {
     pub(super) fn shown_owners(&self, socket: &super::state::HeldSocket) -> Vec<u32> {
         let shown = |pid: &&u32| !self.unreadable_pids.contains(pid);
         socket.owners.iter().filter(shown).copied().collect()
-    }
-
-    fn accounts(&self) -> Observed<Vec<Account>> {
-        let mut coverage = Coverage::whole();
-        let mut readable = |path: &str| {
-            let why = self.hidden(&HostPath::from(path));
-            if let Some(why) = why {
-                coverage.note("file", path, why);
-            }
-            why.is_none()
-        };
-        let (listed, passwords) = (readable("/etc/passwd"), readable("/etc/shadow"));
-        let row = |account: &world::Account| Account {
-            name: account.name.clone(),
-            uid: account.uid,
-            gid: account.gid.unwrap_or(account.uid),
-            home: account.home.clone(),
-            shell: account.shell.clone(),
-            password: if passwords { account.password } else { Password::Unknown },
-        };
-        let value = match listed {
-            true => self.world.accounts.iter().map(row).collect(),
-            false => Vec::new(),
-        };
-        Observed { value, coverage }
     }
 
     fn packages(&self, files: &[HostPath]) -> Observed<Vec<Ownership>> {

@@ -134,6 +134,7 @@ enum Event {
     Watchdog(usize),
     Guardian(usize),
     Writer(usize),
+    Unit(usize),
     Minute,
 }
 
@@ -170,6 +171,7 @@ impl State {
     }
 
     fn next_event(&mut self) -> Option<(u64, Event)> {
+        self.notice_ends();
         self.reconsider();
         let guardians = self.pending.guardians.iter().enumerate();
         let guardians = guardians.filter_map(|(i, g)| Some((g.due_ms?, Event::Guardian(i))));
@@ -181,8 +183,15 @@ impl State {
             let process = self.in_place_of(watchdog.process).filter(|p| !p.is_active())?;
             Some((process.since_ms.saturating_add(watchdog.after_ms), Event::Watchdog(i)))
         });
+        let units = self.having.iter().enumerate();
+        let units = units.filter_map(|(i, unit)| Some((unit.due_ms()?, Event::Unit(i))));
         let minute = (!self.world.cron.is_empty()).then_some((self.pending.next_minute_ms, Event::Minute));
-        guardians.chain(writers).chain(watchdogs).chain(minute).min()
+        guardians
+            .chain(writers)
+            .chain(watchdogs)
+            .chain(units)
+            .chain(minute)
+            .min()
     }
 
     /// Lets each guardian see whether something is missing; one that sees nothing forgets what it was about to do.
@@ -234,6 +243,7 @@ impl State {
             }
             Event::Guardian(index) => self.restart(index),
             Event::Writer(index) => self.write_line(index),
+            Event::Unit(index) => self.run_unit(index),
             Event::Minute => {
                 let minute = self.host_time_ms() / MINUTE_MS;
                 for index in 0..self.world.cron.len() {

@@ -107,7 +107,8 @@ impl World {
             .iter()
             .filter_map(|p| Some((p.exe.as_ref()?, p.exe_content.as_ref()?)));
         let of_cron = self.cron.iter().filter_map(|c| Some((&c.exe, c.content.as_ref()?)));
-        for (path, content) in of_files.chain(of_processes).chain(of_cron) {
+        let of_generators = self.generators.iter().map(|g| (&g.writes, &g.content));
+        for (path, content) in of_files.chain(of_processes).chain(of_cron).chain(of_generators) {
             self.bytes(content).map_err(|why| WorldError::Content {
                 path: path.clone(),
                 why,
@@ -133,6 +134,11 @@ impl World {
             self.writers
                 .iter()
                 .filter_map(|w| Some(("a writer".to_owned(), w.process?))),
+        );
+        named.extend(
+            self.units
+                .iter()
+                .filter_map(|u| Some(("a unit".to_owned(), u.process?))),
         );
         named.extend(self.watchdogs.iter().map(|w| ("a watchdog".to_owned(), w.process)));
         for socket in &self.sockets {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::state::State;
 use super::tree::plain;
-use crate::query::{Coverage, Entry, FileKind, FileStat, FileText, GapReason, Observed, limits};
+use crate::query::{Coverage, Entry, FileKind, FileSpans, FileStat, FileText, GapReason, Observed, Span, limits};
 use crate::text::{HostBytes, HostPath};
 
 impl State {
@@ -136,6 +136,31 @@ impl State {
         })
     }
 
+    pub(super) fn spans(&self, path: &HostPath, asked: &[Span]) -> Observed<Option<FileSpans>> {
+        let (asked, whole) = limits::spans(asked);
+        let mut coverage = Coverage::whole();
+        if !whole {
+            coverage.note("file", path, GapReason::TooMany);
+        }
+        let text = self.text(path, u32::MAX, &mut coverage);
+        let value = text.map(|file| {
+            let content = file.content.as_bytes();
+            let part = |span: Span| {
+                let from = usize::try_from(span.from.0).unwrap_or(usize::MAX).min(content.len());
+                let to = from.saturating_add(span.bytes as usize).min(content.len());
+                HostBytes::new(&content[from..to])
+            };
+            FileSpans {
+                stat: FileStat {
+                    sha256: None,
+                    ..file.stat.clone()
+                },
+                spans: asked.into_iter().map(part).collect(),
+            }
+        });
+        Observed { value, coverage }
+    }
+
     pub(super) fn read_tree(
         &self,
         patterns: &[HostPath],
@@ -146,11 +171,18 @@ impl State {
         let mut found = BTreeMap::new();
         for pattern in patterns {
             for path in self.matching(pattern, &mut coverage) {
-                let is_regular = self
-                    .tree
-                    .lookup(&path)
-                    .is_some_and(|inode| inode.kind == FileKind::Regular);
-                if !is_regular && !self.hidden_from_above(&path) {
+                let kind = self.tree.lookup(&path).map(|inode| inode.kind);
+                if kind == Some(FileKind::Link) && self.hidden(&path).is_none() {
+                    // Not followed: what it is, without content.
+                    let link = self.tree.stat(&path, false).map(|stat| FileText {
+                        stat,
+                        content: HostBytes::default(),
+                        cut: false,
+                    });
+                    found.extend(link.map(|link| (path, link)));
+                    continue;
+                }
+                if kind != Some(FileKind::Regular) && !self.hidden_from_above(&path) {
                     continue;
                 }
                 if let Some(text) = self.text(&path, max_file_bytes.min(limits::READ_BYTES), &mut coverage) {

@@ -16,6 +16,7 @@ use crate::platform::{CaptureSink, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
 use crate::text::{Digest, HostPath};
 
+mod accounts;
 mod acts;
 mod answers;
 pub mod behaviour;
@@ -25,8 +26,10 @@ pub mod faults;
 mod files;
 mod keeper;
 mod lines;
+mod links;
 mod mounts;
 mod process;
+mod resources;
 mod samples;
 mod snapshot;
 mod state;
@@ -35,6 +38,8 @@ mod store;
 mod tests;
 mod tree;
 mod undo;
+pub mod units;
+mod wall;
 mod watch;
 pub mod world;
 mod written;
@@ -281,8 +286,11 @@ impl Platform for Simulated {
         Ok(())
     }
 
-    /// Every act of this host happens in one step: nothing is ever left half done.
-    fn tidy(&self, _: &Act) -> Result<(), HostError> {
+    /// Every act of this host happens in one step: nothing is ever left half done. What is left of a block goes.
+    fn tidy(&self, act: &Act) -> Result<(), HostError> {
+        if act.is_of_network() {
+            self.state().tidy_wall();
+        }
         Ok(())
     }
 
@@ -316,11 +324,19 @@ fn query_kind(query: &Query) -> &'static str {
         Query::List { .. } => "list",
         Query::Walk { .. } => "walk",
         Query::Read { .. } => "read",
+        Query::ReadSpans { .. } => "read_spans",
         Query::ReadTree { .. } => "read_tree",
         Query::Digest { .. } => "digest",
         Query::Accounts {} => "accounts",
         Query::Mounts {} => "mounts",
+        Query::Network {} => "network",
+        Query::Blocks {} => "blocks",
         Query::Packages { .. } => "packages",
+        Query::Resources { .. } => "resources",
+        Query::Holders { .. } => "holders",
+        Query::Roots { .. } => "roots",
+        Query::Command(_) => "command",
+        Query::Units {} => "units",
         Query::Watch(_) => "watch",
     }
 }
@@ -336,7 +352,7 @@ fn undo_kind(undo: &Undo) -> &'static str {
         Undo::RestoreLink { .. } => "restore_link",
         Undo::UnlockAccount { .. } => "unlock_account",
         Undo::Unblock { .. } => "unblock",
-        Undo::EndIsolation {} => "end_isolation",
+        Undo::EndIsolation { .. } => "end_isolation",
         Undo::Unthrottle { .. } => "unthrottle",
         Undo::RunArgv { .. } => "run_argv",
     }

@@ -8,6 +8,9 @@ use crate::text::{Digest, HostBytes, HostPath, Wide};
 /// Clock ticks a second.
 pub(super) const TICKS_PER_SECOND: u32 = 100;
 
+/// What a throttled process gets of one CPU.
+const THROTTLED_PERCENT: u32 = 5;
+
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
@@ -33,8 +36,11 @@ pub(super) struct Running {
     pub(super) life: Life,
     /// Uptime of the last change of `life`.
     pub(super) since_ms: u64,
-    /// Milliseconds that it ran before that.
-    ran_ms: u64,
+    /// CPU time that it used until `counted_ms`.
+    used_ms: u64,
+    counted_ms: u64,
+    /// Whether it gets next to no CPU time.
+    pub(super) throttled: bool,
 }
 
 impl Running {
@@ -48,7 +54,9 @@ impl Running {
             about,
             life: Life::Running,
             since_ms: started_ms,
-            ran_ms: 0,
+            used_ms: 0,
+            counted_ms: started_ms,
+            throttled: false,
         }
     }
 
@@ -66,22 +74,35 @@ impl Running {
     }
 
     pub(super) fn set_life(&mut self, life: Life, now_ms: u64) {
-        if self.life == Life::Running {
-            self.ran_ms += now_ms.saturating_sub(self.since_ms);
-        }
+        self.count(now_ms);
         if self.life != life {
             self.life = life;
             self.since_ms = now_ms;
         }
     }
 
+    /// Throttles it, or lets it go on as before; whether that is another state.
+    pub(super) fn set_throttled(&mut self, throttled: bool, now_ms: u64) -> bool {
+        self.count(now_ms);
+        std::mem::replace(&mut self.throttled, throttled) != throttled
+    }
+
+    fn count(&mut self, now_ms: u64) {
+        self.used_ms = self.cpu_ms(now_ms);
+        self.counted_ms = now_ms;
+    }
+
     /// CPU time that it used until now.
     pub(super) fn cpu_ms(&self, now_ms: u64) -> u64 {
         let now = match self.life {
-            Life::Running => now_ms.saturating_sub(self.since_ms),
+            Life::Running => now_ms.saturating_sub(self.counted_ms),
             Life::Frozen | Life::Dead => 0,
         };
-        (self.ran_ms + now).saturating_mul(u64::from(self.about.cpu_percent)) / 100
+        let percent = match self.throttled {
+            true => self.about.cpu_percent.min(THROTTLED_PERCENT),
+            false => self.about.cpu_percent,
+        };
+        self.used_ms + now.saturating_mul(u64::from(percent)) / 100
     }
 
     pub(super) fn comm(&self) -> HostBytes {
@@ -198,7 +219,9 @@ mod tests {
         process.set_life(Life::Frozen, 2000);
         assert_eq!(process.cpu_ms(9000), 2000);
         process.set_life(Life::Running, 9000);
-        process.set_life(Life::Dead, 9500);
-        assert_eq!(process.cpu_ms(20_000), 3000);
+        assert!(process.set_throttled(true, 9500));
+        assert!(!process.set_throttled(true, 9500));
+        process.set_life(Life::Dead, 10_500);
+        assert_eq!(process.cpu_ms(20_000), 3050);
     }
 }

@@ -1,6 +1,6 @@
 //! A simulated host as a test looks at it, past everything that a worker may or may not see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::process::Life;
 use super::state::State;
@@ -22,6 +22,10 @@ pub struct Snapshot {
     pub keeper: bool,
     /// Milliseconds since boot.
     pub uptime_ms: u64,
+    /// The tables by which packets are held back, whatever they still hold.
+    pub tables: Vec<String>,
+    /// The processes that get next to no CPU time.
+    pub throttled: BTreeSet<u32>,
 }
 
 /// One file system object.
@@ -122,6 +126,8 @@ impl State {
             locked: self.lock.is_some(),
             keeper: self.keeper.is_some(),
             uptime_ms: self.uptime_ms,
+            tables: self.wall.tables(),
+            throttled: self.throttled(),
         }
     }
 }

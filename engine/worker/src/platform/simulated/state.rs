@@ -8,6 +8,8 @@ use super::keeper::Keeper;
 use super::process::{Life, Running};
 use super::store::Journal;
 use super::tree::{Traits, Tree, ns, plain};
+use super::units::Having;
+use super::wall::Wall;
 use super::world::{self, Content, LATEST_MS, PID_MAX, Unreadable, World};
 use crate::query::{GapReason, HostError};
 use crate::text::{Digest, HostPath};
@@ -29,6 +31,8 @@ pub(super) struct State {
     pub(super) ignores_stop: BTreeSet<u32>,
     pub(super) disk_full: bool,
     pub(super) pending: Pending,
+    /// What became of the described units, in their order.
+    pub(super) having: Vec<Having>,
     pub(super) script: Script,
     /// The worker was killed, and what it left was not yet cleared away.
     pub(super) worker_killed: bool,
@@ -37,6 +41,7 @@ pub(super) struct State {
     pub(super) lock: Option<u64>,
     pub(super) locks: u64,
     pub(super) journals: BTreeMap<HostPath, Journal>,
+    pub(super) wall: Wall,
     next_socket: u64,
     last_pid: u32,
 }
@@ -88,12 +93,14 @@ impl State {
             ignores_stop: BTreeSet::new(),
             disk_full: false,
             pending: Pending::new(&world),
+            having: Having::all(&world),
             script: Script::new(world.faults.clone()),
             worker_killed: false,
             keeper: None,
             lock: None,
             locks: 0,
             journals: BTreeMap::new(),
+            wall: Wall::default(),
             next_socket: 20_001,
             last_pid: 0,
             world,
@@ -101,6 +108,7 @@ impl State {
         state.hide();
         state.install();
         state.populate();
+        state.enrol();
         state
     }
 

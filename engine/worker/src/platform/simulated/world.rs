@@ -4,12 +4,14 @@
 //! runs or a package owns, pid 1 and the worker itself are made where they are not described.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::behaviour::{Cron, Guardian, Watchdog, Writer};
 use super::check::WorldError;
 use super::faults::Fault;
+use super::units::{Generator, Unit};
 use super::written;
 use crate::query::{FileKind, Password, Peer, Xattr};
 use crate::text::{HostBytes, HostPath};
@@ -61,7 +63,7 @@ pub struct World {
     pub files: Vec<File>,
     /// The mounts besides `/`, which is there always (ext4, unless one with the point `/` is described).
     pub mounts: Vec<Mount>,
-    /// The accounts.
+    /// The accounts. `/etc/passwd` and `/etc/shadow` are made of them, unless `/etc/passwd` is described as a file.
     pub accounts: Vec<Account>,
     /// Which paths each package owns; what they hold when the world begins is what the package has of them.
     pub packages: BTreeMap<String, Vec<HostPath>>,
@@ -69,10 +71,22 @@ pub struct World {
     pub conffiles: BTreeSet<HostPath>,
     /// Whether there is a package database at all.
     pub package_database: bool,
+    /// The GPUs. Who has `/dev/nvidia...`, `/dev/dri/...` or `/dev/kfd` among its files holds one.
+    pub gpus: Vec<Gpu>,
+    /// What programs say when a worker runs them.
+    pub commands: Vec<Program>,
     /// Sockets that nobody holds, or several processes; those of one process stand with it.
     pub sockets: Vec<Socket>,
     /// Paths and pids that the kernel does not show to the worker. A directory hides all below it.
     pub unreadable: Vec<Unreadable>,
+    /// Addresses of its links, besides those that its sockets have.
+    pub addresses: BTreeSet<IpAddr>,
+    /// The next hops of its routes to everywhere.
+    pub gateways: BTreeSet<IpAddr>,
+    /// Its name servers.
+    pub resolvers: BTreeSet<IpAddr>,
+    /// Whether its kernel can hold packets back for us.
+    pub nftables: bool,
     /// Processes that start others again.
     pub guardians: Vec<Guardian>,
     /// Lines that a scheduler starts something for.
@@ -81,6 +95,10 @@ pub struct World {
     pub writers: Vec<Writer>,
     /// Processes that are killed when they stand still too long.
     pub watchdogs: Vec<Watchdog>,
+    /// What the service managers have in memory.
+    pub units: Vec<Unit>,
+    /// What each reload of the system's manager runs.
+    pub generators: Vec<Generator>,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
 }
@@ -151,6 +169,50 @@ pub struct Process {
     /// Whether it runs on when it is told to stop, as one that its tracer continues.
     #[serde(default)]
     pub ignores_stop: bool,
+    /// The directory that takes what it writes, where its root is the overlay of a container. Its paths are the host's all
+    /// the same.
+    #[serde(default)]
+    pub upper: Option<HostPath>,
+}
+
+/// One GPU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gpu {
+    /// Its address on the bus.
+    pub address: HostBytes,
+    /// Vendor and device.
+    #[serde(default)]
+    pub id: String,
+    /// The driver.
+    #[serde(default)]
+    pub driver: HostBytes,
+    /// What the driver calls it.
+    #[serde(default)]
+    pub model: HostBytes,
+    /// How busy it is; none where the driver does not say.
+    #[serde(default)]
+    pub busy_percent: Option<u32>,
+}
+
+/// What one call of a program of the host gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The program's path, where a regular file must lie, and exactly these arguments.
+    pub argv: Vec<HostBytes>,
+    /// What it writes.
+    #[serde(default)]
+    pub stdout: HostBytes,
+    /// What it complains of.
+    #[serde(default)]
+    pub stderr: HostBytes,
+    /// Its exit status.
+    #[serde(default)]
+    pub exit: i32,
+    /// How long it takes.
+    #[serde(default)]
+    pub takes_ms: u64,
 }
 
 /// One descriptor of a process.
@@ -337,12 +399,20 @@ impl Default for World {
             packages: BTreeMap::new(),
             conffiles: BTreeSet::new(),
             package_database: true,
+            gpus: Vec::new(),
+            commands: Vec::new(),
             sockets: Vec::new(),
             unreadable: Vec::new(),
+            addresses: [IpAddr::from([192, 0, 2, 10])].into(),
+            gateways: [IpAddr::from([192, 0, 2, 1])].into(),
+            resolvers: [IpAddr::from([192, 0, 2, 53])].into(),
+            nftables: true,
             guardians: Vec::new(),
             cron: Vec::new(),
             writers: Vec::new(),
             watchdogs: Vec::new(),
+            units: Vec::new(),
+            generators: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -373,6 +443,7 @@ impl Process {
             sockets: Vec::new(),
             tracer: 0,
             ignores_stop: false,
+            upper: None,
         }
     }
 

@@ -2,19 +2,32 @@
 
 use super::rewrite::{Rewritten, rewrite};
 use super::{changed, lines};
-use crate::action::{Done, FileTarget, LineTarget, Undo};
+use crate::action::{Done, FileTarget, LineTarget, Syntax, Undo};
 use crate::query::HostError;
 
-/// Takes the lines out of what the file holds now, whichever inode it is by now.
-pub(super) fn edit(target: &FileTarget, condemned: &[LineTarget]) -> Result<Done, HostError> {
+/// Takes the lines out of what the file holds now, whichever inode it is by now. A text that has to be of a form is left as
+/// it is where it would not be any more.
+pub(super) fn edit(target: &FileTarget, condemned: &[LineTarget], syntax: Option<Syntax>) -> Result<Done, HostError> {
     let doing = format!("edit `{}`", target.path);
-    let rewritten = rewrite(target, &doing, |text| match lines::take_out(text, condemned) {
-        Ok(taken) => Ok(taken.map(|taken| (taken.text, taken.lines))),
-        Err(altered) => Err(changed(
-            &doing,
-            format_args!("the line `{}`", altered.expected),
-            format_args!("`{}`", altered.found),
-        )),
+    let rewritten = rewrite(target, &doing, |text| {
+        let taken = match lines::take_out(text, condemned) {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return Ok(None),
+            Err(altered) => {
+                return Err(changed(
+                    &doing,
+                    format_args!("the line `{}`", altered.expected),
+                    format_args!("`{}`", altered.found),
+                ));
+            }
+        };
+        if let Some(syntax) = syntax {
+            let doing = doing.clone();
+            syntax
+                .allows(text, &taken.text)
+                .map_err(|why| HostError::Failed { doing, why })?;
+        }
+        Ok(Some((taken.text, taken.lines)))
     })?;
     Ok(match rewritten {
         Rewritten::Gone | Rewritten::Nothing => Done::Gone,
@@ -90,7 +103,7 @@ mod tests {
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).expect("ours");
         let named = rustix::fs::setxattr(&path, "user.kept", b"v", rustix::fs::XattrFlags::empty()).is_ok();
         let target = bench::file_target(&path);
-        let done = edit(&target, &[miner(2)]).expect("it stands there");
+        let done = edit(&target, &[miner(2)], None).expect("it stands there");
         let Done::Changed {
             undo: Undo::RestoreLines { file, lines },
         } = done
@@ -118,7 +131,11 @@ mod tests {
         );
         assert!(after.mtime_ns >= target.mtime_ns, "cron has to notice");
         assert_eq!(names(home.path()), 1, "nothing of ours is left");
-        assert_eq!(edit(&target, &[miner(2)]), Ok(Done::Gone), "done twice is done once");
+        assert_eq!(
+            edit(&target, &[miner(2)], None),
+            Ok(Done::Gone),
+            "done twice is done once"
+        );
     }
 
     #[test]
@@ -129,7 +146,7 @@ mod tests {
         let target = bench::file_target(&path);
         fs::write(home.path().join("new"), format!("# new\n{MINER}\n")).expect("a file");
         fs::rename(home.path().join("new"), &path).expect("ours");
-        assert!(matches!(edit(&target, &[miner(1)]), Ok(Done::Changed { .. })));
+        assert!(matches!(edit(&target, &[miner(1)], None), Ok(Done::Changed { .. })));
         assert_eq!(fs::read(&path).expect("ours"), b"# new\n");
     }
 
@@ -141,32 +158,56 @@ mod tests {
         fs::write(&path, &text).expect("a file");
         let target = bench::file_target(&path);
         let before = fs::metadata(&path).expect("ours");
-        let result = edit(&target, &[miner(2)]);
+        let result = edit(&target, &[miner(2)], None);
         assert!(matches!(result, Err(HostError::Changed { .. })), "{result:?}");
         let after = fs::metadata(&path).expect("ours");
         assert_eq!(fs::read_to_string(&path).expect("ours"), text);
         assert_eq!((before.ino(), before.ctime_nsec()), (after.ino(), after.ctime_nsec()));
 
         fs::rename(&path, home.path().join("moved")).expect("ours");
-        assert_eq!(edit(&target, &[miner(2)]), Ok(Done::Gone));
+        assert_eq!(edit(&target, &[miner(2)], None), Ok(Done::Gone));
         symlink("moved", &path).expect("a link");
-        let result = edit(&target, &[miner(2)]);
+        let result = edit(&target, &[miner(2)], None);
         assert!(
             matches!(result, Err(HostError::Changed { .. })),
             "a link swapped in: {result:?}"
         );
         fs::remove_file(&path).expect("ours");
         fs::create_dir(&path).expect("a folder");
-        let result = edit(&target, &[miner(2)]);
+        let result = edit(&target, &[miner(2)], None);
         assert!(matches!(result, Err(HostError::Protected { .. })), "{result:?}");
         fs::remove_dir(&path).expect("ours");
         fs::File::create(&path)
             .and_then(|file| file.set_len(9 << 20))
             .expect("a file");
-        let result = edit(&target, &[miner(2)]);
+        let result = edit(&target, &[miner(2)], None);
         assert!(matches!(result, Err(HostError::TooLarge { .. })), "{result:?}");
         fs::remove_file(&path).expect("ours");
         assert_eq!(names(home.path()), 1);
+    }
+
+    #[test]
+    fn sudoers_is_not_torn() {
+        let home = bench::home();
+        let path = home.path().join("sudoers");
+        let text = "root ALL=(ALL:ALL) ALL\nx ALL=(ALL) \\\n  NOPASSWD: ALL\n";
+        fs::write(&path, text).expect("a file");
+        let target = bench::file_target(&path);
+        let line = |number: u32| {
+            let line = HostBytes::from(text.lines().nth(number as usize - 1).expect("a line"));
+            LineTarget {
+                number,
+                mark: line.clone(),
+                line,
+            }
+        };
+        let result = edit(&target, &[line(2)], Some(Syntax::Sudoers));
+        assert!(matches!(result, Err(HostError::Failed { .. })), "{result:?}");
+        assert_eq!(fs::read_to_string(&path).expect("ours"), text);
+        let result = edit(&target, &[line(2), line(3)], Some(Syntax::Sudoers));
+        assert!(matches!(result, Ok(Done::Changed { .. })), "{result:?}");
+        assert_eq!(fs::read_to_string(&path).expect("ours"), "root ALL=(ALL:ALL) ALL\n");
+        assert_eq!(names(home.path()), 1, "nothing of ours is left");
     }
 
     #[test]
@@ -176,7 +217,7 @@ mod tests {
         fs::write(&path, "a\n").expect("a file");
         let target = bench::file_target(&path);
         fs::write(target.name_in_edit().as_path(), MINER).expect("a file");
-        assert_eq!(edit(&target, &[miner(1)]), Ok(Done::Gone));
+        assert_eq!(edit(&target, &[miner(1)], None), Ok(Done::Gone));
         assert_eq!(names(home.path()), 1);
     }
 
@@ -222,7 +263,7 @@ mod tests {
             let begin = Instant::now();
             let longest = Duration::from_secs(20);
             while begin.elapsed() < Duration::from_secs(2) || (edits == 0 && begin.elapsed() < longest) {
-                match edit(&target, &[miner(1)]) {
+                match edit(&target, &[miner(1)], None) {
                     Ok(Done::Changed { .. }) => edits += 1,
                     Ok(_) => {}
                     // Somebody who writes without a pause may win; then nothing was done.
@@ -235,7 +276,7 @@ mod tests {
         });
         let copies = fs::read_to_string(&path).expect("ours").matches(MINER).count();
         let left: Vec<LineTarget> = (0..copies).map(|_| miner(1)).collect();
-        edit(&target, &left).expect("nobody writes any more");
+        edit(&target, &left, None).expect("nobody writes any more");
         let text = fs::read_to_string(&path).expect("ours");
         let mut kept: Vec<u32> = text
             .lines()

@@ -54,12 +54,19 @@ pub(super) fn clear(target: &FileTarget, bits: u32) -> Result<Done, HostError> {
 /// Sets the flags that a file had. A removal or an edit that was taken back before made another inode of the same owner.
 pub(super) fn set(target: &FileTarget, wanted: u32) -> Result<Done, HostError> {
     let doing = format!("set flags of `{}` again", target.path);
-    let pinned = match Place::of(target, &doing)? {
+    let place = Place::of(target, &doing)?;
+    let pinned = match &place {
         Some(place) => place.now(&target.mount, &doing)?,
         None => None,
     };
     let Some(pinned) = pinned else {
-        return Err(HostError::Gone { doing });
+        let disarmed = target.name_disarmed();
+        let beside = place.map(|place| place.pin(disarmed.file_name(), &target.mount, &doing));
+        // Under another name it is to be harmless, not to hold fast.
+        return match beside {
+            Some(Ok(Some(_))) => Ok(Done::Gone),
+            _ => Err(HostError::Gone { doing }),
+        };
     };
     let same_owner =
         (pinned.stat.st_dev, pinned.stat.st_uid, pinned.stat.st_gid) == (target.id.dev.0, target.uid, target.gid);

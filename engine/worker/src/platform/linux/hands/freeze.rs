@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use super::hold::Held;
 use super::identity::{ProcessKey, Seen, same_executable};
 use super::keeper::Message;
+use super::pulse::Pulse;
 use super::{Hands, Standing, failed, group};
 use crate::action::{Done, ProcessTarget, Undo};
 use crate::query::HostError;
@@ -31,7 +32,10 @@ impl Hands {
         let key = seen.key;
         if !standing.held.contains_key(&key) {
             match Held::take(seen, &doing)? {
-                Some(held) => standing.hold(held)?,
+                Some(mut held) => {
+                    held.pulse = Pulse::of(&held.seen, &doing);
+                    standing.hold(held)?;
+                }
                 None => return Ok(Done::Gone),
             }
         }
@@ -285,6 +289,7 @@ mod tests {
             pidfd: None,
             resume: true,
             group: None,
+            pulse: None,
         };
         for signal in [Signal::STOP, Signal::KILL] {
             assert_eq!(held.signal(signal, "test"), Ok(false));

@@ -24,27 +24,32 @@ const DISSOLVE: Duration = Duration::from_millis(500);
 
 /// The group that a process is in, by its `/proc/PID/cgroup` (cgroups(7)); `None` where the unified hierarchy is not
 /// mounted or the group lies outside of what is.
-fn group_of(cgroup: &[u8], mounts: &[mounts::MountPoint]) -> Option<PathBuf> {
-    let path = cgroup
-        .split(|b| *b == b'\n')
-        .find_map(|line| line.strip_prefix(b"0::"))?;
-    let components: Vec<&[u8]> = path.split(|b| *b == b'/').filter(|c| !c.is_empty()).collect();
-    if !path.starts_with(b"/") || components.iter().any(|c| *c == b".." || *c == b".") {
+pub(super) fn group_of(cgroup: &[u8], mounts: &[mounts::MountPoint]) -> Option<PathBuf> {
+    let mut lines = cgroup.split(|b| *b == b'\n');
+    let path = lines.find_map(|line| line.strip_prefix(b"0::"))?;
+    let mut unified = mounts.iter().filter(|mount| mount.kind == b"cgroup2");
+    unified.find_map(|mount| within(mount, path))
+}
+
+/// Where a group of that path is seen below a mount of its hierarchy; `None` where it lies outside of what is mounted.
+pub(super) fn within(mount: &mounts::MountPoint, path: &[u8]) -> Option<PathBuf> {
+    let mut components = path.split(|b| *b == b'/');
+    if !path.starts_with(b"/") || components.any(|c| c == b".." || c == b".") {
         return None;
     }
-    mounts
-        .iter()
-        .filter(|mount| mount.kind == b"cgroup2")
-        .find_map(|mount| {
-            let root = mount.root.strip_suffix(b"/").unwrap_or(&mount.root);
-            let below = path
-                .strip_prefix(root)
-                .filter(|rest| rest.is_empty() || rest[0] == b'/')?;
-            let below = below.strip_prefix(b"/").unwrap_or(below);
-            let mut group = PathBuf::from(std::ffi::OsStr::from_bytes(&mount.point));
-            group.push(std::ffi::OsStr::from_bytes(below));
-            Some(group)
-        })
+    let root = mount.root.strip_suffix(b"/").unwrap_or(&mount.root);
+    let below = path
+        .strip_prefix(root)
+        .filter(|rest| rest.is_empty() || rest[0] == b'/')?;
+    let below = below.strip_prefix(b"/").unwrap_or(below);
+    let mut group = PathBuf::from(std::ffi::OsStr::from_bytes(&mount.point));
+    group.push(std::ffi::OsStr::from_bytes(below));
+    Some(group)
+}
+
+/// A name for a group of ours that nobody can have foreseen.
+pub(super) fn own_name() -> String {
+    format!("{PREFIX}{}", random_digits())
 }
 
 /// Whether this is the path of a group that we made.
@@ -61,7 +66,7 @@ pub(super) fn place_for(seen: &Seen, doing: &str) -> Result<Option<PathBuf>, Hos
     let cgroup = seen.read("cgroup", 64 << 10, doing)?.unwrap_or_default();
     Ok(group_of(&cgroup, &mounts::read())
         .filter(|group| group.join("cgroup.procs").exists())
-        .map(|group| group.join(format!("{PREFIX}{}", random_digits()))))
+        .map(|group| group.join(own_name())))
 }
 
 /// The group of ours that this process is in; `None` when it is in none.
@@ -125,7 +130,7 @@ pub(super) fn dissolve(group: &Path) -> io::Result<()> {
 }
 
 /// Writes to a control file, which must be there.
-fn write(group: &Path, file: &str, value: &str) -> io::Result<()> {
+pub(super) fn write(group: &Path, file: &str, value: &str) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     io::Write::write_all(&mut options.write(true).open(group.join(file))?, value.as_bytes())
 }

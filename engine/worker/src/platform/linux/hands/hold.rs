@@ -14,6 +14,7 @@ use rustix::process::{
 
 use super::identity::{ProcessKey, Seen};
 use super::keeper::{self, Message, PROVEN_PER_MESSAGE, TAKEN};
+use super::pulse::Pulse;
 use super::{Hands, failed, group, refused};
 use crate::action::ProcessTarget;
 use crate::query::HostError;
@@ -120,6 +121,8 @@ pub(super) struct Held {
     pub(super) resume: bool,
     /// The group of ours that it stands in.
     pub(super) group: Option<PathBuf>,
+    /// What keeps its service manager from missing it; ends with it.
+    pub(super) pulse: Option<Pulse>,
 }
 
 impl Held {
@@ -145,6 +148,7 @@ impl Held {
             seen,
             pidfd,
             group: None,
+            pulse: None,
         }))
     }
 

@@ -2,8 +2,8 @@
 
 use rustix::process::Signal;
 
-use super::Hands;
 use super::hold::Held;
+use super::{Hands, failed, group, throttle};
 use crate::action::{Done, ProcessTarget, Undo};
 use crate::query::HostError;
 
@@ -15,6 +15,7 @@ impl Hands {
     pub(super) fn kill(&self, target: &ProcessTarget) -> Result<Done, HostError> {
         let doing = format!("kill process {} `{}`", target.pid, target.comm);
         let seen = self.identify(target, &doing)?;
+        let quiet = seen.as_ref().and_then(throttle::group_around);
         let key = super::identity::ProcessKey::from(target);
         let mut standing = self.standing();
         let known = standing.held.contains_key(&key);
@@ -42,6 +43,10 @@ impl Hands {
         if let Some(held) = standing.held.get_mut(&key) {
             held.leave_group(&doing)?;
             standing.release(key);
+        }
+        if let Some(quiet) = quiet {
+            // Only the group goes with it: a child of the process goes back to where it was.
+            group::dissolve(&quiet).map_err(|error| failed(&doing, &error))?;
         }
         Ok(if met {
             Done::Changed { undo: Undo::None }

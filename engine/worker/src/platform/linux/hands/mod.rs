@@ -18,6 +18,8 @@ use crate::platform::CaptureSink;
 use crate::query::HostError;
 use crate::text::{Digest, HostPath};
 
+mod account;
+mod block;
 mod capture;
 mod deadline;
 mod edit;
@@ -30,12 +32,16 @@ mod identity;
 pub mod keeper;
 mod kill;
 mod lines;
+mod link;
 mod lock;
 mod metadata;
 mod mounts;
+mod pulse;
+mod reload;
 mod remove;
 mod rewrite;
 mod store;
+mod throttle;
 mod undo;
 
 #[cfg(test)]
@@ -84,16 +90,16 @@ impl Hands {
             Act::Freeze { process } => self.freeze(process),
             Act::Kill { process } => self.kill(process),
             Act::RemoveFile { file } => remove::remove(file),
-            Act::EditLines { file, remove, .. } => edit::edit(file, remove),
+            Act::EditLines { file, remove, syntax } => edit::edit(file, remove, *syntax),
             Act::ClearFlags { file, flags } => flags::clear(file, *flags),
-            Act::RemoveStarter { .. }
-            | Act::RemoveLink { .. }
-            | Act::ReloadUnits { .. }
-            | Act::LockAccount { .. }
-            | Act::BlockAddress { .. }
-            | Act::Isolate { .. }
-            | Act::Throttle { .. }
-            | Act::RunArgv { .. } => Err(HostError::Unsupported {
+            Act::RemoveStarter { file, .. } => remove::remove_starter(file),
+            Act::RemoveLink { link } => link::remove(link),
+            Act::ReloadUnits { manager, units } => reload::reload(*manager, units),
+            Act::BlockAddress { address, for_s } => block::block(address, *for_s),
+            Act::Isolate { for_s, keep } => block::isolate(*for_s, keep),
+            Act::Throttle { process } => self.throttle(process),
+            Act::LockAccount { account } => account::Etc::of_the_host().lock(account),
+            Act::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: act.kind().to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),
@@ -111,13 +117,14 @@ impl Hands {
             Undo::RestoreFile { file } => undo::restore_file(file, content, arming),
             Undo::RestoreLines { file, lines } => undo::restore_lines(file, lines, arming),
             Undo::SetFlags { file, flags } => flags::set(file, *flags),
-            Undo::RestoreStarter { .. }
-            | Undo::RestoreLink { .. }
-            | Undo::UnlockAccount { .. }
-            | Undo::Unblock { .. }
-            | Undo::EndIsolation {}
-            | Undo::Unthrottle { .. }
-            | Undo::RunArgv { .. } => Err(HostError::Unsupported {
+            Undo::RestoreStarter { file } => undo::restore_starter(file, content, arming),
+            Undo::RestoreLink { link } => link::restore(link, arming),
+            // An account starts nothing by itself: it comes back as it was.
+            Undo::UnlockAccount { account, former } => account::Etc::of_the_host().unlock(account, former),
+            Undo::Unblock { address, was_until_ms } => block::unblock(address, *was_until_ms),
+            Undo::EndIsolation { was_until_ms } => block::end_isolation(*was_until_ms),
+            Undo::Unthrottle { process, former } => self.unthrottle(process, former),
+            Undo::RunArgv { .. } => Err(HostError::Unsupported {
                 doing: "undo".to_owned(),
                 why: "this version has no way to do it".to_owned(),
             }),
@@ -130,8 +137,11 @@ impl Hands {
     /// When something of it stays.
     pub fn tidy(&self, act: &Act) -> Result<(), HostError> {
         match act {
-            Act::RemoveFile { file } => remove::tidy(file),
+            Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => remove::tidy(file),
+            Act::RemoveLink { link } => link::tidy(link),
             Act::EditLines { file, .. } => rewrite::tidy(file),
+            Act::BlockAddress { .. } | Act::Isolate { .. } => block::tidy(),
+            Act::LockAccount { .. } => account::Etc::of_the_host().tidy(),
             _ => Ok(()),
         }
     }

@@ -40,6 +40,18 @@ pub(super) fn remove(target: &FileTarget) -> Result<Done, HostError> {
     }
 }
 
+/// The same for a file that starts something: it comes back where nothing reads it.
+pub(super) fn remove_starter(target: &FileTarget) -> Result<Done, HostError> {
+    Ok(match remove(target)? {
+        Done::Changed {
+            undo: Undo::RestoreFile { file },
+        } => Done::Changed {
+            undo: Undo::RestoreStarter { file },
+        },
+        done => done,
+    })
+}
+
 /// Gives the file its name back that a removal held under ours when its worker died.
 ///
 /// # Errors

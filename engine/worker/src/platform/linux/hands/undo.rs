@@ -60,6 +60,38 @@ pub(super) fn restore_file(target: &FileTarget, content: Option<&[u8]>, arming: 
     written.map(|()| Done::Changed { undo: Undo::None })
 }
 
+/// Writes a file that starts something again: disarmed beside its place, where nothing reads it. One that stands armed at
+/// its place is found done; armed, what was put beside it goes.
+pub(super) fn restore_starter(target: &FileTarget, content: Option<&[u8]>, arming: Arming) -> Result<Done, HostError> {
+    let beside = FileTarget {
+        path: target.name_disarmed(),
+        ..target.clone()
+    };
+    match arming {
+        Arming::Disarmed => {
+            let doing = format!("restore `{}`", target.path);
+            if let Some(place) = Place::of(target, &doing)?
+                && let Ok(Some(pinned)) = place.now(&target.mount, &doing)
+                && files::same_content(&pinned.open(OFlags::RDONLY, &doing)?, target, &doing).is_ok()
+            {
+                return Ok(Done::Gone);
+            }
+            restore_file(&beside, content, Arming::Disarmed)
+        }
+        Arming::Armed => {
+            let done = restore_file(target, content, Arming::Armed)?;
+            let doing = format!("remove `{}`", beside.path);
+            if let Some(place) = Place::of(&beside, &doing)?
+                && let Ok(Some(pinned)) = place.now(&beside.mount, &doing)
+                && files::same_content(&pinned.open(OFlags::RDONLY, &doing)?, &beside, &doing).is_ok()
+            {
+                place.unlink(&place.name, &doing)?;
+            }
+            Ok(done)
+        }
+    }
+}
+
 /// Writes the file under a name of ours, with all that it had; disarmed without what lets it run.
 fn write_beside(
     place: &Place,
@@ -221,7 +253,7 @@ mod tests {
         };
         let Ok(Done::Changed {
             undo: Undo::RestoreLines { file, lines },
-        }) = edit::edit(&target, &[condemned])
+        }) = edit::edit(&target, &[condemned], None)
         else {
             panic!("it stands there")
         };

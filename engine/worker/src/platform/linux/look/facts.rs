@@ -12,11 +12,15 @@ use super::gaps::{Gaps, failure};
 use super::process::stat::parse_stat;
 use super::procfs::{Proc, Units, bracketed, wide};
 use super::{host_time_ms, uptime_ms};
+use crate::accounts::login_names;
 use crate::query::{GapReason, HostError, HostFacts, HostIdentity, Observed};
 use crate::text::{HostBytes, Wide};
 
 /// The longest name that a distribution gives itself here.
 const NAME_BYTES: usize = 256;
+
+/// The bytes of one environment that are read.
+const ENVIRON_BYTES: usize = 128 << 10;
 
 /// Answers `Host`.
 ///
@@ -48,6 +52,7 @@ pub(super) fn facts() -> Result<Observed<HostFacts>, HostError> {
         hostname: HostBytes::new(name.nodename().to_bytes()),
         pid_namespace: Wide(own_namespace("pid").unwrap_or(0)),
     };
+    let own_chain = own_chain(&proc, &mut gaps)?;
     let facts = HostFacts {
         identity,
         system: "linux".to_owned(),
@@ -62,7 +67,8 @@ pub(super) fn facts() -> Result<Observed<HostFacts>, HostError> {
         host_time_ms: Wide(host_time_ms()),
         ticks_per_second: u32::try_from(Units::read().ticks_per_second).unwrap_or(u32::MAX),
         uid: rustix::process::geteuid().as_raw(),
-        own_chain: own_chain(&proc, &mut gaps)?,
+        own_names: own_names(&proc, &own_chain),
+        own_chain,
         taint: Wide(taint.unwrap_or(0)),
         without: without(),
     };
@@ -143,7 +149,7 @@ fn pretty_name(text: &[u8]) -> Option<String> {
     Some(HostBytes::new(&value[..value.len().min(NAME_BYTES)]).to_string())
 }
 
-fn load_centi(gaps: &mut Gaps) -> [u32; 3] {
+pub(super) fn load_centi(gaps: &mut Gaps) -> [u32; 3] {
     let Ok(load) = System::load_average() else {
         gaps.note("load", "", GapReason::Unsupported);
         return [0; 3];
@@ -160,30 +166,49 @@ fn load_centi(gaps: &mut Gaps) -> [u32; 3] {
 /// The worker, its ancestors up to pid 1 and its children, rising.
 fn own_chain(proc: &Proc, gaps: &mut Gaps) -> Result<Vec<u32>, HostError> {
     let own = std::process::id();
-    let mut parents = std::collections::HashMap::new();
-    let mut bytes = Vec::new();
-    for pid in proc.pids(gaps)? {
-        let read = proc.pid(pid).and_then(|dir| dir.read_piece(c"stat", 4096, &mut bytes));
-        if let (Ok(true), Some(stat)) = (read, parse_stat(&bytes)) {
-            parents.insert(pid, stat.ppid);
-        }
-    }
-    let mut chain: BTreeSet<u32> = parents
-        .iter()
-        .filter(|(_, parent)| **parent == own)
-        .map(|(pid, _)| *pid)
+    let mut chain: BTreeSet<u32> = proc
+        .pids(gaps)?
+        .into_iter()
+        .filter(|pid| parent_of(proc, *pid) == Some(own))
         .collect();
-    let mut pid = own;
-    while pid != 0 && chain.insert(pid) {
-        match parents.get(&pid) {
-            Some(parent) => pid = *parent,
-            None => {
-                gaps.note("process", super::gaps::pid_object(pid), GapReason::Denied);
-                break;
-            }
+    let line = ancestors(proc, own);
+    if let Some(last) = line.last().filter(|last| parent_of(proc, **last).is_none()) {
+        gaps.note("process", super::gaps::pid_object(*last), GapReason::Denied);
+    }
+    chain.extend(line);
+    Ok(chain.into_iter().collect())
+}
+
+/// A process and its ancestors, as far as the kernel shows them.
+pub(super) fn ancestors(proc: &Proc, mut pid: u32) -> Vec<u32> {
+    let mut line = Vec::new();
+    while pid != 0 && !line.contains(&pid) {
+        line.push(pid);
+        pid = parent_of(proc, pid).unwrap_or(0);
+    }
+    line
+}
+
+fn parent_of(proc: &Proc, pid: u32) -> Option<u32> {
+    let mut bytes = Vec::new();
+    let read = proc.pid(pid).and_then(|dir| dir.read_piece(c"stat", 4096, &mut bytes));
+    read.ok().filter(|whole| *whole)?;
+    parse_stat(&bytes).map(|stat| stat.ppid)
+}
+
+/// The login names in the environments of these processes. One that cannot be read tells none: so says its own gap.
+fn own_names(proc: &Proc, chain: &[u32]) -> Vec<HostBytes> {
+    let mut names = BTreeSet::new();
+    let mut bytes = Vec::new();
+    for pid in chain {
+        let read = proc
+            .pid(*pid)
+            .and_then(|dir| dir.read(c"environ", ENVIRON_BYTES, &mut bytes));
+        if read.is_ok() {
+            names.extend(login_names(bytes.split(|byte| *byte == 0)));
         }
     }
-    Ok(chain.into_iter().collect())
+    names.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -11,18 +11,26 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::query::{Answer, HostError, Observed, Query};
 
 mod accounts;
+mod command;
 mod crew;
 mod digest;
 mod facts;
 mod file;
 mod gaps;
+mod holders;
 mod mounts;
+pub(super) mod network;
 mod packages;
 mod process;
 mod procfs;
+mod resources;
+mod roots;
 mod socket;
+mod spans;
 mod tree;
+mod units;
 mod walk;
+pub(super) mod wall;
 mod watch;
 
 use file::Depth;
@@ -84,6 +92,7 @@ impl Look {
                 max_entries,
             } => walk::walk(&scene, roots, *max_depth, *max_entries).map(Answer::Walk),
             Query::Read { path, max_bytes } => file::read(&scene, path, *max_bytes),
+            Query::ReadSpans { path, spans } => spans::read(&scene, path, spans).map(Answer::Spans),
             Query::ReadTree {
                 patterns,
                 max_files,
@@ -92,6 +101,15 @@ impl Look {
             Query::Accounts {} => accounts::accounts().map(Answer::Accounts),
             Query::Mounts {} => Observed::whole(Answer::Mounts(scene.mounts.clone().into_mounts())),
             Query::Packages { files } => packages::ownership(&scene, &self.packages, files).map(Answer::Packages),
+            Query::Resources { sample_ms } => {
+                resources::resources(&scene, *sample_ms)?.map(|told| Answer::Resources(Box::new(told)))
+            }
+            Query::Holders { files } => holders::holders(&scene, files)?.map(Answer::Holders),
+            Query::Roots { pids } => roots::roots(&scene, pids)?.map(Answer::Roots),
+            Query::Command(query) => command::command(&scene, query)?.map(Answer::Command),
+            Query::Units {} => units::units().map(Answer::Units),
+            Query::Network {} => network::network()?.map(Answer::Network),
+            Query::Blocks {} => wall::blocks()?.map(Answer::Blocks),
             Query::Watch(query) => watch::watch(&scene, query)?.map(Answer::Watch),
         };
         observed.coverage.unite(&gaps.into_coverage());

@@ -84,6 +84,11 @@ impl MountTable {
         self.rows.iter().map(|row| &row.mount)
     }
 
+    /// What is mounted at `/`; the last of several. `None` where the table does not tell.
+    pub(super) fn root(&self) -> Option<&MountRow> {
+        self.rows.iter().rev().find(|row| row.mount.point.as_bytes() == b"/")
+    }
+
     /// The mount of an object: by the kernel's number where that is known, else the last one that has the device and
     /// holds the path.
     pub(super) fn of(&self, id: Option<u64>, dev: u64, path: &HostPath) -> Option<&Mount> {

@@ -16,6 +16,7 @@ const FILES: &str = r#"{
 fn word(result: Result<Done, HostError>) -> &'static str {
     match result {
         Ok(Done::Changed { .. }) => "done",
+        Ok(Done::Already) => "already",
         Ok(Done::Gone) => "gone",
         Ok(Done::WouldNotStop) => "would not stop",
         Err(HostError::Changed { .. }) => "changed",

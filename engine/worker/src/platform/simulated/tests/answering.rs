@@ -64,7 +64,7 @@ fn files_are_answered_with_their_gaps() {
         max_file_bytes: 4,
     };
     let list = |directory: &str| Query::List { path: path(directory) };
-    let rows: [(&str, Query, &[&str], &[&str]); 17] = [
+    let rows: [(&str, Query, &[&str], &[&str]); 18] = [
         (
             "stat",
             stat(&["/d/a.conf", "/d/none"]),
@@ -138,6 +138,7 @@ fn files_are_answered_with_their_gaps() {
             &["/d/a.conf=alph..."],
             &["file /d TooMany"],
         ),
+        ("tree with a link", tree("/d/l*", 9), &["/d/link="], &[]),
         (
             "tree below a secret",
             tree("/closed/*", 9),

@@ -6,12 +6,15 @@ use crate::action::{FileTarget, LineTarget, Role};
 use crate::query::{Entry, FileStat, GapReason, Process, ProcessesQuery};
 use crate::text::{HostBytes, Wide};
 
+mod accounts;
 mod acting;
 mod answering;
 mod behaving;
+mod containing;
 mod describing;
 mod dying;
 mod undoing;
+mod units;
 
 fn host(json: &str) -> Simulated {
     Simulated::new(World::from_json(json).expect("a world"))

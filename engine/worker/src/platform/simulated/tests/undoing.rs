@@ -1,6 +1,7 @@
 //! Undo, and the journal of a host.
 
 use super::*;
+use crate::action::{LinkTarget, StarterKind};
 
 const JOURNAL: &str = "/run/.deminer-0123456789abcdef0123456789abcdef";
 
@@ -27,6 +28,74 @@ fn a_file_comes_back_without_the_right_to_run() {
     assert_eq!(host.undo(&undo, Some(b"bad"), Arming::Disarmed), Ok(Done::Gone));
     let seen = &host.snapshot().files[&path("/tmp/x")];
     assert_eq!((seen.mode, seen.owner, seen.mtime_ns), (0o644, (5, 6), file.mtime_ns.0));
+}
+
+#[test]
+fn starters_and_links_come_back_where_nothing_reads_them() {
+    let host = host(
+        r#"{"files": [{"path": "/etc/init.d/x", "content": "/tmp/x", "mode": "755"},
+                      {"path": "/etc/rc3.d/S99x", "target": "../init.d/x"}]}"#,
+    );
+    let file = file(&host, "/etc/init.d/x");
+    let link = LinkTarget::from_stat(&stat(&host, "/etc/rc3.d/S99x").expect("there")).expect("a link");
+    let starter = StarterKind::InitScript;
+    let acts = [
+        Act::RemoveLink { link: link.clone() },
+        Act::RemoveStarter {
+            file: file.clone(),
+            starter,
+        },
+    ];
+    let undos = acts.each_ref().map(|act| match host.act(act) {
+        Ok(Done::Changed { undo }) => undo,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(
+        undos,
+        [
+            Undo::RestoreLink { link: link.clone() },
+            Undo::RestoreStarter { file: file.clone() },
+        ]
+    );
+    for act in &acts {
+        assert_eq!(host.act(act), Ok(Done::Gone));
+    }
+    let content = Some(&b"/tmp/x"[..]);
+    for undo in &undos {
+        assert_eq!(
+            host.undo(undo, content, Arming::Disarmed),
+            Ok(Done::Changed { undo: Undo::None })
+        );
+        assert_eq!(host.undo(undo, content, Arming::Disarmed), Ok(Done::Gone));
+    }
+    let flags = Undo::SetFlags {
+        file: file.clone(),
+        flags: 16,
+    };
+    assert_eq!(
+        host.undo(&flags, None, Arming::Disarmed),
+        Ok(Done::Gone),
+        "what is disarmed need not hold fast"
+    );
+    let files = host.snapshot().files;
+    assert!(!files.contains_key(&file.path) && !files.contains_key(&link.path));
+    assert_eq!(files[&path("/etc/init.d/.x.disarmed")].mode, 0o644);
+    assert!(files.contains_key(&path("/etc/rc3.d/.S99x.disarmed")));
+    for undo in &undos {
+        assert_eq!(
+            host.undo(undo, content, Arming::Armed),
+            Ok(Done::Changed { undo: Undo::None })
+        );
+    }
+    assert_eq!(host.snapshot().files[&file.path].mode, 0o755);
+    let other = LinkTarget {
+        target: path("/etc/init.d/y"),
+        ..link
+    };
+    assert!(matches!(
+        host.act(&Act::RemoveLink { link: other }),
+        Err(HostError::Changed { .. })
+    ));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Which package owns a file: by path, and by content. Testimony of the host's own database, which an intruder may
-//! have changed.
+//! Which package owns a file: by path, and by content. Testimony of the host's own databases (dpkg, RPM), which an
+//! intruder may have changed.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -21,11 +21,30 @@ use crate::text::HostPath;
 
 mod dpkg;
 mod index;
+mod rpm;
 
 pub(super) use index::Index;
+use index::Sources;
 
 /// Where dpkg keeps its database.
 const DPKG: &str = "/var/lib/dpkg";
+
+/// What a package says that a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sum {
+    Md5(Md5Sum),
+    Sha256([u8; 32]),
+}
+
+impl Sum {
+    fn is_md5(&self) -> bool {
+        matches!(self, Sum::Md5(_))
+    }
+
+    fn is_sha256(&self) -> bool {
+        matches!(self, Sum::Sha256(_))
+    }
+}
 
 /// Answers `Packages`. The index of the database is made once and again when the database has changed.
 pub(super) fn ownership(
@@ -74,12 +93,12 @@ pub(super) fn ownership(
 }
 
 fn current(memory: &Mutex<Option<Arc<Index>>>, gaps: &mut Gaps) -> Result<Arc<Index>, Errno> {
-    let stamp = index::stamp(DPKG)?;
+    let sources = Sources::find(DPKG, rpm::find())?;
     let known = memory.lock().ok().and_then(|memory| memory.clone());
-    if let Some(index) = known.filter(|index| index.stamp == stamp && index.gaps.is_empty()) {
+    if let Some(index) = known.filter(|index| index.sources == sources && index.gaps.is_empty()) {
         return Ok(index);
     }
-    let index = Arc::new(Index::read(DPKG, stamp)?);
+    let index = Arc::new(Index::read(sources)?);
     for (object, why) in &index.gaps {
         gaps.note("packages", object.clone(), *why);
     }
@@ -108,25 +127,42 @@ fn owner(scene: &Scene, index: &Index, path: &HostPath, gaps: &mut Gaps, beat: &
     let Some(fd) = subject.content else {
         return Ok(listed.map_or(Ownership::Unowned, |package| Ownership::Listed { package }));
     };
-    let sum = match scene.digests.md5(fd.as_fd(), beat)? {
-        Hashed::Whole(sum) => sum,
+    let mut sums = Vec::new();
+    if index.keeps(Sum::is_md5) {
+        match whole(scene.digests.md5(fd.as_fd(), beat)?, path, gaps) {
+            Some(sum) => sums.push(Sum::Md5(sum)),
+            None => return Ok(Ownership::Unknown),
+        }
+    }
+    if index.keeps(Sum::is_sha256) {
+        match whole(scene.digests.sha256(fd.as_fd(), beat)?, path, gaps) {
+            Some(digest) => sums.push(Sum::Sha256(digest.0)),
+            None => return Ok(Ownership::Unknown),
+        }
+    }
+    Ok(by_content(index, &subject.paths, listed, subject.size, &sums))
+}
+
+/// A digest, and a gap where it is none of a settled content; `None` where the content is too long for one.
+fn whole<T>(hashed: Hashed<T>, path: &HostPath, gaps: &mut Gaps) -> Option<T> {
+    match hashed {
+        Hashed::Whole(sum) => Some(sum),
         Hashed::Changed(sum) => {
             gaps.note("file", path, GapReason::Changed);
-            sum
+            Some(sum)
         }
         Hashed::TooLong => {
             gaps.note("file", path, GapReason::Cut);
-            return Ok(Ownership::Unknown);
+            None
         }
-    };
-    Ok(by_content(index, &subject.paths, listed, subject.size, &sum))
+    }
 }
 
-fn by_content(index: &Index, paths: &[HostPath], listed: Option<String>, size: u64, sum: &Md5Sum) -> Ownership {
+fn by_content(index: &Index, paths: &[HostPath], listed: Option<String>, size: u64, sums: &[Sum]) -> Ownership {
     let mut known = false;
     for path in paths {
         for (package, packaged) in index.sums_of(path) {
-            if packaged == *sum {
+            if sums.contains(&packaged) {
                 return Ownership::Owned { package };
             }
             known = true;
@@ -137,7 +173,7 @@ fn by_content(index: &Index, paths: &[HostPath], listed: Option<String>, size: u
         Some(package) => Ownership::Listed { package },
         // Nothing says nothing: an empty file is a copy of no other.
         None if size == 0 => Ownership::Unowned,
-        None => match index.packaged_as(sum) {
+        None => match sums.iter().find_map(|sum| index.packaged_as(sum)) {
             Some((package, original)) => Ownership::Copied { package, original },
             None => Ownership::Unowned,
         },

@@ -34,7 +34,7 @@ fn database(root: &Path) {
 
 fn index(root: &Path) -> Index {
     let root = root.to_str().unwrap();
-    Index::read(root, index::stamp(root).unwrap()).unwrap()
+    Index::read(Sources::find(root, rpm::find_in(root)).unwrap()).unwrap()
 }
 
 #[test]
@@ -43,10 +43,10 @@ fn owners_by_path_and_by_content() {
     database(dir.path());
     let index = index(dir.path());
     assert!(index.gaps.is_empty());
-    let cat: Md5Sum = index.sums_of(&"/bin/cat".into()).next().unwrap().1;
-    let other = [9; 16];
+    let cat: Sum = index.sums_of(&"/bin/cat".into()).next().unwrap().1;
+    let other = Sum::Md5([9; 16]);
     let coreutils = || "coreutils".to_owned();
-    let rows: [(&str, u64, Md5Sum, Ownership); 9] = [
+    let rows: [(&str, u64, Sum, Ownership); 9] = [
         ("/bin/cat", 4, cat, Ownership::Owned { package: coreutils() }),
         ("/bin/cat", 4, other, Ownership::Modified { package: coreutils() }),
         (
@@ -81,7 +81,7 @@ fn owners_by_path_and_by_content() {
         let path = HostPath::from(path);
         let listed = index.package_of(&path);
         assert_eq!(
-            by_content(&index, std::slice::from_ref(&path), listed, size, &sum),
+            by_content(&index, std::slice::from_ref(&path), listed, size, &[sum]),
             expected,
             "{path}"
         );
@@ -99,13 +99,67 @@ fn a_part_that_cannot_be_read_is_a_gap() {
     database(dir.path());
     fs::create_dir(dir.path().join("info/odd.list")).unwrap();
     assert_eq!(index(dir.path()).gaps.len(), 1);
-    assert_eq!(index::stamp("/nonexistent").err(), Some(Errno::NOENT));
+    assert_eq!(Sources::find("/nonexistent", None).err(), Some(Errno::NOENT));
+}
+
+#[test]
+fn owners_by_the_database_of_rpm() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(
+        dir.path().join("rpmdb.sqlite"),
+        include_bytes!("rpm/fixtures/rpmdb.sqlite"),
+    )
+    .unwrap();
+    let index = index(dir.path());
+    assert!(index.gaps.is_empty() && index.keeps(Sum::is_md5) && index.keeps(Sum::is_sha256));
+    let sum = |path: &str| index.sums_of(&path.into()).next().unwrap().1;
+    let (alpha, gamma) = (sum("/usr/bin/alpha"), sum("/usr/bin/gamma"));
+    let other = Sum::Sha256([9; 32]);
+    let tools = || "alpha-tools".to_owned();
+    let rows: [(&str, Sum, Ownership); 6] = [
+        ("/usr/bin/alpha", alpha, Ownership::Owned { package: tools() }),
+        ("/usr/bin/alpha", other, Ownership::Modified { package: tools() }),
+        ("/etc/alpha/alpha.conf", other, Ownership::Modified { package: tools() }),
+        ("/var/log/alpha.log", other, Ownership::Listed { package: tools() }),
+        (
+            "/tmp/.x/kworker",
+            gamma,
+            Ownership::Copied {
+                package: "gamma-old".to_owned(),
+                original: "/usr/bin/gamma".into(),
+            },
+        ),
+        ("/tmp/.x/kworker", other, Ownership::Unowned),
+    ];
+    for (path, sum, expected) in rows {
+        let path = HostPath::from(path);
+        let listed = index.package_of(&path);
+        let told = by_content(&index, std::slice::from_ref(&path), listed, 4, &[sum]);
+        assert_eq!(told, expected, "{path}");
+    }
+}
+
+#[test]
+fn a_host_with_both_databases_asks_both() {
+    let dir = tempfile::tempdir().unwrap();
+    database(dir.path());
+    let broken = &include_bytes!("rpm/fixtures/Packages.db")[..9000];
+    fs::write(dir.path().join("Packages.db"), broken).unwrap();
+    let both = index(dir.path());
+    assert_eq!(both.package_of(&"/bin/cat".into()).as_deref(), Some("coreutils"));
+    let first = both.package_of(&"/usr/bin/alpha".into());
+    assert_eq!(
+        first.as_deref(),
+        Some("alpha-tools"),
+        "what was read before the end stands"
+    );
+    assert_eq!(both.gaps.len(), 1, "and the end is a gap");
 }
 
 #[test]
 fn this_host_knows_its_own() {
     let look = Look::new();
-    if index::stamp(DPKG).is_err() {
+    if Sources::find(DPKG, rpm::find()).is_err() {
         let told = look
             .answer(&Query::Packages {
                 files: vec!["/etc/passwd".into()],

@@ -22,7 +22,10 @@ struct Mapping {
 
 /// Every mapped file once, by path. `exists` tells whether a path, as the process sees it, is that object: a file may
 /// really be called `x (deleted)`.
-pub(super) fn parse_maps(bytes: &[u8], mut exists: impl FnMut(&[u8], FileId) -> bool) -> Vec<MappedFile> {
+pub(in crate::platform::linux::look) fn parse_maps(
+    bytes: &[u8],
+    mut exists: impl FnMut(&[u8], FileId) -> bool,
+) -> Vec<MappedFile> {
     let mut merged: HashMap<(FileId, Vec<u8>), bool> = HashMap::new();
     for mapping in bytes.split(|byte| *byte == b'\n').filter_map(parse_line) {
         *merged.entry((mapping.id, mapping.path)).or_default() |= mapping.executable;

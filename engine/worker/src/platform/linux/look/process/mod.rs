@@ -20,13 +20,14 @@ use crate::query::{
     Executable, FileId, FileKind, GapReason, HostError, Observed, OpenFile, Process, ProcessesQuery, limits,
 };
 use crate::text::{Digest, HostBytes, HostPath, Wide};
+use crate::unit_name::cgroup_path;
 
 pub(super) mod maps;
 mod script;
 pub(super) mod stat;
 
 use maps::DELETED;
-use stat::{Stat, parse_arguments, parse_cgroup, parse_stat, parse_status, pieces};
+use stat::{Stat, parse_arguments, parse_stat, parse_status, pieces};
 
 /// What reads one process after another.
 struct Reader {
@@ -205,7 +206,7 @@ impl Reader {
         }
         let uid = status.uid.ok_or(NoRow::Malformed)?;
         let cgroup = match dir.read_piece(c"cgroup", 64 << 10, &mut bytes) {
-            Ok(_) => HostBytes::new(parse_cgroup(&bytes)),
+            Ok(_) => HostBytes::new(cgroup_path(&bytes)),
             Err(_) => HostBytes::default(),
         };
         beat();

@@ -1,4 +1,4 @@
-//! The texts of `/proc/PID` (proc(5)): stat, status, cgroup, and what is separated by NUL.
+//! The texts of `/proc/PID` (proc(5)): stat, status, and what is separated by NUL.
 
 use std::ops::ControlFlow;
 
@@ -26,11 +26,11 @@ pub(in crate::platform::linux::look) struct Stat {
 
 /// What `/proc/PID/status` tells beyond that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Status {
+pub(in crate::platform::linux::look) struct Status {
     /// The process that a thread belongs to.
     pub(super) tgid: Option<u32>,
     /// The effective user.
-    pub(super) uid: Option<u32>,
+    pub(in crate::platform::linux::look) uid: Option<u32>,
     pub(super) tracer: u32,
 }
 
@@ -74,7 +74,7 @@ pub(in crate::platform::linux::look) fn parse_stat(bytes: &[u8]) -> Option<Stat>
 }
 
 /// Reads status. The name comes first and has its line feeds escaped, so no name can make up a line.
-pub(super) fn parse_status(bytes: &[u8]) -> Status {
+pub(in crate::platform::linux::look) fn parse_status(bytes: &[u8]) -> Status {
     let mut status = Status::default();
     for line in bytes.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
@@ -119,17 +119,6 @@ pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let pieces = (end > 0).then(|| bytes[..end].split(|byte| *byte == 0));
     pieces.into_iter().flatten()
-}
-
-/// The path in the unified hierarchy, else in the first that is listed (cgroups(7)).
-pub(super) fn parse_cgroup(bytes: &[u8]) -> &[u8] {
-    let path = |line: &'_ [u8]| line.splitn(3, |byte| *byte == b':').nth(2).map_or(0, <[u8]>::len);
-    let lines = || bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let line = lines()
-        .find(|line| line.starts_with(b"0::"))
-        .or_else(|| lines().next())
-        .unwrap_or_default();
-    &line[line.len() - path(line)..]
 }
 
 #[cfg(test)]
@@ -217,24 +206,10 @@ mod tests {
         assert_eq!(told(b"no end", 100), ["no end"]);
     }
 
-    #[test]
-    fn cgroups() {
-        let rows: [(&[u8], &[u8]); 5] = [
-            (b"0::/user.slice/a:b\n", b"/user.slice/a:b"),
-            (b"1:cpu,cpuacct:/docker/x\n0::/system.slice\n", b"/system.slice"),
-            (b"2:name=systemd:/init\n1:cpu:/y\n", b"/init"),
-            (b"", b""),
-            (b"broken\n", b""),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(parse_cgroup(text), expected);
-        }
-    }
-
     proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>, keep in 0_usize..64) {
-            let _ = (parse_stat(&bytes), parse_status(&bytes), parse_cgroup(&bytes));
+            let _ = (parse_stat(&bytes), parse_status(&bytes));
             let arguments = parse_arguments(&bytes, keep);
             prop_assert!(arguments.iter().map(HostBytes::len).sum::<usize>() <= keep);
         }

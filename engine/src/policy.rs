@@ -1,0 +1,126 @@
+//! What a look may do only by leave of its own, and whether it was given.
+//!
+//! The leave is the operator's, given on the command line or by an overlay; a playbook cannot give it to itself.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deminer_worker::query::{Answer, HostError, Observed, Query};
+
+use crate::host::HostView;
+
+/// Something that looking does not do without being told that it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Leave {
+    /// To run a program of the host and read what it says.
+    CommandRead,
+}
+
+impl Leave {
+    /// All that there are.
+    pub const ALL: [Leave; 1] = [Leave::CommandRead];
+
+    /// The name, as `--allow` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Leave::CommandRead => "command.read",
+        }
+    }
+
+    /// What it allows, for people: `runs a program of the host`.
+    pub fn does(self) -> &'static str {
+        match self {
+            Leave::CommandRead => "runs a program of the host",
+        }
+    }
+}
+
+impl fmt::Display for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No leave has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no leave is called `{0}`; there is `command.read`")]
+pub struct UnknownLeave(String);
+
+impl FromStr for Leave {
+    type Err = UnknownLeave;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLeave> {
+        let found = Leave::ALL.into_iter().find(|leave| leave.name() == name);
+        found.ok_or_else(|| UnknownLeave(name.to_owned()))
+    }
+}
+
+/// The leaves that were given; none by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    given: BTreeSet<Leave>,
+}
+
+impl Policy {
+    /// With these leaves.
+    pub fn allowing(leaves: impl IntoIterator<Item = Leave>) -> Policy {
+        Policy {
+            given: leaves.into_iter().collect(),
+        }
+    }
+
+    /// Whether this one was given.
+    pub fn allows(&self, leave: Leave) -> bool {
+        self.given.contains(&leave)
+    }
+}
+
+/// A host as a policy lets it be looked at.
+pub(crate) struct Permitted {
+    host: Arc<dyn HostView>,
+    policy: Policy,
+}
+
+impl Permitted {
+    pub(crate) fn new(host: Arc<dyn HostView>, policy: Policy) -> Permitted {
+        Permitted { host, policy }
+    }
+}
+
+#[async_trait]
+impl HostView for Permitted {
+    fn name(&self) -> &str {
+        self.host.name()
+    }
+
+    async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError> {
+        if matches!(query, Query::Command(_)) && !self.policy.allows(Leave::CommandRead) {
+            return Err(HostError::Denied {
+                doing: "run a program of the host, which the policy does not allow".to_owned(),
+            });
+        }
+        self.host.observe(query).await
+    }
+
+    fn begin_round(&self, round: u32) {
+        self.host.begin_round(round);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for leave in Leave::ALL {
+            assert_eq!(leave.name().parse(), Ok(leave));
+        }
+        assert!("command".parse::<Leave>().is_err());
+        assert!(!Policy::default().allows(Leave::CommandRead));
+        assert!(Policy::allowing([Leave::CommandRead]).allows(Leave::CommandRead));
+    }
+}

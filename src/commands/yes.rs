@@ -1,0 +1,262 @@
+//! A yes to a plan: its hash on the command line, or typed on the terminal on which the plan was just shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
+use deminer_engine::plan::{Plan, VALID_FOR_MS};
+use deminer_worker::action::{ActionId, Effect};
+
+use super::{Desk, Trouble};
+use crate::cli::{Format, Only};
+use crate::exit::Exit;
+use crate::render;
+
+/// Digits of a hash that are typed at least: enough to have read them, and more than come by themselves.
+const TYPED_DIGITS: usize = 4;
+
+/// A plan as somebody is about to approve it.
+pub(crate) struct Approving<'a> {
+    pub(crate) plan: &'a Plan,
+    /// The file that it is in.
+    pub(crate) file: &'a str,
+    /// Actions that are left out, by their ids.
+    pub(crate) exclude: &'a [String],
+    /// Components with many targets that are meant by name.
+    pub(crate) many: &'a [String],
+    pub(crate) only: Option<Only>,
+}
+
+impl Approving<'_> {
+    /// The yes that was given on the command line.
+    ///
+    /// # Errors
+    /// When what it leaves out or adds is not in the plan.
+    pub(crate) fn given(&self, desk: &Desk, hash: &str) -> anyhow::Result<Ask> {
+        Ok(self.ask(
+            desk,
+            hash.to_owned(),
+            many(self.many)?,
+            "command line",
+            self.excluded()?,
+        ))
+    }
+
+    /// The yes of somebody who was shown all that is meant and asked for it by a question of its own.
+    pub(crate) fn confirmed(&self, desk: &Desk) -> Ask {
+        self.ask(
+            desk,
+            self.plan.hash().to_string(),
+            BTreeMap::new(),
+            "terminal",
+            BTreeSet::new(),
+        )
+    }
+
+    /// Shows the plan and asks for a yes; `None` where it was not given.
+    ///
+    /// # Errors
+    /// Where there is no terminal, or the plan cannot be approved any more.
+    pub(crate) async fn typed(&self, desk: &Desk, format: Format) -> anyhow::Result<Option<Ask>> {
+        if !desk.screen.answers() || format != Format::Text {
+            let what = "the plan is not approved, and there is no terminal to ask on";
+            let command = desk.paste().command(&format!("deminer show {}", self.file));
+            let hint = format!("read it with `{command}`, then add --approve and its hash");
+            return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+        }
+        let about = render::plan::About {
+            file: Some(self.file),
+            took_ms: None,
+            now_ms: desk.now_ms(),
+            paste: desk.paste(),
+            asks: true,
+        };
+        let style = desk.screen.style();
+        desk.screen.say(&render::plan::text(self.plan, &about, style));
+        self.asked(desk).await
+    }
+
+    /// Asks for a yes to a plan that stands on the terminal; `None` where it was not given.
+    ///
+    /// # Errors
+    /// When the plan cannot be approved any more, or what is left out is not in it.
+    pub(crate) async fn asked(&self, desk: &Desk) -> anyhow::Result<Option<Ask>> {
+        let (words, excluded) = (desk.lang().words(), self.excluded()?);
+        let (now_ms, not_after_ms) = (desk.now_ms(), self.plan.header().not_after_ms.0);
+        if now_ms > not_after_ms {
+            let error = ApprovalError::PlanExpired { not_after_ms, now_ms };
+            return Err(Trouble::new(Exit::Refused, &error, error.hint()).into());
+        }
+        if !excluded.is_empty() {
+            let left_out = render::plan::actions(self.plan, &excluded, words);
+            desk.screen.say(&words.leaves_out(&left_out));
+        }
+        match self.only {
+            Some(Only::Preserve) => desk.screen.say(words.only_preserves()),
+            Some(Only::Contain) => desk.screen.say(words.only_contains()),
+            None => {}
+        }
+        let mut named = many(self.many)?;
+        for (host, component) in own_yes(self.plan, &excluded) {
+            if named.get(&host).is_some_and(|named| named.contains(&component)) {
+                continue;
+            }
+            let name = format!("{host}:{component}");
+            if answer(desk, &words.type_the_component(&name)).await.as_deref() != Some(name.as_str()) {
+                return Ok(self.declined(desk));
+            }
+            named.entry(host).or_default().insert(component);
+        }
+        let touched = self.plan.hosts().filter(|host| !host.is_empty()).count() as u64;
+        let answer = answer(desk, &words.type_the_hash(touched)).await;
+        if !answer.is_some_and(|answer| is_yes(&answer, &self.plan.hash().to_string())) {
+            return Ok(self.declined(desk));
+        }
+        let changes = self.plan.hosts().flat_map(|host| &host.orders.actions);
+        let changes = changes.filter(|action| action.act.is_change() && !excluded.contains(&action.id));
+        let at = render::unit::time(desk.now_ms());
+        desk.screen
+            .note(&words.approved_here(&at, changes.count() as u64, touched));
+        Ok(Some(self.ask(
+            desk,
+            self.plan.hash().to_string(),
+            named,
+            "terminal",
+            excluded,
+        )))
+    }
+
+    /// Says that nothing was done, and where the plan is.
+    fn declined(&self, desk: &Desk) -> Option<Ask> {
+        let words = desk.lang().words();
+        desk.screen.note(words.not_approved());
+        let file = render::plain::shell_word(self.file);
+        let command = desk.paste().command(&format!("deminer apply {file}"));
+        desk.screen.note(&words.still_there(&command));
+        None
+    }
+
+    fn ask(
+        &self,
+        desk: &Desk,
+        hash: String,
+        many: BTreeMap<String, BTreeSet<u32>>,
+        means: &str,
+        excluded: BTreeSet<ActionId>,
+    ) -> Ask {
+        Ask {
+            hash,
+            hosts: Hosts::All,
+            classes: classes(self.only),
+            excluded,
+            many,
+            approver: format!("uid {}", rustix::process::getuid().as_raw()),
+            means: means.to_owned(),
+            at_ms: desk.now_ms(),
+            valid_for_ms: VALID_FOR_MS,
+        }
+    }
+
+    /// The actions that are left out: each as it was named, and what needs it.
+    fn excluded(&self) -> anyhow::Result<BTreeSet<ActionId>> {
+        let mut excluded = BTreeSet::new();
+        for name in self.exclude {
+            let actions = self.plan.hosts().flat_map(|host| &host.orders.actions);
+            let alike: Vec<ActionId> = actions
+                .map(|action| action.id)
+                .filter(|id| name.len() >= ACTION_DIGITS && id.to_string().starts_with(&name.to_ascii_lowercase()))
+                .collect();
+            let [id] = alike[..] else {
+                let what = format!("--exclude {name}: names {} actions of the plan, not one", alike.len());
+                let hint = format!("give {ACTION_DIGITS} digits of its id or more; `deminer show` lists them");
+                return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+            };
+            excluded.insert(id);
+        }
+        Ok(with_dependents(self.plan, &excluded))
+    }
+}
+
+/// What a yes is to: where only a part is asked for, to nothing but that part.
+fn classes(only: Option<Only>) -> BTreeSet<Effect> {
+    match only {
+        Some(Only::Preserve) => BTreeSet::from([Effect::Preserve]),
+        Some(Only::Contain) => BTreeSet::from([Effect::Contain]),
+        None => BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
+    }
+}
+
+/// Digits of an action's id that name it.
+pub(crate) const ACTION_DIGITS: usize = 8;
+
+/// Asks, and waits for a line; `None` where the input ends.
+pub(crate) async fn answer(desk: &Desk, question: &str) -> Option<String> {
+    let mut typed = desk.typing.listen().await;
+    desk.screen.question(question);
+    let answer = typed.line().await;
+    if answer.is_none() {
+        // What follows does not stand behind the question.
+        desk.screen.note("");
+    }
+    answer
+}
+
+/// Whether what was typed begins the hash, in digits enough.
+fn is_yes(answer: &str, hash: &str) -> bool {
+    (TYPED_DIGITS..=hash.len()).contains(&answer.len()) && hash.starts_with(&answer.to_ascii_lowercase())
+}
+
+/// The components that need a yes of their own for what is not left out.
+fn own_yes(plan: &Plan, excluded: &BTreeSet<ActionId>) -> Vec<(String, u32)> {
+    let of_host = plan.hosts().flat_map(|host| {
+        let meant = host
+            .orders
+            .actions
+            .iter()
+            .filter(|action| !excluded.contains(&action.id));
+        let many = deminer_worker::many::many_targets(meant);
+        many.into_iter().map(|component| (host.orders.host.clone(), component))
+    });
+    of_host.collect()
+}
+
+/// The components with many targets that are meant by name, by host.
+fn many(named: &[String]) -> anyhow::Result<BTreeMap<String, BTreeSet<u32>>> {
+    let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for name in named {
+        let component = name
+            .rsplit_once(':')
+            .and_then(|(host, number)| Some((host, number.parse().ok()?)));
+        let Some((host, component)) = component else {
+            let what = format!("--many {name}: not HOST:COMPONENT");
+            return Err(Trouble::new(Exit::Usage, what, Some("as in --many web-1:2".to_owned())).into());
+        };
+        many.entry(host.to_owned()).or_default().insert(component);
+    }
+    Ok(many)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reflex_is_no_yes() {
+        let hash = "7c1e4b90d2a855f3";
+        let rows = [
+            ("", false),
+            ("y", false),
+            ("yes", false),
+            ("7c1", false),
+            ("7c1e", true),
+            ("7C1E4b", true),
+            ("7c1e4b90d2a855f3", true),
+            ("7c1e4b90d2a855f30", false),
+            ("7c1f", false),
+            ("7c1e 4b90", false),
+            ("c1e4", false),
+        ];
+        for (answer, expected) in rows {
+            assert_eq!(is_yes(answer, hash), expected, "{answer}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Commands that a reader is to paste: complete, so that they mean the same runs and answer in the same language.
+
+use std::path::Path;
+
+use super::plain::{plain, shell_word};
+use super::words::Lang;
+
+/// What was said on the command line and holds for the next command too.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Paste<'a> {
+    /// Where runs are kept, where that was said.
+    pub(crate) runs: Option<&'a Path>,
+    /// The language, where it was said.
+    pub(crate) lang: Option<Lang>,
+}
+
+impl Paste<'_> {
+    /// The command with what holds for it too.
+    pub(crate) fn command(&self, command: &str) -> String {
+        let mut command = command.to_owned();
+        if let Some(runs) = self.runs {
+            command.push_str(&format!(" --runs {}", shell_word(&plain(&runs.to_string_lossy()))));
+        }
+        if let Some(lang) = self.lang {
+            command.push_str(&format!(" --lang {}", lang.code()));
+        }
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_said_again() {
+        assert_eq!(Paste::default().command("deminer report"), "deminer report");
+        let paste = Paste {
+            runs: Some(Path::new("/srv/my runs")),
+            lang: Some(Lang::Zh),
+        };
+        assert_eq!(
+            paste.command("deminer report"),
+            "deminer report --runs '/srv/my runs' --lang zh"
+        );
+    }
+}

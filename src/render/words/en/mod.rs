@@ -1,0 +1,13 @@
+//! English.
+
+mod ask;
+mod plan;
+mod progress;
+mod quiet;
+mod report;
+mod show;
+mod things;
+mod undo;
+
+/// English.
+pub(super) struct English;
