@@ -80,7 +80,7 @@ fn arguments_of_an_intruder() {
         "plan",
         "linux-miner",
         "--set",
-        "sample=1s",
+        "sample=3s",
         "-o",
         &name,
         "--format",

@@ -104,6 +104,12 @@ impl Row {
         self
     }
 
+    /// With so many seconds of CPU time since it began.
+    pub(crate) fn worked(mut self, seconds: u64) -> Row {
+        self.0.process.cpu_ms = Wide(seconds * 1000);
+        self
+    }
+
     pub(crate) fn deleted(mut self) -> Row {
         self.0.process.exe.as_mut().expect("a row runs a file").deleted = true;
         self

@@ -185,8 +185,12 @@ fn judge(params: &Params, rules: &Rules) -> (Outcome<Judged>, Vec<FindingId>) {
 fn judge_row(row: &ProcessRow, scene: &Scene<'_>, rules: &Rules, boot_id: &str) -> Option<(JudgedRow, Vec<Finding>)> {
     let seen = scene.signals(row);
     let busy = row.process.cpu_centi.is_some_and(|centi| centi >= rules.busy_centi);
+    let worked = rules
+        .prior
+        .worked_s
+        .is_some_and(|s| row.process.cpu_ms.0 >= u64::from(s) * 1000);
     let signals: Vec<_> = seen.iter().map(|seen| seen.signal).collect();
-    let weighed = weigh::weigh(&signals, busy, rules);
+    let weighed = weigh::weigh(&signals, busy || worked, rules);
     if row.process.kernel_thread || weighed.verdict == ProcessVerdict::Clean && !busy {
         return None;
     }

@@ -151,6 +151,10 @@ pub(crate) struct Prior {
     pub(crate) busy: i32,
     /// One that is not.
     pub(crate) idle: i32,
+    /// Seconds of CPU time since it began from which on a process that rests now is weighed as a busy one; `None`: only
+    /// the sample counts.
+    #[serde(default)]
+    pub(crate) worked_s: Option<u32>,
 }
 
 /// The lists that signals look in.

@@ -270,6 +270,16 @@ fn table() -> Vec<(&'static str, Row, ProcessVerdict)> {
         ),
         // For a person.
         (
+            "named and placed, idle",
+            r(171, "/tmp/.x/xmrig", &["/tmp/.x/xmrig"]).cpu(1),
+            Suspect,
+        ),
+        (
+            "named and placed, idle while watched, busy before",
+            r(172, "/tmp/.x/xmrig", &["/tmp/.x/xmrig"]).cpu(1).worked(7_200),
+            Miner,
+        ),
+        (
             "unpackaged xmrig of its owner",
             r(120, "/home/user/xmrig/xmrig", &["./xmrig"]).cpu(390),
             Suspect,
