@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth,
-//! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say, [`policy`] what
+//! [`report`] the last. [`host`] reaches hosts, [`fleet`] walks over many, [`module`] is what a module is, [`finding`] what modules say, [`policy`] what
 //! a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
@@ -19,6 +19,7 @@ pub mod ask;
 pub mod diagnostic;
 pub mod event;
 pub mod finding;
+pub mod fleet;
 pub mod host;
 pub mod incident;
 mod intake;
