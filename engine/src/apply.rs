@@ -17,6 +17,7 @@ use crate::approval::ApprovedPlan;
 use crate::ask::Asker;
 use crate::event::{EventKind, EventSink, Seen, SinkError};
 use crate::finding::{Artifact, Bearing, Finding};
+use crate::fleet::Turn;
 use crate::host::{HostView, Link, Transport};
 use crate::intake::{Intake, IntakeError};
 use crate::look::{Lent, RunInfo, Session, Verification};
@@ -80,9 +81,15 @@ impl<'a> HostHand<'a> {
     /// # Errors
     /// When the link is lost, or something could not be written down or stored; then the commit is not sent. After the
     /// commit the host goes on without us.
-    pub async fn strike(&self, round: u32, kept: &Keeping, sink: &mut dyn EventSink) -> Result<Struck, ApplyError> {
+    pub async fn strike(
+        &self,
+        round: u32,
+        kept: &Keeping,
+        turn: &mut Turn,
+        sink: &mut dyn EventSink,
+    ) -> Result<Struck, ApplyError> {
         let host = self.link.name();
-        let heard = self.drive(round, kept, sink).await;
+        let heard = self.drive(round, kept, turn, sink).await;
         if let Err(ApplyError::Host(why)) = &heard {
             sink.record(Some(host), EventKind::Lost { why: why.clone() })?;
         } else if heard.is_err() {
@@ -92,8 +99,15 @@ impl<'a> HostHand<'a> {
         heard
     }
 
-    async fn drive(&self, round: u32, kept: &Keeping, sink: &mut dyn EventSink) -> Result<Struck, ApplyError> {
+    async fn drive(
+        &self,
+        round: u32,
+        kept: &Keeping,
+        turn: &mut Turn,
+        sink: &mut dyn EventSink,
+    ) -> Result<Struck, ApplyError> {
         let host = self.link.name();
+        turn.before_begin().await;
         self.link.say(&ToWorker::Begin(Box::new(self.begin.clone()))).await?;
         let mut intake = Intake::new(host, kept);
         let (mut settled, mut drifted) = (BTreeSet::new(), BTreeSet::new());
@@ -147,6 +161,7 @@ impl<'a> HostHand<'a> {
                 self.link.say(&ToWorker::Noted).await?;
             }
             if ready {
+                turn.before_commit().await;
                 sink.record(
                     Some(host),
                     EventKind::Committed {
@@ -155,6 +170,7 @@ impl<'a> HostHand<'a> {
                     },
                 )?;
                 self.link.say(&ToWorker::Commit).await?;
+                turn.alone();
             }
             if let Some(end) = finished {
                 if end == End::Struck {
@@ -211,6 +227,7 @@ impl Apply {
         &self,
         host: &str,
         transport: &dyn Transport,
+        mut turn: Turn,
         sink: &mut dyn EventSink,
     ) -> Result<(), SinkError> {
         self.announce(host, sink)?;
@@ -224,7 +241,7 @@ impl Apply {
                 return sink.record(Some(host), EventKind::HostFinished {});
             }
         };
-        match self.strike_and_watch(&link, sink).await {
+        match self.strike_and_watch(&link, &mut turn, sink).await {
             Ok(()) => {}
             // Lost, or broken off: the next contact asks the host. What is open stays open in the chain.
             Err(ApplyError::Host(_)) => return Ok(()),
@@ -263,7 +280,12 @@ impl Apply {
         )
     }
 
-    async fn strike_and_watch(&self, link: &Arc<Link>, sink: &mut dyn EventSink) -> Result<(), ApplyError> {
+    async fn strike_and_watch(
+        &self,
+        link: &Arc<Link>,
+        turn: &mut Turn,
+        sink: &mut dyn EventSink,
+    ) -> Result<(), ApplyError> {
         let host = link.name().to_owned();
         let facts = match link.observe(Query::Host {}).await?.value {
             Answer::Host(facts) => facts,
@@ -298,7 +320,7 @@ impl Apply {
             if round > 1 {
                 session.round(round, sink).await?;
             }
-            let struck = hand.strike(round, &self.keeping, sink).await?;
+            let struck = hand.strike(round, &self.keeping, turn, sink).await?;
             if struck.end != End::Struck {
                 return Ok(());
             }
@@ -310,6 +332,8 @@ impl Apply {
                 break;
             }
         }
+        // A watch is the host's own time.
+        turn.alone();
         let verification = session.verify(sink).await?;
         sink.record(Some(&host), verified(&verification, &left(plan, &settled)))?;
         Ok(())

@@ -2,12 +2,13 @@
 //!
 //! One task a host. A host holds a [`Slot`] while it needs the controller, and lets it go while it works or is watched by
 //! itself. Phases are barriers for a host and never for the fleet; [`Batch`]es are barriers for hosts, and a [`Muster`]
-//! lets hosts that write each other back be struck together. Every host has exactly one [`End`].
+//! lets hosts that write each other back be struck together ([`Together`]). Every host has exactly one [`End`].
 
 mod halt;
 mod muster;
 mod order;
 mod slot;
+mod turn;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use halt::{Halt, Level};
 pub use muster::{Muster, Place};
 pub use order::{AT_ONCE, Batch, Class, Order, OrderError, StopWhen, Tally, Threshold};
 pub use slot::Slot;
+pub use turn::{Together, Turn};
 
 /// How the work on one host ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

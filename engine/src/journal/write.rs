@@ -40,7 +40,8 @@ pub struct HostJournal {
 
 struct ChainWriter {
     path: PathBuf,
-    file: File,
+    /// Open while the host is at work; a fleet has more hosts than a process may have files.
+    file: Option<File>,
     seq: u64,
     head: Digest,
     /// Set while a line is being written: a line of which only a part is on disk is the last.
@@ -196,7 +197,7 @@ impl ChainWriter {
         sync_parent(path).map_err(|error| JournalError::io("write", path, error))?;
         Ok(ChainWriter {
             path: path.to_owned(),
-            file,
+            file: Some(file),
             seq: 0,
             head: origin(run, host),
             torn: false,
@@ -238,7 +239,7 @@ impl ChainWriter {
         let file = open().map_err(|error| JournalError::io("open", path, error))?;
         let writer = ChainWriter {
             path: path.to_owned(),
-            file,
+            file: Some(file),
             seq,
             head,
             torn: false,
@@ -267,10 +268,20 @@ impl ChainWriter {
         line.push(b'\n');
         self.torn = true;
         let mut write = || {
-            self.file.write_all(&line)?;
-            if durable { self.file.sync_data() } else { Ok(()) }
+            let mut file = match self.file.take() {
+                Some(file) => file,
+                None => OpenOptions::new().append(true).open(&self.path)?,
+            };
+            file.write_all(&line)?;
+            if durable {
+                file.sync_data()?;
+            }
+            if !matches!(event.kind, EventKind::HostFinished {}) {
+                self.file = Some(file);
+            }
+            Ok(())
         };
-        write().map_err(|error| refuse(&self.path, error.to_string()))?;
+        write().map_err(|error: io::Error| refuse(&self.path, error.to_string()))?;
         self.torn = false;
         self.seq += 1;
         self.head = head;

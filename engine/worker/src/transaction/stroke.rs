@@ -11,7 +11,7 @@ use crate::action::{
 use crate::frame::{End, Outcome, TransactionEvent as Event};
 use crate::journal::HostJournal;
 use crate::order::Settle;
-use crate::query::{Answer, Coverage, HostError, ProcessesQuery, Query};
+use crate::query::{Answer, Coverage, HostError, Process, ProcessesQuery, Query};
 
 impl Transaction<'_> {
     /// After the commit: nothing here waits for anybody.
@@ -279,6 +279,7 @@ impl Transaction<'_> {
                 }
             };
             seen.unite(&coverage);
+            self.tell_ended(journal, &processes);
             let mut held = Vec::new();
             for (component, process) in self.born(&processes) {
                 if !self.drifted.contains_key(&component) && self.freeze_birth(component, &process) {
@@ -305,6 +306,34 @@ impl Transaction<'_> {
             struck,
             coverage: seen,
         });
+    }
+
+    /// Tells of those born within the envelope that ended by themselves before they could be kept: nothing is left to end.
+    fn tell_ended(&mut self, journal: &mut HostJournal, processes: &[Process]) {
+        let there: BTreeSet<(u32, u64)> = processes
+            .iter()
+            .filter(|process| !process.has_ended())
+            .map(|process| (process.pid, process.start_ticks.0))
+            .collect();
+        let ended: Vec<Member> = self
+            .frozen
+            .values()
+            .filter(|member| {
+                let process = key(&member.target);
+                !self.named.contains(&process) && !self.proven.contains(&process) && !there.contains(&process)
+            })
+            .cloned()
+            .collect();
+        for Member { component, target } in ended {
+            let event = Event::Struck {
+                component,
+                pid: target.pid,
+                start_ticks: target.start_ticks,
+                result: Some(Ok(Done::Gone)),
+            };
+            let _ = journal.record(self.platform.host_time_ms(), &event);
+            self.controller.tell(event);
+        }
     }
 
     /// Tells who still holds what was deleted; a foreign holder does not block, it is to be started anew by its owner.
