@@ -105,6 +105,39 @@ pub(crate) struct AnswersFile {
     pub(crate) file: Option<PathBuf>,
 }
 
+/// How a command goes over its hosts.
+#[derive(Debug, Args, Clone)]
+#[command(next_help_heading = "Many hosts")]
+pub(crate) struct Walking {
+    /// How many hosts are worked on at once. A host that is only watched does not count.
+    #[arg(long, value_name = "NUMBER", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) at_once: u16,
+    /// How long one host may take.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) host_timeout: Option<String>,
+    /// How long all of it may take; no host is begun after it.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) run_timeout: Option<String>,
+}
+
+/// How a command that changes hosts goes over them.
+#[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "Many hosts")]
+pub(crate) struct Striking {
+    /// The sizes of the batches, as `1,5%,100%`; the last repeats. A batch ends, watched, before the next begins. None: all
+    /// hosts are one batch.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
+    pub(crate) batches: Vec<String>,
+    /// Begin no more hosts once so many ended so: `returned`, `failed=3`, `unreachable=10%`, `drifted`, `cannot_say`; may be
+    /// repeated.
+    #[arg(long, value_name = "CLASS[=NUMBER]")]
+    pub(crate) stop_when: Vec<String>,
+    /// Strike all hosts of a batch in the same moment: for a worm, which writes the first cleaned host back from the last
+    /// infected one.
+    #[arg(long)]
+    pub(crate) together: bool,
+}
+
 /// What a look may do.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct Leaves {
@@ -138,6 +171,8 @@ pub(crate) struct Plan {
     /// The file to write the plan to.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) walking: Walking,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
@@ -186,6 +221,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DURATION", requires = "approve")]
     pub(crate) watch: Option<String>,
     #[command(flatten)]
+    pub(crate) walking: Walking,
+    #[command(flatten)]
+    pub(crate) striking: Striking,
+    #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
     pub(crate) language: Language,
@@ -219,6 +258,10 @@ pub(crate) struct Apply {
     pub(crate) answers: AnswersFile,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+    #[command(flatten)]
+    pub(crate) walking: Walking,
+    #[command(flatten)]
+    pub(crate) striking: Striking,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
@@ -258,6 +301,8 @@ pub(crate) struct Quiet {
     #[command(flatten)]
     pub(crate) leaves: Leaves,
     #[command(flatten)]
+    pub(crate) walking: Walking,
+    #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
     pub(crate) language: Language,
@@ -286,6 +331,10 @@ pub(crate) struct Undo {
     /// The hash of the list that was read: takes back what is on it.
     #[arg(long, value_name = "HASH")]
     pub(crate) approve: Option<String>,
+    #[command(flatten)]
+    pub(crate) walking: Walking,
+    #[command(flatten)]
+    pub(crate) striking: Striking,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]

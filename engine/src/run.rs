@@ -21,6 +21,7 @@ use deminer_worker::text::Digest;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::event::EventKind;
 use crate::journal::{Chain, JournalError, file_name, read_chain};
 
 mod plans;
@@ -352,6 +353,29 @@ impl RunDir {
         names.sort_by_key(|name| (*name != *own, name.clone()));
         let read = |name: &std::ffi::OsString| read_chain(&dir.join(name));
         Ok(names.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
+    /// The run's own chain and that of one host; a chain that has no line yet is left out.
+    ///
+    /// # Errors
+    /// As [`Self::chains`].
+    pub fn chains_of(&self, host: &str) -> Result<Vec<Chain>, RunError> {
+        let dir = self.journal();
+        let paths = [None, Some(host)].map(|host| dir.join(file_name(host)));
+        let there = paths.iter().filter(|path| path.exists());
+        Ok(there.map(|path| read_chain(path)).collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a host was told to pass its commit: what happened there since is for the host to say.
+    ///
+    /// # Errors
+    /// As [`Self::chains`].
+    pub fn has_committed(&self, host: &str) -> Result<bool, RunError> {
+        let committed = |chain: &Chain| {
+            let mut events = chain.events.iter();
+            events.any(|event| matches!(event.kind, EventKind::Committed { .. }))
+        };
+        Ok(self.chains_of(host)?.iter().any(committed))
     }
 
     /// Takes the run for this process.

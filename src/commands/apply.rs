@@ -1,5 +1,6 @@
 //! `deminer apply`: carries out what was approved by its hash, then watches.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use deminer_engine::approval::{ApprovalError, Ask};
 use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
+use deminer_engine::fleet::{Class, End, Order, Together, Turn, each};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
 use deminer_engine::plan::Plan;
@@ -19,14 +21,16 @@ use deminer_engine::report::{HostReport, Report};
 use deminer_engine::run::RunDir;
 use deminer_engine::status::Status;
 use deminer_engine::vault::{self, Vault};
+use deminer_worker::action::Act;
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
 use super::people::People;
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
+use super::walk::Listening;
 use super::yes::Approving;
-use super::{Desk, Trouble, earlier, hosts, report, show};
+use super::{Desk, Trouble, earlier, hosts, report, show, walk};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
@@ -60,19 +64,25 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
         only: arguments.only,
         watch: arguments.watch.as_deref(),
         answers: arguments.answers.file.as_deref(),
+        order: walk::order(&arguments.walking, Some(&arguments.striking))?,
+        together: arguments.striking.together,
         format: arguments.format,
     };
     apply(desk, &plan, ask, course).await
 }
 
 /// How an approved plan is carried out.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Course<'a> {
     pub(crate) only: Option<Only>,
     /// How long verify watches; `None`: as the plan says.
     pub(crate) watch: Option<&'a str>,
     /// Answers to the questions of verify.
     pub(crate) answers: Option<&'a Path>,
+    /// How it goes over the hosts.
+    pub(crate) order: Order,
+    /// Whether the hosts of a batch are struck in the same moment.
+    pub(crate) together: bool,
     pub(crate) format: Format,
 }
 
@@ -99,11 +109,8 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
     let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
-    let names: Vec<String> = approved.hosts().map(|(host, _)| host.to_owned()).collect();
-    let mut ways = Vec::new();
-    for host in &names {
-        ways.push((host.clone(), hosts::transport(host)?));
-    }
+    let names = keys_first(plan, approved.hosts().map(|(host, _)| host.to_owned()).collect());
+    let ways = hosts::ways(&names)?;
     let people = Arc::new(People::new(desk, course.answers, &playbook)?);
 
     let began = desk.now_ms();
@@ -120,7 +127,7 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
             playbook: format!("{} {}", playbook.name(), playbook.version()),
             purpose: Purpose::Apply,
             plan: Some(plan.hash()),
-            hosts: names,
+            hosts: names.clone(),
         },
     )?;
     sink.record(
@@ -156,13 +163,30 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
             None => Stage::Eradicate,
         },
     });
-    let mut tasks = tokio::task::JoinSet::new();
-    for (host, way) in ways {
-        let (work, mut sink) = (Arc::clone(&work), sink.clone());
-        tasks.spawn(async move { work.to_host(&host, way.as_ref(), &mut sink).await });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended.context("a host's task failed")??;
+    let listening = Listening::begin(desk);
+    let together = together(&course, &names);
+    let ends = each(&names, &course.order, &listening.halt, class_of, |host, slot| {
+        let turn = match together.get(&host) {
+            Some(together) => Turn::together(slot, together),
+            None => Turn::of(slot),
+        };
+        let (work, way, mut sink, run) = (Arc::clone(&work), ways.get(&host).cloned(), sink.clone(), run.clone());
+        async move {
+            let way = way.context("it has no way to it")?;
+            work.to_host(&host, way.as_ref(), turn, &mut sink).await?;
+            status_of(&run, &host)
+        }
+    })
+    .await;
+    drop(listening);
+    for (host, end) in ends {
+        let open = run.has_committed(&host)?;
+        if let Some(why) = walk::ended(desk, &host, &end, open, &mut sink)? {
+            desk.screen.error(&format!("host `{host}`: {why}"), None);
+        }
+        if let End::Through(ended) = end {
+            ended?;
+        }
     }
     let open = Report::from_events(&run.chains()?)
         .hosts
@@ -177,6 +201,46 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
     run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
     report::show(desk, &report, format);
     Ok(exit(&report))
+}
+
+/// The hosts in the order in which they are struck: those on which keys are removed first, since who holds keys reaches
+/// others.
+fn keys_first(plan: &Plan, mut names: Vec<String>) -> Vec<String> {
+    let removes_keys = |host: &String| {
+        let actions = plan.host(host).map(|plan| &plan.orders.actions);
+        let edits = |act: &Act| matches!(act, Act::EditLines { file, .. } if file.path.as_bytes().ends_with(KEYS));
+        actions.is_some_and(|actions| actions.iter().any(|action| edits(&action.act)))
+    };
+    names.sort_by_key(|host| !removes_keys(host));
+    names
+}
+
+/// How the files of keys end (sshd_config(5), `AuthorizedKeysFile`).
+const KEYS: &[u8] = b"authorized_keys";
+
+/// Where the hosts of each batch wait for each other, by host; of nobody unless that was asked for.
+fn together(course: &Course<'_>, names: &[String]) -> HashMap<String, Together> {
+    let mut places = HashMap::new();
+    let mut left = names;
+    for size in course.order.sizes(names.len()).into_iter().filter(|_| course.together) {
+        let (batch, rest) = left.split_at(size.min(left.len()));
+        let together = Together::of(batch.len());
+        places.extend(batch.iter().map(|host| (host.clone(), together.clone())));
+        left = rest;
+    }
+    places
+}
+
+/// What of a host's end may end the run.
+fn class_of(ended: &anyhow::Result<Status>) -> Option<Class> {
+    ended.as_ref().map_or(Some(Class::Failed), |status| Class::of(*status))
+}
+
+/// How a host ended, by its chain.
+fn status_of(run: &RunDir, host: &str) -> anyhow::Result<Status> {
+    let report = Report::from_events(&run.chains_of(host)?);
+    let host = report.hosts.iter().find(|report| report.host == host);
+    Ok(host.map_or(Status::CannotSay, |host| host.status))
 }
 
 /// The playbook and its variables, from the plan itself; only the window of verify may be another.

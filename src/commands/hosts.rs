@@ -1,5 +1,6 @@
 //! Which hosts are meant, and how each is reached.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,14 @@ pub(crate) fn named(hosts: &[String]) -> Vec<String> {
         true => vec![LOCAL.to_owned()],
         false => hosts.to_vec(),
     }
+}
+
+/// The ways to hosts, by name.
+///
+/// # Errors
+/// When one of them is not known.
+pub(crate) fn ways(names: &[String]) -> anyhow::Result<HashMap<String, Arc<dyn Transport>>> {
+    names.iter().map(|name| Ok((name.clone(), transport(name)?))).collect()
 }
 
 /// The way to a host.

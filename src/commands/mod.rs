@@ -16,6 +16,7 @@ mod run;
 mod show;
 mod typing;
 mod undo;
+mod walk;
 mod yes;
 
 use std::fs::File;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use deminer_engine::ask::Asker;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
+use deminer_engine::fleet::{End, Order, each};
 use deminer_engine::host::HostView;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Lent, LookError, RunInfo, look};
@@ -17,7 +18,8 @@ use deminer_worker::text::{Digest, HostBytes, HostPath};
 
 use super::people::People;
 use super::progress::Watched;
-use super::{Desk, Trouble, earlier, hosts, playbook, random};
+use super::walk::Listening;
+use super::{Desk, Trouble, earlier, hosts, playbook, random, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -39,12 +41,14 @@ pub(crate) struct Made {
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     let looking = &arguments.looking;
+    let order = walk::order(&arguments.walking, None)?;
     let made = make(
         desk,
         &looking.playbook,
         &looking.hosts,
         &looking.given,
         &looking.protect,
+        &order,
     )
     .await?;
     let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
@@ -120,6 +124,7 @@ pub(crate) async fn make(
     named: &[String],
     given: &cli::Given,
     protect: &[String],
+    order: &Order,
 ) -> anyhow::Result<Made> {
     let began = desk.now_ms();
     let found = playbook::find(name)?;
@@ -130,10 +135,7 @@ pub(crate) async fn make(
         .map_err(|mistakes| playbook::mistaken(&mistakes))?;
     let site = site(protect)?;
     let names = hosts::named(named);
-    let mut ways = Vec::new();
-    for host in &names {
-        ways.push((host.clone(), hosts::transport(host)?));
-    }
+    let ways = hosts::ways(&names)?;
 
     let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked)?);
 
@@ -161,39 +163,48 @@ pub(crate) async fn make(
         id: run.id().to_string(),
         started_at_ms: began,
     };
-    let mut tasks = tokio::task::JoinSet::new();
-    for (host, way) in ways {
-        let (checked, vars, info, site) = (Arc::clone(&checked), vars.clone(), info.clone(), site.clone());
-        let lent = Lent {
-            clock: Arc::clone(&desk.clock),
-            asker: Arc::clone(&people) as Arc<dyn Asker>,
-        };
-        let mut sink = sink.clone();
-        tasks.spawn(async move {
-            let planned = async {
-                let link = way.connect(&host).await.map_err(|error| error.to_string())?;
-                let view = Arc::clone(&link) as Arc<dyn HostView>;
-                let (looked, _) = look(&checked, &vars, &info, lent, view, &mut sink)
-                    .await
-                    .map_err(said)?;
-                draft(&looked, link.as_ref(), &site, &mut random::<16>)
-                    .await
-                    .map_err(|error| error.to_string())
+    let listening = Listening::begin(desk);
+    let ends = each(
+        &names,
+        order,
+        &listening.halt,
+        |_: &Result<HostPlan, String>| None,
+        |host, slot| {
+            let (checked, vars, info, site) = (Arc::clone(&checked), vars.clone(), info.clone(), site.clone());
+            let lent = Lent {
+                clock: Arc::clone(&desk.clock),
+                asker: Arc::clone(&people) as Arc<dyn Asker>,
             };
-            let planned = planned.await;
-            let finished = sink.record(Some(&host), EventKind::HostFinished {});
-            (
-                host,
-                planned.and_then(|plan| finished.map(|()| plan).map_err(|error| error.to_string())),
-            )
-        });
-    }
+            let (way, mut sink) = (ways.get(&host).cloned(), sink.clone());
+            async move {
+                let _slot = slot;
+                let planned = async {
+                    let way = way.ok_or("it has no way to it")?;
+                    let link = way.connect(&host).await.map_err(|error| error.to_string())?;
+                    let view = Arc::clone(&link) as Arc<dyn HostView>;
+                    let (looked, _) = look(&checked, &vars, &info, lent, view, &mut sink)
+                        .await
+                        .map_err(said)?;
+                    draft(&looked, link.as_ref(), &site, &mut random::<16>)
+                        .await
+                        .map_err(|error| error.to_string())
+                };
+                let planned = planned.await;
+                let finished = sink.record(Some(&host), EventKind::HostFinished {});
+                planned.and_then(|plan| finished.map(|()| plan).map_err(|error| error.to_string()))
+            }
+        },
+    )
+    .await;
+    drop(listening);
     let mut plans: Vec<HostPlan> = Vec::new();
     let mut not_planned = Vec::new();
-    while let Some(ended) = tasks.join_next().await {
-        match ended.context("a host's task failed")? {
-            (_, Ok(plan)) => plans.push(plan),
-            (host, Err(why)) => not_planned.push((host, why)),
+    for (host, end) in ends {
+        let why = walk::ended(desk, &host, &end, false, &mut sink)?;
+        match (end, why) {
+            (End::Through(Ok(plan)), _) => plans.push(plan),
+            (End::Through(Err(why)), _) | (_, Some(why)) => not_planned.push((host, why)),
+            (_, None) => {}
         }
     }
     not_planned.sort();

@@ -5,7 +5,7 @@ use deminer_engine::run::PlanStore;
 use deminer_worker::action::Effect;
 
 use super::yes::{self, Approving};
-use super::{Desk, apply, earlier, plan, show};
+use super::{Desk, apply, earlier, plan, show, walk};
 use crate::cli::{Format, Only, Quiet};
 use crate::exit::Exit;
 use crate::render;
@@ -42,6 +42,8 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
         only: Some(Only::Contain),
         watch: None,
         answers: arguments.given.answers.file.as_deref(),
+        order: walk::order(&arguments.walking, None)?,
+        together: false,
         format: arguments.format,
     };
     let approving = |plan, file| Approving {
@@ -57,7 +59,7 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
         return apply::apply(desk, &plan, ask, course).await;
     }
     let playbook = arguments.playbook.as_deref().unwrap_or(verb.playbook);
-    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.given, &arguments.protect).await?;
+    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.given, &arguments.protect, &course.order).await?;
     let hash = made.plan.hash().to_string();
     PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
     match arguments.format {

@@ -6,7 +6,7 @@ use deminer_engine::run::PlanStore;
 
 use super::apply::Course;
 use super::yes::Approving;
-use super::{Desk, apply, earlier, plan, show};
+use super::{Desk, apply, earlier, plan, show, walk};
 use crate::cli::{Format, Run};
 use crate::exit::Exit;
 
@@ -19,12 +19,21 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     if let Some(hash) = &arguments.approve {
         let (plan, file) = show::read(desk, hash)?;
         let ask = approving(&plan, &file).given(desk, hash)?;
-        return apply::apply(desk, &plan, ask, course(arguments)).await;
+        return apply::apply(desk, &plan, ask, course(arguments)?).await;
     }
     let Some(playbook) = &arguments.playbook else {
         return Ok(Exit::Usage);
     };
-    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.given, &arguments.protect).await?;
+    let order = walk::order(&arguments.walking, Some(&arguments.striking))?;
+    let made = plan::make(
+        desk,
+        playbook,
+        &arguments.hosts,
+        &arguments.given,
+        &arguments.protect,
+        &order,
+    )
+    .await?;
     let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
     let asks = desk.screen.answers() && arguments.format == Format::Text && !made.plan.is_empty();
     plan::show(desk, &made, Some(&stored), arguments.format, asks);
@@ -35,18 +44,20 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     let hash = made.plan.hash().to_string();
     let (plan, _) = show::read(desk, &hash)?;
     match approving(&plan, &made.plan.hash().short()).asked(desk).await? {
-        Some(ask) => apply::apply(desk, &plan, ask, course(arguments)).await,
+        Some(ask) => apply::apply(desk, &plan, ask, course(arguments)?).await,
         None => Ok(Exit::Refused),
     }
 }
 
-fn course(arguments: &Run) -> Course<'_> {
-    Course {
+fn course(arguments: &Run) -> anyhow::Result<Course<'_>> {
+    Ok(Course {
         only: None,
         watch: arguments.watch.as_deref(),
         answers: arguments.given.answers.file.as_deref(),
+        order: walk::order(&arguments.walking, Some(&arguments.striking))?,
+        together: arguments.striking.together,
         format: arguments.format,
-    }
+    })
 }
 
 /// The whole plan.

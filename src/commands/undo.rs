@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
+use deminer_engine::fleet::{Class, End, each};
 use deminer_engine::journal::Journals;
 use deminer_engine::report::Report;
 use deminer_engine::run::RunDir;
@@ -13,7 +14,8 @@ use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Arming};
 
 use super::progress::Watched;
-use super::{Desk, Trouble, apply, earlier, hosts, report, yes};
+use super::walk::Listening;
+use super::{Desk, Trouble, apply, earlier, hosts, report, walk, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -43,7 +45,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Ex
     );
     let plan = plan.map_err(refused)?;
     match &arguments.approve {
-        Some(hash) => take_back(desk, &run, plan, hash, arguments.format).await,
+        Some(hash) => take_back(desk, &run, plan, hash, arguments).await,
         None => {
             match arguments.format {
                 Format::Json => desk.screen.json(&render::undo::json(&plan)),
@@ -92,16 +94,20 @@ fn actions(report: &Report, named: &[String]) -> anyhow::Result<BTreeSet<ActionI
     Ok(meant)
 }
 
-async fn take_back(desk: &Desk, of: &RunDir, plan: UndoPlan, hash: &str, format: Format) -> anyhow::Result<Exit> {
+async fn take_back(
+    desk: &Desk,
+    of: &RunDir,
+    plan: UndoPlan,
+    hash: &str,
+    arguments: &cli::Undo,
+) -> anyhow::Result<Exit> {
+    let order = walk::order(&arguments.walking, Some(&arguments.striking))?;
     let digest = plan.hash();
     let approver = format!("uid {}", rustix::process::getuid().as_raw());
     let approved = plan.approve(hash, &approver, "command line");
     let approved = Arc::new(approved.map_err(refused)?);
     let names: Vec<String> = approved.plan().hosts.iter().map(|host| host.host.clone()).collect();
-    let mut ways = Vec::new();
-    for host in &names {
-        ways.push((host.clone(), hosts::transport(host)?));
-    }
+    let ways = hosts::ways(&names)?;
     let vault = Vault::at(&of.vault());
     let run = RunDir::create(&desk.runs, desk.now_ms(), &digest.to_string())?;
     let _lock = run.lock()?;
@@ -114,16 +120,32 @@ async fn take_back(desk: &Desk, of: &RunDir, plan: UndoPlan, hash: &str, format:
             playbook: format!("undo of {}", of.id()),
             purpose: Purpose::Undo,
             plan: Some(digest),
-            hosts: names,
+            hosts: names.clone(),
         },
     )?;
-    let mut tasks = tokio::task::JoinSet::new();
-    for (host, way) in ways {
+    let listening = Listening::begin(desk);
+    let class_of = |ended: &anyhow::Result<()>| ended.is_err().then_some(Class::Failed);
+    let ends = each(&names, &order, &listening.halt, class_of, |host, slot| {
         let (approved, vault, mut sink) = (Arc::clone(&approved), vault.clone(), sink.clone());
-        tasks.spawn(async move { approved.to_host(&host, way.as_ref(), &vault, &mut sink).await });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended.context("a host's task failed")??;
+        let way = ways.get(&host).cloned();
+        async move {
+            let _slot = slot;
+            let way = way.context("it has no way to it")?;
+            approved.to_host(&host, way.as_ref(), &vault, &mut sink).await?;
+            Ok(())
+        }
+    })
+    .await;
+    drop(listening);
+    for (host, end) in ends {
+        // What was begun is asked of the host by the next command.
+        let open = !matches!(end, End::NotBegun(_));
+        if let Some(why) = walk::ended(desk, &host, &end, open, &mut sink)? {
+            desk.screen.error(&format!("host `{host}`: {why}"), None);
+        }
+        if let End::Through(ended) = end {
+            ended?;
+        }
     }
     let through = Report::from_events(&run.chains()?)
         .hosts
@@ -135,6 +157,6 @@ async fn take_back(desk: &Desk, of: &RunDir, plan: UndoPlan, hash: &str, format:
     sink.end();
     let report = Report::from_events(&run.chains()?);
     run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
-    report::show(desk, &report, format);
+    report::show(desk, &report, arguments.format);
     Ok(apply::exit(&report))
 }

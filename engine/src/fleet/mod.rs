@@ -8,9 +8,9 @@ mod halt;
 mod muster;
 mod order;
 mod slot;
-mod turn;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -38,7 +38,7 @@ impl Default for Order {
 
 impl Order {
     /// The sizes of the batches for so many hosts, in order; together they are all hosts.
-    pub(super) fn sizes(&self, hosts: usize) -> Vec<usize> {
+    pub fn sizes(&self, hosts: usize) -> Vec<usize> {
         let mut sizes = Vec::new();
         let mut left = hosts;
         let mut given = self.batches.iter();

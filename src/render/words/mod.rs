@@ -17,6 +17,7 @@ mod report;
 mod show;
 mod things;
 mod undo;
+mod walk;
 mod zh;
 
 pub(crate) use self::ask::AskWords;
@@ -27,6 +28,7 @@ pub(crate) use self::report::{Advice, ChainsEnd, Names, Obstacle, Outcome, Repor
 pub(crate) use self::show::{Condition, ProcessIdentity, ShowWords, WayBack};
 pub(crate) use self::things::{Label, Noun, Removed, Things};
 pub(crate) use self::undo::{GivesBack, UndoWords};
+pub(crate) use self::walk::WalkWords;
 
 /// The languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -67,11 +69,12 @@ impl Lang {
 
 /// All phrases of a language.
 pub(crate) trait Words:
-    Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + Sync
+    Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + WalkWords + Sync
 {
 }
 
-impl<T: Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + Sync> Words
-    for T
+impl<
+    T: Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + WalkWords + Sync,
+> Words for T
 {
 }

@@ -8,6 +8,7 @@ mod report;
 mod show;
 mod things;
 mod undo;
+mod walk;
 
 /// English.
 pub(super) struct English;

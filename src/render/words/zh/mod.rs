@@ -10,6 +10,7 @@ mod report;
 mod show;
 mod things;
 mod undo;
+mod walk;
 
 /// Chinese.
 pub(super) struct Chinese;

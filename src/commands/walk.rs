@@ -1,0 +1,117 @@
+//! A walk over hosts as the command line asks for it, and the operator's Ctrl-C.
+
+use std::time::Duration;
+
+use deminer_engine::event::{EventKind, EventSink, SinkError};
+use deminer_engine::fleet::{Batch, End, Halt, Level, Order, StopWhen, WhyNot};
+use deminer_engine::playbook::value::duration;
+
+use super::{Desk, Trouble};
+use crate::cli;
+use crate::exit::Exit;
+
+/// How a walk goes, by the words of the command line.
+///
+/// # Errors
+/// When a word means nothing.
+pub(crate) fn order(walking: &cli::Walking, striking: Option<&cli::Striking>) -> anyhow::Result<Order> {
+    let mut order = Order {
+        at_once: walking.at_once.into(),
+        host_limit: limit("--host-timeout", walking.host_timeout.as_deref())?,
+        run_limit: limit("--run-timeout", walking.run_timeout.as_deref())?,
+        ..Order::default()
+    };
+    if let Some(striking) = striking {
+        for text in &striking.batches {
+            let batch: Batch = text.parse().map_err(|error| wrong("--batches", text, &error))?;
+            order.batches.push(batch);
+        }
+        for text in &striking.stop_when {
+            let rule: StopWhen = text.parse().map_err(|error| wrong("--stop-when", text, &error))?;
+            order.stop_when.push(rule);
+        }
+    }
+    Ok(order)
+}
+
+fn limit(option: &str, text: Option<&str>) -> anyhow::Result<Option<Duration>> {
+    let Some(text) = text else { return Ok(None) };
+    let limit = duration(text).map_err(|_| wrong(option, text, &"no duration, as 90s, 20m or 1h"))?;
+    Ok(Some(limit))
+}
+
+fn wrong(option: &str, text: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
+    Trouble::new(Exit::Usage, format!("{option} {text}: {error}"), None).into()
+}
+
+/// The operator's Ctrl-C: the first begins no more hosts, the second breaks off. Listens until it is dropped.
+pub(crate) struct Listening {
+    /// The switch that it moves.
+    pub(crate) halt: Halt,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Listening {
+    /// Listens.
+    pub(crate) fn begin(desk: &Desk) -> Listening {
+        let halt = Halt::default();
+        let (hand, screen) = (halt.clone(), desk.screen.clone());
+        let task = tokio::spawn(async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                let words = screen.style().words();
+                match hand.raise() {
+                    Level::Go | Level::NoMore => screen.note(words.no_more_hosts()),
+                    Level::Cancel => screen.note(words.breaking_off()),
+                }
+            }
+        });
+        Listening { halt, task }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Writes down how a host ended that did not go through, and gives it in words; `None` where it went through. `open` says
+/// whether something may still go on there: then its chain stays open, and the next command asks the host.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub(crate) fn ended<T>(
+    desk: &Desk,
+    host: &str,
+    end: &End<T>,
+    open: bool,
+    sink: &mut dyn EventSink,
+) -> Result<Option<String>, SinkError> {
+    let words = desk.lang().words();
+    let (why, kind) = match end {
+        End::Through(_) => return Ok(None),
+        End::TimedOut { limit } => {
+            let ms = limit.as_millis() as u64;
+            (words.host_timed_out(ms), failed(format!("took longer than {ms} ms")))
+        }
+        End::Broken { why } => (why.clone(), failed(why.clone())),
+        End::Cancelled => (words.broken_off().to_owned(), EventKind::Cancelled {}),
+        End::NotBegun(WhyNot::Halted) => (words.not_begun().to_owned(), EventKind::Cancelled {}),
+        End::NotBegun(WhyNot::Stopped(rule)) => (words.not_begun_since(&rule.to_string()), EventKind::Cancelled {}),
+        End::NotBegun(WhyNot::RunTime { limit }) => {
+            (words.run_timed_out(limit.as_millis() as u64), EventKind::Cancelled {})
+        }
+    };
+    if !open {
+        sink.record(Some(host), kind)?;
+        sink.record(Some(host), EventKind::HostFinished {})?;
+    }
+    Ok(Some(why))
+}
+
+fn failed(why: String) -> EventKind {
+    EventKind::HostFailed {
+        place: "the run".to_owned(),
+        why,
+    }
+}

@@ -1,0 +1,34 @@
+//! English words for a walk over many hosts.
+
+use super::super::{Things, WalkWords};
+use super::English;
+
+impl WalkWords for English {
+    fn no_more_hosts(&self) -> &'static str {
+        "no further host is begun; those at work go to their end. Ctrl-C again breaks them off"
+    }
+
+    fn breaking_off(&self) -> &'static str {
+        "breaking off: a host that is not past its commit lets everything run again; one that is goes to its end alone"
+    }
+
+    fn host_timed_out(&self, limit_ms: u64) -> String {
+        format!("it took longer than {}", self.span(limit_ms))
+    }
+
+    fn broken_off(&self) -> &'static str {
+        "broken off by the operator"
+    }
+
+    fn not_begun(&self) -> &'static str {
+        "not begun: the operator wanted no further host"
+    }
+
+    fn not_begun_since(&self, rule: &str) -> String {
+        format!("not begun: stopped by --stop-when {rule}")
+    }
+
+    fn run_timed_out(&self, limit_ms: u64) -> String {
+        format!("not begun: the run took longer than {}", self.span(limit_ms))
+    }
+}

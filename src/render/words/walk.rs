@@ -1,0 +1,25 @@
+//! Words for a walk over many hosts.
+
+/// See the module.
+pub(crate) trait WalkWords {
+    /// That no further host is begun, and what another Ctrl-C does.
+    fn no_more_hosts(&self) -> &'static str;
+
+    /// That links are dropped now.
+    fn breaking_off(&self) -> &'static str;
+
+    /// Why a host ended: it took longer than one may.
+    fn host_timed_out(&self, limit_ms: u64) -> String;
+
+    /// Why a host ended: the operator broke it off.
+    fn broken_off(&self) -> &'static str;
+
+    /// Why a host was not begun: the operator wanted no more.
+    fn not_begun(&self) -> &'static str;
+
+    /// Why a host was not begun: so much had ended badly, as `--stop-when` says it.
+    fn not_begun_since(&self, rule: &str) -> String;
+
+    /// Why a host was not begun: the run took longer than it may.
+    fn run_timed_out(&self, limit_ms: u64) -> String;
+}
