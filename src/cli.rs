@@ -48,7 +48,16 @@ pub(crate) enum Verb {
     Demo(Demo),
     /// The far side: serves a controller over a socket. Started by Deminer itself.
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// The directory that this program was sent to; it is removed.
+        directory: Option<PathBuf>,
+    },
+    /// Whether this program has this SHA-256. Asked by the shell that received it.
+    #[command(hide = true)]
+    Whole {
+        /// The SHA-256, in hexadecimal digits.
+        sha256: String,
+    },
     /// The worker's keeper. Started by the worker itself.
     #[command(hide = true)]
     Keeper,
@@ -71,7 +80,7 @@ pub(crate) enum Format {
 pub(crate) struct Looking {
     /// A playbook file, or the name of a shipped one: `linux-miner`.
     pub(crate) playbook: String,
-    /// Hosts; none is this machine. `local`, `simulated:infected`, `simulated:FILE`.
+    /// Hosts; none is this machine. `local`, `user@host`, `ssh://user@host:port`, `simulated:infected`, `simulated:FILE`.
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
@@ -79,6 +88,8 @@ pub(crate) struct Looking {
     /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
     #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
 }
@@ -112,6 +123,14 @@ pub(crate) struct Leaves {
     /// playbook names.
     #[arg(long, value_name = "LEAVE")]
     pub(crate) allow: Vec<Leave>,
+}
+
+/// How hosts over SSH are reached.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Reach {
+    /// An ssh_config to read instead of ~/.ssh/config and /etc/ssh/ssh_config; host keys are checked whatever it says.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ssh_config: Option<PathBuf>,
 }
 
 /// Where runs are kept.
@@ -186,6 +205,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DURATION", requires = "approve")]
     pub(crate) watch: Option<String>,
     #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
     pub(crate) language: Language,
@@ -219,6 +240,8 @@ pub(crate) struct Apply {
     pub(crate) answers: AnswersFile,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
@@ -258,6 +281,8 @@ pub(crate) struct Quiet {
     #[command(flatten)]
     pub(crate) leaves: Leaves,
     #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
     pub(crate) language: Language,
@@ -286,6 +311,8 @@ pub(crate) struct Undo {
     /// The hash of the list that was read: takes back what is on it.
     #[arg(long, value_name = "HASH")]
     pub(crate) approve: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]

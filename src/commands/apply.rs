@@ -26,7 +26,7 @@ use super::people::People;
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
 use super::yes::Approving;
-use super::{Desk, Trouble, earlier, hosts, report, show};
+use super::{Desk, Trouble, earlier, report, show};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
@@ -102,7 +102,7 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
     let names: Vec<String> = approved.hosts().map(|(host, _)| host.to_owned()).collect();
     let mut ways = Vec::new();
     for host in &names {
-        ways.push((host.clone(), hosts::transport(host)?));
+        ways.push((host.clone(), desk.ways.to(host)?));
     }
     let people = Arc::new(People::new(desk, course.answers, &playbook)?);
 

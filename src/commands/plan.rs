@@ -132,7 +132,7 @@ pub(crate) async fn make(
     let names = hosts::named(named);
     let mut ways = Vec::new();
     for host in &names {
-        ways.push((host.clone(), hosts::transport(host)?));
+        ways.push((host.clone(), desk.ways.to(host)?));
     }
 
     let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked)?);

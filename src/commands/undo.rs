@@ -13,7 +13,7 @@ use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Arming};
 
 use super::progress::Watched;
-use super::{Desk, Trouble, apply, earlier, hosts, report, yes};
+use super::{Desk, Trouble, apply, earlier, report, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -100,7 +100,7 @@ async fn take_back(desk: &Desk, of: &RunDir, plan: UndoPlan, hash: &str, format:
     let names: Vec<String> = approved.plan().hosts.iter().map(|host| host.host.clone()).collect();
     let mut ways = Vec::new();
     for host in &names {
-        ways.push((host.clone(), hosts::transport(host)?));
+        ways.push((host.clone(), desk.ways.to(host)?));
     }
     let vault = Vault::at(&of.vault());
     let run = RunDir::create(&desk.runs, desk.now_ms(), &digest.to_string())?;
