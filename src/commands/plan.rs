@@ -9,7 +9,7 @@ use deminer_engine::ask::Asker;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::host::HostView;
 use deminer_engine::journal::Journals;
-use deminer_engine::look::{Lent, LookError, RunInfo, look};
+use deminer_engine::look::{Lent, RunInfo, look};
 use deminer_engine::plan::{HostPlan, Origin, Plan, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::run::{PlanStore, RunDir};
@@ -22,11 +22,27 @@ use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
 
+/// Why a host has no plan, and what to do.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Unplanned {
+    pub(crate) why: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl<E: std::error::Error> From<E> for Unplanned {
+    fn from(error: E) -> Unplanned {
+        Unplanned {
+            why: error.to_string(),
+            hint: None,
+        }
+    }
+}
+
 /// What planning gave.
 pub(crate) struct Made {
     pub(crate) plan: Plan,
     /// Hosts that are not in the plan, each with why.
-    pub(crate) not_planned: Vec<(String, String)>,
+    pub(crate) not_planned: Vec<(String, Unplanned)>,
     /// Whether a question needs an answer that nobody gave.
     pub(crate) unanswered: bool,
     pub(crate) took_ms: u64,
@@ -65,7 +81,9 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
             let left: Vec<_> = made
                 .not_planned
                 .iter()
-                .map(|(host, why)| serde_json::json!({"host": host, "why": why}))
+                .map(
+                    |(host, unplanned)| serde_json::json!({"host": host, "why": unplanned.why, "hint": unplanned.hint}),
+                )
                 .collect();
             value["not_planned"] = left.into();
             desk.screen.json(&value);
@@ -82,8 +100,14 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
                 .say(&render::plan::text(&made.plan, &about, desk.screen.style()));
         }
     }
-    for (host, why) in &made.not_planned {
-        desk.screen.error(&format!("host `{host}`: {why}"), None);
+    say_not_planned(desk, made);
+}
+
+/// Says which hosts have no plan, why, and what to do.
+pub(crate) fn say_not_planned(desk: &Desk, made: &Made) {
+    for (host, unplanned) in &made.not_planned {
+        let what = format!("host `{host}`: {}", unplanned.why);
+        desk.screen.error(&what, unplanned.hint.as_deref());
     }
 }
 
@@ -171,20 +195,26 @@ pub(crate) async fn make(
         let mut sink = sink.clone();
         tasks.spawn(async move {
             let planned = async {
-                let link = way.connect(&host).await.map_err(|error| error.to_string())?;
+                let link = match way.connect(&host).await {
+                    Ok(link) => link,
+                    Err(why) => {
+                        let unplanned = Unplanned {
+                            why: why.to_string(),
+                            hint: why.hint().map(str::to_owned),
+                        };
+                        sink.record(Some(&host), EventKind::unreached(why))?;
+                        return Err(unplanned);
+                    }
+                };
                 let view = Arc::clone(&link) as Arc<dyn HostView>;
-                let (looked, _) = look(&checked, &vars, &info, lent, view, &mut sink)
-                    .await
-                    .map_err(said)?;
-                draft(&looked, link.as_ref(), &site, &mut random::<16>)
-                    .await
-                    .map_err(|error| error.to_string())
+                let (looked, _) = look(&checked, &vars, &info, lent, view, &mut sink).await?;
+                Ok(draft(&looked, link.as_ref(), &site, &mut random::<16>).await?)
             };
             let planned = planned.await;
             let finished = sink.record(Some(&host), EventKind::HostFinished {});
             (
                 host,
-                planned.and_then(|plan| finished.map(|()| plan).map_err(|error| error.to_string())),
+                planned.and_then(|plan| finished.map(|()| plan).map_err(Unplanned::from)),
             )
         });
     }
@@ -193,7 +223,7 @@ pub(crate) async fn make(
     while let Some(ended) = tasks.join_next().await {
         match ended.context("a host's task failed")? {
             (_, Ok(plan)) => plans.push(plan),
-            (host, Err(why)) => not_planned.push((host, why)),
+            (host, Err(unplanned)) => not_planned.push((host, unplanned)),
         }
     }
     not_planned.sort();
@@ -207,10 +237,6 @@ pub(crate) async fn make(
         unanswered,
         took_ms: desk.now_ms().saturating_sub(began),
     })
-}
-
-fn said(error: LookError) -> String {
-    error.to_string()
 }
 
 /// The longest value out of a file.

@@ -64,9 +64,7 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
         Format::Json => desk.screen.json(&render::quiet::json(&made.plan)),
         Format::Text | Format::Markdown => desk.screen.say(&render::quiet::text(&made.plan, desk.screen.style())),
     }
-    for (host, why) in &made.not_planned {
-        desk.screen.error(&format!("host `{host}`: {why}"), None);
-    }
+    plan::say_not_planned(desk, &made);
     let lasting = |host: &deminer_engine::plan::HostPlan| {
         let acts = host.orders.actions.iter().map(|action| &action.act);
         acts.filter(|act| act.effect() == Effect::Contain && act.is_change())

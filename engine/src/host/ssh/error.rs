@@ -307,7 +307,8 @@ fn keygen_place(place: &str) -> String {
 pub(super) fn meaning(log: &[u8], place: &str) -> SshError {
     let text = String::from_utf8_lossy(log);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let place = place.to_owned();
+    // Where ssh says under which name it looked for the key, that is the one that counts: aliases have others.
+    let place = looked_for(&text).map_or_else(|| place.to_owned(), |name| scan_place(&name));
     if has(&[
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
         "REVOKED HOST KEY DETECTED",
@@ -357,6 +358,26 @@ pub(super) fn meaning(log: &[u8], place: &str) -> SshError {
     SshError::NoConnection { said }
 }
 
+/// The name under which ssh looked for the host's key.
+fn looked_for(text: &str) -> Option<String> {
+    let between = |before: &str, after: &str| {
+        let rest = &text[text.find(before)? + before.len()..];
+        Some(rest[..rest.find(after)?].to_owned())
+    };
+    let name =
+        between("host key is known for ", " and you have").or_else(|| between("Host key for ", " has changed"))?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"[]:._-%".contains(&byte);
+    name.bytes().all(plain).then_some(name)
+}
+
+/// What ssh-keyscan is told for a name of known_hosts, `host` or `[host]:port` (sshd(8)).
+fn scan_place(name: &str) -> String {
+    match name.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
+        Some((host, port)) => format!("-p {port} {host}"),
+        None => name.to_owned(),
+    }
+}
+
 /// The first line that holds one of the words, the words in order of their worth.
 fn line_with(text: &str, words: &[&str]) -> String {
     let found = words
@@ -372,5 +393,108 @@ fn last_words(text: &str) -> String {
     match lines[from..].join("\n") {
         none if none.is_empty() => "ssh ended without a word".to_owned(),
         said => words(said.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words are those of OpenSSH 9.2.
+    #[test]
+    fn ssh_is_understood() {
+        const CHANGED: &str = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r\n\
+            @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n\
+            The fingerprint for the ED25519 key sent by the remote host is\r\nSHA256:YghQgh4TE05n3MeQ.\r\n\
+            Host key for [127.0.0.1]:2222 has changed and you have requested strict checking.\r\n\
+            Host key verification failed.\r\n";
+        const UNKNOWN: &str = "No ED25519 host key is known for web-1 and you have requested strict checking.\r\n\
+            Host key verification failed.\r\n";
+        let rows: [(&str, &str, Obstacle, bool); 12] = [
+            ("changed", CHANGED, Obstacle::KeyChanged, false),
+            ("unknown", UNKNOWN, Obstacle::KeyUnknown, false),
+            (
+                "login",
+                "root@web: Permission denied (publickey).\r\n",
+                Obstacle::Login,
+                false,
+            ),
+            (
+                "tries",
+                "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\n",
+                Obstacle::Login,
+                false,
+            ),
+            (
+                "name",
+                "ssh: Could not resolve hostname web: Name or service not known\r\n",
+                Obstacle::Connection,
+                false,
+            ),
+            (
+                "resolver",
+                "ssh: Could not resolve hostname web: Temporary failure in name resolution\r\n",
+                Obstacle::Connection,
+                true,
+            ),
+            (
+                "refused",
+                "ssh: connect to host web port 22: Connection refused\r\n",
+                Obstacle::Connection,
+                true,
+            ),
+            (
+                "silent",
+                "ssh: connect to host web port 22: Connection timed out\r\n",
+                Obstacle::Connection,
+                true,
+            ),
+            (
+                "full",
+                "kex_exchange_identification: Connection closed by remote host\r\n",
+                Obstacle::Connection,
+                true,
+            ),
+            (
+                "old",
+                "Unable to negotiate with 10.0.0.1 port 22: no matching host key type found. Their offer: ssh-rsa\r\n",
+                Obstacle::Connection,
+                false,
+            ),
+            (
+                "option",
+                "/home/a/config: line 3: Bad configuration option: nonsense\r\n",
+                Obstacle::OurSide,
+                false,
+            ),
+            ("nothing", "", Obstacle::Connection, true),
+        ];
+        for (name, log, obstacle, passing) in rows {
+            let error = meaning(log.as_bytes(), "web");
+            assert_eq!(
+                (error.obstacle(), error.is_passing()),
+                (obstacle, passing),
+                "{name}: {error}"
+            );
+            assert!(!error.to_string().ends_with([':', ' ']), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_to_do_names_the_key_as_ssh_looked_for_it() {
+        let log = b"No ED25519 host key is known for [10.0.0.1]:2222 and you have requested strict checking.\r\n";
+        let hint = meaning(log, "alias").hint().unwrap();
+        assert!(hint.contains("`ssh-keyscan -p 2222 10.0.0.1`"), "{hint}");
+        let log =
+            b"WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\r\nHost key for [10.0.0.1]:2222 has changed and you";
+        let hint = meaning(log, "alias").hint().unwrap();
+        assert!(hint.contains("ssh-keygen -R '[10.0.0.1]:2222'"), "{hint}");
+    }
+
+    #[test]
+    fn words_of_others_are_one_bounded_escaped_line() {
+        let said = words(b"a\x1b[31m\r\n\n  b\xff\n");
+        assert_eq!(said, "a\\x1b[31m; b\\xff");
+        assert!(words(&[b'x'; 10_000]).len() < 400);
     }
 }
