@@ -48,7 +48,16 @@ pub(crate) enum Verb {
     Demo(Demo),
     /// The far side: serves a controller over a socket. Started by Deminer itself.
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// The directory that this program was sent to; it is removed.
+        directory: Option<PathBuf>,
+    },
+    /// Whether this program has this SHA-256. Asked by the shell that received it.
+    #[command(hide = true)]
+    Whole {
+        /// The SHA-256, in hexadecimal digits.
+        sha256: String,
+    },
     /// The worker's keeper. Started by the worker itself.
     #[command(hide = true)]
     Keeper,
@@ -71,7 +80,7 @@ pub(crate) enum Format {
 pub(crate) struct Looking {
     /// A playbook file, or the name of a shipped one: `linux-miner`.
     pub(crate) playbook: String,
-    /// Hosts; none is this machine. `local`, `simulated:infected`, `simulated:FILE`.
+    /// Hosts; none is this machine. `local`, `user@host`, `ssh://user@host:port`, `simulated:infected`, `simulated:FILE`.
     #[arg(value_name = "HOST")]
     pub(crate) hosts: Vec<String>,
     #[command(flatten)]
@@ -79,6 +88,8 @@ pub(crate) struct Looking {
     /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
     #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
 }
@@ -145,6 +156,14 @@ pub(crate) struct Leaves {
     /// playbook names.
     #[arg(long, value_name = "LEAVE")]
     pub(crate) allow: Vec<Leave>,
+}
+
+/// How hosts over SSH are reached.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Reach {
+    /// An ssh_config to read instead of ~/.ssh/config and /etc/ssh/ssh_config; host keys are checked whatever it says.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ssh_config: Option<PathBuf>,
 }
 
 /// Where runs are kept.
@@ -225,6 +244,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) striking: Striking,
     #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
     pub(crate) language: Language,
@@ -262,6 +283,8 @@ pub(crate) struct Apply {
     pub(crate) walking: Walking,
     #[command(flatten)]
     pub(crate) striking: Striking,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
@@ -303,6 +326,8 @@ pub(crate) struct Quiet {
     #[command(flatten)]
     pub(crate) walking: Walking,
     #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]
     pub(crate) language: Language,
@@ -335,6 +360,8 @@ pub(crate) struct Undo {
     pub(crate) walking: Walking,
     #[command(flatten)]
     pub(crate) striking: Striking,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]

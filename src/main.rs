@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use deminer_worker::platform::linux::Linux;
 use deminer_worker::platform::linux::hands::keeper;
+use deminer_worker::{arrival, serve};
 
 use cli::{Cli, Verb};
 use exit::Exit;
@@ -25,7 +26,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match Cli::parse().verb {
-        Verb::Worker => deminer_worker::serve::main_worker(&Linux::new()),
+        Verb::Worker { directory: None } => serve::main_worker(&Linux::new()),
+        Verb::Worker { directory: Some(sent) } => serve::main_sent_worker(&Linux::sent(), &sent),
+        Verb::Whole { sha256 } => {
+            let whole = arrival::is_whole(&sha256).unwrap_or(false);
+            return if whole { Exit::Done } else { Exit::Failed }.into();
+        }
         Verb::Keeper => keeper::main_keeper(),
         verb => return commands::run(verb).into(),
     }

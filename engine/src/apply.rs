@@ -237,7 +237,7 @@ impl Apply {
         let link = match transport.connect(host).await {
             Ok(link) => link,
             Err(why) => {
-                sink.record(Some(host), EventKind::NotReached { why })?;
+                sink.record(Some(host), EventKind::unreached(why))?;
                 return sink.record(Some(host), EventKind::HostFinished {});
             }
         };

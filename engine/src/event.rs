@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use deminer_worker::action::{ActionId, Arming, Done};
 use deminer_worker::frame::{EvidenceItem, TransactionEvent};
 use deminer_worker::order::Approval;
-use deminer_worker::query::{Coverage, HostError, HostIdentity};
+use deminer_worker::query::{Coverage, HostError, HostIdentity, Obstacle};
 use deminer_worker::text::{Digest, Wide};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -210,6 +210,17 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// What is told of a host on which no worker began.
+    pub fn unreached(why: HostError) -> EventKind {
+        match why {
+            HostError::NotReached {
+                obstacle: Obstacle::Blocked,
+                ..
+            } => EventKind::Blocked { why },
+            _ => EventKind::NotReached { why },
+        }
+    }
+
     /// All names of kinds, as they are written in `kind`.
     pub const NAMES: [&'static str; 25] = [
         "run_started",

@@ -396,7 +396,7 @@ impl ApprovedUndo {
         let link = match transport.connect(host).await {
             Ok(link) => link,
             Err(why) => {
-                sink.record(name, EventKind::NotReached { why })?;
+                sink.record(name, EventKind::unreached(why))?;
                 return Ok(());
             }
         };

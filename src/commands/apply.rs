@@ -30,7 +30,7 @@ use super::playbook::{Held, mistaken};
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::Approving;
-use super::{Desk, Trouble, earlier, hosts, report, show, walk};
+use super::{Desk, Trouble, earlier, report, show, walk};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
@@ -110,7 +110,7 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
     };
     let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
     let names = keys_first(plan, approved.hosts().map(|(host, _)| host.to_owned()).collect());
-    let ways = hosts::ways(&names)?;
+    let ways = desk.ways.to_all(&names)?;
     let people = Arc::new(People::new(desk, course.answers, &playbook)?);
 
     let began = desk.now_ms();

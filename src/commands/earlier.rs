@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deminer_engine::reconcile::reconcile;
 use deminer_engine::run::RunDir;
 
-use super::{Desk, hosts};
+use super::Desk;
 use crate::render;
 
 /// Looks at the hosts of runs that were left open and says what was done there.
@@ -14,7 +14,7 @@ use crate::render;
 /// When a journal cannot be continued. A host that cannot be reached is said and stays open.
 pub(crate) async fn settle(desk: &Desk) -> anyhow::Result<()> {
     for run in RunDir::list(&desk.runs)? {
-        let transports = |host: &str| hosts::transport(host).ok();
+        let transports = |host: &str| desk.ways.to(host).ok();
         let settled = reconcile(&run, &transports, Arc::clone(&desk.clock)).await;
         match settled {
             Ok(None) => {}

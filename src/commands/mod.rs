@@ -31,8 +31,9 @@ use deminer_engine::module::Registry;
 use deminer_engine::policy::Policy;
 use rustix::io::Errno;
 
+use self::hosts::Ways;
 use self::typing::Typing;
-use crate::cli::{Language, Leaves, Runs, Verb};
+use crate::cli::{Language, Leaves, Reach, Runs, Verb};
 use crate::exit::Exit;
 use crate::render::paste::Paste;
 use crate::render::screen::Screen;
@@ -45,6 +46,8 @@ pub(crate) struct Desk {
     pub(crate) clock: Clock,
     /// Where runs, plans and evidence are kept.
     pub(crate) runs: PathBuf,
+    /// How hosts are reached.
+    pub(crate) ways: Ways,
     typing: Arc<Typing>,
     said: Said,
 }
@@ -84,27 +87,44 @@ pub(crate) fn run(verb: Verb) -> Exit {
         Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
         Verb::Plan(arguments) => {
-            let leaves = &arguments.looking.leaves;
+            let (leaves, reach) = (&arguments.looking.leaves, &arguments.looking.reach);
             at(&arguments.runs, arguments.language)
-                .and_then(|desk| asynchronous(plan::run(&desk.under(leaves), &arguments)))
+                .and_then(|desk| asynchronous(plan::run(&desk.under(leaves).reaching(reach), &arguments)))
         }
         Verb::Show(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| show::run(&desk, &arguments)),
-        Verb::Run(arguments) => at(&arguments.runs, arguments.language)
-            .and_then(|desk| asynchronous(run::run(&desk.under(&arguments.leaves), &arguments))),
-        Verb::Apply(arguments) => at(&arguments.runs, arguments.language)
-            .and_then(|desk| asynchronous(apply::run(&desk.under(&arguments.leaves), &arguments))),
-        Verb::Throttle(arguments) => desk(&screen, &arguments.runs, arguments.language)
-            .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::THROTTLE, &arguments))),
-        Verb::Contain(arguments) => desk(&screen, &arguments.runs, arguments.language)
-            .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::CONTAIN, &arguments))),
-        Verb::Undo(arguments) => {
-            at(&arguments.runs, arguments.language).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
-        }
+        Verb::Run(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| {
+            asynchronous(run::run(
+                &desk.under(&arguments.leaves).reaching(&arguments.reach),
+                &arguments,
+            ))
+        }),
+        Verb::Apply(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| {
+            asynchronous(apply::run(
+                &desk.under(&arguments.leaves).reaching(&arguments.reach),
+                &arguments,
+            ))
+        }),
+        Verb::Throttle(arguments) => desk(&screen, &arguments.runs, arguments.language).and_then(|desk| {
+            asynchronous(quiet::run(
+                &desk.under(&arguments.leaves).reaching(&arguments.reach),
+                &quiet::THROTTLE,
+                &arguments,
+            ))
+        }),
+        Verb::Contain(arguments) => desk(&screen, &arguments.runs, arguments.language).and_then(|desk| {
+            asynchronous(quiet::run(
+                &desk.under(&arguments.leaves).reaching(&arguments.reach),
+                &quiet::CONTAIN,
+                &arguments,
+            ))
+        }),
+        Verb::Undo(arguments) => at(&arguments.runs, arguments.language)
+            .and_then(|desk| asynchronous(undo::run(&desk.reaching(&arguments.reach), &arguments))),
         Verb::Report(arguments) => {
             at(&arguments.runs, arguments.language).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
         }
         Verb::Demo(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| demo::run(&desk, &arguments)),
-        Verb::Worker | Verb::Keeper => Ok(Exit::Usage),
+        Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),
     };
     match done {
         Ok(exit) => exit,
@@ -191,6 +211,7 @@ impl Desk {
             registry: Registry::new(deminer_modules::all()),
             clock: Arc::new(now_ms),
             runs: PathBuf::new(),
+            ways: Ways::default(),
             typing: Arc::new(Typing::default()),
             said: Said::default(),
         }
@@ -212,6 +233,12 @@ impl Desk {
     /// The same, with what the operator allowed.
     pub(crate) fn under(mut self, leaves: &Leaves) -> Desk {
         self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
+        self
+    }
+
+    /// The same, with what was said of the way to hosts.
+    pub(crate) fn reaching(mut self, reach: &Reach) -> Desk {
+        self.ways = Ways::new(reach.clone());
         self
     }
 

@@ -10,7 +10,7 @@ use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::fleet::{End, Order, each};
 use deminer_engine::host::HostView;
 use deminer_engine::journal::Journals;
-use deminer_engine::look::{Lent, LookError, RunInfo, look};
+use deminer_engine::look::{Lent, RunInfo, look};
 use deminer_engine::plan::{HostPlan, Origin, Plan, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::run::{PlanStore, RunDir};
@@ -24,11 +24,36 @@ use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
 
+/// Why a host has no plan, and what to do.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Unplanned {
+    pub(crate) why: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Unplanned {
+    fn no_way() -> Unplanned {
+        Unplanned {
+            why: "no way to it is known".to_owned(),
+            hint: None,
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Unplanned {
+    fn from(error: E) -> Unplanned {
+        Unplanned {
+            why: error.to_string(),
+            hint: None,
+        }
+    }
+}
+
 /// What planning gave.
 pub(crate) struct Made {
     pub(crate) plan: Plan,
     /// Hosts that are not in the plan, each with why.
-    pub(crate) not_planned: Vec<(String, String)>,
+    pub(crate) not_planned: Vec<(String, Unplanned)>,
     /// Whether a question needs an answer that nobody gave.
     pub(crate) unanswered: bool,
     pub(crate) took_ms: u64,
@@ -69,7 +94,9 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
             let left: Vec<_> = made
                 .not_planned
                 .iter()
-                .map(|(host, why)| serde_json::json!({"host": host, "why": why}))
+                .map(
+                    |(host, unplanned)| serde_json::json!({"host": host, "why": unplanned.why, "hint": unplanned.hint}),
+                )
                 .collect();
             value["not_planned"] = left.into();
             desk.screen.json(&value);
@@ -86,8 +113,14 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
                 .say(&render::plan::text(&made.plan, &about, desk.screen.style()));
         }
     }
-    for (host, why) in &made.not_planned {
-        desk.screen.error(&format!("host `{host}`: {why}"), None);
+    say_not_planned(desk, made);
+}
+
+/// Says which hosts have no plan, why, and what to do.
+pub(crate) fn say_not_planned(desk: &Desk, made: &Made) {
+    for (host, unplanned) in &made.not_planned {
+        let what = format!("host `{host}`: {}", unplanned.why);
+        desk.screen.error(&what, unplanned.hint.as_deref());
     }
 }
 
@@ -135,7 +168,7 @@ pub(crate) async fn make(
         .map_err(|mistakes| playbook::mistaken(&mistakes))?;
     let site = site(protect)?;
     let names = hosts::named(named);
-    let ways = hosts::ways(&names)?;
+    let ways = desk.ways.to_all(&names)?;
 
     let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked)?);
 
@@ -168,7 +201,7 @@ pub(crate) async fn make(
         &names,
         order,
         &listening.halt,
-        |_: &Result<HostPlan, String>| None,
+        |_: &Result<HostPlan, Unplanned>| None,
         |host, slot| {
             let (checked, vars, info, site) = (Arc::clone(&checked), vars.clone(), info.clone(), site.clone());
             let lent = Lent {
@@ -179,19 +212,25 @@ pub(crate) async fn make(
             async move {
                 let _slot = slot;
                 let planned = async {
-                    let way = way.ok_or("it has no way to it")?;
-                    let link = way.connect(&host).await.map_err(|error| error.to_string())?;
+                    let way = way.ok_or_else(Unplanned::no_way)?;
+                    let link = match way.connect(&host).await {
+                        Ok(link) => link,
+                        Err(why) => {
+                            let unplanned = Unplanned {
+                                why: why.to_string(),
+                                hint: why.hint().map(str::to_owned),
+                            };
+                            sink.record(Some(&host), EventKind::unreached(why))?;
+                            return Err(unplanned);
+                        }
+                    };
                     let view = Arc::clone(&link) as Arc<dyn HostView>;
-                    let (looked, _) = look(&checked, &vars, &info, lent, view, &mut sink)
-                        .await
-                        .map_err(said)?;
-                    draft(&looked, link.as_ref(), &site, &mut random::<16>)
-                        .await
-                        .map_err(|error| error.to_string())
+                    let (looked, _) = look(&checked, &vars, &info, lent, view, &mut sink).await?;
+                    Ok(draft(&looked, link.as_ref(), &site, &mut random::<16>).await?)
                 };
                 let planned = planned.await;
                 let finished = sink.record(Some(&host), EventKind::HostFinished {});
-                planned.and_then(|plan| finished.map(|()| plan).map_err(|error| error.to_string()))
+                planned.and_then(|plan| finished.map(|()| plan).map_err(Unplanned::from))
             }
         },
     )
@@ -203,7 +242,8 @@ pub(crate) async fn make(
         let why = walk::ended(desk, &host, &end, false, &mut sink)?;
         match (end, why) {
             (End::Through(Ok(plan)), _) => plans.push(plan),
-            (End::Through(Err(why)), _) | (_, Some(why)) => not_planned.push((host, why)),
+            (End::Through(Err(unplanned)), _) => not_planned.push((host, unplanned)),
+            (_, Some(why)) => not_planned.push((host, Unplanned { why, hint: None })),
             (_, None) => {}
         }
     }
@@ -218,10 +258,6 @@ pub(crate) async fn make(
         unanswered,
         took_ms: desk.now_ms().saturating_sub(began),
     })
-}
-
-fn said(error: LookError) -> String {
-    error.to_string()
 }
 
 /// The longest value out of a file.

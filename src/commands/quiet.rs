@@ -59,16 +59,22 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
         return apply::apply(desk, &plan, ask, course).await;
     }
     let playbook = arguments.playbook.as_deref().unwrap_or(verb.playbook);
-    let made = plan::make(desk, playbook, &arguments.hosts, &arguments.given, &arguments.protect, &course.order).await?;
+    let made = plan::make(
+        desk,
+        playbook,
+        &arguments.hosts,
+        &arguments.given,
+        &arguments.protect,
+        &course.order,
+    )
+    .await?;
     let hash = made.plan.hash().to_string();
     PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
     match arguments.format {
         Format::Json => desk.screen.json(&render::quiet::json(&made.plan)),
         Format::Text | Format::Markdown => desk.screen.say(&render::quiet::text(&made.plan, desk.screen.style())),
     }
-    for (host, why) in &made.not_planned {
-        desk.screen.error(&format!("host `{host}`: {why}"), None);
-    }
+    plan::say_not_planned(desk, &made);
     let lasting = |host: &deminer_engine::plan::HostPlan| {
         let acts = host.orders.actions.iter().map(|action| &action.act);
         acts.filter(|act| act.effect() == Effect::Contain && act.is_change())

@@ -15,7 +15,7 @@ use deminer_worker::action::{ActionId, Arming};
 
 use super::progress::Watched;
 use super::walk::Listening;
-use super::{Desk, Trouble, apply, earlier, hosts, report, walk, yes};
+use super::{Desk, Trouble, apply, earlier, report, walk, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -107,7 +107,7 @@ async fn take_back(
     let approved = plan.approve(hash, &approver, "command line");
     let approved = Arc::new(approved.map_err(refused)?);
     let names: Vec<String> = approved.plan().hosts.iter().map(|host| host.host.clone()).collect();
-    let ways = hosts::ways(&names)?;
+    let ways = desk.ways.to_all(&names)?;
     let vault = Vault::at(&of.vault());
     let run = RunDir::create(&desk.runs, desk.now_ms(), &digest.to_string())?;
     let _lock = run.lock()?;

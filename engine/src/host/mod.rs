@@ -10,6 +10,7 @@ use deminer_worker::query::{Answer, HostError, Observed, Query};
 mod link;
 mod local;
 mod simulated;
+pub mod ssh;
 
 pub use link::Link;
 pub use local::Local;

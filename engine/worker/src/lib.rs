@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod action;
+pub mod arrival;
 pub mod frame;
 pub mod journal;
 pub mod lines;
@@ -31,3 +32,6 @@ pub const PROGRAM_WORKER: &str = "worker";
 
 /// The argument by which the worker's program is told to be its keeper.
 pub const PROGRAM_KEEPER: &str = "keeper";
+
+/// The argument by which the worker's program is asked whether it has the SHA-256 that follows; it exits with 0 if so.
+pub const PROGRAM_WHOLE: &str = "whole";

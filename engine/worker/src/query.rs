@@ -1043,6 +1043,16 @@ pub enum HostError {
     /// Another Deminer works on this host.
     #[error("another Deminer is at work on this host")]
     Busy,
+    /// The host was not reached, or no worker could be started there. Nothing was asked and nothing was changed.
+    #[error("{why}")]
+    NotReached {
+        /// What stood in the way.
+        obstacle: Obstacle,
+        /// What happened, with the words of who refused.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// The worker or the link to it ended.
     #[error("lost the worker: {why}")]
     Lost {
@@ -1069,4 +1079,42 @@ pub enum HostError {
         /// The kernel's word.
         why: String,
     },
+}
+
+impl HostError {
+    /// What to do, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            HostError::NotReached { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// What stands between a controller and a worker on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// Something on the controller's side.
+    OurSide,
+    /// No connection: no address, nothing answers, or it broke off.
+    Connection,
+    /// The host's key is not on file.
+    KeyUnknown,
+    /// The host's key is another than the one on file.
+    KeyChanged,
+    /// The login was refused.
+    Login,
+    /// Another command than ours runs, or none.
+    Command,
+    /// The account does not become root.
+    Sudo,
+    /// No directory takes a program and lets it run.
+    Directory,
+    /// The disk is full or does not keep what it is given.
+    Disk,
+    /// The host's security lets no unknown program run.
+    Blocked,
+    /// There is no worker for this kind of machine.
+    Machine,
 }

@@ -2,16 +2,17 @@
 
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::action::Act;
 use crate::frame::{self, EvidenceItem, FrameError, FromWorker, PROTOCOL, Part, ToWorker, TransactionEvent};
-use crate::platform::Platform;
 use crate::platform::simulated::WorkerKilled;
+use crate::platform::{Pace, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
 use crate::text::{Digest, HostPath, Wide};
-use crate::{take_back, transaction};
+use crate::{arrival, take_back, transaction};
 
 /// The controller, from the worker: what it says and how it is told.
 ///
@@ -131,7 +132,11 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
                 let result = answer(platform, &query);
                 controller.say(&FromWorker::Answer { id, result });
             }
-            Said::Message(ToWorker::Begin(begin)) => transaction::run(platform, controller, &begin, &mut spent),
+            Said::Message(ToWorker::Begin(begin)) => {
+                platform.pace(Pace::Stroke);
+                transaction::run(platform, controller, &begin, &mut spent);
+                platform.pace(Pace::Look);
+            }
             Said::Message(ToWorker::Recall { journal, acts }) => {
                 // Held until all is told: nothing is at work that could still write to it.
                 let lock = platform.lock();
@@ -151,7 +156,11 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
                 let result = platform.forget_journal(&journal);
                 controller.say(&FromWorker::Forgotten { result });
             }
-            Said::Message(ToWorker::TakeBack(order)) => take_back::run(platform, controller, &order),
+            Said::Message(ToWorker::TakeBack(order)) => {
+                platform.pace(Pace::Stroke);
+                take_back::run(platform, controller, &order);
+                platform.pace(Pace::Look);
+            }
             // An acknowledgement or a commit that comes after its transaction ended means nothing.
             Said::Message(
                 ToWorker::Kept { .. }
@@ -246,4 +255,13 @@ pub fn main_worker(platform: &dyn Platform) {
         Controller::new(std::io::stdin(), std::io::stdout())
     };
     serve(platform, &mut controller);
+}
+
+/// As [`main_worker`], for a program that was sent to `directory`: first it leaves no file there, and steps back behind the
+/// host's own work.
+pub fn main_sent_worker(platform: &dyn Platform, directory: &Path) {
+    // What stays in spite of it is seen by who looks for what is left; a worker is needed all the same.
+    let _ = arrival::unlink_own_file(directory);
+    platform.pace(Pace::Look);
+    main_worker(platform);
 }

@@ -12,6 +12,15 @@ use crate::text::{Digest, HostPath};
 pub mod linux;
 pub mod simulated;
 
+/// How much of a host's time and memory the worker claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// It steps back behind the host's own work.
+    Look,
+    /// A stroke, which must not wait for what it strikes.
+    Stroke,
+}
+
 /// A host, from the inside.
 ///
 /// Only [`crate::transaction`] calls what changes it, and only for approved orders.
@@ -117,6 +126,10 @@ pub trait Platform: Send + Sync {
 
     /// Waits. The simulated host moves its clock instead.
     fn sleep_ms(&self, ms: u64);
+
+    /// Goes at this pace from here on, with the calling thread and those that it starts. Does nothing where the worker was
+    /// not sent to its host, or may not.
+    fn pace(&self, _pace: Pace) {}
 }
 
 /// Where captured evidence goes.

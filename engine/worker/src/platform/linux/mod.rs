@@ -5,12 +5,13 @@
 use crate::action::{Act, Arming, Done, Object, ProcessTarget, Undo};
 use crate::frame::Part;
 use crate::journal::Store;
-use crate::platform::{CaptureSink, Platform};
+use crate::platform::{CaptureSink, Pace, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
 use crate::text::{Digest, HostPath};
 
 pub mod hands;
 pub mod look;
+mod manners;
 mod netlink;
 mod systemd;
 mod wall;
@@ -19,6 +20,7 @@ mod wall;
 pub struct Linux {
     look: look::Look,
     hands: hands::Hands,
+    manners: Option<manners::Manners>,
 }
 
 impl Linux {
@@ -27,6 +29,15 @@ impl Linux {
         Self {
             look: look::Look::new(),
             hands: hands::Hands::new(),
+            manners: None,
+        }
+    }
+
+    /// The same, for a program that was sent there: it has bounds of its own, see [`Platform::pace`].
+    pub fn sent() -> Self {
+        Self {
+            manners: Some(manners::Manners::as_found()),
+            ..Self::new()
         }
     }
 }
@@ -104,5 +115,11 @@ impl Platform for Linux {
 
     fn sleep_ms(&self, ms: u64) {
         std::thread::sleep(std::time::Duration::from_millis(ms));
+    }
+
+    fn pace(&self, pace: Pace) {
+        if let Some(manners) = &self.manners {
+            manners.keep(pace);
+        }
     }
 }

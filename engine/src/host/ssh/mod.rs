@@ -1,0 +1,137 @@
+//! Hosts over SSH: one connection by the user's own ssh, one channel, one worker.
+//!
+//! [`SshTarget`] is what is known of a host, [`SshClient`] what all hosts of a command share, [`Ssh`] the way. Reading order:
+//! `config` is what ssh is told, `master` the connection, `script` what the host's shell is told, `channel` the conversation
+//! in which the worker goes up and starts; `error` is what may stand in the way.
+//!
+//! What is trusted on the host: its sshd, the login shell, `/bin/sh`, sudo, and the few programs that `script` names. The
+//! worker says itself whether it arrived whole before it is started, and its file is gone once it runs.
+
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deminer_worker::query::HostError;
+use openssh::Session;
+
+use super::{Link, Transport};
+
+mod channel;
+mod client;
+mod config;
+mod error;
+mod master;
+mod script;
+mod target;
+mod workers;
+
+pub use client::{LOGINS, LOGINS_PER_JUMP, SshClient};
+pub use error::SshError;
+pub use target::{Become, Secret, SshTarget, TargetError};
+pub use workers::Workers;
+
+use channel::{NotStarted, Started};
+
+/// Directories that are tried for the worker, in this order: in memory first. The login's own variables are its shell's.
+pub const DIRECTORIES: [&str; 6] = ["/dev/shm", "/run", "$XDG_RUNTIME_DIR", "/tmp", "/var/tmp", "$HOME"];
+
+/// How often a host is tried that does not answer.
+const ATTEMPTS: u32 = 3;
+
+/// How long is waited before the second time, doubled before each further one; half of it more or less, so that many hosts
+/// behind one jump host do not come at once.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Reaches a host over SSH. Links to it share one connection as long as one of them stands.
+#[derive(Debug)]
+pub struct Ssh {
+    target: SshTarget,
+    client: Arc<SshClient>,
+    open: Mutex<Weak<Session>>,
+}
+
+impl Ssh {
+    /// A way to the target.
+    ///
+    /// # Errors
+    /// When a part of it is refused; nothing was started.
+    pub fn new(target: SshTarget, client: Arc<SshClient>) -> Result<Ssh, TargetError> {
+        target.check()?;
+        Ok(Ssh {
+            target,
+            client,
+            open: Mutex::default(),
+        })
+    }
+
+    /// Starts a worker; tries again where nothing answered.
+    async fn reach(&self) -> Result<Started, SshError> {
+        let mut attempt = 1;
+        loop {
+            let session = match self.session().await {
+                Err(error) if error.is_passing() && attempt < ATTEMPTS => {
+                    tokio::time::sleep(pause(attempt)).await;
+                    attempt += 1;
+                    continue;
+                }
+                session => session?,
+            };
+            return self.start(&session).await;
+        }
+    }
+
+    /// The connection that stands, else a new one.
+    async fn session(&self) -> Result<Arc<Session>, SshError> {
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .upgrade();
+        if let Some(session) = open
+            && session.check().await.is_ok()
+        {
+            return Ok(session);
+        }
+        let _turn = self.client.turn(&self.target).await;
+        let session = master::open(&self.target, &self.client).await?;
+        *self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::downgrade(&session);
+        Ok(session)
+    }
+
+    /// Starts a worker in the first directory where it runs.
+    async fn start(&self, session: &Arc<Session>) -> Result<Started, SshError> {
+        let directories = script::directories(&self.target);
+        let mut left = &directories[..];
+        loop {
+            let blocked = match channel::start(session, &self.target, &self.client.workers, left).await {
+                Ok(started) => return Ok(started),
+                Err(NotStarted::Final(error)) => return Err(error),
+                Err(NotStarted::Blocked { directory, why }) => (directory, why),
+            };
+            let (directory, why) = blocked;
+            // One of the login's own variables is not known here by its value: it is the next one that is left out.
+            let tried = left.iter().position(|word| word.trim_matches('"') == directory);
+            left = &left[tried.map_or(1, |at| at + 1)..];
+            if left.is_empty() {
+                return Err(why);
+            }
+        }
+    }
+}
+
+/// How long to wait before the next attempt.
+fn pause(attempt: u32) -> Duration {
+    let mut byte = [0; 1];
+    // Without a random byte the pause is the shortest.
+    let _ = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::empty());
+    let share = 0.5 + f64::from(byte[0]) / 255.0;
+    (PAUSE * 2u32.pow(attempt - 1)).mul_f64(share)
+}
+
+#[async_trait]
+impl Transport for Ssh {
+    async fn connect(&self, name: &str) -> Result<Arc<Link>, HostError> {
+        let started = self.reach().await?;
+        Link::begin(name, started.input, started.output).await
+    }
+}
