@@ -20,6 +20,8 @@ pub mod diagnostic;
 pub mod event;
 pub mod finding;
 pub mod fleet;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod host;
 pub mod incident;
 mod intake;
