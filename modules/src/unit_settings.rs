@@ -262,7 +262,6 @@ pub(crate) mod fuzzing {
 mod tests {
     use super::fuzzing::row;
     use super::*;
-    use crate::unit_file::parse_unit_file;
     use proptest::prelude::*;
 
     fn told<T: std::fmt::Display>(list: &[T]) -> String {
