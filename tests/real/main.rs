@@ -7,6 +7,7 @@
 mod common;
 
 mod clean;
+mod fleet;
 mod infected;
 mod users;
 #[allow(dead_code, reason = "the bench is there for tests to come")]

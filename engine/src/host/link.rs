@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -85,7 +85,10 @@ impl Link {
         link.say(&ToWorker::Hello { protocol: PROTOCOL }).await?;
         match tokio::time::timeout(HELLO_TIME, link.hear()).await {
             Ok(Ok(Incoming::Message(message))) => match *message {
-                FromWorker::Hello { protocol: PROTOCOL, .. } => Ok(link),
+                FromWorker::Hello { protocol: PROTOCOL, .. } => {
+                    tokio::spawn(beat(Arc::downgrade(&link)));
+                    Ok(link)
+                }
                 FromWorker::Hello { protocol, version, .. } => Err(HostError::Protocol {
                     why: format!("it speaks version {protocol} (Deminer {version}), we speak {PROTOCOL}"),
                 }),
@@ -234,6 +237,18 @@ fn kind_of(query: &Query) -> String {
         .ok()
         .and_then(|value| Some(value.get("query")?.as_str()?.to_owned()));
     kind.unwrap_or_default()
+}
+
+/// Says that we are there, for as long as the link is.
+async fn beat(link: Weak<Link>) {
+    loop {
+        let Some(link) = link.upgrade() else { return };
+        if link.say(&ToWorker::Here).await.is_err() {
+            return;
+        }
+        drop(link);
+        tokio::time::sleep(frame::BEAT).await;
+    }
 }
 
 async fn listen(

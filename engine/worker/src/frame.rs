@@ -5,6 +5,7 @@
 //! conversation, whatever its sender is.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,17 @@ use crate::take_back::TakeBack;
 use crate::text::{Digest, HostBytes, HostPath, Wide};
 
 /// The version of what travels. Both ends must have the same.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
+
+/// How often a controller says [`ToWorker::Here`].
+pub const BEAT: Duration = Duration::from_secs(10);
+
+/// A controller that said so and then says nothing for so long is gone: a network that ends without a word closes no
+/// channel, and what stands still must not wait for it.
+pub const SILENT: Duration = Duration::from_secs(60);
+
+/// How long the controller may leave unread what a worker says.
+pub const UNREAD: Duration = Duration::from_secs(30);
 
 /// The longest frame.
 pub const MAX_FRAME: usize = crate::query::limits::ANSWER_BYTES;
@@ -33,6 +44,8 @@ pub enum ToWorker {
         /// [`PROTOCOL`].
         protocol: u32,
     },
+    /// It is there; said every [`BEAT`], unasked and unanswered.
+    Here,
     /// A question.
     Ask {
         /// Comes back with the answer.

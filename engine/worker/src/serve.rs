@@ -1,10 +1,16 @@
 //! The loop of a worker: one question or one transaction after the other, over any pair of streams.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::action::Act;
 use crate::frame::{self, EvidenceItem, FrameError, FromWorker, PROTOCOL, Part, ToWorker, TransactionEvent};
@@ -20,9 +26,33 @@ use crate::{arrival, take_back, transaction};
 pub struct Controller {
     output: Box<dyn Write + Send>,
     inbox: Receiver<Result<ToWorker, FrameError>>,
+    heard: Heard,
     lost: bool,
     evidence: u32,
 }
+
+/// When the controller was heard last; `None` before it said [`ToWorker::Here`] for the first time.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Option<Instant>>>);
+
+impl Heard {
+    /// Something came; `here` where it was the sign of life itself.
+    fn note(&self, here: bool) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if here || last.is_some() {
+            *last = Some(Instant::now());
+        }
+    }
+
+    /// Whether it is silent for so long that it is gone.
+    fn is_silent(&self, limit: Duration) -> bool {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() > limit)
+    }
+}
+
+/// How often is looked whether the controller is silent.
+const LISTEN: Duration = Duration::from_secs(1);
 
 /// What waiting for the controller gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,10 +69,13 @@ impl Controller {
     /// Listens on `input` with a thread of its own and speaks on `output`.
     pub fn new(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> Controller {
         let (sender, inbox) = sync_channel(64);
-        std::thread::spawn(move || listen(input, &sender));
+        let heard = Heard::default();
+        let notes = heard.clone();
+        std::thread::spawn(move || listen(input, &sender, &notes));
         Controller {
             output: Box::new(output),
             inbox,
+            heard,
             lost: false,
             evidence: 0,
         }
@@ -90,24 +123,30 @@ impl Controller {
         if self.lost {
             return Said::Lost;
         }
-        let received = match ms {
-            Some(ms) => self.inbox.recv_timeout(Duration::from_millis(ms)),
-            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        match received {
-            Ok(Ok(message)) => Said::Message(message),
-            Err(RecvTimeoutError::Timeout) => Said::Nothing,
-            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
-                self.lost = true;
-                Said::Lost
+        let until = ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+        loop {
+            let left = until.map_or(LISTEN, |until| until.saturating_duration_since(Instant::now()));
+            match self.inbox.recv_timeout(left.min(LISTEN)) {
+                Ok(Ok(message)) => return Said::Message(message),
+                Err(RecvTimeoutError::Timeout) if self.heard.is_silent(frame::SILENT) => break,
+                Err(RecvTimeoutError::Timeout) if left <= LISTEN && until.is_some() => return Said::Nothing,
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.lost = true;
+        Said::Lost
     }
 }
 
-fn listen(mut input: impl Read, sender: &SyncSender<Result<ToWorker, FrameError>>) {
+fn listen(mut input: impl Read, sender: &SyncSender<Result<ToWorker, FrameError>>, heard: &Heard) {
     loop {
         let received = frame::receive_order(&mut input);
+        let here = matches!(received, Ok(ToWorker::Here));
+        heard.note(here);
+        if here {
+            continue;
+        }
         let last = received.is_err();
         if sender.send(received).is_err() || last {
             return;
@@ -169,6 +208,7 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
                 | ToWorker::Abort
                 | ToWorker::Piece(_)
                 | ToWorker::Given { .. }
+                | ToWorker::Here
                 | ToWorker::Hello { .. },
             ) => {}
             Said::Message(ToWorker::Bye) | Said::Nothing | Said::Lost => return,
@@ -250,9 +290,15 @@ pub fn main_worker(platform: &dyn Platform) {
     let mut controller = if both_ways {
         let socket = std::os::unix::net::UnixStream::from(socket);
         let Ok(output) = socket.try_clone() else { return };
+        if output.set_write_timeout(Some(frame::UNREAD)).is_err() {
+            return;
+        }
         Controller::new(socket, output)
     } else {
-        Controller::new(std::io::stdin(), std::io::stdout())
+        let Ok(output) = Patient::new(&std::io::stdout()) else {
+            return;
+        };
+        Controller::new(std::io::stdin(), output)
     };
     serve(platform, &mut controller);
 }
@@ -264,4 +310,85 @@ pub fn main_sent_worker(platform: &dyn Platform, directory: &Path) {
     let _ = arrival::unlink_own_file(directory);
     platform.pace(Pace::Look);
     main_worker(platform);
+}
+
+/// A pipe that is written to for as long as somebody reads: not for ever where nobody does any more.
+struct Patient(OwnedFd);
+
+impl Patient {
+    fn new(output: &impl AsFd) -> io::Result<Patient> {
+        let output = rustix::io::fcntl_dupfd_cloexec(output, 3)?;
+        let flags = rustix::fs::fcntl_getfl(&output)?;
+        rustix::fs::fcntl_setfl(&output, flags | OFlags::NONBLOCK)?;
+        Ok(Patient(output))
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match rustix::io::write(&self.0, bytes) {
+                Ok(written) => return Ok(written),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let limit = Timespec::try_from(frame::UNREAD).map_err(io::Error::other)?;
+                    let mut ready = [PollFd::new(&self.0, PollFlags::OUT)];
+                    if rustix::io::retry_on_intr(|| poll(&mut ready, Some(&limit)))? == 0 {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn controller() -> (Controller, std::os::unix::net::UnixStream) {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        let output = theirs.try_clone().expect("our own socket");
+        (Controller::new(theirs, output), ours)
+    }
+
+    #[test]
+    fn who_never_said_that_it_is_there_may_be_silent() {
+        let (mut controller, _ours) = controller();
+        assert_eq!(controller.wait(Some(5)), Said::Nothing);
+        assert!(!controller.heard.is_silent(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_sign_of_life_is_no_message_and_its_lack_is_noticed() {
+        let (mut controller, mut ours) = controller();
+        frame::send_message(&mut ours, &ToWorker::Here).expect("somebody listens");
+        frame::send_message(&mut ours, &ToWorker::Bye).expect("somebody listens");
+        assert_eq!(controller.wait(Some(5_000)), Said::Message(ToWorker::Bye));
+        assert!(!controller.heard.is_silent(Duration::from_secs(60)));
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(controller.heard.is_silent(Duration::from_millis(10)));
+        drop(ours);
+        assert_eq!(controller.wait(None), Said::Lost);
+    }
+
+    #[test]
+    fn a_pipe_that_is_read_takes_everything() {
+        let (read, write) = rustix::pipe::pipe().expect("a pipe");
+        let reading = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            std::fs::File::from(read).read_to_end(&mut bytes).map(|_| bytes)
+        });
+        let mut patient = Patient::new(&write).expect("our own pipe");
+        drop(write);
+        let bytes: Vec<u8> = (0..1 << 20).map(|number: u32| number as u8).collect();
+        patient.write_all(&bytes).expect("somebody reads");
+        drop(patient);
+        assert_eq!(reading.join().expect("a reader").expect("bytes"), bytes);
+    }
 }

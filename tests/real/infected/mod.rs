@@ -3,13 +3,13 @@
 //! The hosts run together and once, for all tests: [`scene`] plants, plans, applies, waits and looks from outside; each
 //! test says of one infection, or of one look-alike, what was seen.
 
-mod case;
-mod cron;
-mod look_alike;
+pub(crate) mod case;
+pub(crate) mod cron;
+pub(crate) mod look_alike;
 mod preload;
-mod processes;
+pub(crate) mod processes;
 mod shell;
-mod units;
+pub(crate) mod units;
 
 use std::fs;
 use std::path::Path;

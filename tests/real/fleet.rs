@@ -1,0 +1,225 @@
+//! Hosts over SSH from a host of its own: planned by one command, approved once, eradicated, and told truly when a cable
+//! is pulled.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::common::command::Deminer;
+use crate::common::machine::wait_until;
+use crate::infected::case::Case;
+use crate::infected::look_alike::LookAlike;
+use crate::infected::{cron, processes, units};
+use crate::world::World;
+use crate::world::host::Host;
+
+/// How long a cut link may take to be noticed, and a transaction to end, on a slow machine.
+const LONG: Duration = Duration::from_secs(300);
+
+/// Where a worker, its keeper or a journal may have been.
+const PLACES: [&str; 7] = [
+    "/dev/shm",
+    "/run",
+    "/tmp",
+    "/var/tmp",
+    "/root",
+    "/run/user/0",
+    "/var/lib",
+];
+
+/// A host from which others are reached, and what it reaches.
+struct Site<'w> {
+    control: Host<'w>,
+    hosts: Vec<Host<'w>>,
+}
+
+impl<'w> Site<'w> {
+    /// Boots the hosts, and one more that may log in to all of them as root and knows their keys.
+    fn open(world: &'w World, names: &[&str]) -> Site<'w> {
+        let mut control = world.host("control");
+        control.boot();
+        control.sh("mkdir -p -m 700 /root/.ssh; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519");
+        let key = control.text("/root/.ssh/id_ed25519.pub");
+        let mut known = String::new();
+        let mut hosts = Vec::new();
+        for name in names {
+            let mut host = world.host(name);
+            host.boot();
+            host.write("/root/.ssh/authorized_keys", &key, 0o600);
+            let own = host.text("/etc/ssh/ssh_host_ed25519_key.pub");
+            let own: Vec<&str> = own.split_whitespace().take(2).collect();
+            known.push_str(&format!("{} {}\n", host.address, own.join(" ")));
+            hosts.push(host);
+        }
+        control.write("/root/.ssh/known_hosts", known, 0o600);
+        Site { control, hosts }
+    }
+
+    /// The hosts as the command names them.
+    fn names(&self) -> Vec<String> {
+        self.hosts.iter().map(|host| format!("root@{}", host.address)).collect()
+    }
+
+    /// Plans all hosts; gives the plan's hash and what the command answered.
+    fn plan(&self, deminer: &Deminer) -> (String, Value) {
+        let names = self.names();
+        let pools = format!("pools=[\"{}\"]", processes::POOL);
+        let mut words = vec!["plan", "linux-miner"];
+        words.extend(names.iter().map(String::as_str));
+        words.extend(["--set", "sample=2s", "--set", &pools, "--format", "json"]);
+        let json = deminer.start(&words).answer_within(LONG).expect(0).json();
+        (json["hash"].as_str().expect("a hash")[..16].to_owned(), json)
+    }
+}
+
+/// What is left of us on a host: files of a worker, programs of ours.
+fn left_of_us(host: &Host<'_>) -> Vec<String> {
+    let mut left = Vec::new();
+    for place in PLACES {
+        let said = host.run(["find", place, "-xdev", "-maxdepth", "2", "-name", "*deminer*"]);
+        left.extend(said.out.lines().map(str::to_owned));
+    }
+    let ours = host.processes().into_iter().filter(|seen| {
+        let exe = seen.process.exe.as_deref().unwrap_or(Path::new(""));
+        exe.to_string_lossy().contains("deminer") || exe.to_string_lossy().starts_with("/memfd:worker")
+    });
+    left.extend(ours.map(|seen| format!("pid {} runs {:?}", seen.pid, seen.process.exe)));
+    let frozen = host.processes().into_iter().filter(|seen| seen.process.state == 'T');
+    left.extend(frozen.map(|seen| format!("pid {} stands still", seen.pid)));
+    left
+}
+
+/// Waits until nothing of ours runs on a host, and nothing stands still.
+#[track_caller]
+fn worker_ends(host: &Host<'_>) {
+    let ended = || !left_of_us(host).iter().any(|left| left.starts_with("pid"));
+    assert!(wait_until(LONG, ended), "{:?}", left_of_us(host));
+}
+
+fn status<'r>(report: &'r Value, host: &str) -> &'r Value {
+    let mut hosts = report["hosts"].as_array().expect("a list").iter();
+    let found = hosts.find(|told| told["host"] == format!("root@{host}"));
+    &found.unwrap_or_else(|| panic!("{host} is not told: {report:#}"))["status"]
+}
+
+#[test]
+fn three_hosts_are_planned_approved_and_eradicated_at_once() {
+    let Some(world) = World::new("fleet") else { return };
+    let _pool = world.pool();
+    let site = Site::open(&world, &["web-1", "web-2", "web-3"]);
+    let [one, two, three] = &site.hosts[..] else {
+        panic!("three hosts")
+    };
+    let innocent: [Vec<LookAlike>; 3] = [
+        processes::look_alikes(one),
+        cron::look_alikes(two),
+        units::look_alikes(three),
+    ];
+    let cases: [Case; 3] = [processes::plain(one), cron::crontabs(two), units::service(three)];
+    for ((host, case), innocent) in site.hosts.iter().zip(&cases).zip(&innocent) {
+        host.wait("all that was planted", || {
+            case.missing(host).is_empty() && innocent.iter().all(|innocent| innocent.missing(host).is_none())
+        });
+    }
+    let before: Vec<Vec<_>> = site
+        .hosts
+        .iter()
+        .zip(&innocent)
+        .map(|(host, innocent)| innocent.iter().map(|innocent| innocent.state(host)).collect())
+        .collect();
+
+    let deminer = site.control.deminer();
+    let (hash, plan) = site.plan(&deminer);
+    assert_eq!(plan["not_planned"], serde_json::json!([]), "{plan:#}");
+    let words = ["run", "--approve", &hash, "--watch", "65s", "--format", "json"];
+    let answer = deminer.start(&words).answer_within(LONG);
+    let report = answer.expect(0).json();
+    for host in &site.hosts {
+        assert_eq!(*status(&report, &host.address), "eradicated", "{report:#}");
+    }
+    for (host, case) in site.hosts.iter().zip(&cases) {
+        assert_eq!(case.left(host, f64::INFINITY), Vec::<String>::new());
+        assert_eq!(left_of_us(host), Vec::<String>::new(), "`{}`", host.name);
+    }
+    for ((host, innocent), before) in site.hosts.iter().zip(&innocent).zip(&before) {
+        let now: Vec<_> = innocent.iter().map(|innocent| innocent.state(host)).collect();
+        assert_eq!(now, *before, "`{}`", host.name);
+    }
+}
+
+/// Whether the newest run's journal of a host has an event of this kind; `what` stands in the line.
+fn told(control: &Host<'_>, what: &str) -> bool {
+    let find = format!("cat /run/deminer-test/runs/2*/journal/host-*.ndjson 2>/dev/null | grep -c '{what}' || true");
+    control.sh(&find).trim() != "0"
+}
+
+#[test]
+fn a_link_that_is_cut_after_the_commit_is_told_truly() {
+    let Some(world) = World::new("cut-late") else { return };
+    let _pool = world.pool();
+    let site = Site::open(&world, &["web-1"]);
+    let host = &site.hosts[0];
+    let case = cron::crontabs(host);
+    host.wait("the miner", || case.missing(host).is_empty());
+    let deminer = site.control.deminer();
+    let (hash, _) = site.plan(&deminer);
+    let applying = deminer.start(&["run", "--approve", &hash, "--watch", "65s", "--format", "json"]);
+    assert!(wait_until(LONG, || told(&site.control, "\"kind\":\"committed\"")));
+    host.sh("ip link set eth0 down");
+    // The host needs nobody: it ends what was begun, and keeps its journal for the next contact.
+    host.wait("the end of the stroke", || {
+        case.programs.iter().all(|exe| host.running(exe).is_empty())
+    });
+    let answer = applying.answer_within(LONG);
+    assert_ne!(answer.code, Some(0), "a lost host is no success: {answer}");
+    worker_ends(host);
+    host.sh("ip link set eth0 up");
+    let report = deminer
+        .start(&["report", "--format", "json"])
+        .answer_within(LONG)
+        .json();
+    let told = &report["hosts"][0];
+    let changes = told["changes"].as_array().expect("a list");
+    let open: Vec<&Value> = changes
+        .iter()
+        .filter(|change| change["state"]["state"] != "done")
+        .collect();
+    assert_eq!(open, Vec::<&Value>::new(), "all that was done is known: {report:#}");
+    assert_eq!(case.left(host, f64::INFINITY), Vec::<String>::new());
+    assert_eq!(left_of_us(host), Vec::<String>::new());
+}
+
+#[test]
+fn a_link_that_is_cut_before_the_commit_changes_nothing() {
+    let Some(world) = World::new("cut-early") else { return };
+    let _pool = world.pool();
+    let site = Site::open(&world, &["web-1"]);
+    let host = &site.hosts[0];
+    let case = processes::plain(host);
+    host.wait("the miner", || case.missing(host).is_empty());
+    let deminer = site.control.deminer();
+    let (hash, _) = site.plan(&deminer);
+    // So little goes through from here on that the evidence takes minutes.
+    host.sh("tc qdisc add dev eth0 root tbf rate 400kbit burst 16kb latency 500ms");
+    let applying = deminer.start(&["run", "--approve", &hash, "--watch", "65s", "--format", "json"]);
+    assert!(wait_until(LONG, || told(&site.control, "\"kind\":\"told\"")));
+    host.sh("ip link set eth0 down");
+    assert!(!told(&site.control, "\"kind\":\"committed\""), "it was cut before");
+    let answer = applying.answer_within(LONG);
+    assert_ne!(answer.code, Some(0), "{answer}");
+    worker_ends(host);
+    assert!(case.missing(host).is_empty(), "the miner runs as before");
+    assert!(host.has("/tmp/xmrig"));
+    assert_eq!(left_of_us(host), Vec::<String>::new());
+    host.sh("tc qdisc del dev eth0 root; ip link set eth0 up");
+    let report = deminer
+        .start(&["report", "--format", "json"])
+        .answer_within(LONG)
+        .json();
+    let changes = report["hosts"][0]["changes"].as_array().expect("a list");
+    assert!(
+        changes.iter().all(|change| change["state"]["state"] != "done"),
+        "{report:#}"
+    );
+}
