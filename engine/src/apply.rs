@@ -273,6 +273,7 @@ impl Apply {
             Some(&host),
             EventKind::Reached {
                 identity: facts.identity.clone(),
+                host_key: link.host_key().map(str::to_owned),
             },
         )?;
         let (Some(hand), Some(plan)) = (

@@ -105,6 +105,10 @@ impl HostView for Permitted {
         self.host.observe(query).await
     }
 
+    fn host_key(&self) -> Option<&str> {
+        self.host.host_key()
+    }
+
     fn begin_round(&self, round: u32) {
         self.host.begin_round(round);
     }

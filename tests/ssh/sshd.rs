@@ -78,6 +78,11 @@ impl Sshd {
         self.port
     }
 
+    /// The listening one.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.id()
+    }
+
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -229,7 +234,10 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.rule());
-        let _ = Command::new("userdel").arg(&self.name).stderr(Stdio::null()).status();
+        let _ = Command::new("userdel")
+            .args(["-f", &self.name])
+            .stderr(Stdio::null())
+            .status();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -58,6 +58,7 @@ pub struct Link {
     told: AsyncMutex<mpsc::Receiver<Heard>>,
     next: AtomicU32,
     ended: Arc<Mutex<Option<HostError>>>,
+    host_key: OnceLock<String>,
 }
 
 impl Link {
@@ -81,6 +82,7 @@ impl Link {
             told: AsyncMutex::new(told),
             next: AtomicU32::new(1),
             ended,
+            host_key: OnceLock::new(),
         });
         link.say(&ToWorker::Hello { protocol: PROTOCOL }).await?;
         match tokio::time::timeout(HELLO_TIME, link.hear()).await {
@@ -107,6 +109,12 @@ impl Link {
     /// The host's name in the run.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Notes by which key the host was known when it was reached.
+    pub(super) fn shown(&self, host_key: String) {
+        // It is told once.
+        let _ = self.host_key.set(host_key);
     }
 
     /// Says something to the worker.
@@ -214,6 +222,10 @@ impl HostView for Link {
 
     async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError> {
         self.ask(query).await
+    }
+
+    fn host_key(&self) -> Option<&str> {
+        self.host_key.get().map(String::as_str)
     }
 }
 

@@ -27,6 +27,12 @@ pub trait HostView: Send + Sync {
     /// When there is no answer; an answer with gaps is no error.
     async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError>;
 
+    /// The key by which the host was known, kind and SHA-256 as ssh-keygen(1) shows them; `None` where it was not reached
+    /// over SSH, or by a master that the user opened.
+    fn host_key(&self) -> Option<&str> {
+        None
+    }
+
     /// Says that what is asked from now on belongs to this round (0 is the plan's); recordings answer by round.
     fn begin_round(&self, _round: u32) {}
 }

@@ -206,6 +206,10 @@ impl<V: HostView> HostView for Recorder<V> {
         result
     }
 
+    fn host_key(&self) -> Option<&str> {
+        self.view.host_key()
+    }
+
     fn begin_round(&self, round: u32) {
         self.round.store(round, Ordering::Relaxed);
         self.view.begin_round(round);

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::error::{SshError, words};
+use super::master::{Master, Share};
 use super::script::{self, Said};
 use super::{Become, SshTarget, Workers};
 
@@ -38,7 +39,14 @@ pub(super) struct Started {
 /// What a worker says. As long as it is read the connection stands.
 pub(super) struct FromHost {
     stdout: BufReader<ChildStdout>,
-    _child: Child<Arc<Session>>,
+    child: Child<Share>,
+}
+
+impl FromHost {
+    /// The key that the host showed.
+    pub(super) fn host_key(&self) -> Option<String> {
+        self.child.session().0.host_key.clone()
+    }
 }
 
 impl AsyncRead for FromHost {
@@ -68,7 +76,7 @@ impl From<SshError> for NotStarted {
 
 /// Sends the worker of the host's kind to the first of `directories` that will do, and starts it.
 pub(super) async fn start(
-    session: &Arc<Session>,
+    master: &Arc<Master>,
     target: &SshTarget,
     workers: &Workers,
     directories: &[String],
@@ -76,7 +84,7 @@ pub(super) async fn start(
     let mark = random_word();
     let name = random_word();
     let line = script::line(target, &mark, &name, directories);
-    let opened = Session::to_raw_command(Arc::clone(session), line)
+    let opened = Session::to_raw_command(Share(Arc::clone(master)), line)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -103,7 +111,7 @@ pub(super) async fn start(
     Ok(Started {
         input: FromHost {
             stdout: talk.stdout,
-            _child: child,
+            child,
         },
         output: talk.stdin,
     })

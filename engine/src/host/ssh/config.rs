@@ -14,7 +14,7 @@ const KEEPALIVES: u32 = 3;
 /// The name of the link to the user's own file, beside the generated one.
 pub(super) const USERS: &str = "users";
 
-/// Holds for the host and for every jump host on the way.
+/// Holds for the host and for every jump host on the way. ssh tells the fingerprint of a key that it knows at `DEBUG1`.
 const ALWAYS: &str = "\
 Host *
 BatchMode yes
@@ -32,7 +32,7 @@ RemoteCommand none
 RequestTTY no
 EscapeChar none
 Compression no
-LogLevel INFO
+LogLevel DEBUG1
 SetEnv LC_ALL=C
 ";
 
@@ -76,6 +76,32 @@ mod tests {
             ssh_config: Some("/home/a/config with spaces".into()),
             ..SshTarget::new("web")
         };
-        insta::assert_snapshot!(text(&target, "/run/user/0/dm-x"), @r"");
+        insta::assert_snapshot!(text(&target, "/run/user/0/dm-x"), @r#"
+        Host *
+        BatchMode yes
+        StrictHostKeyChecking yes
+        NoHostAuthenticationForLocalhost no
+        UpdateHostKeys no
+        AddKeysToAgent no
+        ForwardAgent no
+        ForwardX11 no
+        ForwardX11Trusted no
+        ClearAllForwardings yes
+        Tunnel no
+        PermitLocalCommand no
+        RemoteCommand none
+        RequestTTY no
+        EscapeChar none
+        Compression no
+        LogLevel DEBUG1
+        SetEnv LC_ALL=C
+        ConnectTimeout 15
+        ServerAliveInterval 15
+        ServerAliveCountMax 3
+        KexAlgorithms ^curve25519-sha256
+        Include "/run/user/0/dm-x/users"
+        Host *
+        SendEnv -*
+        "#);
     }
 }
