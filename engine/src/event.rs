@@ -60,7 +60,7 @@ pub enum EventKind {
     Reached {
         /// What it is.
         identity: HostIdentity,
-        /// By which key it was known, see [`crate::host::HostView::host_key`].
+        /// By which key it was known, see [`crate::host::Arrival::host_key`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host_key: Option<String>,
     },

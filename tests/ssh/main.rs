@@ -103,9 +103,13 @@ fn a_host_over_ssh_says_what_it_says_here() {
             .await
             .expect("reached");
         let here = Local::new(program()).connect("local").await.expect("a worker");
-        let key = there.host_key().expect("the host showed one");
-        assert_eq!(key, fingerprint(&sshd.at("host.pub")));
-        assert_eq!(here.host_key(), None);
+        let arrival = there.arrival().expect("it was sent");
+        assert_eq!(arrival.host_key, Some(fingerprint(&sshd.at("host.pub"))));
+        assert_eq!(
+            arrival.below,
+            HostPath::new(landing.path().as_os_str().as_encoded_bytes())
+        );
+        assert_eq!(here.arrival(), None);
         let (a, b) = (facts(&there).await, facts(&here).await);
         assert_eq!(a.identity, b.identity);
         assert_eq!(
@@ -453,6 +457,38 @@ fn a_master_that_the_user_opened_is_used_and_left_open() {
     assert!(ask("check"), "it still serves");
     assert!(ask("exit"));
     wait_until("the worker left", || running_from(landing.path()).is_empty());
+}
+
+#[test]
+fn a_jump_host_is_gone_through_and_checked_too() {
+    if !needs_root() {
+        return;
+    }
+    let (sshd, landing) = (Sshd::start(), landing());
+    let target = || SshTarget {
+        jump: Some("root@jump".to_owned()),
+        ..sshd.target("root", &[landing.path()])
+    };
+    runtime().block_on(async {
+        let link = sshd.reach(target()).connect("lo").await.expect("reached");
+        assert_eq!(facts(&link).await.uid, 0);
+        let arrival = link.arrival().expect("it was sent");
+        assert_eq!(
+            arrival.host_key,
+            Some(fingerprint(&sshd.at("host.pub"))),
+            "not the jump host's"
+        );
+        drop(link);
+
+        let unknown = target();
+        let path = unknown.ssh_config.clone().expect("a file");
+        let text = fs::read_to_string(&path).expect("a file");
+        fs::write(path, format!("Host jump\n UserKnownHostsFile /dev/null\n{text}")).expect("written");
+        let (found, why, _) = refused(&sshd, unknown).await;
+        assert_eq!(found, Obstacle::KeyUnknown, "{why}");
+    });
+    wait_until("the worker left", || running_from(landing.path()).is_empty());
+    wait_until("the masters' places are gone", || names(&sshd.place()).is_empty());
 }
 
 #[test]

@@ -110,10 +110,10 @@ impl Sshd {
         fs::write(self.at("authorized"), line).expect("written");
     }
 
-    /// The ssh_config of a user who calls this host `lo`.
+    /// The ssh_config of a user who calls this host `lo`, and also `jump`.
     pub(crate) fn config(&self, user: &str) -> PathBuf {
         let config = format!(
-            "Host lo\n HostName 127.0.0.1\n Port {}\n User {user}\n IdentityFile {1}/user\n UserKnownHostsFile \
+            "Host lo jump\n HostName 127.0.0.1\n Port {}\n User {user}\n IdentityFile {1}/user\n UserKnownHostsFile \
              {1}/known_hosts\n",
             self.port,
             self.directory.path().display()

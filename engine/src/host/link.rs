@@ -11,7 +11,7 @@ use deminer_worker::query::{Answer, HostError, Observed, Query};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::HostView;
+use super::{Arrival, HostView};
 
 /// How long a query may take beyond the time that it asks for itself.
 const QUERY_GRACE: Duration = Duration::from_secs(120);
@@ -58,7 +58,7 @@ pub struct Link {
     told: AsyncMutex<mpsc::Receiver<Heard>>,
     next: AtomicU32,
     ended: Arc<Mutex<Option<HostError>>>,
-    host_key: OnceLock<String>,
+    arrival: OnceLock<Arrival>,
 }
 
 impl Link {
@@ -82,7 +82,7 @@ impl Link {
             told: AsyncMutex::new(told),
             next: AtomicU32::new(1),
             ended,
-            host_key: OnceLock::new(),
+            arrival: OnceLock::new(),
         });
         link.say(&ToWorker::Hello { protocol: PROTOCOL }).await?;
         match tokio::time::timeout(HELLO_TIME, link.hear()).await {
@@ -111,10 +111,10 @@ impl Link {
         &self.name
     }
 
-    /// Notes by which key the host was known when it was reached.
-    pub(super) fn shown(&self, host_key: String) {
+    /// Notes how the worker came there.
+    pub(super) fn arrived(&self, arrival: Arrival) {
         // It is told once.
-        let _ = self.host_key.set(host_key);
+        let _ = self.arrival.set(arrival);
     }
 
     /// Says something to the worker.
@@ -224,8 +224,8 @@ impl HostView for Link {
         self.ask(query).await
     }
 
-    fn host_key(&self) -> Option<&str> {
-        self.host_key.get().map(String::as_str)
+    fn arrival(&self) -> Option<&Arrival> {
+        self.arrival.get()
     }
 }
 

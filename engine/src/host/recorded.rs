@@ -21,7 +21,7 @@ use deminer_worker::text::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::HostView;
+use super::{Arrival, HostView};
 
 /// A host that answers from a folder.
 #[derive(Debug)]
@@ -206,8 +206,8 @@ impl<V: HostView> HostView for Recorder<V> {
         result
     }
 
-    fn host_key(&self) -> Option<&str> {
-        self.view.host_key()
+    fn arrival(&self) -> Option<&Arrival> {
+        self.view.arrival()
     }
 
     fn begin_round(&self, round: u32) {

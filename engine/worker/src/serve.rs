@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -22,6 +24,16 @@ pub struct Controller {
     inbox: Receiver<Result<ToWorker, FrameError>>,
     lost: bool,
     evidence: u32,
+    looking: Arc<AtomicBool>,
+}
+
+/// What becomes of a worker whose controller is gone while it looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    /// It answers to the end; then it finds that nobody listens.
+    Answers,
+    /// Its process ends: nothing that it looks at is changed, and nobody wants the answer.
+    Leaves,
 }
 
 /// What waiting for the controller gave.
@@ -38,9 +50,21 @@ pub enum Said {
 impl Controller {
     /// Listens on `input` with a thread of its own and speaks on `output`.
     pub fn new(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> Controller {
+        Controller::with(input, output, Alone::Answers)
+    }
+
+    fn with(input: impl Read + Send + 'static, output: impl Write + Send + 'static, alone: Alone) -> Controller {
         let (sender, inbox) = sync_channel(64);
-        std::thread::spawn(move || listen(input, &sender));
+        let looking = Arc::new(AtomicBool::new(false));
+        let looks = Arc::clone(&looking);
+        std::thread::spawn(move || {
+            listen(input, &sender);
+            if alone == Alone::Leaves && looks.load(Ordering::SeqCst) {
+                std::process::exit(0);
+            }
+        });
         Controller {
+            looking,
             output: Box::new(output),
             inbox,
             lost: false,
@@ -129,7 +153,11 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
     loop {
         match controller.wait(None) {
             Said::Message(ToWorker::Ask { id, query }) => {
+                // A program of the host is not left behind by itself.
+                let leaves = !matches!(query, Query::Command(_));
+                controller.looking.store(leaves, Ordering::SeqCst);
                 let result = answer(platform, &query);
+                controller.looking.store(false, Ordering::SeqCst);
                 controller.say(&FromWorker::Answer { id, result });
             }
             Said::Message(ToWorker::Begin(begin)) => {
@@ -250,9 +278,9 @@ pub fn main_worker(platform: &dyn Platform) {
     let mut controller = if both_ways {
         let socket = std::os::unix::net::UnixStream::from(socket);
         let Ok(output) = socket.try_clone() else { return };
-        Controller::new(socket, output)
+        Controller::with(socket, output, Alone::Leaves)
     } else {
-        Controller::new(std::io::stdin(), std::io::stdout())
+        Controller::with(std::io::stdin(), std::io::stdout(), Alone::Leaves)
     };
     serve(platform, &mut controller);
 }

@@ -14,7 +14,7 @@ const KEEPALIVES: u32 = 3;
 /// The name of the link to the user's own file, beside the generated one.
 pub(super) const USERS: &str = "users";
 
-/// Holds for the host and for every jump host on the way. ssh tells the fingerprint of a key that it knows at `DEBUG1`.
+/// Holds for the host and for every jump host on the way.
 const ALWAYS: &str = "\
 Host *
 BatchMode yes
@@ -32,7 +32,6 @@ RemoteCommand none
 RequestTTY no
 EscapeChar none
 Compression no
-LogLevel DEBUG1
 SetEnv LC_ALL=C
 ";
 
@@ -93,8 +92,7 @@ mod tests {
         RequestTTY no
         EscapeChar none
         Compression no
-        LogLevel DEBUG1
-        SetEnv LC_ALL=C
+                SetEnv LC_ALL=C
         ConnectTimeout 15
         ServerAliveInterval 15
         ServerAliveCountMax 3

@@ -225,6 +225,8 @@ fn arguments(target: &SshTarget, directory: &Path) -> Vec<OsString> {
     say(&["-F".into(), directory.join(CONFIG).into()]);
     say(&["-S".into(), directory.join("master").into()]);
     say(&["-M".into(), "-f".into(), "-N".into()]);
+    // Only so does it tell the fingerprint of a key that it knows, and let a jump host's ssh say what went wrong there.
+    say(&["-v".into()]);
     say(&["-o".into(), format!("ControlPersist={IDLE_S}s").into()]);
     if let Some(user) = &target.user {
         say(&["-l".into(), user.into()]);

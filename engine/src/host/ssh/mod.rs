@@ -133,11 +133,8 @@ fn pause(attempt: u32) -> Duration {
 impl Transport for Ssh {
     async fn connect(&self, name: &str) -> Result<Arc<Link>, HostError> {
         let started = self.reach().await?;
-        let host_key = started.input.host_key();
         let link = Link::begin(name, started.input, started.output).await?;
-        if let Some(host_key) = host_key {
-            link.shown(host_key);
-        }
+        link.arrived(started.arrival);
         Ok(link)
     }
 }
