@@ -295,6 +295,7 @@ impl Apply {
             Some(&host),
             EventKind::Reached {
                 identity: facts.identity.clone(),
+                host_key: link.arrival().and_then(|arrival| arrival.host_key.clone()),
             },
         )?;
         let (Some(hand), Some(plan)) = (

@@ -60,6 +60,9 @@ pub enum EventKind {
     Reached {
         /// What it is.
         identity: HostIdentity,
+        /// By which key it was known, see [`crate::host::Arrival::host_key`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host_key: Option<String>,
     },
     /// A step ran.
     StepRan {

@@ -143,7 +143,8 @@ pub async fn look(
         }
     };
     let identity = facts.identity.clone();
-    sink.record(Some(&name), EventKind::Reached { identity })?;
+    let host_key = host.arrival().and_then(|arrival| arrival.host_key.clone());
+    sink.record(Some(&name), EventKind::Reached { identity, host_key })?;
     let mut session = Session::new(
         Arc::clone(checked),
         vars.clone(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
 
-use crate::host::HostView;
+use crate::host::{Arrival, HostView};
 
 /// Something that looking does not do without being told that it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +103,10 @@ impl HostView for Permitted {
             });
         }
         self.host.observe(query).await
+    }
+
+    fn arrival(&self) -> Option<&Arrival> {
+        self.host.arrival()
     }
 
     fn begin_round(&self, round: u32) {

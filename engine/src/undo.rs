@@ -228,7 +228,7 @@ fn host_undo(chain: &Chain, only: &BTreeSet<ActionId>, arming: Arming) -> Option
             EventKind::Planned {
                 line: planned, sha256, ..
             } => line = Some((planned.clone(), *sha256)),
-            EventKind::Reached { identity: reached } => identity = Some(reached.clone()),
+            EventKind::Reached { identity: reached, .. } => identity = Some(reached.clone()),
             EventKind::Stored { sha256, .. } => {
                 stored.insert(*sha256);
             }

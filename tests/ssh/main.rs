@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::command::{Deminer, program};
-use common::machine::needs_root;
+use common::machine::{Process, needs_root};
 use deminer_engine::host::ssh::{Become, Secret, SshTarget};
 use deminer_engine::host::{HostView, Link, Local, Transport};
 use deminer_worker::query::{Answer, HostError, HostFacts, Obstacle, Query};
 use deminer_worker::text::HostPath;
+use rustix::process::{Pid, Signal, kill_process};
 use sshd::{Account, Mounted, Sshd};
 
 async fn facts(link: &Link) -> HostFacts {
@@ -50,6 +51,17 @@ fn names(directory: &Path) -> Vec<String> {
     entries
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect()
+}
+
+/// A key's kind and fingerprint, as we show them.
+fn fingerprint(key: &Path) -> String {
+    let shown = Command::new("ssh-keygen")
+        .arg("-lf")
+        .arg(key)
+        .output()
+        .expect("ssh-keygen");
+    let shown = String::from_utf8(shown.stdout).expect("text");
+    format!("ssh-ed25519 {}", shown.split(' ').nth(1).expect("a fingerprint"))
 }
 
 /// Processes that run what was sent to this directory.
@@ -91,6 +103,13 @@ fn a_host_over_ssh_says_what_it_says_here() {
             .await
             .expect("reached");
         let here = Local::new(program()).connect("local").await.expect("a worker");
+        let arrival = there.arrival().expect("it was sent");
+        assert_eq!(arrival.host_key, Some(fingerprint(&sshd.at("host.pub"))));
+        assert_eq!(
+            arrival.below,
+            HostPath::new(landing.path().as_os_str().as_encoded_bytes())
+        );
+        assert_eq!(here.arrival(), None);
         let (a, b) = (facts(&there).await, facts(&here).await);
         assert_eq!(a.identity, b.identity);
         assert_eq!(
@@ -438,6 +457,116 @@ fn a_master_that_the_user_opened_is_used_and_left_open() {
     assert!(ask("check"), "it still serves");
     assert!(ask("exit"));
     wait_until("the worker left", || running_from(landing.path()).is_empty());
+}
+
+#[test]
+fn a_jump_host_is_gone_through_and_checked_too() {
+    if !needs_root() {
+        return;
+    }
+    let (sshd, landing) = (Sshd::start(), landing());
+    let target = || SshTarget {
+        jump: Some("root@jump".to_owned()),
+        ..sshd.target("root", &[landing.path()])
+    };
+    runtime().block_on(async {
+        let link = sshd.reach(target()).connect("lo").await.expect("reached");
+        assert_eq!(facts(&link).await.uid, 0);
+        let arrival = link.arrival().expect("it was sent");
+        assert_eq!(
+            arrival.host_key,
+            Some(fingerprint(&sshd.at("host.pub"))),
+            "not the jump host's"
+        );
+        drop(link);
+
+        let unknown = target();
+        let path = unknown.ssh_config.clone().expect("a file");
+        let text = fs::read_to_string(&path).expect("a file");
+        fs::write(path, format!("Host jump\n UserKnownHostsFile /dev/null\n{text}")).expect("written");
+        let (found, why, _) = refused(&sshd, unknown).await;
+        assert_eq!(found, Obstacle::KeyUnknown, "{why}");
+    });
+    wait_until("the worker left", || running_from(landing.path()).is_empty());
+    wait_until("the masters' places are gone", || names(&sshd.place()).is_empty());
+}
+
+#[test]
+fn a_worker_whose_link_is_cut_leaves() {
+    if !needs_root() {
+        return;
+    }
+    let (sshd, landing) = (Sshd::start(), landing());
+    runtime().block_on(async {
+        let link = sshd
+            .reach(sshd.target("root", &[landing.path()]))
+            .connect("lo")
+            .await
+            .expect("reached");
+        let worker = running_from(landing.path())[0];
+        // The sshd of this one connection, as a network that is gone ends it.
+        let session = Process::of(worker).expect("it runs").ppid;
+        let session = Process::of(session).expect("it runs");
+        assert!(session.comm.starts_with(b"sshd"), "{session:?}");
+        kill_process(Pid::from_raw(session.pid as i32).expect("a pid"), Signal::KILL).expect("it is the test's own");
+        let lost = link.observe(Query::Host {}).await;
+        assert!(matches!(lost, Err(HostError::Lost { .. })), "{lost:?}");
+    });
+    wait_until("the worker left", || running_from(landing.path()).is_empty());
+    assert_eq!(names(landing.path()), [""; 0]);
+    assert_eq!(names(&sshd.place()), [""; 0]);
+}
+
+#[test]
+fn a_killed_controller_leaves_nothing_for_long() {
+    if !needs_root() {
+        return;
+    }
+    let sshd = Sshd::start();
+    let deminer = Deminer::new();
+    let playbook = sshd.at("long.yml");
+    let text =
+        "playbook: long\nversion: 1\nphases:\n  gather:\n    - {id: p, use: process.list, with: {sample: 60s}}\n";
+    fs::write(&playbook, text).expect("written");
+    let (playbook, config) = (playbook.to_string_lossy(), sshd.config("root"));
+    let words = [
+        "plan",
+        &*playbook,
+        "root@lo",
+        "--ssh-config",
+        &*config.to_string_lossy(),
+    ];
+    let mut running = deminer.start(&words);
+    let sessions = || {
+        let names = names(Path::new("/proc"))
+            .into_iter()
+            .filter_map(|name| name.parse::<u32>().ok());
+        let ours = names
+            .filter_map(Process::of)
+            .filter(|process| process.ppid == sshd.pid());
+        ours.map(|process| process.pid).collect::<Vec<_>>()
+    };
+    let workers = || {
+        let names = names(Path::new("/proc"))
+            .into_iter()
+            .filter_map(|name| name.parse::<u32>().ok());
+        let children = names
+            .filter_map(Process::of)
+            .filter(|process| sessions().contains(&process.ppid));
+        children.map(|process| process.pid).collect::<Vec<_>>()
+    };
+    wait_until("a worker runs", || {
+        workers().iter().any(|pid| {
+            fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.to_string_lossy().ends_with(" (deleted)"))
+        })
+    });
+    running.kill();
+    let answer = running.answer();
+    assert_eq!(answer.code, None, "{answer:?}");
+    wait_until("the worker left", || workers().is_empty());
+    // The master waits for another channel for so long.
+    std::thread::sleep(Duration::from_secs(20));
+    wait_until("the connection is closed", || sessions().is_empty());
 }
 
 #[test]

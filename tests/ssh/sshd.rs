@@ -78,6 +78,11 @@ impl Sshd {
         self.port
     }
 
+    /// The listening one.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.id()
+    }
+
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -105,10 +110,10 @@ impl Sshd {
         fs::write(self.at("authorized"), line).expect("written");
     }
 
-    /// The ssh_config of a user who calls this host `lo`.
+    /// The ssh_config of a user who calls this host `lo`, and also `jump`.
     pub(crate) fn config(&self, user: &str) -> PathBuf {
         let config = format!(
-            "Host lo\n HostName 127.0.0.1\n Port {}\n User {user}\n IdentityFile {1}/user\n UserKnownHostsFile \
+            "Host lo jump\n HostName 127.0.0.1\n Port {}\n User {user}\n IdentityFile {1}/user\n UserKnownHostsFile \
              {1}/known_hosts\n",
             self.port,
             self.directory.path().display()
@@ -229,7 +234,10 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.rule());
-        let _ = Command::new("userdel").arg(&self.name).stderr(Stdio::null()).status();
+        let _ = Command::new("userdel")
+            .args(["-f", &self.name])
+            .stderr(Stdio::null())
+            .status();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use deminer_worker::query::{Answer, HostError, Observed, Query};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::HostView;
+use super::{Arrival, HostView};
 
 /// How long a query may take beyond the time that it asks for itself.
 const QUERY_GRACE: Duration = Duration::from_secs(120);
@@ -58,6 +58,7 @@ pub struct Link {
     told: AsyncMutex<mpsc::Receiver<Heard>>,
     next: AtomicU32,
     ended: Arc<Mutex<Option<HostError>>>,
+    arrival: OnceLock<Arrival>,
 }
 
 impl Link {
@@ -81,6 +82,7 @@ impl Link {
             told: AsyncMutex::new(told),
             next: AtomicU32::new(1),
             ended,
+            arrival: OnceLock::new(),
         });
         link.say(&ToWorker::Hello { protocol: PROTOCOL }).await?;
         match tokio::time::timeout(HELLO_TIME, link.hear()).await {
@@ -110,6 +112,12 @@ impl Link {
     /// The host's name in the run.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Notes how the worker came there.
+    pub(super) fn arrived(&self, arrival: Arrival) {
+        // It is told once.
+        let _ = self.arrival.set(arrival);
     }
 
     /// Says something to the worker.
@@ -217,6 +225,10 @@ impl HostView for Link {
 
     async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError> {
         self.ask(query).await
+    }
+
+    fn arrival(&self) -> Option<&Arrival> {
+        self.arrival.get()
     }
 }
 

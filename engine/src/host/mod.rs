@@ -6,6 +6,7 @@ pub mod recorded;
 
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
+use deminer_worker::text::HostPath;
 
 mod link;
 mod local;
@@ -14,6 +15,18 @@ pub mod ssh;
 
 pub use link::Link;
 pub use local::Local;
+
+/// How a worker came to its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The key by which the host was known, kind and fingerprint as ssh-keygen(1) shows them; `None` where a master that the
+    /// user opened had logged in.
+    pub host_key: Option<String>,
+    /// The directory below which one was made for it; that one is gone once the worker runs.
+    pub below: HostPath,
+    /// The bytes that it took there. They stay in use, without a name, until the worker ends.
+    pub bytes: u64,
+}
 
 /// A host, read only.
 #[async_trait]
@@ -26,6 +39,11 @@ pub trait HostView: Send + Sync {
     /// # Errors
     /// When there is no answer; an answer with gaps is no error.
     async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError>;
+
+    /// How the worker came to the host; `None` where none was sent.
+    fn arrival(&self) -> Option<&Arrival> {
+        None
+    }
 
     /// Says that what is asked from now on belongs to this round (0 is the plan's); recordings answer by round.
     fn begin_round(&self, _round: u32) {}

@@ -21,7 +21,7 @@ use deminer_worker::text::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::HostView;
+use super::{Arrival, HostView};
 
 /// A host that answers from a folder.
 #[derive(Debug)]
@@ -204,6 +204,10 @@ impl<V: HostView> HostView for Recorder<V> {
         let result = self.view.observe(query.clone()).await;
         self.capture(query, &result)?;
         result
+    }
+
+    fn arrival(&self) -> Option<&Arrival> {
+        self.view.arrival()
     }
 
     fn begin_round(&self, round: u32) {

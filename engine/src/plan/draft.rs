@@ -16,7 +16,7 @@ use super::envelope::{Predicates, components};
 use super::merge::{Wants, merge, proposed_in, unite_components};
 use super::settle::settle;
 use super::spare::{prefer_edits, say_held_directories, spare};
-use super::{ACTIONS, Footprint, HostPlan, LINE_BYTES, PlanError, Site, people};
+use super::{ACTIONS, Footprint, HostPlan, LINE_BYTES, PlanError, SentWorker, Site, people};
 use crate::finding::FindingId;
 use crate::host::HostView;
 use crate::look::{LookEnd, Looked};
@@ -98,6 +98,10 @@ pub async fn draft(
         needs_own_approval,
         footprint: Footprint {
             programs: looked.programs.clone(),
+            sent: view.arrival().map(|arrival| SentWorker {
+                below: arrival.below.clone(),
+                bytes: Wide(arrival.bytes),
+            }),
             ..footprint(&orders)
         },
         results: looked.results.clone(),
@@ -160,6 +164,7 @@ fn footprint(orders: &HostOrders) -> Footprint {
             bytes: Wide(0),
             programs: Vec::new(),
             tables: BTreeMap::new(),
+            sent: None,
         };
     }
     let mut tables: BTreeMap<String, u32> = BTreeMap::new();
@@ -175,5 +180,6 @@ fn footprint(orders: &HostOrders) -> Footprint {
         bytes: Wide(orders.bounds.spool_bytes.0.saturating_add(JOURNAL_BYTES)),
         programs: Vec::new(),
         tables,
+        sent: None,
     }
 }

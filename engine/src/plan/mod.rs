@@ -350,6 +350,19 @@ pub struct Footprint {
     /// there removes them. Modules that the kernel loads for it stay loaded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<String, u32>,
+    /// The worker that looking and applying send there; `None` where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<SentWorker>,
+}
+
+/// A worker that is sent to its host: a file in a fresh directory, both gone once it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentWorker {
+    /// Below which directory it was when the plan was made.
+    pub below: HostPath,
+    /// Its bytes; in use until it ends.
+    pub bytes: Wide,
 }
 
 /// Why a host has no plan. Other hosts go on.

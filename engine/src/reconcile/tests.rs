@@ -414,7 +414,10 @@ async fn what_contains_is_looked_for_though_no_commit_came() {
         }
         let home = tempfile::tempdir().expect("a folder");
         let identity = orders(Vec::new()).identity;
-        let mut kinds = vec![EventKind::Reached { identity }];
+        let mut kinds = vec![EventKind::Reached {
+            identity,
+            host_key: None,
+        }];
         kinds.extend(was_announced.then(announced));
         let story = self::told(home.path(), &action, kinds);
         let journals = Journals::create(&home.path().join("again"), "run", Arc::new(|| 1)).expect("a folder");

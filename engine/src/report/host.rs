@@ -121,7 +121,7 @@ impl<'a> HostFold<'a> {
     pub(super) fn take(&mut self, event: &Event) {
         self.finished = matches!(event.kind, EventKind::HostFinished {});
         match &event.kind {
-            EventKind::Reached { identity } => {
+            EventKind::Reached { identity, .. } => {
                 self.link_down = false;
                 self.come_to(Progress::Reached);
                 self.identity = Some(identity.clone());

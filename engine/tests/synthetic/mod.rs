@@ -277,6 +277,7 @@ impl Night {
                 host,
                 EventKind::Reached {
                     identity: identity(host),
+                    host_key: None,
                 },
             )
             .told(host, TransactionEvent::Started {})

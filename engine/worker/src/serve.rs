@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +30,16 @@ pub struct Controller {
     heard: Heard,
     lost: bool,
     evidence: u32,
+    looking: Arc<AtomicBool>,
+}
+
+/// What becomes of a worker whose controller is gone while it looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    /// It answers to the end; then it finds that nobody listens.
+    Answers,
+    /// Its process ends: nothing that it looks at is changed, and nobody wants the answer.
+    Leaves,
 }
 
 /// When the controller was heard last; `None` before it said [`ToWorker::Here`] for the first time.
@@ -68,11 +79,23 @@ pub enum Said {
 impl Controller {
     /// Listens on `input` with a thread of its own and speaks on `output`.
     pub fn new(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> Controller {
+        Controller::with(input, output, Alone::Answers)
+    }
+
+    fn with(input: impl Read + Send + 'static, output: impl Write + Send + 'static, alone: Alone) -> Controller {
         let (sender, inbox) = sync_channel(64);
         let heard = Heard::default();
         let notes = heard.clone();
-        std::thread::spawn(move || listen(input, &sender, &notes));
+        let looking = Arc::new(AtomicBool::new(false));
+        let looks = Arc::clone(&looking);
+        std::thread::spawn(move || {
+            listen(input, &sender, &notes);
+            if alone == Alone::Leaves && looks.load(Ordering::SeqCst) {
+                std::process::exit(0);
+            }
+        });
         Controller {
+            looking,
             output: Box::new(output),
             inbox,
             heard,
@@ -168,7 +191,11 @@ pub fn serve(platform: &dyn Platform, controller: &mut Controller) {
     loop {
         match controller.wait(None) {
             Said::Message(ToWorker::Ask { id, query }) => {
+                // A program of the host is not left behind by itself.
+                let leaves = !matches!(query, Query::Command(_));
+                controller.looking.store(leaves, Ordering::SeqCst);
                 let result = answer(platform, &query);
+                controller.looking.store(false, Ordering::SeqCst);
                 controller.say(&FromWorker::Answer { id, result });
             }
             Said::Message(ToWorker::Begin(begin)) => {
@@ -293,12 +320,12 @@ pub fn main_worker(platform: &dyn Platform) {
         if output.set_write_timeout(Some(frame::UNREAD)).is_err() {
             return;
         }
-        Controller::new(socket, output)
+        Controller::with(socket, output, Alone::Leaves)
     } else {
         let Ok(output) = Patient::new(&std::io::stdout()) else {
             return;
         };
-        Controller::new(std::io::stdin(), output)
+        Controller::with(std::io::stdin(), output, Alone::Leaves)
     };
     serve(platform, &mut controller);
 }

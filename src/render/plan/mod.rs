@@ -12,6 +12,7 @@ use deminer_engine::plan::{End, Group, HostPlan, Left, LeftAlone, Plan};
 use deminer_worker::action::ActionId;
 use deminer_worker::many::losses;
 use deminer_worker::query::Gap;
+use deminer_worker::text::HostPath;
 use indexmap::IndexMap;
 
 pub(crate) use self::changes::place_in_stroke;
@@ -441,11 +442,18 @@ fn footprint(plan: &Plan, style: &Style) -> String {
     };
     let footprint = style.words().footprint(u64::from(largest.processes), largest.bytes.0);
     let mut items = vec![footprint];
+    let sent = touched.iter().filter_map(|host| host.footprint.sent.as_ref());
+    let sent: BTreeMap<&HostPath, u64> = sent.map(|sent| (&sent.below, sent.bytes.0)).collect();
+    items.extend(
+        sent.into_iter()
+            .map(|(below, bytes)| style.words().sent_worker(bytes, &below.to_string())),
+    );
+    let named = items.len();
     let directories = touched
         .iter()
         .flat_map(|host| host.footprint.directories.iter().map(move |path| (host, path)));
     items.extend(directories.map(|(host, path)| format!("{} {path}", plain(&host.orders.host))));
-    listed(Label::Footprint, &items, FOOTPRINTS + 1, 0, style)
+    listed(Label::Footprint, &items, FOOTPRINTS + named, 0, style)
 }
 
 /// Every program of a host that looking runs, whole: nobody can say what it does besides.

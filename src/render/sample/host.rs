@@ -221,6 +221,7 @@ impl Host {
                 bytes: Wide(if actions.is_empty() { 0 } else { 65 << 20 }),
                 programs: self.programs,
                 tables: BTreeMap::new(),
+                sent: None,
             },
             results: BTreeMap::new(),
             orders: HostOrders {

@@ -88,6 +88,7 @@ impl Night {
             host,
             EventKind::Reached {
                 identity: identity(host),
+                host_key: None,
             },
         );
         night = night.told(host, TransactionEvent::Started {});

@@ -58,6 +58,9 @@ pub(crate) trait PlanWords {
     /// What applying takes on a host.
     fn footprint(&self, processes: u64, bytes: u64) -> String;
 
+    /// The worker that is sent to a host.
+    fn sent_worker(&self, bytes: u64, below: &str) -> String;
+
     /// Until when a plan may be approved, and how many minutes that is.
     fn good_until(&self, time: &str, minutes: u64) -> String;
 

@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use deminer_worker::text::HostPath;
 use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Session, Stdio};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::super::Arrival;
 use super::error::{SshError, words};
+use super::master::{Master, Share};
 use super::script::{self, Said};
 use super::{Become, SshTarget, Workers};
 
@@ -33,12 +36,13 @@ const WORDS_BYTES: usize = 8 << 10;
 pub(super) struct Started {
     pub(super) input: FromHost,
     pub(super) output: ChildStdin,
+    pub(super) arrival: Arrival,
 }
 
 /// What a worker says. As long as it is read the connection stands.
 pub(super) struct FromHost {
     stdout: BufReader<ChildStdout>,
-    _child: Child<Arc<Session>>,
+    _child: Child<Share>,
 }
 
 impl AsyncRead for FromHost {
@@ -68,7 +72,7 @@ impl From<SshError> for NotStarted {
 
 /// Sends the worker of the host's kind to the first of `directories` that will do, and starts it.
 pub(super) async fn start(
-    session: &Arc<Session>,
+    master: &Arc<Master>,
     target: &SshTarget,
     workers: &Workers,
     directories: &[String],
@@ -76,7 +80,7 @@ pub(super) async fn start(
     let mark = random_word();
     let name = random_word();
     let line = script::line(target, &mark, &name, directories);
-    let opened = Session::to_raw_command(Arc::clone(session), line)
+    let opened = Session::to_raw_command(Share(Arc::clone(master)), line)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -98,14 +102,21 @@ pub(super) async fn start(
         mark,
         banner: Vec::new(),
     };
-    let directory = talk.send(target, workers, directories).await?;
+    let (directory, bytes) = talk.send(target, workers, directories).await?;
     talk.run(&directory).await?;
+    let below = directory.rsplit_once('/').map_or(&*directory, |(below, _)| below);
+    let arrival = Arrival {
+        host_key: master.host_key.clone(),
+        below: HostPath::from(below),
+        bytes,
+    };
     Ok(Started {
         input: FromHost {
             stdout: talk.stdout,
             _child: child,
         },
         output: talk.stdin,
+        arrival,
     })
 }
 
@@ -119,8 +130,13 @@ struct Talk {
 }
 
 impl Talk {
-    /// Sends the worker; gives the directory in which it lies.
-    async fn send(&mut self, target: &SshTarget, workers: &Workers, tried: &[String]) -> Result<String, SshError> {
+    /// Sends the worker; gives the directory in which it lies, and how many bytes it has.
+    async fn send(
+        &mut self,
+        target: &SshTarget,
+        workers: &Workers,
+        tried: &[String],
+    ) -> Result<(String, u64), SshError> {
         let (machine, directory) = match self.begin(target).await? {
             Said::Ready { machine, directory } => (machine, directory),
             Said::NoDirectory => {
@@ -153,7 +169,7 @@ impl Talk {
         };
         let said = timeout(limit, sent).await;
         match said {
-            Ok(Some(Said::Got)) => Ok(directory),
+            Ok(Some(Said::Got)) => Ok((directory, length)),
             Ok(Some(Said::Full)) => Err(SshError::Full {
                 directory: parent(&directory),
                 bytes: length,

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{SshTarget, Workers};
+use super::{SshTarget, Workers, master};
 
 /// How many may log in at once. A handshake is mostly waiting, and costs a core 10 to 60 ms on each side.
 pub const LOGINS: usize = 32;
@@ -21,6 +21,7 @@ pub struct SshClient {
     pub(super) program: PathBuf,
     pub(super) place: PathBuf,
     pub(super) workers: Workers,
+    swept: Once,
     logins: Arc<Semaphore>,
     per_jump: usize,
     jumps: Mutex<HashMap<String, Arc<Semaphore>>>,
@@ -40,6 +41,7 @@ impl SshClient {
             program: PathBuf::from("ssh"),
             place: place.into(),
             workers,
+            swept: Once::new(),
             logins: Arc::new(Semaphore::new(LOGINS)),
             per_jump: LOGINS_PER_JUMP,
             jumps: Mutex::default(),
@@ -52,6 +54,11 @@ impl SshClient {
         self.logins = Arc::new(Semaphore::new(all.max(1)));
         self.per_jump = per_jump.max(1);
         self
+    }
+
+    /// Removes once what killed commands left in our place.
+    pub(super) fn sweep(&self) {
+        self.swept.call_once(|| master::sweep(&self.place));
     }
 
     /// Waits for the leave to log in. A jump host that only the ssh_config names is not known here.

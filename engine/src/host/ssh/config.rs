@@ -32,7 +32,6 @@ RemoteCommand none
 RequestTTY no
 EscapeChar none
 Compression no
-LogLevel INFO
 SetEnv LC_ALL=C
 ";
 
@@ -76,6 +75,31 @@ mod tests {
             ssh_config: Some("/home/a/config with spaces".into()),
             ..SshTarget::new("web")
         };
-        insta::assert_snapshot!(text(&target, "/run/user/0/dm-x"), @r"");
+        insta::assert_snapshot!(text(&target, "/run/user/0/dm-x"), @r#"
+        Host *
+        BatchMode yes
+        StrictHostKeyChecking yes
+        NoHostAuthenticationForLocalhost no
+        UpdateHostKeys no
+        AddKeysToAgent no
+        ForwardAgent no
+        ForwardX11 no
+        ForwardX11Trusted no
+        ClearAllForwardings yes
+        Tunnel no
+        PermitLocalCommand no
+        RemoteCommand none
+        RequestTTY no
+        EscapeChar none
+        Compression no
+                SetEnv LC_ALL=C
+        ConnectTimeout 15
+        ServerAliveInterval 15
+        ServerAliveCountMax 3
+        KexAlgorithms ^curve25519-sha256
+        Include "/run/user/0/dm-x/users"
+        Host *
+        SendEnv -*
+        "#);
     }
 }

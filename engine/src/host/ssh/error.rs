@@ -302,10 +302,28 @@ fn keygen_place(place: &str) -> String {
     }
 }
 
+/// How lines begin that are no message.
+const DEBUG: &str = "debug1: ";
+
+/// The key that the host showed, kind and fingerprint (`sshconnect.c`, `verify_host_key`). Those of jump hosts come first.
+pub(super) fn host_key(log: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(log);
+    let shown = text.lines().rev().find_map(|line| {
+        let line = line.strip_prefix(DEBUG)?;
+        line.strip_prefix("Server host key: ")
+            .or_else(|| line.strip_prefix("Server host certificate: "))
+    })?;
+    let mut words = shown.split([' ', ',']);
+    let key = format!("{} {}", words.next()?, words.next()?);
+    (key.len() <= SHOWN_BYTES).then(|| self::words(key.as_bytes()))
+}
+
 /// What ssh's last words mean when it ended before it was connected (ssh(1), its sources `sshconnect.c`, `sshconnect2.c`,
 /// `kex.c`, `packet.c`, `readconf.c`; the words are the same since OpenSSH 6 and are not translated).
 pub(super) fn meaning(log: &[u8], place: &str) -> SshError {
     let text = String::from_utf8_lossy(log);
+    let told = text.lines().filter(|line| !line.starts_with(DEBUG));
+    let text = told.collect::<Vec<_>>().join("\n");
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     // Where ssh says under which name it looked for the key, that is the one that counts: aliases have others.
     let place = looked_for(&text).map_or_else(|| place.to_owned(), |name| scan_place(&name));
@@ -478,6 +496,19 @@ mod tests {
             );
             assert!(!error.to_string().ends_with([':', ' ']), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn the_key_of_the_last_host_is_the_hosts() {
+        let log = b"debug1: Server host key: ssh-rsa SHA256:jump\r\ndebug1: x\r\n\
+            debug1: Server host key: ssh-ed25519 SHA256:Ygh/+4\r\ndebug1: load_hostkeys: y\r\n";
+        assert_eq!(host_key(log).as_deref(), Some("ssh-ed25519 SHA256:Ygh/+4"));
+        let log = b"debug1: Server host certificate: ssh-ed25519-cert-v01@openssh.com SHA256:Ab, serial 1 ID \"h\"\r\n";
+        assert_eq!(
+            host_key(log).as_deref(),
+            Some("ssh-ed25519-cert-v01@openssh.com SHA256:Ab")
+        );
+        assert_eq!(host_key(b"Server host key: ssh-rsa SHA256:x\r\n"), None);
     }
 
     #[test]

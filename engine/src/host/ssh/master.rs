@@ -4,9 +4,11 @@
 //! begins with `-` for an option, and cannot show what a jump host's ssh said. From the socket on, the crate speaks.
 
 use std::ffi::OsString;
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -32,27 +34,64 @@ const LOG_BYTES: usize = 64 << 10;
 /// The longest path of a master's socket: unix(7), less what ssh appends while it makes it.
 const SOCKET_BYTES: usize = 108 - 18;
 
-/// Opens a connection, or attaches to the one that the user opened. It is closed when the value is dropped, but the user's
-/// own.
-pub(super) async fn open(target: &SshTarget, client: &SshClient) -> Result<Arc<Session>, SshError> {
+/// How the directories begin that masters have for themselves.
+const PREFIX: &str = "dm-";
+
+/// The name of the configuration there; it is locked as long as somebody uses the directory.
+const CONFIG: &str = "config";
+
+/// A connection that stands. It is closed when the value is dropped, but the user's own.
+#[derive(Debug)]
+pub(super) struct Master {
+    session: Session,
+    /// The host's key as ssh(1) shows it, kind and fingerprint; `None` where the user's own master logged in.
+    pub(super) host_key: Option<String>,
+    _in_use: Option<File>,
+}
+
+impl Master {
+    /// Whether it still serves.
+    pub(super) async fn serves(&self) -> bool {
+        self.session.check().await.is_ok()
+    }
+}
+
+/// A share of a connection, as the crate takes it.
+#[derive(Debug, Clone)]
+pub(super) struct Share(pub(super) Arc<Master>);
+
+impl Deref for Share {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0.session
+    }
+}
+
+/// Opens a connection, or attaches to the one that the user opened.
+pub(super) async fn open(target: &SshTarget, client: &SshClient) -> Result<Arc<Master>, SshError> {
     match &target.control_path {
         Some(path) => attach(path).await,
         None => start(target, client).await,
     }
 }
 
-async fn attach(path: &Path) -> Result<Arc<Session>, SshError> {
+async fn attach(path: &Path) -> Result<Arc<Master>, SshError> {
     let session = Session::resume_mux(path.into(), None);
     match session.check().await {
-        Ok(()) => Ok(Arc::new(session)),
+        Ok(()) => Ok(Arc::new(Master {
+            session,
+            host_key: None,
+            _in_use: None,
+        })),
         Err(_) => Err(SshError::NoMaster {
             path: path.display().to_string(),
         }),
     }
 }
 
-async fn start(target: &SshTarget, client: &SshClient) -> Result<Arc<Session>, SshError> {
-    let directory = place(target, client)?;
+async fn start(target: &SshTarget, client: &SshClient) -> Result<Arc<Master>, SshError> {
+    let (directory, in_use) = place(target, client)?;
     let started = Command::new(&client.program)
         .args(arguments(target, directory.path()))
         .stdin(Stdio::null())
@@ -79,7 +118,14 @@ async fn start(target: &SshTarget, client: &SshClient) -> Result<Arc<Session>, S
     };
     let limit = target.connect_timeout + LOGIN_TIME;
     match tokio::time::timeout(limit, ended).await {
-        Ok(Ok(status)) if status.success() => Ok(Arc::new(Session::new_native_mux(directory))),
+        Ok(Ok(status)) if status.success() => {
+            log.read_rest(&mut words).await;
+            Ok(Arc::new(Master {
+                session: Session::new_native_mux(directory),
+                host_key: error::host_key(&log.bytes),
+                _in_use: Some(in_use),
+            }))
+        }
         Ok(_) => {
             log.read_rest(&mut words).await;
             Err(error::meaning(&log.bytes, &key_place(target)))
@@ -116,20 +162,20 @@ impl Log {
 
     /// Reads what is still in the pipe of an ssh that ended.
     async fn read_rest(&mut self, words: &mut Option<ChildStderr>) {
-        let moment = Duration::from_millis(50);
-        while words.is_some() && tokio::time::timeout(moment, self.read(words)).await.is_ok() {}
+        // What it said lies there already; what a jump host's ssh says later is not waited for.
+        while words.is_some() && tokio::time::timeout(Duration::ZERO, self.read(words)).await.is_ok() {}
     }
 }
 
-/// A private directory with the configuration in it.
-fn place(target: &SshTarget, client: &SshClient) -> Result<TempDir, SshError> {
+/// A private directory with the configuration in it, and what says that it is in use.
+fn place(target: &SshTarget, client: &SshClient) -> Result<(TempDir, File), SshError> {
     let failed = |why: String| SshError::NoPlace {
         place: client.place.display().to_string(),
         why,
     };
     let io = |error: std::io::Error| failed(error.to_string());
     let directory = tempfile::Builder::new()
-        .prefix("dm-")
+        .prefix(PREFIX)
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(&client.place)
         .map_err(io)?;
@@ -142,23 +188,45 @@ fn place(target: &SshTarget, client: &SshClient) -> Result<TempDir, SshError> {
         symlink(users, directory.path().join(config::USERS)).map_err(io)?;
     }
     let shown = directory.path().display().to_string();
+    // It is locked before it has its name: who sweeps sees it in use from the beginning.
+    let unnamed = directory.path().join("unnamed");
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(directory.path().join("config"))
+        .open(&unnamed)
         .map_err(io)?;
+    file.lock().map_err(io)?;
     file.write_all(config::text(target, &shown).as_bytes()).map_err(io)?;
-    Ok(directory)
+    fs::rename(unnamed, directory.path().join(CONFIG)).map_err(io)?;
+    Ok((directory, file))
+}
+
+/// Removes the directories of commands that were killed. Their masters leave by themselves.
+pub(super) fn sweep(place: &Path) {
+    let ours = rustix::process::geteuid().as_raw();
+    let entries = fs::read_dir(place).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries.filter(|entry| entry.file_name().as_bytes().starts_with(PREFIX.as_bytes())) {
+        let is_ours = entry
+            .metadata()
+            .is_ok_and(|found| found.is_dir() && found.uid() == ours);
+        let left = is_ours && File::open(entry.path().join(CONFIG)).is_ok_and(|config| config.try_lock().is_ok());
+        if left {
+            // What cannot be removed now stays for the next command.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// What is meant for this host alone; the rest is in the configuration.
 fn arguments(target: &SshTarget, directory: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut say = |words: &[OsString]| arguments.extend_from_slice(words);
-    say(&["-F".into(), directory.join("config").into()]);
+    say(&["-F".into(), directory.join(CONFIG).into()]);
     say(&["-S".into(), directory.join("master").into()]);
     say(&["-M".into(), "-f".into(), "-N".into()]);
+    // Only so does it tell the fingerprint of a key that it knows, and let a jump host's ssh say what went wrong there.
+    say(&["-v".into()]);
     say(&["-o".into(), format!("ControlPersist={IDLE_S}s").into()]);
     if let Some(user) = &target.user {
         say(&["-l".into(), user.into()]);

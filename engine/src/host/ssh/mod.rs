@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deminer_worker::query::HostError;
-use openssh::Session;
 
 use super::{Link, Transport};
 
@@ -31,6 +30,7 @@ pub use target::{Become, Secret, SshTarget, TargetError};
 pub use workers::Workers;
 
 use channel::{NotStarted, Started};
+use master::Master;
 
 /// Directories that are tried for the worker, in this order: in memory first. The login's own variables are its shell's.
 pub const DIRECTORIES: [&str; 6] = ["/dev/shm", "/run", "$XDG_RUNTIME_DIR", "/tmp", "/var/tmp", "$HOME"];
@@ -47,7 +47,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct Ssh {
     target: SshTarget,
     client: Arc<SshClient>,
-    open: Mutex<Weak<Session>>,
+    open: Mutex<Weak<Master>>,
 }
 
 impl Ssh {
@@ -68,42 +68,43 @@ impl Ssh {
     async fn reach(&self) -> Result<Started, SshError> {
         let mut attempt = 1;
         loop {
-            let session = match self.session().await {
+            let master = match self.master().await {
                 Err(error) if error.is_passing() && attempt < ATTEMPTS => {
                     tokio::time::sleep(pause(attempt)).await;
                     attempt += 1;
                     continue;
                 }
-                session => session?,
+                master => master?,
             };
-            return self.start(&session).await;
+            return self.start(&master).await;
         }
     }
 
     /// The connection that stands, else a new one.
-    async fn session(&self) -> Result<Arc<Session>, SshError> {
+    async fn master(&self) -> Result<Arc<Master>, SshError> {
         let open = self
             .open
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .upgrade();
-        if let Some(session) = open
-            && session.check().await.is_ok()
+        if let Some(master) = open
+            && master.serves().await
         {
-            return Ok(session);
+            return Ok(master);
         }
+        self.client.sweep();
         let _turn = self.client.turn(&self.target).await;
-        let session = master::open(&self.target, &self.client).await?;
-        *self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::downgrade(&session);
-        Ok(session)
+        let master = master::open(&self.target, &self.client).await?;
+        *self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::downgrade(&master);
+        Ok(master)
     }
 
     /// Starts a worker in the first directory where it runs.
-    async fn start(&self, session: &Arc<Session>) -> Result<Started, SshError> {
+    async fn start(&self, master: &Arc<Master>) -> Result<Started, SshError> {
         let directories = script::directories(&self.target);
         let mut left = &directories[..];
         loop {
-            let blocked = match channel::start(session, &self.target, &self.client.workers, left).await {
+            let blocked = match channel::start(master, &self.target, &self.client.workers, left).await {
                 Ok(started) => return Ok(started),
                 Err(NotStarted::Final(error)) => return Err(error),
                 Err(NotStarted::Blocked { directory, why }) => (directory, why),
@@ -132,6 +133,8 @@ fn pause(attempt: u32) -> Duration {
 impl Transport for Ssh {
     async fn connect(&self, name: &str) -> Result<Arc<Link>, HostError> {
         let started = self.reach().await?;
-        Link::begin(name, started.input, started.output).await
+        let link = Link::begin(name, started.input, started.output).await?;
+        link.arrived(started.arrival);
+        Ok(link)
     }
 }

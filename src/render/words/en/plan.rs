@@ -112,6 +112,13 @@ impl PlanWords for English {
         )
     }
 
+    fn sent_worker(&self, bytes: u64, below: &str) -> String {
+        format!(
+            "the worker, sent over SSH: {} in a fresh directory below {below}; file and directory are gone once it runs",
+            self.size(bytes)
+        )
+    }
+
     fn good_until(&self, time: &str, minutes: u64) -> String {
         format!("good until {time} ({minutes} min)")
     }

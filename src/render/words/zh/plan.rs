@@ -102,6 +102,13 @@ impl PlanWords for Chinese {
         )
     }
 
+    fn sent_worker(&self, bytes: u64, below: &str) -> String {
+        format!(
+            "经 SSH 传送的工作程序：{}，放在 {below} 下新建的目录中；开始运行后文件和目录即被删除",
+            self.size(bytes)
+        )
+    }
+
     fn good_until(&self, time: &str, minutes: u64) -> String {
         format!("有效期至 {time}（{minutes} 分钟）")
     }
