@@ -8,7 +8,7 @@
 //! Events  -fold->  Report                                             no host is touched
 //! ```
 //!
-//! [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth,
+//! [`inventory`] is which hosts there are. [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth,
 //! [`report`] the last. [`host`] reaches hosts, [`module`] is what a module is, [`finding`] what modules say, [`policy`] what
 //! a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
@@ -22,6 +22,7 @@ pub mod finding;
 pub mod host;
 pub mod incident;
 mod intake;
+pub mod inventory;
 pub mod journal;
 pub mod look;
 pub mod module;
