@@ -87,7 +87,7 @@ pub struct Unused {
 }
 
 /// Why something is not used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WhyUnused {
     /// No password is taken out of an inventory: a key, an agent or an open ControlMaster logs in.
     Password,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::ansible::{self, Beside, VAULT};
 use super::draft::Draft;
 use super::given::Origin;
-use super::native::{self, Pending, Places};
+use super::native::{self, Pending};
 use super::resolve::resolve;
 use super::sheet::{Mistakes, Sheet};
 use super::{Inventory, Site};
@@ -96,11 +96,7 @@ impl Loader<'_> {
                         .unplaced(Code::InventorySize, message, "name the inventory itself");
                     return;
                 }
-                if depth == 0 {
-                    self.file(path, &shown, &found, true);
-                } else {
-                    self.file(path, &shown, &found, false);
-                }
+                self.file(path, &shown, &found, depth == 0);
             }
             Err(error) => {
                 let message = format!("the inventory {} cannot be read: {error}", quoted(&shown));
@@ -185,11 +181,7 @@ impl Loader<'_> {
         match format(&mut sheet, path) {
             None => self.mistakes.take(sheet),
             Some(Format::Native) => {
-                let places = Places {
-                    home: self.site.home.as_deref(),
-                    folder: &folder,
-                };
-                let pending = native::native(&mut sheet, &mut self.draft, places);
+                let pending = native::native(&mut sheet, &mut self.draft, &folder);
                 self.open.push((sheet, pending));
             }
             Some(Format::Ini) => {

@@ -1,6 +1,6 @@
 //! An inventory of our own: the YAML that [`Inventory`](super::Inventory) describes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -55,7 +55,6 @@ const DEFAULT_KEYS: [&str; 9] = [
     "vars",
 ];
 
-/// The longest list of members and the like.
 const PRIORITIES: std::ops::RangeInclusive<i64> = -1000..=1000;
 
 /// A name that must be that of a host or a group once all files are read.
@@ -68,17 +67,8 @@ pub(super) struct Pending {
     pub(super) by: String,
 }
 
-/// Where what a file names lies.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Places<'p> {
-    /// What `~` is; `None` where nobody knows.
-    pub(super) home: Option<&'p Path>,
-    /// The folder of the file.
-    pub(super) folder: &'p Path,
-}
-
-/// Reads an inventory of our own into the draft.
-pub(super) fn native(sheet: &mut Sheet, draft: &mut Draft, places: Places<'_>) -> Vec<Pending> {
+/// Reads an inventory of our own, which lies in `folder`, into the draft.
+pub(super) fn native(sheet: &mut Sheet, draft: &mut Draft, folder: &Path) -> Vec<Pending> {
     let text = Arc::clone(&sheet.text);
     let node = match read_as(&text, &Form::INVENTORY) {
         Ok(node) => node,
@@ -90,7 +80,7 @@ pub(super) fn native(sheet: &mut Sheet, draft: &mut Draft, places: Places<'_>) -
     let mut reader = Reader {
         sheet,
         draft,
-        places,
+        folder,
         pending: Vec::new(),
     };
     reader.inventory(&node);
@@ -100,7 +90,7 @@ pub(super) fn native(sheet: &mut Sheet, draft: &mut Draft, places: Places<'_>) -
 struct Reader<'r> {
     sheet: &'r mut Sheet,
     draft: &'r mut Draft,
-    places: Places<'r>,
+    folder: &'r Path,
     pending: Vec<Pending>,
 }
 
@@ -484,17 +474,13 @@ impl Reader<'_> {
         }
     }
 
-    /// A path: `~/` is the home, what does not begin at the root begins at the folder of the inventory.
+    /// A path: what begins with neither `/` nor `~/` begins at the folder of the inventory.
     fn path(&self, text: &str, tokens: bool) -> Result<Value, Misread> {
         name::path(text, tokens)?;
-        let path: PathBuf = match text.strip_prefix("~/") {
-            Some(below) => {
-                let unknown = || Misread::Value(format!("where `{text}` is is not known"), "write the whole path");
-                self.places.home.ok_or_else(unknown)?.join(below)
-            }
-            None => self.places.folder.join(text),
-        };
-        Ok(Value::from(path.to_string_lossy().into_owned()))
+        Ok(match text.starts_with("~/") {
+            true => Value::from(text),
+            false => Value::from(self.folder.join(text).to_string_lossy().into_owned()),
+        })
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod ask;
 mod en;
+mod inventory;
 mod plan;
 mod progress;
 mod quiet;
@@ -20,6 +21,7 @@ mod undo;
 mod zh;
 
 pub(crate) use self::ask::AskWords;
+pub(crate) use self::inventory::{Entry, InventoryWords};
 pub(crate) use self::plan::PlanWords;
 pub(crate) use self::progress::ProgressWords;
 pub(crate) use self::quiet::QuietWords;
@@ -67,11 +69,21 @@ impl Lang {
 
 /// All phrases of a language.
 pub(crate) trait Words:
-    Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + Sync
+    Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + InventoryWords + Sync
 {
 }
 
-impl<T: Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + Sync> Words
-    for T
+impl<
+    T: Things
+        + PlanWords
+        + ShowWords
+        + ProgressWords
+        + AskWords
+        + ReportWords
+        + UndoWords
+        + QuietWords
+        + InventoryWords
+        + Sync,
+> Words for T
 {
 }
