@@ -235,10 +235,10 @@ impl Loader<'_> {
         if self.mistakes.is_error() {
             return Err(self.mistakes.all(name));
         }
-        let Some((hosts, groups)) = resolve(self.draft, self.site.home.as_deref(), &mut self.mistakes) else {
+        let Some(found) = resolve(self.draft, self.site.home.as_deref(), &mut self.mistakes) else {
             return Err(self.mistakes.all(name));
         };
-        Ok(Inventory::new(hosts, groups, self.mistakes.all(name)))
+        Ok(Inventory::new(found, self.mistakes.all(name)))
     }
 
     /// Names what a file of our own names and nobody defines.

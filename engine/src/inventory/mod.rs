@@ -189,7 +189,8 @@ impl Inventory {
         load::load(paths, site)
     }
 
-    fn new(hosts: Vec<Host>, groups: IndexMap<Arc<str>, Group>, warnings: Diagnostics) -> Inventory {
+    fn new(found: resolve::Hosts, warnings: Diagnostics) -> Inventory {
+        let resolve::Hosts { hosts, groups } = found;
         let index = hosts.iter().enumerate().map(|(at, host)| (Arc::clone(&host.name), at));
         Inventory {
             index: index.collect(),

@@ -17,6 +17,9 @@ const MOST_PARTS: usize = 100_000;
 /// How large an expression may grow.
 const EXPRESSION_BYTES: usize = 1 << 20;
 
+/// Gives the text of the file of that name, or why it cannot be read.
+type ReadFile<'f> = dyn Fn(&str) -> Result<String, String> + 'f;
+
 /// What chooses hosts. Made by [`Pattern::read`], used by [`Pattern::choose`].
 ///
 /// Parts are parted by `:` or `,`. A plain part adds hosts, one with `&` keeps only those that it matches too, one with `!`
@@ -86,10 +89,7 @@ impl Pattern {
     ///
     /// # Errors
     /// When one is none, or its file cannot be read.
-    pub fn read<'t>(
-        texts: impl IntoIterator<Item = &'t str>,
-        file: &dyn Fn(&str) -> Result<String, String>,
-    ) -> Result<Pattern, BadPattern> {
+    pub fn read<'t>(texts: impl IntoIterator<Item = &'t str>, file: &ReadFile<'_>) -> Result<Pattern, BadPattern> {
         let mut pattern = Pattern { parts: Vec::new() };
         for text in texts {
             for word in split(text)? {
@@ -102,7 +102,7 @@ impl Pattern {
         }
     }
 
-    fn add(&mut self, word: &str, file: Option<&dyn Fn(&str) -> Result<String, String>>) -> Result<(), BadPattern> {
+    fn add(&mut self, word: &str, file: Option<&ReadFile<'_>>) -> Result<(), BadPattern> {
         if self.parts.len() >= MOST_PARTS {
             return Err(BadPattern::new("the pattern has too many parts", "name a group"));
         }

@@ -23,12 +23,14 @@ pub struct Resolved {
     pub lost: Vec<Arc<Given>>,
 }
 
+/// Hosts and groups, in the order of the files.
+pub(super) struct Hosts {
+    pub(super) hosts: Vec<Host>,
+    pub(super) groups: IndexMap<Arc<str>, Group>,
+}
+
 /// The hosts and groups of a draft; `None` where groups are part of themselves.
-pub(super) fn resolve(
-    mut draft: Draft,
-    home: Option<&Path>,
-    mistakes: &mut Mistakes,
-) -> Option<(Vec<Host>, IndexMap<Arc<str>, Group>)> {
+pub(super) fn resolve(mut draft: Draft, home: Option<&Path>, mistakes: &mut Mistakes) -> Option<Hosts> {
     complete(&mut draft);
     let tree = Tree::of(&draft, mistakes)?;
     let mut of_host: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -76,7 +78,7 @@ pub(super) fn resolve(
     });
     let groups = groups.collect();
     same_addresses(&hosts, mistakes);
-    Some((hosts, groups))
+    Some(Hosts { hosts, groups })
 }
 
 /// Puts groups without a parent below `all`, and hosts that are in no group into `ungrouped`.

@@ -299,7 +299,7 @@ all:
         (ssh(web).user.as_deref(), ssh(web).become_root),
         (Some("deploy"), Become::Sudo)
     );
-    assert_eq!(vars(web)["on"], true);
+    assert_eq!((&vars(web)["on"], &vars(web)["mode"]), (&json!(true), &json!(0o644)));
     let words = vars(inventory.host("string-only").unwrap());
     assert_eq!((&words["answer"], &words["no"]), (&json!("y"), &json!("yes")));
     assert_eq!(vars(web)["big"], "99999999999999999999");
@@ -562,6 +562,89 @@ fn patterns_choose_hosts() {
     .map(|text| format!("{text} -> {}", choose(text).unwrap_err()))
     .collect();
     insta::assert_snapshot!(refused.join("\n"));
+}
+
+const PLAYBOOK: &str = r#"playbook: x
+version: 1
+vars:
+  watch: {type: duration, default: 10m}
+  pools: {type: "list<hostport>", default: []}
+  level: {type: int, default: 1}
+  label: {type: string, default: ""}
+  deep: {type: bool, default: false}
+  token: {type: secret}
+phases:
+  gather:
+    - {id: a, let: {x: 1}}
+"#;
+
+struct NoFiles;
+
+impl crate::playbook::Sources for NoFiles {
+    fn load(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+fn checked() -> CheckedPlaybook {
+    let registry = crate::module::Registry::new([]);
+    let checked = crate::playbook::check("x.yml", PLAYBOOK, &registry, &NoFiles);
+    checked.unwrap_or_else(|mistakes| panic!("{}", mistakes.text()))
+}
+
+/// What a playbook's variables are on a host.
+fn bound(host: &Host) -> Result<Value, String> {
+    let checked = checked();
+    let set = ("level".to_owned(), Setting::Text("7".to_owned()));
+    let settings = host.settings(&checked).settings.into_iter().chain([set]);
+    let vars = checked.bind(&settings.collect::<Vec<_>>()).map_err(|m| m.text())?;
+    Ok(json!(vars.public()))
+}
+
+#[test]
+fn a_playbook_takes_the_variables_that_it_declares_in_their_types() {
+    let ini = "h watch=20m pools=203.0.113.9:3333,[::1]:80 level=5 label=0123 deep=True token=hunter22 other=1\n";
+    let expected = json!({
+        "watch": "20m", "pools": ["203.0.113.9:3333", "[::1]:80"], "level": 7, "label": "0123", "deep": true, "token": "***",
+    });
+    assert_eq!(bound(one("hosts", ini).host("h").unwrap()), Ok(expected.clone()));
+    let yaml = "hosts: {h: {vars: {watch: 20m, pools: ['203.0.113.9:3333', '[::1]:80'], label: '0123', deep: true, token: hunter22}}}\n";
+    assert_eq!(bound(one("hosts.yml", yaml).host("h").unwrap()), Ok(expected));
+
+    let table = [
+        (
+            "hosts",
+            "h token=x deep=maybe",
+            "/hosts:1: variable `deep`: expected bool, found `maybe`",
+        ),
+        (
+            "hosts.yml",
+            "hosts:\n  h: {vars: {token: x, level: five}}",
+            "/hosts.yml:2: variable `level`: expected int",
+        ),
+        (
+            "hosts",
+            "h token=x label='{{ a }}'",
+            "/hosts:1: variable `label`: a template of Ansible is not evaluated",
+        ),
+    ];
+    for (name, text, expected) in table {
+        let told = bound(one(name, text).host("h").unwrap()).unwrap_err();
+        assert!(told.contains(expected), "{text}: {told}");
+    }
+}
+
+#[test]
+fn a_variable_that_looks_like_one_of_the_playbook_is_named() {
+    let inventory = one("hosts", "h wacth=20m http_port=80 level=1 levl=2\n");
+    let found = inventory.host("h").unwrap().settings(&checked());
+    let passed: Vec<(&str, Option<&str>)> = found
+        .passed_over
+        .iter()
+        .map(|p| (&*p.name, p.near.as_deref()))
+        .collect();
+    assert_eq!(passed, [("wacth", Some("watch")), ("http_port", None), ("levl", None)]);
+    assert_eq!(found.settings.len(), 1);
 }
 
 #[test]

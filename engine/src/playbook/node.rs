@@ -20,7 +20,8 @@ pub(crate) struct Form {
     long_number: Code,
     bytes: usize,
     values: usize,
-    /// Whether it is read as Ansible does: the value `yes` is a boolean, a tag is passed over.
+    /// Whether it is read as Ansible does: the value `yes` is a boolean, `0644`
+    /// is octal, a tag is passed over.
     is_ansible: bool,
 }
 
@@ -268,7 +269,8 @@ fn is_long_number(raw: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// With the words of YAML 1.1 as booleans, where they are values without quotes, and long numbers as text.
+/// With the words of YAML 1.1 as booleans and its octal numbers, where they are values without quotes, and long numbers as
+/// text.
 fn as_ansible(text: &str, mut node: Node) -> Node {
     let all = |node| as_ansible(text, node);
     let raw = text.get(node.span.start..node.span.end).unwrap_or_default();
@@ -277,6 +279,9 @@ fn as_ansible(text: &str, mut node: Node) -> Node {
         Kind::Text(word) if word == raw => match word.as_str() {
             "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Kind::Bool(true),
             "no" | "No" | "NO" | "off" | "Off" | "OFF" => Kind::Bool(false),
+            digits if digits.len() > 1 && digits.starts_with('0') => {
+                u64::from_str_radix(digits, 8).map_or(Kind::Text(word), Kind::Uint)
+            }
             _ => Kind::Text(word),
         },
         Kind::List(items) => Kind::List(items.into_iter().map(all).collect()),
