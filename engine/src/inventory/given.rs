@@ -67,8 +67,8 @@ pub(super) enum Sort {
     Var,
 }
 
-/// One thing that is said.
-#[derive(Debug, Clone, PartialEq)]
+/// One thing that is said. Its debugging form shows no secret.
+#[derive(Clone, PartialEq)]
 pub struct Given {
     /// As it is written there: `user`, `ansible_user`, `watch`.
     pub name: Arc<str>,
@@ -83,6 +83,19 @@ pub struct Given {
     /// Where.
     pub origin: Origin,
     pub(super) sort: Sort,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} = {} ({}, {:?})",
+            self.name,
+            self.shown(),
+            self.origin,
+            self.layer
+        )
+    }
 }
 
 /// Stands in the place of a secret.

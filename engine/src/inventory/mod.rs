@@ -75,6 +75,9 @@ use crate::playbook::{CheckedPlaybook, Setting};
 /// | `connection` | `ssh`, `local` (this machine), `simulated:infected`, `simulated:clean` or `simulated:FILE` |
 /// | `vars` | values for variables of playbooks |
 ///
+/// A host of the inventory that is a `jump` is reached at its `address`, `port` and as its `user`; the rest of its settings do
+/// not count there.
+///
 /// A group also has `hosts`, `children` and `priority`. What is nearer to the host counts: `defaults`, then groups from the
 /// farthest above to the nearest, then the host. Of groups equally far from `all` the one with the higher `priority` (1 where
 /// nothing is said) counts, else the later in the alphabet.

@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::connection::connection;
 use super::draft::{ALL, Draft, UNGROUPED};
 use super::given::{Given, Sort};
-use super::reach::Reach;
+use super::reach::{Hop, Reach};
 use super::sheet::Mistakes;
 use super::{Group, Host};
 use crate::diagnostic::{Code, quoted};
@@ -77,6 +77,7 @@ pub(super) fn resolve(mut draft: Draft, home: Option<&Path>, mistakes: &mut Mist
         (Arc::clone(name), public)
     });
     let groups = groups.collect();
+    hops_of_the_inventory(&mut hosts);
     same_addresses(&hosts, mistakes);
     Some(Hosts { hosts, groups })
 }
@@ -227,6 +228,45 @@ fn cycle(draft: &Draft, parents: &[Vec<usize>], open: &[usize], mistakes: &mut M
         message,
         "remove one of them from the `children` of the one before",
     );
+}
+
+/// Puts in where a hop is that an inventory of our own names as one of its hosts: Ansible and ssh know nothing of it.
+fn hops_of_the_inventory(hosts: &mut [Host]) {
+    let is_own = |host: &Host| {
+        host.settings
+            .get("jump")
+            .is_some_and(|jump| jump.won.sort == Sort::Setting)
+    };
+    if !hosts.iter().any(is_own) {
+        return;
+    }
+    let places: HashMap<Arc<str>, Hop> = hosts
+        .iter()
+        .filter_map(|host| match &host.reach {
+            Ok(Reach::Ssh(ssh)) => {
+                let hop = Hop {
+                    user: ssh.user.clone(),
+                    address: ssh.address.clone(),
+                    port: ssh.port,
+                };
+                Some((Arc::clone(&host.name), hop))
+            }
+            _ => None,
+        })
+        .collect();
+    for host in hosts.iter_mut().filter(|host| is_own(host)) {
+        let Ok(Reach::Ssh(ssh)) = &mut host.reach else {
+            continue;
+        };
+        for hop in ssh.jump.iter_mut().flatten() {
+            if let Some(place) = places.get(hop.address.as_str()) {
+                let (user, port) = (hop.user.take(), hop.port);
+                *hop = place.clone();
+                hop.user = user.or(hop.user.take());
+                hop.port = port.or(hop.port);
+            }
+        }
+    }
 }
 
 /// Warns of hosts that are reached at one address and port.

@@ -138,7 +138,12 @@ impl Mistakes {
     pub(super) fn all(self, name: &str) -> Diagnostics {
         let mut list = self.unplaced;
         let mut texts = None;
+        let mut untold = 0;
         for (file, text, mistakes) in self.sheets {
+            if list.len() >= MOST_TOLD {
+                untold += mistakes.len();
+                continue;
+            }
             // What is shown of the file must show no secret.
             let text = blotted(&text);
             let start = match &mut texts {
@@ -160,10 +165,10 @@ impl Mistakes {
                 mistake
             }));
         }
-        if list.len() > MOST_TOLD {
-            let more = list.len() - MOST_TOLD;
-            list.truncate(MOST_TOLD);
-            let rest = format!("{more} more mistakes are not shown");
+        untold += list.len().saturating_sub(MOST_TOLD);
+        list.truncate(MOST_TOLD);
+        if untold > 0 {
+            let rest = format!("{untold} more mistakes are not shown");
             list.push(Diagnostic::unplaced(Code::InventorySize, rest));
         }
         Diagnostics::of(texts.unwrap_or_else(|| Texts::of(name, "")), list)

@@ -145,6 +145,43 @@ fn an_inventory_of_our_own() {
 }
 
 #[test]
+fn a_hop_that_is_a_host_of_the_inventory_is_reached_where_that_is() {
+    let text =
+        "hosts: {b: {address: 192.0.2.1, port: 2222, user: ops}, w: {jump: b}, x: {jump: 'me@b,c'}, y: {jump: none}}\n";
+    let inventory = one("hosts.yml", text);
+    let jump = |name: &str| ssh(inventory.host(name).unwrap()).jump_text();
+    assert_eq!(jump("w").as_deref(), Some("ops@192.0.2.1:2222"));
+    assert_eq!(jump("x").as_deref(), Some("me@192.0.2.1:2222,c"));
+    assert_eq!(jump("y").as_deref(), Some("none"));
+    assert_eq!(jump("b"), None);
+    let ansible = one("hosts", "b ansible_host=192.0.2.1\nw ansible_ssh_common_args='-J b'\n");
+    assert_eq!(ssh(ansible.host("w").unwrap()).jump_text().as_deref(), Some("b"));
+}
+
+#[test]
+fn no_secret_is_in_a_debugging_form() {
+    let inventory = one("hosts", "h api_token=hunter2 db=\"{'password': 'hunter2'}\"\n");
+    let shown = format!("{inventory:?}");
+    assert!(shown.contains("api_token") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn mistakes_are_told_up_to_a_hundred() {
+    let files: Vec<(String, String)> = (0..300)
+        .map(|n| (format!("host_vars/h{n}"), "- a\n".to_owned()))
+        .collect();
+    let mut all: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    all.push(("hosts", "h[0:299]\n"));
+    let folder = folder(&all);
+    let mistakes = load(folder.path(), &["hosts"]).unwrap_err();
+    assert_eq!(mistakes.len(), 101);
+    assert!(mistakes.text().contains("200 more mistakes are not shown"));
+}
+
+#[test]
 fn mistakes_of_our_own_form_are_told_all_at_once() {
     let text = r#"
 defaults: {usr: root, port: 0}

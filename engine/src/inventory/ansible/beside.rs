@@ -89,7 +89,7 @@ fn read_all(
             Err(why) => mistakes.unplaced(
                 Code::InventoryFile,
                 format!("`{shown}`: {why}"),
-                "Ansible would read it",
+                "make it a file of UTF-8 that can be read, or take it away",
             ),
         }
     }
