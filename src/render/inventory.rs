@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use deminer_engine::diagnostic::Diagnostics;
-use deminer_engine::inventory::{Become, Content, Given, Host, Inventory, Reach, Resolved, Unused, WhyUnused};
+use deminer_engine::inventory::{Become, Content, Given, Host, Inventory, Layer, Reach, Resolved, Unused, WhyUnused};
 use serde_json::{Map, Value, json};
 
 use super::Style;
@@ -255,9 +255,21 @@ fn given_json(given: &Given) -> Value {
         "state": state,
         "name": &*given.name,
         "at": given.origin.to_string(),
-        "layer": format!("{:?}", given.layer).to_lowercase(),
+        "layer": layer(given.layer),
         "group": given.group.as_deref(),
     })
+}
+
+fn layer(layer: Layer) -> &'static str {
+    match layer {
+        Layer::All => "all",
+        Layer::Group => "group",
+        Layer::AllVars => "group_vars_all",
+        Layer::GroupVars => "group_vars",
+        Layer::Host => "host",
+        Layer::HostVars => "host_vars",
+        Layer::Command => "command",
+    }
 }
 
 fn texts(names: &[Arc<str>]) -> Vec<&str> {

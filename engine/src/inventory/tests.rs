@@ -716,7 +716,7 @@ fn ten_thousand_hosts_are_read_at_once() {
         let pattern = Pattern::read(["g:!h-1*"], &|_| Err(String::new())).unwrap();
         assert_eq!(pattern.choose(&inventory).unwrap().len(), 8_889);
         assert!(
-            began.elapsed() < Duration::from_secs(20),
+            began.elapsed() < Duration::from_secs(60),
             "{name}: {:?}",
             began.elapsed()
         );

@@ -121,11 +121,15 @@ impl Reader<'_> {
         };
         let mut given = Vec::new();
         for pair in pairs {
-            let Some((name, value)) = pair.split_once('=') else {
+            let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
                 // The word may be part of a secret: it is not repeated.
                 let help = "behind a host stands `name=value`; a value with blanks stands in quotes";
-                self.sheet
-                    .error(Code::InventoryLine, span, "a word behind the host has no `=`", help);
+                self.sheet.error(
+                    Code::InventoryLine,
+                    span,
+                    "a word behind the host is no `name=value`",
+                    help,
+                );
                 return;
             };
             given.push((name, of_text(value, self.sheet.origin(span))));
