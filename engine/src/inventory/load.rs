@@ -17,7 +17,7 @@ use super::resolve::resolve;
 use super::sheet::{Mistakes, Sheet};
 use super::{Inventory, Site};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, quoted, suggest};
-use crate::playbook::node::{Form, Kind, read_as};
+use crate::playbook::node::{Form, Kind, Node, read_as};
 
 /// The longest file.
 const MOST_BYTES: u64 = 32 << 20;
@@ -66,12 +66,11 @@ struct Loader<'s> {
 }
 
 /// What a file is.
-#[derive(Debug, PartialEq)]
 enum Format {
     /// An inventory of our own.
     Native,
     /// Ansible's YAML; also JSON.
-    Yaml,
+    Yaml(Node),
     /// Ansible's INI.
     Ini,
     /// The answer of an inventory program, kept in a file.
@@ -188,11 +187,8 @@ impl Loader<'_> {
                 ansible::ini(&mut sheet, &mut self.draft);
                 self.ansible(sheet, folder, at_top);
             }
-            Some(Format::Yaml) => {
-                match read_as(&text, &Form::ANSIBLE) {
-                    Ok(node) => ansible::yaml(&mut sheet, &mut self.draft, &node),
-                    Err(mistake) => sheet.mistake(mistake),
-                }
+            Some(Format::Yaml(node)) => {
+                ansible::yaml(&mut sheet, &mut self.draft, &node);
                 self.ansible(sheet, folder, at_top);
             }
             Some(Format::Listed) => {
@@ -340,12 +336,13 @@ fn format(sheet: &mut Sheet, path: &Path) -> Option<Format> {
         );
         return None;
     }
-    let is_native = native::KEYS.iter().any(|key| has(key).is_some());
+    let is_listed = has("_meta").is_some();
     let is_ansible = has("all").is_some() || has("ungrouped").is_some();
-    Some(match (has("_meta").is_some(), is_native && !is_ansible) {
+    let is_native = !is_ansible && native::KEYS.iter().any(|key| has(key).is_some());
+    Some(match (is_listed, is_native) {
         (true, _) => Format::Listed,
         (false, true) => Format::Native,
-        (false, false) => Format::Yaml,
+        (false, false) => Format::Yaml(node),
     })
 }
 

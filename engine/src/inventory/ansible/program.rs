@@ -3,6 +3,7 @@
 //! The program is started itself, never by a shell, with these words and nothing else; it has so long and may say so much.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -235,6 +236,8 @@ fn answer(file: &Path, words: &[&str], until: Instant) -> Result<Vec<u8>, String
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // A group of its own, so that what it started ends with it.
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("it cannot be started: {error}"))?;
     let said = gathered(&mut child, until).and_then(|said| {
@@ -242,8 +245,7 @@ fn answer(file: &Path, words: &[&str], until: Instant) -> Result<Vec<u8>, String
         Ok(said)
     });
     if said.is_err() {
-        // One that has ended by itself cannot be killed, and need not be.
-        let _ = child.kill();
+        end(&mut child);
     }
     let status = child.wait().map_err(|error| format!("its end is not known: {error}"))?;
     let (out, err) = said?;
@@ -259,6 +261,16 @@ fn answer(file: &Path, words: &[&str], until: Instant) -> Result<Vec<u8>, String
             Err(format!("it ended with {status}: {}", quoted(last)))
         }
     }
+}
+
+/// Ends it with all that it started. It is our child and not waited for: its number is still its own.
+fn end(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(group) = group {
+        // A group that has ended by itself cannot be killed, and need not be.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
 }
 
 /// Waits until it has ended; one that closed its ends may still run.
