@@ -44,6 +44,8 @@ pub(crate) enum Verb {
     Check(Check),
     /// List modules, or show one like a manual page.
     Modules(Modules),
+    /// Show what hosts an inventory has, how each is reached, and why; connects to none.
+    Inventory(Inventory),
     /// The whole path on a harmless infection in a private world on this machine.
     Demo(Demo),
     /// The far side: serves a controller over a socket. Started by Deminer itself.
@@ -92,6 +94,32 @@ pub(crate) struct Looking {
     pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+}
+
+/// Which hosts are meant.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Fleet {
+    /// Hosts: `user@host:port`, `ssh://user@host:port`, `local`, `simulated:infected`, `simulated:FILE`; with an inventory
+    /// also its hosts, groups and patterns, as in `web:&prod:!canary`. None is all of the inventory; without one this machine.
+    #[arg(value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// An inventory: a file of our own YAML, or Ansible's INI or YAML, a folder of them, or a program of Ansible's. May be
+    /// repeated; what a later one says counts more.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) inventory: Vec<PathBuf>,
+    /// Only those hosts of the inventory: `web`, `web-*`, `web:&prod:!canary`, `web[0:3]`, `~web-\d+`, `@FILE` with one a line.
+    /// May be repeated: they add up.
+    #[arg(
+        short,
+        long,
+        value_name = "PATTERN",
+        requires = "inventory",
+        allow_hyphen_values = true
+    )]
+    pub(crate) limit: Vec<String>,
+    /// What ssh reads in place of your ssh_config.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ssh_config: Option<PathBuf>,
 }
 
 /// What a playbook is given.
@@ -403,6 +431,21 @@ pub(crate) struct Check {
 pub(crate) struct Modules {
     /// One module; none lists all.
     pub(crate) name: Option<String>,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// `deminer inventory`
+#[derive(Debug, Args)]
+pub(crate) struct Inventory {
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+    /// All that is known of this host: each setting and variable with its line, and what it stands over. May be repeated.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

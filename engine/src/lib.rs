@@ -8,8 +8,9 @@
 //! Events  -fold->  Report                                             no host is touched
 //! ```
 //!
-//! [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth,
-//! [`report`] the last. [`host`] reaches hosts, [`fleet`] walks over many, [`module`] is what a module is, [`finding`] what modules say, [`policy`] what
+//! [`inventory`] is which hosts there are. [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and
+//! [`approval`] the next, [`apply`] the fifth, [`report`] the last. [`host`] reaches hosts, [`fleet`] walks over many,
+//! [`module`] is what a module is, [`finding`] what modules say, [`policy`] what
 //! a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
@@ -25,6 +26,7 @@ pub mod fuzzing;
 pub mod host;
 pub mod incident;
 mod intake;
+pub mod inventory;
 pub mod journal;
 pub mod look;
 pub mod module;

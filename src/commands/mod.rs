@@ -4,7 +4,9 @@ mod apply;
 mod check;
 mod demo;
 mod earlier;
+mod fleet;
 mod hosts;
+mod inventory;
 mod modules;
 mod people;
 mod plan;
@@ -86,6 +88,10 @@ pub(crate) fn run(verb: Verb) -> Exit {
     let done = match verb {
         Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Inventory(arguments) => {
+            let lang = chosen(&screen, arguments.language);
+            inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
+        }
         Verb::Plan(arguments) => {
             let (leaves, reach) = (&arguments.looking.leaves, &arguments.looking.reach);
             at(&arguments.runs, arguments.language)

@@ -4,7 +4,7 @@ use std::fmt;
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $meaning:literal;)*) => {
-        /// A rule, by its stable number: P00 shape, P01 modules and parameters, P02 references, P03 power and order,
+        /// A rule, by its stable number. Of an inventory: I01. Of a playbook: P00 shape, P01 modules and parameters, P02 references, P03 power and order,
         /// P04 variables, P05 files beside the playbook and included ones, P06
         /// answers to questions.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,20 @@ macro_rules! codes {
 }
 
 codes! {
+    InventoryYaml = "I0101", "The text is no YAML that an inventory may be written in.";
+    InventoryKey = "I0102", "A key is not of an inventory at this place.";
+    InventoryKind = "I0103", "A value is of another kind than an inventory has here: text, number, list or map.";
+    InventoryTwice = "I0104", "A host, a group or a key is there twice.";
+    InventoryName = "I0105", "A name, an address, a user or a path could be read as something else.";
+    InventoryRange = "I0106", "A range of hosts cannot be counted out.";
+    InventoryMember = "I0107", "A group names a host or a group that is not there.";
+    InventoryCycle = "I0108", "A group is part of itself.";
+    InventoryValue = "I0109", "A setting has a value that it does not take.";
+    InventoryLine = "I0110", "A line of an Ansible inventory cannot be read.";
+    InventorySize = "I0111", "An inventory is larger than it may be.";
+    InventoryFile = "I0112", "A file of an inventory cannot be read, or is none.";
+    InventoryProgram = "I0113", "A program that tells an inventory failed.";
+    SameAddress = "I0114", "Two hosts are reached at the same address and port.";
     Yaml = "P0001", "The text is no YAML that a playbook may be written in.";
     UnknownKey = "P0002", "A key is not of the language at this place.";
     MissingKey = "P0003", "A key that must be there is not.";

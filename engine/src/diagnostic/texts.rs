@@ -1,4 +1,5 @@
-//! The texts that a [`Span`] points into: a playbook, and behind it every file that it includes.
+//! The texts that a [`Span`] points into: a playbook, and behind it every file that it includes; or the files of an
+//! inventory.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ struct File {
     name: String,
     start: usize,
     end: usize,
-    /// The `include` that named it first; `None` of the playbook itself.
+    /// The `include` that named it first; `None` where nothing did.
     from: Option<Span>,
 }
 
@@ -36,13 +37,22 @@ impl Texts {
 
     /// Puts another text behind all others; gives where it begins. `from` is the place that asked for it.
     pub(crate) fn add(&mut self, name: &str, text: &str, from: Span) -> usize {
+        self.push(name, text, Some(from))
+    }
+
+    /// Puts another text behind all others that no other asked for; gives where it begins.
+    pub(crate) fn beside(&mut self, name: &str, text: &str) -> usize {
+        self.push(name, text, None)
+    }
+
+    fn push(&mut self, name: &str, text: &str, from: Option<Span>) -> usize {
         let start = self.all.len() + 1;
         self.all = Arc::from(format!("{}\n{text}", self.all));
         self.files.push(File {
             name: name.to_owned(),
             start,
             end: start + text.len(),
-            from: Some(from),
+            from,
         });
         start
     }

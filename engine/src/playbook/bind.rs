@@ -5,17 +5,22 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::Var;
 use super::checked::CheckedPlaybook;
+use super::value::Misfit;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, quoted, suggest};
 use crate::event::Variables;
+use crate::inventory::{Content, Given};
 
 /// A value that is set from outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Setting {
     /// As `--set NAME=TEXT` gives it: the variable's type says how it is read.
     Text(String),
-    /// As an inventory gives it.
+    /// As a stored plan gives it.
     Value(Value),
+    /// As an inventory gives it; mistakes name its line.
+    Given(Arc<Given>),
 }
 
 /// The shortest secret that is blotted out where it turns up in a message; a shorter one would blot out words.
@@ -79,13 +84,17 @@ impl CheckedPlaybook {
             let decoded = match setting {
                 Setting::Text(text) => var.kind.value.decode_text(text),
                 Setting::Value(value) => var.decode(value),
+                Setting::Given(given) => decode(var, given),
             };
             match decoded {
                 Ok(value) => {
                     all.insert(name.clone(), value);
                 }
                 Err(misfit) => {
-                    let message = format!("variable `{name}`: {}", misfit.why);
+                    let message = match setting {
+                        Setting::Given(given) => format!("{}: variable `{name}`: {}", given.origin, misfit.why),
+                        _ => format!("variable `{name}`: {}", misfit.why),
+                    };
                     mistakes.push(Diagnostic::unplaced(Code::VariableValue, message).maybe_help(misfit.help));
                 }
             }
@@ -120,6 +129,24 @@ impl CheckedPlaybook {
             secrets: Arc::new(secrets),
         })
     }
+}
+
+/// What an inventory says; where its file has no types, the variable's type says how the text is read.
+fn decode(var: &Var, given: &Given) -> Result<Value, Misfit> {
+    let unknown = |why: &str| Misfit {
+        path: Vec::new(),
+        why: why.to_owned(),
+        help: Some("write the value itself, or give it with `--set`".to_owned()),
+    };
+    let value = match &given.content {
+        Content::Value(value) => value,
+        Content::Template(_) => return Err(unknown("a template of Ansible is not evaluated")),
+        Content::Sealed => return Err(unknown("Ansible's vault encrypts it and is not opened")),
+    };
+    var.decode(value).or_else(|misfit| match &given.raw {
+        Some(raw) => var.kind.value.decode_text(raw).map_err(|_| misfit),
+        None => Err(misfit),
+    })
 }
 
 fn texts(value: &Value, into: &mut Vec<String>) {

@@ -28,6 +28,7 @@ pub use bind::{BoundVars, Setting};
 pub use check::{Sources, check};
 pub use checked::{Asked, CheckedPlaybook, CheckedResource, StepOutline};
 pub(crate) use checked::{CheckedBody, CheckedStep, CheckedUntil, OnFailure, Recipe};
+pub(crate) use parse::is_name;
 pub use parse::parse;
 
 /// The phases, in the order in which they run.

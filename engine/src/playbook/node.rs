@@ -10,8 +10,50 @@ use serde_json::{Number, Value};
 use super::Span;
 use crate::diagnostic::{Code, Diagnostic, quoted};
 
-/// The longest playbook that is read.
-const TEXT_BYTES: usize = 4 << 20;
+/// What a YAML text is, how long it may be and what of YAML it may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form {
+    /// `a playbook`
+    what: &'static str,
+    not_yaml: Code,
+    too_long: Code,
+    long_number: Code,
+    bytes: usize,
+    values: usize,
+    /// Whether it is read as Ansible does: the value `yes` is a boolean, `0644`
+    /// is octal, a tag is passed over.
+    is_ansible: bool,
+}
+
+impl Form {
+    /// A playbook.
+    pub(crate) const PLAYBOOK: Form = Form {
+        what: "a playbook",
+        not_yaml: Code::Yaml,
+        too_long: Code::TooLong,
+        long_number: Code::OutOfRange,
+        bytes: 4 << 20,
+        values: 50_000,
+        is_ansible: false,
+    };
+
+    /// An inventory of our own.
+    pub(crate) const INVENTORY: Form = Form {
+        what: "an inventory",
+        not_yaml: Code::InventoryYaml,
+        too_long: Code::InventorySize,
+        long_number: Code::InventoryValue,
+        bytes: 32 << 20,
+        values: 2_000_000,
+        is_ansible: false,
+    };
+
+    /// An inventory or a file of variables of Ansible.
+    pub(crate) const ANSIBLE: Form = Form {
+        is_ansible: true,
+        ..Form::INVENTORY
+    };
+}
 
 /// A value of a YAML text.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,36 +169,50 @@ impl Node {
 /// # Errors
 /// The first place at which it is none: after that nothing can be told.
 pub(crate) fn read(text: &str) -> Result<Node, Diagnostic> {
-    if text.len() > TEXT_BYTES {
-        let message = format!("the file is {} bytes long, {TEXT_BYTES} is the limit", text.len());
-        return Err(Diagnostic::error(Code::TooLong, Span::default(), message));
+    read_as(text, &Form::PLAYBOOK)
+}
+
+/// Reads one YAML document of this form.
+///
+/// # Errors
+/// The first place at which it is none: after that nothing can be told.
+pub(crate) fn read_as(text: &str, form: &Form) -> Result<Node, Diagnostic> {
+    if text.len() > form.bytes {
+        let message = format!("the file is {} bytes long, {} is the limit", text.len(), form.bytes);
+        return Err(Diagnostic::error(form.too_long, Span::default(), message));
     }
     let options = serde_saphyr::options! {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
-        reject_unsupported_tags: true,
+        reject_unsupported_tags: !form.is_ansible,
         // Both are handed on, so that every one can be named.
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 50_000, max_replay_stack_depth: 8 },
         budget: serde_saphyr::budget! {
             max_depth: 24,
-            max_nodes: 50_000,
-            max_events: 200_000,
+            max_nodes: form.values,
+            max_events: form.values * 4,
             max_aliases: 1_000,
             max_anchors: 1_000,
             max_merge_keys: 1_000,
             max_documents: 8,
-            max_total_scalar_bytes: TEXT_BYTES,
+            max_total_scalar_bytes: form.bytes,
         },
         with_snippet: false,
     };
-    let node = serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| not_yaml(text, &error))?;
-    reject_long_numbers(text, &node)?;
-    Ok(node)
+    let node =
+        serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| not_yaml(text, form, &error))?;
+    match form.is_ansible {
+        true => Ok(as_ansible(text, node)),
+        false => {
+            reject_long_numbers(text, form, &node)?;
+            Ok(node)
+        }
+    }
 }
 
-fn not_yaml(text: &str, error: &serde_saphyr::Error) -> Diagnostic {
+fn not_yaml(text: &str, form: &Form, error: &serde_saphyr::Error) -> Diagnostic {
     let place = error.location();
     let sentence = error.without_snippet().to_string();
     let why = match place {
@@ -176,29 +232,73 @@ fn not_yaml(text: &str, error: &serde_saphyr::Error) -> Diagnostic {
         }
     });
     let help = match why.as_str() {
-        w if w.contains("multiple YAML documents") => Some("a playbook is one document: remove the line `---`"),
-        w if w.contains("unsupported tag") => Some("write the value without the `!`"),
-        w if w.contains("tab") => Some("indent with spaces"),
-        w if w.contains("budget") || w.contains("limit") => Some("a playbook is at most 50,000 values, 24 deep"),
+        w if w.contains("multiple YAML documents") => {
+            Some(format!("{} is one document: remove the line `---`", form.what))
+        }
+        w if w.contains("unsupported tag") => Some("write the value without the `!`".to_owned()),
+        w if w.contains("tab") => Some("indent with spaces".to_owned()),
+        w if w.contains("budget") || w.contains("limit") => {
+            let values = grouped(form.values);
+            Some(format!("{} is at most {values} values, 24 deep", form.what))
+        }
         _ => None,
     };
     let why = match why.contains("multiple YAML documents") {
         true => "a second document begins".to_owned(),
         false => why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
     };
-    Diagnostic::error(Code::Yaml, span, format!("not the YAML of a playbook: {why}"))
-        .maybe_help(help.map(str::to_owned))
+    Diagnostic::error(form.not_yaml, span, format!("not the YAML of {}: {why}", form.what)).maybe_help(help)
+}
+
+/// `50,000`
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Whether it is a whole number beyond 64 bits, which was read as another.
+fn is_long_number(raw: &str) -> bool {
+    let digits = raw.trim_start_matches(['-', '+']);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// With the words of YAML 1.1 as booleans and its octal numbers, where they are values without quotes, and long numbers as
+/// text.
+fn as_ansible(text: &str, mut node: Node) -> Node {
+    let all = |node| as_ansible(text, node);
+    let raw = text.get(node.span.start..node.span.end).unwrap_or_default();
+    node.kind = match node.kind {
+        Kind::Float(_) if is_long_number(raw) => Kind::Text(raw.to_owned()),
+        Kind::Text(word) if word == raw => match word.as_str() {
+            "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Kind::Bool(true),
+            "no" | "No" | "NO" | "off" | "Off" | "OFF" => Kind::Bool(false),
+            digits if digits.len() > 1 && digits.starts_with('0') => {
+                u64::from_str_radix(digits, 8).map_or(Kind::Text(word), Kind::Uint)
+            }
+            _ => Kind::Text(word),
+        },
+        Kind::List(items) => Kind::List(items.into_iter().map(all).collect()),
+        Kind::Map(pairs) => Kind::Map(pairs.into_iter().map(|(key, value)| (key, all(value))).collect()),
+        other => other,
+    };
+    node
 }
 
 /// A whole number beyond 64 bits would silently become another.
-fn reject_long_numbers(text: &str, node: &Node) -> Result<(), Diagnostic> {
+fn reject_long_numbers(text: &str, form: &Form, node: &Node) -> Result<(), Diagnostic> {
     match &node.kind {
         Kind::Float(_) => {
             let raw = text.get(node.span.start..node.span.end).unwrap_or("");
-            let digits = raw.trim_start_matches(['-', '+']);
-            match !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+            match is_long_number(raw) {
                 true => Err(Diagnostic::error(
-                    Code::OutOfRange,
+                    form.long_number,
                     node.span,
                     format!("{} is no whole number of 64 bits", quoted(raw)),
                 )
@@ -206,10 +306,10 @@ fn reject_long_numbers(text: &str, node: &Node) -> Result<(), Diagnostic> {
                 false => Ok(()),
             }
         }
-        Kind::List(items) => items.iter().try_for_each(|item| reject_long_numbers(text, item)),
+        Kind::List(items) => items.iter().try_for_each(|item| reject_long_numbers(text, form, item)),
         Kind::Map(pairs) => pairs.iter().try_for_each(|(key, value)| {
-            reject_long_numbers(text, key)?;
-            reject_long_numbers(text, value)
+            reject_long_numbers(text, form, key)?;
+            reject_long_numbers(text, form, value)
         }),
         _ => Ok(()),
     }

@@ -10,6 +10,7 @@
 
 mod ask;
 mod en;
+mod inventory;
 mod plan;
 mod progress;
 mod quiet;
@@ -21,6 +22,7 @@ mod walk;
 mod zh;
 
 pub(crate) use self::ask::AskWords;
+pub(crate) use self::inventory::{Entry, InventoryWords};
 pub(crate) use self::plan::PlanWords;
 pub(crate) use self::progress::ProgressWords;
 pub(crate) use self::quiet::QuietWords;
@@ -69,12 +71,32 @@ impl Lang {
 
 /// All phrases of a language.
 pub(crate) trait Words:
-    Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + WalkWords + Sync
+    Things
+    + PlanWords
+    + ShowWords
+    + ProgressWords
+    + AskWords
+    + ReportWords
+    + UndoWords
+    + QuietWords
+    + WalkWords
+    + InventoryWords
+    + Sync
 {
 }
 
 impl<
-    T: Things + PlanWords + ShowWords + ProgressWords + AskWords + ReportWords + UndoWords + QuietWords + WalkWords + Sync,
+    T: Things
+        + PlanWords
+        + ShowWords
+        + ProgressWords
+        + AskWords
+        + ReportWords
+        + UndoWords
+        + QuietWords
+        + WalkWords
+        + InventoryWords
+        + Sync,
 > Words for T
 {
 }

@@ -1,6 +1,7 @@
 //! English.
 
 mod ask;
+mod inventory;
 mod plan;
 mod progress;
 mod quiet;

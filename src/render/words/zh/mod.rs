@@ -2,6 +2,7 @@
 
 mod ask;
 mod authored;
+mod inventory;
 mod plan;
 mod progress;
 mod protection;
