@@ -82,9 +82,8 @@ pub(crate) enum Format {
 pub(crate) struct Looking {
     /// A playbook file, or the name of a shipped one: `linux-miner`.
     pub(crate) playbook: String,
-    /// Hosts; none is this machine. `local`, `user@host`, `ssh://user@host:port`, `simulated:infected`, `simulated:FILE`.
-    #[arg(value_name = "HOST")]
-    pub(crate) hosts: Vec<String>,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
     #[command(flatten)]
     pub(crate) given: Given,
     /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
@@ -117,9 +116,6 @@ pub(crate) struct Fleet {
         allow_hyphen_values = true
     )]
     pub(crate) limit: Vec<String>,
-    /// What ssh reads in place of your ssh_config.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ssh_config: Option<PathBuf>,
 }
 
 /// What a playbook is given.
@@ -186,12 +182,34 @@ pub(crate) struct Leaves {
     pub(crate) allow: Vec<Leave>,
 }
 
-/// How hosts over SSH are reached.
+/// Where a plan's hosts are, for a plan that was made elsewhere.
 #[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Whereabouts {
+    /// An inventory that says how the hosts are reached; without it they are reached as when the plan was made here.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) inventory: Vec<PathBuf>,
+}
+
+/// How hosts over SSH are reached, beside what the inventory and your ssh_config say.
+#[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "SSH")]
 pub(crate) struct Reach {
     /// An ssh_config to read instead of ~/.ssh/config and /etc/ssh/ssh_config; host keys are checked whatever it says.
     #[arg(long, value_name = "FILE")]
     pub(crate) ssh_config: Option<PathBuf>,
+    /// Become root by sudo on hosts that no inventory knows.
+    #[arg(long)]
+    pub(crate) sudo: bool,
+    /// The password for sudo, in a file; `-` asks on the terminal. It never stands in an argument.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sudo_password: Option<PathBuf>,
+    /// The socket of a master that you opened with `ssh -M -S SOCKET`, for hosts that want a one-time password.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) control_path: Option<PathBuf>,
+    /// Key exchanges, as `KexAlgorithms` of ssh_config(5): `^curve25519-sha256` saves 50 ms of CPU a host, and does not hold
+    /// against who keeps the traffic for a quantum computer.
+    #[arg(long, value_name = "ALGORITHMS")]
+    pub(crate) kex: Option<String>,
 }
 
 /// Where runs are kept.
@@ -251,9 +269,8 @@ pub(crate) struct Run {
     /// A playbook file, or the name of a shipped one; not with --approve.
     #[arg(required_unless_present = "approve")]
     pub(crate) playbook: Option<String>,
-    /// Hosts; none is this machine.
-    #[arg(value_name = "HOST")]
-    pub(crate) hosts: Vec<String>,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
     #[command(flatten)]
     pub(crate) given: Given,
     /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
@@ -312,6 +329,8 @@ pub(crate) struct Apply {
     #[command(flatten)]
     pub(crate) striking: Striking,
     #[command(flatten)]
+    pub(crate) whereabouts: Whereabouts,
+    #[command(flatten)]
     pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) runs: Runs,
@@ -334,9 +353,8 @@ pub(crate) enum Only {
 /// `deminer throttle`, `deminer contain`
 #[derive(Debug, Args)]
 pub(crate) struct Quiet {
-    /// Hosts; none is this machine.
-    #[arg(value_name = "HOST")]
-    pub(crate) hosts: Vec<String>,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
     /// Another playbook than the shipped one: a file, or the name of a shipped one. Of its changes only those are made that
     /// contain.
     #[arg(long, value_name = "PLAYBOOK")]
@@ -388,6 +406,8 @@ pub(crate) struct Undo {
     pub(crate) walking: Walking,
     #[command(flatten)]
     pub(crate) striking: Striking,
+    #[command(flatten)]
+    pub(crate) whereabouts: Whereabouts,
     #[command(flatten)]
     pub(crate) reach: Reach,
     #[command(flatten)]
@@ -441,6 +461,8 @@ pub(crate) struct Modules {
 pub(crate) struct Inventory {
     #[command(flatten)]
     pub(crate) fleet: Fleet,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     /// All that is known of this host: each setting and variable with its line, and what it stands over. May be repeated.
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<String>,

@@ -4,7 +4,7 @@
 //! down what it is told, and judges afterwards. What strikes is [`HostHand`], and it is made from an [`ApprovedPlan`]
 //! only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use deminer_worker::action::{Act, ActionId, Done, Effect};
@@ -206,6 +206,8 @@ pub struct Apply {
     pub playbook: Arc<CheckedPlaybook>,
     /// Its variables, as the plan has them; the window of verify may be another.
     pub vars: BoundVars,
+    /// Those of hosts that have others.
+    pub host_vars: BTreeMap<String, BoundVars>,
     /// The run.
     pub run: RunInfo,
     /// Where evidence goes.
@@ -306,7 +308,7 @@ impl Apply {
         };
         let mut session = Session::resume(
             &self.playbook,
-            &self.vars,
+            self.host_vars.get(&host).unwrap_or(&self.vars),
             &self.run,
             Lent {
                 clock: Arc::clone(&self.keeping.clock),

@@ -1,13 +1,14 @@
 //! Where a run is kept: one directory that holds all of it and can be moved.
 //!
 //! ```text
-//! RUNS/20261114-0244-7c1e/   plan  approval.json  journal/run.ndjson  journal/host-NAME.ndjson  vault/  report.md
-//! RUNS/plans/HASH16.plan
+//! RUNS/20261114-0244-7c1e/   plan  approval.json  ways.json  journal/run.ndjson  journal/host-NAME.ndjson  vault/  report.md
+//! RUNS/plans/HASH16.plan     HASH16.ways.json
 //! ```
 //!
 //! Directories are 0700, files 0600. While a process works on a run it holds a lock on the run's directory; the lock ends
 //! with the process, however that ends.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::event::EventKind;
+use crate::inventory::Reach;
 use crate::journal::{Chain, JournalError, file_name, read_chain};
 
 mod plans;
@@ -329,6 +331,22 @@ impl RunDir {
         }
     }
 
+    /// Keeps how the run's hosts are reached from here.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_ways(&self, ways: &BTreeMap<String, Reach>) -> Result<(), RunError> {
+        write_ways(&self.path.join("ways.json"), ways)
+    }
+
+    /// How the run's hosts were reached; none where nothing was kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn ways(&self) -> Result<BTreeMap<String, Reach>, RunError> {
+        read_ways(&self.path.join("ways.json"))
+    }
+
     /// Keeps the report.
     ///
     /// # Errors
@@ -478,6 +496,26 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
         path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
     };
     write().map_err(|error| RunError::io("write", path, error))
+}
+
+fn write_ways(path: &Path, ways: &BTreeMap<String, Reach>) -> Result<(), RunError> {
+    let mut bytes = serde_json::to_vec_pretty(ways).map_err(|error| malformed(path, &error))?;
+    bytes.push(b'\n');
+    write_whole(path, &bytes)
+}
+
+fn read_ways(path: &Path) -> Result<BTreeMap<String, Reach>, RunError> {
+    match read_whole(path)? {
+        None => Ok(BTreeMap::new()),
+        Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| malformed(path, &error)),
+    }
+}
+
+fn malformed(path: &Path, why: &dyn fmt::Display) -> RunError {
+    RunError::Malformed {
+        path: path.display().to_string(),
+        why: why.to_string(),
+    }
 }
 
 fn read_whole(path: &Path) -> Result<Option<Vec<u8>>, RunError> {

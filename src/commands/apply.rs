@@ -1,6 +1,6 @@
 //! `deminer apply`: carries out what was approved by its hash, then watches.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use deminer_engine::plan::Plan;
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
 use deminer_engine::report::{HostReport, Report};
-use deminer_engine::run::RunDir;
+use deminer_engine::run::{PlanStore, RunDir};
 use deminer_engine::status::Status;
 use deminer_engine::vault::{self, Vault};
 use deminer_worker::action::Act;
@@ -30,7 +30,7 @@ use super::playbook::{Held, mistaken};
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::Approving;
-use super::{Desk, Trouble, earlier, report, show, walk};
+use super::{Desk, Trouble, earlier, fleet, report, show, walk};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
@@ -43,6 +43,8 @@ const WATCH: &str = "watch";
 /// # Errors
 /// When it is refused, or could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
+    desk.ways
+        .learn(fleet::whereabouts(&arguments.whereabouts.inventory, &arguments.reach)?);
     earlier::settle(desk).await?;
     let (plan, file) = show::read(desk, &arguments.plan)?;
     let approving = Approving {
@@ -110,13 +112,16 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
     };
     let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
     let names = keys_first(plan, approved.hosts().map(|(host, _)| host.to_owned()).collect());
+    desk.ways.learn(PlanStore::of(&desk.runs).ways(&plan.hash())?);
     let ways = desk.ways.to_all(&names)?;
+    let host_vars = host_vars(&playbook, &vars, plan, course.watch)?;
     let people = Arc::new(People::new(desk, course.answers, &playbook)?);
 
     let began = desk.now_ms();
     let run = RunDir::create(&desk.runs, began, &plan.hash().to_string())?;
     let _lock = run.lock()?;
     run.write_plan(&plan.write())?;
+    run.write_ways(&desk.ways.known(&names))?;
     run.write_approval(approved.approval())?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let mut sink = Watched::new(journals, &desk.screen, window(&vars));
@@ -147,6 +152,7 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
         approved,
         playbook,
         vars,
+        host_vars,
         run: RunInfo {
             id: run.id().to_string(),
             started_at_ms: began,
@@ -280,6 +286,27 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
     }
     let vars = checked.bind(&settings).map_err(|mistakes| mistaken(&mistakes))?;
     Ok((Arc::new(checked), vars))
+}
+
+/// The variables of the hosts that have others, by host.
+fn host_vars(
+    playbook: &CheckedPlaybook,
+    vars: &BoundVars,
+    plan: &Plan,
+    watch: Option<&str>,
+) -> anyhow::Result<BTreeMap<String, BoundVars>> {
+    let mut bound = BTreeMap::new();
+    for host in plan.hosts().filter(|host| !host.vars.is_empty()) {
+        // What the command line says counts more than any inventory.
+        let own = host.vars.iter().filter(|(name, _)| watch.is_none() || *name != WATCH);
+        let all = vars.public().iter().chain(own);
+        let settings: Vec<_> = all
+            .map(|(name, value)| (name.clone(), Setting::Value(value.clone())))
+            .collect();
+        let vars = playbook.bind(&settings).map_err(|mistakes| mistaken(&mistakes))?;
+        bound.insert(host.orders.host.clone(), vars);
+    }
+    Ok(bound)
 }
 
 /// How long verify watches, by the variables.

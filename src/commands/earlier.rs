@@ -14,7 +14,10 @@ use crate::render;
 /// When a journal cannot be continued. A host that cannot be reached is said and stays open.
 pub(crate) async fn settle(desk: &Desk) -> anyhow::Result<()> {
     for run in RunDir::list(&desk.runs)? {
-        let transports = |host: &str| desk.ways.to(host).ok();
+        let transports = |host: &str| {
+            desk.ways.learn(run.ways().unwrap_or_default());
+            desk.ways.to(host).ok()
+        };
         let settled = reconcile(&run, &transports, Arc::clone(&desk.clock)).await;
         match settled {
             Ok(None) => {}

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use deminer_engine::inventory::{Host, Inventory, Pattern, Reach, Site};
+use deminer_engine::inventory::{Become, Host, Inventory, Pattern, Reach, Site};
 
 use super::{Trouble, hosts, playbook};
 use crate::cli;
@@ -24,7 +24,7 @@ pub(crate) struct Meant {
 ///
 /// # Errors
 /// When an inventory has mistakes, a word names nothing, or a host is named twice.
-pub(crate) fn meant(fleet: &cli::Fleet) -> anyhow::Result<Meant> {
+pub(crate) fn meant(fleet: &cli::Fleet, reach: &cli::Reach) -> anyhow::Result<Meant> {
     let site = Site {
         home: std::env::var_os("HOME")
             .map(PathBuf::from)
@@ -54,13 +54,37 @@ pub(crate) fn meant(fleet: &cli::Fleet) -> anyhow::Result<Meant> {
         let hint = "`-i` names an inventory with hosts".to_owned();
         return Err(Trouble::new(Exit::Usage, "the inventory has no hosts", Some(hint)).into());
     }
-    if let Some(file) = &fleet.ssh_config {
-        let file = std::path::absolute(file)?;
-        for host in &mut hosts {
-            host.use_ssh_config(file.clone());
+    let absolute = |file: &Option<PathBuf>| file.as_deref().map(std::path::absolute).transpose();
+    let (ssh_config, control_path) = (absolute(&reach.ssh_config)?, absolute(&reach.control_path)?);
+    for host in &mut hosts {
+        let is_known = inventory.host(&host.name).is_some();
+        if let Ok(Reach::Ssh(ssh)) = &mut host.reach {
+            ssh.ssh_config = ssh_config.clone().or(ssh.ssh_config.take());
+            ssh.control_path = control_path.clone().or(ssh.control_path.take());
+            if reach.sudo && !is_known {
+                ssh.become_root = Become::Sudo;
+            }
         }
     }
     Ok(Meant { hosts, inventory })
+}
+
+/// How all hosts of inventories are reached.
+///
+/// # Errors
+/// When an inventory has mistakes.
+pub(crate) fn whereabouts(inventory: &[PathBuf], reach: &cli::Reach) -> anyhow::Result<Vec<(String, Reach)>> {
+    if inventory.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fleet = cli::Fleet {
+        inventory: inventory.to_vec(),
+        ..cli::Fleet::default()
+    };
+    let hosts = meant(&fleet, reach)?.hosts.into_iter();
+    Ok(hosts
+        .filter_map(|host| Some((host.name.to_string(), host.reach.ok()?)))
+        .collect())
 }
 
 /// The hosts that words name; no word is all of the inventory where one is named, else this machine.
@@ -149,7 +173,7 @@ mod tests {
             inventory: inventory.to_vec(),
             ..cli::Fleet::default()
         };
-        let meant = meant(&fleet).map_err(|error| error.to_string())?;
+        let meant = meant(&fleet, &cli::Reach::default()).map_err(|error| error.to_string())?;
         Ok(meant.hosts.iter().map(|host| host.name.to_string()).collect())
     }
 

@@ -1,44 +1,59 @@
-//! Which hosts are meant, and how each is reached.
+//! How each host is reached.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
-use deminer_engine::host::ssh::{Ssh, SshClient, SshTarget, TargetError, Workers};
+use deminer_engine::host::ssh::{Become, Secret, Ssh, SshClient, SshTarget, TargetError, Workers};
 use deminer_engine::host::{Local, Transport};
+use deminer_engine::inventory::{self, Reach};
 use deminer_worker::platform::simulated::{Simulated, World, clean, infected};
 
-use super::Trouble;
-use crate::cli::Reach;
+use super::{Trouble, playbook, typing};
+use crate::cli;
 use crate::exit::Exit;
 
 /// The name of this machine in a run.
 pub(crate) const LOCAL: &str = "local";
 
-/// The hosts that a command names; none is this machine.
-pub(crate) fn named(hosts: &[String]) -> Vec<String> {
-    match hosts.is_empty() {
-        true => vec![LOCAL.to_owned()],
-        false => hosts.to_vec(),
-    }
-}
+/// The longest password.
+const PASSWORD_BYTES: u64 = 4 << 10;
 
 /// How hosts are reached in one command.
 #[derive(Default)]
 pub(crate) struct Ways {
-    reach: Reach,
+    reach: cli::Reach,
+    /// What is known of hosts, by name.
+    known: Mutex<BTreeMap<String, Reach>>,
     /// Made when the first host over SSH is named.
     ssh: OnceLock<Arc<SshClient>>,
+    password: OnceLock<Option<Secret>>,
 }
 
 impl Ways {
     /// As the command line says.
-    pub(crate) fn new(reach: Reach) -> Ways {
+    pub(crate) fn new(reach: cli::Reach) -> Ways {
         Ways {
             reach,
-            ssh: OnceLock::new(),
+            ..Ways::default()
         }
+    }
+
+    /// Learns how hosts are reached; what was learned before counts more.
+    pub(crate) fn learn(&self, ways: impl IntoIterator<Item = (String, Reach)>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for (host, reach) in ways {
+            known.entry(host).or_insert(reach);
+        }
+    }
+
+    /// What is known of these hosts, for a later command.
+    pub(crate) fn known<'n>(&self, hosts: impl IntoIterator<Item = &'n String>) -> BTreeMap<String, Reach> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |host: &String| Some((host.clone(), known.get(host)?.clone()));
+        hosts.into_iter().filter_map(of).collect()
     }
 
     /// The ways to hosts, by name.
@@ -49,40 +64,55 @@ impl Ways {
         names.iter().map(|name| Ok((name.clone(), self.to(name)?))).collect()
     }
 
-    /// The way to a host.
+    /// The way to a host that was learned, or whose name says it.
     ///
     /// # Errors
     /// When no such host is known.
     pub(crate) fn to(&self, name: &str) -> anyhow::Result<Arc<dyn Transport>> {
-        match name.split_once(':') {
-            None if name == LOCAL => Ok(Arc::new(Local::new(this_program()?))),
-            Some(("simulated", "infected")) => Ok(Arc::new(Simulated::new(infected()))),
-            Some(("simulated", "clean")) => Ok(Arc::new(Simulated::new(clean()))),
-            Some(("simulated", file)) => {
-                let text = std::fs::read_to_string(Path::new(file))
-                    .with_context(|| format!("cannot read the world {file}"))?;
-                let world = World::from_json(&text).with_context(|| format!("the world {file} cannot be simulated"))?;
-                Ok(Arc::new(Simulated::new(world)))
+        let known = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
+        let reach = match (known, name.strip_prefix("simulated:")) {
+            (Some(reach), _) => reach,
+            (None, _) if name == LOCAL => Reach::Local,
+            (None, Some(world)) => Reach::Simulated(world.to_owned()),
+            (None, None) => {
+                let hint =
+                    "name the inventory that it is in, with -i FILE; `deminer inventory` shows what hosts there are";
+                let what = format!("nothing is known of the way to host `{}`", name.escape_debug());
+                return Err(Trouble::new(Exit::Usage, what, Some(hint.to_owned())).into());
             }
-            _ if name.contains('@') || name.starts_with("ssh://") => self.over_ssh(name),
-            _ => {
-                let hint = "this machine is `local`; `user@host` and `ssh://user@host:port` are reached over SSH; \
-                            `simulated:infected`, `simulated:clean` and `simulated:FILE` are in memory";
-                Err(Trouble::new(
-                    Exit::Usage,
-                    format!("host `{name}` is not known"),
-                    Some(hint.to_owned()),
-                )
-                .into())
-            }
+        };
+        match reach {
+            Reach::Local => Ok(Arc::new(Local::new(this_program()?))),
+            Reach::Simulated(world) => Ok(Arc::new(Simulated::new(simulated(&world)?))),
+            Reach::Ssh(ssh) => self.over_ssh(ssh),
         }
     }
 
-    fn over_ssh(&self, name: &str) -> anyhow::Result<Arc<dyn Transport>> {
+    fn over_ssh(&self, ssh: inventory::Ssh) -> anyhow::Result<Arc<dyn Transport>> {
         let refused = |error: TargetError| Trouble::new(Exit::Usage, &error, error.hint());
+        let jump = ssh.jump_text();
+        let usual = SshTarget::new(ssh.address);
         let target = SshTarget {
-            ssh_config: self.reach.ssh_config.clone(),
-            ..SshTarget::parse(name).map_err(refused)?
+            user: ssh.user,
+            port: ssh.port.and_then(NonZeroU16::new),
+            key: ssh.key,
+            jump,
+            ssh_config: self.reach.ssh_config.clone().or(ssh.ssh_config),
+            control_path: self.reach.control_path.clone().or(ssh.control_path),
+            r#become: match ssh.become_root {
+                inventory::Become::No => Become::No,
+                inventory::Become::Sudo => Become::Sudo {
+                    password: self.password()?,
+                },
+            },
+            connect_timeout: ssh.connect_timeout.unwrap_or(usual.connect_timeout),
+            kex: self.reach.kex.clone(),
+            ..usual
         };
         let client = match self.ssh.get() {
             Some(client) => client,
@@ -93,6 +123,37 @@ impl Ways {
         };
         Ok(Arc::new(Ssh::new(target, Arc::clone(client)).map_err(refused)?))
     }
+
+    /// The password for sudo, read or asked for once in a command; `None` where there is to be none.
+    fn password(&self) -> anyhow::Result<Option<Secret>> {
+        if let Some(password) = self.password.get() {
+            return Ok(password.clone());
+        }
+        let password = match self.reach.sudo_password.as_deref() {
+            None => None,
+            Some(file) if file == Path::new("-") => Some(typing::hidden("password for sudo: ").map_err(|error| {
+                let hint = "`--sudo-password FILE` reads it from a file".to_owned();
+                Trouble::new(Exit::Usage, format!("the password for sudo: {error}"), Some(hint))
+            })?),
+            Some(file) => {
+                let read = playbook::read_bounded(file, PASSWORD_BYTES);
+                let text = read.with_context(|| format!("cannot read --sudo-password {}", file.display()))?;
+                Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+            }
+        };
+        Ok(self.password.get_or_init(|| password.map(Secret::new)).clone())
+    }
+}
+
+fn simulated(world: &str) -> anyhow::Result<World> {
+    Ok(match world {
+        "infected" => infected(),
+        "clean" => clean(),
+        file => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the world {file}"))?;
+            World::from_json(&text).with_context(|| format!("the world {file} cannot be simulated"))?
+        }
+    })
 }
 
 fn this_program() -> anyhow::Result<PathBuf> {

@@ -12,7 +12,7 @@ use crate::render;
 /// # Errors
 /// When an inventory has mistakes, or names no such host.
 pub(crate) fn run(desk: &Desk, arguments: &Inventory) -> anyhow::Result<Exit> {
-    let meant = fleet::meant(&arguments.fleet)?;
+    let meant = fleet::meant(&arguments.fleet, &arguments.reach)?;
     let mut shown: Vec<&Host> = meant.hosts.iter().collect();
     if !arguments.host.is_empty() {
         shown = arguments

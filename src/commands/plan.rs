@@ -1,31 +1,35 @@
 //! `deminer plan`: look at hosts, write down what would be changed; nothing is changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use deminer_engine::ask::Asker;
-use deminer_engine::event::{EventKind, EventSink, Purpose};
+use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{End, Order, each};
 use deminer_engine::host::HostView;
+use deminer_engine::inventory::PassedOver;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Lent, RunInfo, look};
 use deminer_engine::plan::{HostPlan, Origin, Plan, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::run::{PlanStore, RunDir};
+use deminer_worker::query::{HostError, Obstacle};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
+use serde_json::Value;
 
+use super::fleet::Meant;
 use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
-use super::{Desk, Trouble, earlier, hosts, playbook, random, walk};
+use super::{Desk, Trouble, earlier, fleet, playbook, random, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
 
 /// Why a host has no plan, and what to do.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Unplanned {
     pub(crate) why: String,
     pub(crate) hint: Option<String>,
@@ -67,16 +71,9 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Ex
     earlier::settle(desk).await?;
     let looking = &arguments.looking;
     let order = walk::order(&arguments.walking, None)?;
-    let made = make(
-        desk,
-        &looking.playbook,
-        &looking.hosts,
-        &looking.given,
-        &looking.protect,
-        &order,
-    )
-    .await?;
-    let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
+    let meant = fleet::meant(&looking.fleet, &looking.reach)?;
+    let made = make(desk, &looking.playbook, meant, &looking.given, &looking.protect, &order).await?;
+    let stored = store(desk, &made)?;
     if let Some(file) = &arguments.output {
         write_new(file, &made.plan.write()).with_context(|| format!("cannot write the plan {}", file.display()))?;
     }
@@ -154,7 +151,7 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 pub(crate) async fn make(
     desk: &Desk,
     name: &str,
-    named: &[String],
+    meant: Meant,
     given: &cli::Given,
     protect: &[String],
     order: &Order,
@@ -167,13 +164,48 @@ pub(crate) async fn make(
         .bind(&settings)
         .map_err(|mistakes| playbook::mistaken(&mistakes))?;
     let site = site(protect)?;
-    let names = hosts::named(named);
-    let ways = desk.ways.to_all(&names)?;
+    let warnings = meant.inventory.warnings();
+    if !warnings.is_empty() {
+        desk.screen.note(warnings.text().trim_end());
+    }
+    let names: Vec<String> = meant.hosts.iter().map(|host| host.name.to_string()).collect();
+    let mut bound: HashMap<String, BoundVars> = HashMap::new();
+    let mut refused: HashMap<String, Unplanned> = HashMap::new();
+    for host in meant.hosts {
+        let name = host.name.to_string();
+        let found = host.settings(&checked);
+        for over in found.passed_over.iter().filter(|over| over.near.is_some()) {
+            desk.screen.note(&passed_over(over));
+        }
+        if !found.settings.is_empty() {
+            let mut all = found.settings;
+            all.extend(settings.iter().cloned());
+            let vars = checked.bind(&all).map_err(|mistakes| playbook::mistaken(&mistakes))?;
+            bound.insert(name.clone(), vars);
+        }
+        match host.reach {
+            Ok(reach) => desk.ways.learn([(name, reach)]),
+            Err(why) => {
+                let unplanned = Unplanned {
+                    why: why.to_string(),
+                    hint: why.hint(),
+                };
+                refused.insert(name, unplanned);
+            }
+        }
+    }
+    let reached: Vec<String> = names
+        .iter()
+        .filter(|name| !refused.contains_key(*name))
+        .cloned()
+        .collect();
+    let ways = desk.ways.to_all(&reached)?;
 
     let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked)?);
 
     let run = RunDir::create(&desk.runs, began, &checked.digest().to_string())?;
     let _lock = run.lock()?;
+    run.write_ways(&desk.ways.known(&names))?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let mut sink = Watched::new(journals, &desk.screen, None);
     sink.record(
@@ -203,7 +235,10 @@ pub(crate) async fn make(
         &listening.halt,
         |_: &Result<HostPlan, Unplanned>| None,
         |host, slot| {
-            let (checked, vars, info, site) = (Arc::clone(&checked), vars.clone(), info.clone(), site.clone());
+            let host_vars = bound.get(&host).unwrap_or(&vars).clone();
+            let others = others(&host_vars, &vars);
+            let (checked, info, site) = (Arc::clone(&checked), info.clone(), site.clone());
+            let why_not = refused.get(&host).cloned();
             let lent = Lent {
                 clock: Arc::clone(&desk.clock),
                 asker: Arc::clone(&people) as Arc<dyn Asker>,
@@ -212,7 +247,16 @@ pub(crate) async fn make(
             async move {
                 let _slot = slot;
                 let planned = async {
-                    let way = way.ok_or_else(Unplanned::no_way)?;
+                    let Some(way) = way else {
+                        let unplanned = why_not.unwrap_or_else(Unplanned::no_way);
+                        let why = HostError::NotReached {
+                            obstacle: Obstacle::OurSide,
+                            why: unplanned.why.clone(),
+                            hint: unplanned.hint.clone(),
+                        };
+                        sink.record(Some(&host), EventKind::unreached(why))?;
+                        return Err(unplanned);
+                    };
                     let link = match way.connect(&host).await {
                         Ok(link) => link,
                         Err(why) => {
@@ -225,8 +269,9 @@ pub(crate) async fn make(
                         }
                     };
                     let view = Arc::clone(&link) as Arc<dyn HostView>;
-                    let (looked, _) = look(&checked, &vars, &info, lent, view, &mut sink).await?;
-                    Ok(draft(&looked, link.as_ref(), &site, &mut random::<16>).await?)
+                    let (looked, _) = look(&checked, &host_vars, &info, lent, view, &mut sink).await?;
+                    let plan = draft(&looked, link.as_ref(), &site, &mut random::<16>).await?;
+                    Ok(HostPlan { vars: others, ..plan })
                 };
                 let planned = planned.await;
                 let finished = sink.record(Some(&host), EventKind::HostFinished {});
@@ -258,6 +303,34 @@ pub(crate) async fn make(
         unanswered,
         took_ms: desk.now_ms().saturating_sub(began),
     })
+}
+
+/// Stores a plan, and beside it how its hosts are reached from here.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn store(desk: &Desk, made: &Made) -> anyhow::Result<PathBuf> {
+    let (store, hash) = (PlanStore::of(&desk.runs), made.plan.hash());
+    let hosts: Vec<String> = made.plan.hosts().map(|host| host.orders.host.clone()).collect();
+    let stored = store.store(&hash, &made.plan.write())?;
+    store.store_ways(&hash, &desk.ways.known(&hosts))?;
+    Ok(stored)
+}
+
+/// The variables of a host that are others than those of all.
+fn others(host: &BoundVars, all: &BoundVars) -> Variables {
+    let differs = |(name, value): &(&String, &Value)| all.public().get(*name) != Some(*value);
+    let others = host.public().iter().filter(differs);
+    others.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// That an inventory's variable is none of the playbook's, and which it looks like.
+fn passed_over(over: &PassedOver) -> String {
+    let near = over.near.as_deref().unwrap_or_default();
+    format!(
+        "{}: the playbook has no variable `{}`; did you mean `{near}`?",
+        over.origin, over.name
+    )
 }
 
 /// The longest value out of a file.

@@ -1,11 +1,10 @@
 //! `deminer throttle` and `deminer contain`: looks, shows what would be contained, and does that and nothing else after one
 //! typed yes. Nothing is ended, removed or kept by it, and all of it can be taken back at once.
 
-use deminer_engine::run::PlanStore;
 use deminer_worker::action::Effect;
 
 use super::yes::{self, Approving};
-use super::{Desk, apply, earlier, plan, show, walk};
+use super::{Desk, apply, earlier, fleet, plan, show, walk};
 use crate::cli::{Format, Only, Quiet};
 use crate::exit::Exit;
 use crate::render;
@@ -62,14 +61,14 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
     let made = plan::make(
         desk,
         playbook,
-        &arguments.hosts,
+        fleet::meant(&arguments.fleet, &arguments.reach)?,
         &arguments.given,
         &arguments.protect,
         &course.order,
     )
     .await?;
     let hash = made.plan.hash().to_string();
-    PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
+    plan::store(desk, &made)?;
     match arguments.format {
         Format::Json => desk.screen.json(&render::quiet::json(&made.plan)),
         Format::Text | Format::Markdown => desk.screen.say(&render::quiet::text(&made.plan, desk.screen.style())),

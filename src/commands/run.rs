@@ -2,11 +2,10 @@
 //! that hash.
 
 use deminer_engine::plan::Plan;
-use deminer_engine::run::PlanStore;
 
 use super::apply::Course;
 use super::yes::Approving;
-use super::{Desk, apply, earlier, plan, show, walk};
+use super::{Desk, apply, earlier, fleet, plan, show, walk};
 use crate::cli::{Format, Run};
 use crate::exit::Exit;
 
@@ -17,6 +16,8 @@ use crate::exit::Exit;
 pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     if let Some(hash) = &arguments.approve {
+        desk.ways
+            .learn(fleet::whereabouts(&arguments.fleet.inventory, &arguments.reach)?);
         let (plan, file) = show::read(desk, hash)?;
         let ask = approving(&plan, &file).given(desk, hash)?;
         return apply::apply(desk, &plan, ask, course(arguments)?).await;
@@ -28,13 +29,13 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     let made = plan::make(
         desk,
         playbook,
-        &arguments.hosts,
+        fleet::meant(&arguments.fleet, &arguments.reach)?,
         &arguments.given,
         &arguments.protect,
         &order,
     )
     .await?;
-    let stored = PlanStore::of(&desk.runs).store(&made.plan.hash(), &made.plan.write())?;
+    let stored = plan::store(desk, &made)?;
     let asks = desk.screen.answers() && arguments.format == Format::Text && !made.plan.is_empty();
     plan::show(desk, &made, Some(&stored), arguments.format, asks);
     if !asks {

@@ -1,6 +1,6 @@
 //! What is typed on the terminal: one reader for all that ask, since a read from a terminal cannot be broken off.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Mutex, MutexGuard};
@@ -39,6 +39,29 @@ impl Listening<'_> {
     pub(crate) async fn line(&mut self) -> Option<String> {
         let line = self.0.as_mut()?.recv().await?;
         Some(line.trim().to_owned())
+    }
+}
+
+/// Asks for a line on the terminal that does not show what is typed.
+///
+/// # Errors
+/// When there is no terminal, or nothing is typed.
+pub(crate) fn hidden(prompt: &str) -> io::Result<String> {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty")?;
+    let before = tcgetattr(&terminal)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+    let mut line = String::new();
+    let asked = (&terminal)
+        .write_all(prompt.as_bytes())
+        .and_then(|()| io::BufReader::new(&terminal).read_line(&mut line));
+    tcsetattr(&terminal, OptionalActions::Flush, &before)?;
+    (&terminal).write_all(b"\n")?;
+    match asked? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line.trim_end_matches('\n').to_owned()),
     }
 }
 

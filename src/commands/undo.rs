@@ -15,7 +15,7 @@ use deminer_worker::action::{ActionId, Arming};
 
 use super::progress::Watched;
 use super::walk::Listening;
-use super::{Desk, Trouble, apply, earlier, report, walk, yes};
+use super::{Desk, Trouble, apply, earlier, fleet, report, walk, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -25,6 +25,8 @@ use crate::render;
 /// # Errors
 /// When there is no such run, the yes does not fit, or it could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Exit> {
+    desk.ways
+        .learn(fleet::whereabouts(&arguments.whereabouts.inventory, &arguments.reach)?);
     earlier::settle(desk).await?;
     let run = report::find(desk, arguments.run.as_deref())?;
     let chains = run.chains()?;
@@ -107,10 +109,12 @@ async fn take_back(
     let approved = plan.approve(hash, &approver, "command line");
     let approved = Arc::new(approved.map_err(refused)?);
     let names: Vec<String> = approved.plan().hosts.iter().map(|host| host.host.clone()).collect();
+    desk.ways.learn(of.ways()?);
     let ways = desk.ways.to_all(&names)?;
     let vault = Vault::at(&of.vault());
     let run = RunDir::create(&desk.runs, desk.now_ms(), &digest.to_string())?;
     let _lock = run.lock()?;
+    run.write_ways(&desk.ways.known(&names))?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let mut sink = Watched::new(journals, &desk.screen, None);
     sink.record(

@@ -4,8 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How a host is reached. Every name and path in it has passed [`name`](super::name).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// It is this machine.
     Local,
@@ -16,7 +19,8 @@ pub enum Reach {
 }
 
 /// What ssh(1) is told. What is `None` or empty is left to ssh_config(5) and ssh's own defaults.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Ssh {
     /// A name of the domain name system or of ssh_config, or an address; IPv6 without brackets.
     pub address: String,
@@ -39,7 +43,8 @@ pub struct Ssh {
 }
 
 /// How the worker becomes root on a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Become {
     /// Not at all: it runs as who logged in.
     #[default]
@@ -49,7 +54,8 @@ pub enum Become {
 }
 
 /// A host on the way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hop {
     /// Whom to log in as there.
     pub user: Option<String>,

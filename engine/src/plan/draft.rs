@@ -17,6 +17,7 @@ use super::merge::{Wants, merge, proposed_in, unite_components};
 use super::settle::settle;
 use super::spare::{prefer_edits, say_held_directories, spare};
 use super::{ACTIONS, Footprint, HostPlan, LINE_BYTES, PlanError, SentWorker, Site, people};
+use crate::event::Variables;
 use crate::finding::FindingId;
 use crate::host::HostView;
 use crate::look::{LookEnd, Looked};
@@ -80,6 +81,7 @@ pub async fn draft(
     let (findings, more_findings) = people::findings(looked, &orders.actions, &left_alone);
     let needs_own_approval = many_targets(&orders.actions);
     let plan = HostPlan {
+        vars: Variables::new(),
         end: (&looked.end).into(),
         verdict: looked.verdict.clone(),
         machine: people::machine(&looked.facts),

@@ -14,6 +14,7 @@ use deminer_worker::text::{HostBytes, HostPath, Wide};
 use serde::{Deserialize, Serialize};
 
 use crate::ask::Answered;
+use crate::event::Variables;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::look::LookEnd;
 use crate::playbook::Phase;
@@ -92,6 +93,9 @@ pub struct HostPlan {
     pub more_findings: u32,
     /// The findings that a person should look at; nothing is proposed on them.
     pub review: Vec<FindingId>,
+    /// The variables that are others on this host than in the header, as the inventory has them; a secret is `***`.
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub vars: Variables,
     /// What people answered while the host was looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answered>,

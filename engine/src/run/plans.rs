@@ -1,8 +1,11 @@
 //! Plans that wait for their approval, by hash.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deminer_worker::text::Digest;
+
+use crate::inventory::Reach;
 
 use super::{RunError, make_directories, read_whole, write_whole};
 
@@ -63,6 +66,28 @@ impl PlanStore {
                 path: self.dir.display().to_string(),
             }),
         }
+    }
+
+    /// Keeps beside a stored plan how its hosts are reached from here. It is no part of what is approved: a host says itself
+    /// who it is, and another than the planned one is refused.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn store_ways(&self, hash: &Digest, ways: &BTreeMap<String, Reach>) -> Result<(), RunError> {
+        make_directories(&self.dir)?;
+        super::write_ways(&self.ways_path(&hash.short()), ways)
+    }
+
+    /// What was kept so; none where nothing was.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn ways(&self, hash: &Digest) -> Result<BTreeMap<String, Reach>, RunError> {
+        super::read_ways(&self.ways_path(&hash.short()))
+    }
+
+    fn ways_path(&self, hash16: &str) -> PathBuf {
+        self.dir.join(format!("{hash16}.ways.json"))
     }
 
     fn path(&self, hash16: &str) -> PathBuf {
