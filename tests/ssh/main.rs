@@ -367,6 +367,58 @@ fn directories_that_do_not_run_programs_are_passed_by() {
     }
 }
 
+/// A host that does something else than our script says.
+fn altered(sshd: &Sshd, change: &str) {
+    sshd.forces(&format!(
+        "eval \"$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed '{change}')\""
+    ));
+}
+
+#[test]
+fn a_worker_that_does_not_arrive_or_may_not_run_is_not_started() {
+    if !needs_root() {
+        return;
+    }
+    let (sshd, first, second) = (Sshd::start(), landing(), landing());
+    let one = || sshd.target("root", &[first.path()]);
+    let both = || sshd.target("root", &[first.path(), second.path()]);
+    let rows = [
+        (
+            "other bytes",
+            "s,head -c \"$n\",head -c \"$n\" | tr Z Y,",
+            one(),
+            Obstacle::Disk,
+            "did not arrive whole",
+        ),
+        (
+            "no leave to run",
+            "s,chmod 700 \"$f\" .. . -x \"$f\" .,:,",
+            both(),
+            Obstacle::Blocked,
+            "Permission denied",
+        ),
+        (
+            "another machine",
+            "s,read -r a </proc/sys/kernel/arch,a=vax,",
+            one(),
+            Obstacle::Machine,
+            "`vax`",
+        ),
+    ];
+    runtime().block_on(async {
+        for (name, change, target, obstacle, word) in rows {
+            altered(&sshd, change);
+            let (found, why, hint) = refused(&sshd, target).await;
+            assert_eq!(found, obstacle, "{name}: {why}");
+            assert!(why.contains(word) && !hint.is_empty(), "{name}: {why}");
+            assert!(running_from(first.path()).is_empty(), "{name}");
+        }
+    });
+    for directory in [first.path(), second.path()] {
+        wait_until("nothing stays", || names(directory).is_empty());
+    }
+}
+
 #[test]
 fn an_account_becomes_root_by_sudo() {
     if !needs_root() {

@@ -31,7 +31,6 @@ PermitLocalCommand no
 RemoteCommand none
 RequestTTY no
 EscapeChar none
-Compression no
 SetEnv LC_ALL=C
 ";
 
@@ -51,6 +50,7 @@ pub(super) fn text(target: &SshTarget, directory: &str) -> String {
         text,
         "ServerAliveInterval {keepalive}\nServerAliveCountMax {KEEPALIVES}"
     );
+    let _ = writeln!(text, "Compression {}", if target.compress { "yes" } else { "no" });
     if let Some(kex) = &target.kex {
         let _ = writeln!(text, "KexAlgorithms {kex}");
     }
@@ -91,11 +91,11 @@ mod tests {
         RemoteCommand none
         RequestTTY no
         EscapeChar none
-        Compression no
                 SetEnv LC_ALL=C
         ConnectTimeout 15
         ServerAliveInterval 15
         ServerAliveCountMax 3
+        Compression no
         KexAlgorithms ^curve25519-sha256
         Include "/run/user/0/dm-x/users"
         Host *
