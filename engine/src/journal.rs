@@ -9,7 +9,7 @@ use std::path::Path;
 
 use deminer_worker::text::Digest;
 
-mod read;
+pub(crate) mod read;
 mod write;
 
 pub use read::{Chain, ChainEnd, read_chain};

@@ -19,6 +19,8 @@ pub mod ask;
 pub mod diagnostic;
 pub mod event;
 pub mod finding;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod host;
 pub mod incident;
 mod intake;

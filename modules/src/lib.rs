@@ -25,6 +25,8 @@ pub mod file_drops;
 pub mod file_flags;
 pub mod file_holders;
 pub mod file_remove;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod host_facts;
 pub mod host_resources;
 pub mod incident_correlate;

@@ -166,10 +166,10 @@ impl Collector for NetPorts {
 }
 
 /// Names by port and protocol; the first of several stands.
-type Services = BTreeMap<(u16, Vec<u8>), HostBytes>;
+pub(crate) type Services = BTreeMap<(u16, Vec<u8>), HostBytes>;
 
 /// Reads services(5): a name, `PORT/PROTOCOL`, other names; `#` begins a comment.
-fn parse_services(bytes: &[u8]) -> Services {
+pub(crate) fn parse_services(bytes: &[u8]) -> Services {
     let mut services = Services::new();
     for line in bytes.split(|byte| *byte == b'\n') {
         let said = line.split(|byte| *byte == b'#').next().unwrap_or_default();

@@ -37,7 +37,7 @@ pub(crate) async fn own(host: &dyn HostView, facts: &HostFacts) -> Result<Option
 }
 
 /// The key of the last `sshd[PID]: Accepted publickey for ... ssh2: KIND SHA256:...` of one of these processes.
-fn accepted(text: &[u8], pids: &[u32]) -> Option<String> {
+pub(crate) fn accepted(text: &[u8], pids: &[u32]) -> Option<String> {
     let lines = text.split(|b| *b == b'\n').rev();
     lines.filter_map(|line| key_of(line, pids)).next()
 }

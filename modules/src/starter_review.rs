@@ -272,7 +272,7 @@ fn searched_by(setting: &HostBytes) -> Vec<HostPath> {
 }
 
 /// Whether a command decodes text and hands it to a shell: `echo .. | base64 -d | sh`, `eval "$(.. | base64 -d)"`.
-fn decodes_to_shell(command: &[u8]) -> bool {
+pub(crate) fn decodes_to_shell(command: &[u8]) -> bool {
     let commands = simple_commands(command);
     let decodes = |name: &[u8]| {
         matches!(

@@ -193,16 +193,17 @@ fn other(setting: &Setting, row: &mut UnitRow) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::unit_file::parse_unit_file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
     use deminer_worker::action::{FileTarget, ServiceManager};
     use deminer_worker::query::FileId;
     use deminer_worker::text::{Digest, Wide};
-    use proptest::prelude::*;
 
-    fn row(part: Part, unit: &[u8], content: &[u8]) -> UnitRow {
+    use super::*;
+    use crate::unit_file::parse_unit_file;
+
+    /// The row of a unit file, as the system's manager would read it.
+    pub(crate) fn row(part: Part, unit: &[u8], content: &[u8]) -> UnitRow {
         let nothing = FileTarget {
             mount: "/".into(),
             path: "/x".into(),
@@ -246,6 +247,22 @@ mod tests {
         take_in(&parse_unit_file(content), scope, &mut row);
         row
     }
+
+    /// Rows are bounded, whatever the file is.
+    pub(crate) fn rows(content: &[u8]) {
+        for (part, unit) in [(Part::Unit, &b"a@b.service"[..]), (Part::DropIn, b"x.timer")] {
+            let row = row(part, unit, content);
+            assert!(row.commands.len() <= ENTRIES && row.others.len() <= ENTRIES);
+            assert!(row.starts.iter().all(|path| path.as_bytes().starts_with(b"/")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fuzzing::row;
+    use super::*;
+    use proptest::prelude::*;
 
     fn told<T: std::fmt::Display>(list: &[T]) -> String {
         list.iter().map(T::to_string).collect::<Vec<_>>().join(" ")

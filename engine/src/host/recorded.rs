@@ -212,5 +212,18 @@ impl<V: HostView> HostView for Recorder<V> {
     }
 }
 
+/// A captured answer is written as what reads as the same.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn reads_back(bytes: &[u8]) {
+    let Ok(capture) = serde_json::from_slice::<Capture>(bytes) else {
+        return;
+    };
+    let written = serde_json::to_vec(&capture).expect("what was read can be written");
+    let again: Capture = serde_json::from_slice(&written).expect("what was written can be read");
+    assert_eq!(again, capture);
+    let (kind, text) = canonical(&capture.query).expect("a query can be named");
+    assert!(!file_name(&kind, &text, capture.round).contains('/'));
+}
+
 #[cfg(test)]
 mod tests;

@@ -81,7 +81,7 @@ pub fn read_chain(path: &Path) -> Result<Chain, JournalError> {
 }
 
 /// Reads a chain from its bytes.
-pub(super) fn read_lines(mut input: impl BufRead) -> std::io::Result<Chain> {
+pub(crate) fn read_lines(mut input: impl BufRead) -> std::io::Result<Chain> {
     let mut chain = Chain {
         run: None,
         host: None,

@@ -10,6 +10,8 @@
 pub mod accounts;
 pub mod action;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod journal;
 pub mod lines;
 pub mod many;

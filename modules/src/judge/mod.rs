@@ -5,6 +5,8 @@
 //! Handbook 2.1 and 5.1.
 
 mod arguments;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod indicators;
 mod rules;
 mod signals;

@@ -323,12 +323,12 @@ pub(crate) fn holds_versioned(list: &[String], name: &[u8]) -> bool {
     holds(list, name) || holds(list, &name[..end])
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn shipped() -> Rules {
     Rules::read(&shipped_resource()).expect("the shipped rules are well formed")
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn shipped_resource() -> Resource {
     Resource {
         path: "rules/linux.yml".to_owned(),

@@ -233,7 +233,7 @@ fn weigh(family: &FamilyText, traits: &Traits) -> (u32, Vec<Indication>) {
     (points, found)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) fn shipped_resource() -> Resource {
     Resource {
         path: "rules/families.yml".to_owned(),

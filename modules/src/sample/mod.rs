@@ -7,6 +7,8 @@
 //! stands only in memory. Handbook 2.1.3.4, 5.1.
 
 mod families;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod lenient_json;
 mod setting;
 

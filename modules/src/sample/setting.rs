@@ -10,7 +10,7 @@ use super::lenient_json;
 use crate::wallet::{self, Proof, Wallet};
 
 /// Settings that one text gives at most.
-const SETTINGS: usize = 64;
+pub(super) const SETTINGS: usize = 64;
 /// The bytes of one value that are kept.
 const VALUE_BYTES: usize = 512;
 /// How deep maps in maps are looked into.

@@ -221,7 +221,7 @@ pub(super) async fn text(case: &mut Case, look: &mut Look<'_>, path: &HostPath) 
 
 /// Whether a text is the configuration of a miner by its shape: `pools` with `url` and `user`, or with what only miners
 /// set (`xmrig/xmrig: src/config.json`), or xmr-stak's `pool_list`.
-fn is_miner_configuration(text: &[u8]) -> bool {
+pub(super) fn is_miner_configuration(text: &[u8]) -> bool {
     let Some(value) = lenient_json(text) else { return false };
     let pools = |list: &Value, url: &str, user: &str| {
         let all = list.as_array().map_or(&[][..], Vec::as_slice);

@@ -3,6 +3,8 @@
 //! Its own text must tell: that it starts a condemned path itself, or that it writes a unit whose commands do. It may write
 //! below the three folders that it is given, and nothing else beside that.
 
+use std::collections::BTreeSet;
+
 use deminer_engine::module::ModuleError;
 use deminer_worker::text::HostPath;
 
@@ -47,19 +49,19 @@ pub(super) async fn weigh(case: &Case, look: &mut Look<'_>, row: &UnitRow) -> Re
             .iter()
             .any(|path| text.windows(path.as_bytes().len()).any(|run| run == path.as_bytes()));
     Ok(match speaks {
-        true => weigh_text(case, text),
+        true => weigh_text(&case.paths, text),
         false => Weight::Nothing,
     })
 }
 
-fn weigh_text(case: &Case, text: &[u8]) -> Weight {
+pub(super) fn weigh_text(condemned: &BTreeSet<HostPath>, text: &[u8]) -> Weight {
     let text = with_given(text);
     let (script, written) = without_inner_texts(&text);
     let mut bad: Option<HostPath> = None;
     let mut other = false;
     for value in settings(&written).into_iter().chain(settings(&script)) {
         for command in exec_commands(&value, &Scope::default()) {
-            match tenor(command.as_bytes(), None, &case.paths) {
+            match tenor(command.as_bytes(), None, condemned) {
                 Tenor::Condemned(path) => drop(bad.get_or_insert(path)),
                 Tenor::Mixed(path) => {
                     bad.get_or_insert(path);
@@ -70,16 +72,16 @@ fn weigh_text(case: &Case, text: &[u8]) -> Weight {
         }
     }
     for command in simple_commands_at(&script, None) {
-        match command.files().find(|path| case.paths.contains(path)) {
+        match command.files().find(|path| condemned.contains(path)) {
             Some(path) => {
                 other |= command.untold;
                 bad.get_or_insert(path);
             }
             None if writes(&command) => {
-                if let Some(path) = copied(case, &command) {
+                if let Some(path) = copied(condemned, &command) {
                     bad.get_or_insert(path);
                 }
-                other |= !paths_of(&command).all(|path| is_given(&path) || case.paths.contains(&path));
+                other |= !paths_of(&command).all(|path| is_given(&path) || condemned.contains(&path));
             }
             None => other = true,
         }
@@ -205,9 +207,9 @@ fn paths_of(command: &SimpleCommand) -> impl Iterator<Item = HostPath> {
 }
 
 /// The condemned file that a command puts into a folder of units.
-fn copied(case: &Case, command: &SimpleCommand) -> Option<HostPath> {
+fn copied(condemned: &BTreeSet<HostPath>, command: &SimpleCommand) -> Option<HostPath> {
     let copies = [&b"cp"[..], b"ln", b"install"].contains(&base(command.program.as_bytes()));
-    paths_of(command).find(|path| copies && case.paths.contains(path))
+    paths_of(command).find(|path| copies && condemned.contains(path))
 }
 
 fn is_given(path: &HostPath) -> bool {
@@ -295,7 +297,7 @@ mod tests {
             ),
         ];
         for (name, text, expected) in rows {
-            let found = match weigh_text(&case, text.as_bytes()) {
+            let found = match weigh_text(&case.paths, text.as_bytes()) {
                 Weight::Nothing => "nothing",
                 Weight::Partly(_) => "partly",
                 Weight::Wholly(_) => "wholly",
@@ -309,7 +311,7 @@ mod tests {
         fn no_bytes_panic(text: Vec<u8>, like in "([a/;>|$1{}<E'\" \n]|Exec=|<<E|\\\\n){0,60}") {
             let case = case_of(&["/a"]);
             for text in [&text[..], like.as_bytes()] {
-                weigh_text(&case, text);
+                weigh_text(&case.paths, text);
             }
         }
     }

@@ -8,6 +8,8 @@
 mod case;
 pub(crate) mod components;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod generator;
 mod guardian;
 mod lines;

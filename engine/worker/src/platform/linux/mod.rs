@@ -15,6 +15,17 @@ mod netlink;
 mod systemd;
 mod wall;
 
+/// The properties of the parsers below, brought together.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    pub use super::hands::fuzzing::taken_lines;
+    pub use super::look::fuzzing::{process_tables, system_tables};
+    pub use super::look::packages_fuzzing::{dpkg, rpm};
+    pub use super::look::resources_fuzzing::resources;
+    pub use super::netlink::fuzzing::netlink;
+    pub use super::systemd::fuzzing::manager;
+}
+
 /// The Linux host that this program runs on.
 pub struct Linux {
     look: look::Look,

@@ -146,7 +146,7 @@ fn until_it_stands(seen: &Seen, doing: &str) -> Result<Stopped, HostError> {
 }
 
 /// The tracer's pid and how often the process was switched to, from `/proc/PID/status` (proc_pid_status(5)).
-fn parse_tracer(status: &[u8]) -> (u32, u64) {
+pub(super) fn parse_tracer(status: &[u8]) -> (u32, u64) {
     let number = |key: &[u8]| -> u64 {
         status
             .split(|b| *b == b'\n')

@@ -67,7 +67,7 @@ fn keeps_others_out(mode: u32, uid: u32, gid: u32) -> bool {
 }
 
 /// The home directory of a user by passwd(5); `None` where there is no such user or no absolute path.
-fn home_of(passwd: &[u8], uid: u32) -> Option<PathBuf> {
+pub(super) fn home_of(passwd: &[u8], uid: u32) -> Option<PathBuf> {
     passwd.split(|b| *b == b'\n').find_map(|line| {
         let fields: Vec<&[u8]> = line.split(|b| *b == b':').collect();
         let [_, _, id, _, _, home, _] = fields[..] else {

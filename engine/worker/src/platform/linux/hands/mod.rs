@@ -26,6 +26,8 @@ mod edit;
 mod files;
 mod flags;
 mod freeze;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod group;
 mod hold;
 mod identity;

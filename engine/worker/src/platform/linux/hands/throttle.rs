@@ -114,7 +114,7 @@ pub(super) fn group_around(seen: &Seen) -> Option<PathBuf> {
 }
 
 /// The group of version 1 that holds the CPU time of a process, by its `/proc/PID/cgroup` (cgroups(7)).
-fn cpu_group(cgroup: &[u8], mounts: &[mounts::MountPoint]) -> Option<PathBuf> {
+pub(super) fn cpu_group(cgroup: &[u8], mounts: &[mounts::MountPoint]) -> Option<PathBuf> {
     let path = cgroup.split(|b| *b == b'\n').find_map(|line| {
         let mut fields = line.splitn(3, |b| *b == b':');
         let mut controllers = fields.nth(1)?.split(|b| *b == b',');
@@ -316,7 +316,7 @@ fn pid_of(task: u32) -> Result<Pid, Errno> {
 }
 
 /// CPUs as the kernel lists them: `0-3,7`.
-fn cpu_list(set: &CpuSet) -> String {
+pub(super) fn cpu_list(set: &CpuSet) -> String {
     let mut parts: Vec<(usize, usize)> = Vec::new();
     for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)) {
         match parts.last_mut() {
@@ -332,7 +332,7 @@ fn cpu_list(set: &CpuSet) -> String {
 }
 
 /// Reads such a list; `None` where it is none.
-fn cpu_set(list: &str) -> Option<CpuSet> {
+pub(super) fn cpu_set(list: &str) -> Option<CpuSet> {
     let mut set = CpuSet::new();
     for part in list.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

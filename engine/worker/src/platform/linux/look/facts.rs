@@ -122,7 +122,7 @@ fn small(path: &str) -> Option<Vec<u8>> {
 }
 
 /// Hexadecimal digits and dashes, as a machine and a boot are named.
-fn identifier(text: &[u8]) -> Option<String> {
+pub(super) fn identifier(text: &[u8]) -> Option<String> {
     let fits = (1..=64).contains(&text.len()) && text.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
     fits.then(|| HostBytes::new(text).to_string())
 }
@@ -136,7 +136,7 @@ fn distribution() -> String {
         .unwrap_or_default()
 }
 
-fn pretty_name(text: &[u8]) -> Option<String> {
+pub(super) fn pretty_name(text: &[u8]) -> Option<String> {
     let value = text
         .split(|byte| *byte == b'\n')
         .rev()

@@ -16,6 +16,8 @@ mod crew;
 mod digest;
 mod facts;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gaps;
 mod holders;
 mod mounts;
@@ -32,6 +34,11 @@ mod units;
 mod walk;
 pub(super) mod wall;
 mod watch;
+
+#[cfg(any(test, fuzzing))]
+pub use packages::fuzzing as packages_fuzzing;
+#[cfg(any(test, fuzzing))]
+pub use resources::fuzzing as resources_fuzzing;
 
 use file::Depth;
 use gaps::Gaps;

@@ -126,7 +126,7 @@ fn resolvers_of(path: &str, gaps: &mut Gaps) -> Vec<IpAddr> {
 }
 
 /// The addresses behind `nameserver`, in order; an interface behind `%` is left out.
-fn parse_resolvers(bytes: &[u8]) -> Vec<IpAddr> {
+pub(super) fn parse_resolvers(bytes: &[u8]) -> Vec<IpAddr> {
     let servers = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let address = (words.next() == Some(b"nameserver")).then(|| words.next()).flatten()?;

@@ -225,7 +225,7 @@ impl Units {
     }
 
     /// Of an auxiliary vector; what it does not tell is as on every machine we know: 100 and 4096.
-    fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
         const AT_PAGESZ: usize = 6;
         const AT_CLKTCK: usize = 17;
         const WORD: usize = size_of::<usize>();
@@ -277,7 +277,7 @@ fn open_detached() -> Result<OwnedFd, Errno> {
 }
 
 /// The pid whose directory, or a part of it, lies under that mount point.
-fn covered_pid(point: &[u8]) -> Option<u32> {
+pub(super) fn covered_pid(point: &[u8]) -> Option<u32> {
     number(point.strip_prefix(b"/proc/")?.split(|byte| *byte == b'/').next()?)
 }
 

@@ -74,7 +74,7 @@ fn root(proc: &Proc, pid: u32) -> Result<(ProcessRoot, Gaps), Errno> {
 }
 
 /// `upperdir=` among the options of an overlay, absolute.
-fn upper_of(options: &[u8]) -> Option<HostPath> {
+pub(super) fn upper_of(options: &[u8]) -> Option<HostPath> {
     let value = options
         .split(|byte| *byte == b',')
         .find_map(|option| option.strip_prefix(b"upperdir="))?;

@@ -221,7 +221,7 @@ pub(super) fn peer((address, port): (IpAddr, u16)) -> Peer {
 }
 
 /// Reads a table; its first line is a heading. `odd` is given each line that is none of a socket.
-fn parse_table(bytes: &[u8], mut odd: impl FnMut(&[u8])) -> Vec<SocketLine> {
+pub(super) fn parse_table(bytes: &[u8], mut odd: impl FnMut(&[u8])) -> Vec<SocketLine> {
     let lines = bytes
         .split(|byte| *byte == b'\n')
         .skip(1)
@@ -257,7 +257,7 @@ fn parse_line(line: &[u8]) -> Option<SocketLine> {
 
 /// An address and a port, `0100007F:1F90`: each 32 bits of the address in the machine's own order. An IPv4 address
 /// inside IPv6 becomes IPv4.
-fn end(text: &[u8]) -> Option<(IpAddr, u16)> {
+pub(super) fn end(text: &[u8]) -> Option<(IpAddr, u16)> {
     let colon = text.iter().position(|byte| *byte == b':')?;
     let port = u16::try_from(hexadecimal(&text[colon + 1..])?).ok()?;
     let word = |text: &[u8]| hexadecimal(text).map(u32::to_ne_bytes);

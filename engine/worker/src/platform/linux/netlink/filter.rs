@@ -505,7 +505,7 @@ fn is_of(all: &[(u16, &[u8])], kind: u16, name: &str) -> bool {
     find(all, kind).map(text) == Some(name.as_bytes())
 }
 
-fn read_chain(body: &[u8], table: &str) -> Result<Option<Chain>, Malformed> {
+pub(super) fn read_chain(body: &[u8], table: &str) -> Result<Option<Chain>, Malformed> {
     let all = fields(body)?;
     if body.first() != Some(&INET) || !is_of(&all, 1, table) {
         return Ok(None);
@@ -522,7 +522,7 @@ fn read_chain(body: &[u8], table: &str) -> Result<Option<Chain>, Malformed> {
     Ok(Some(Chain { name, base }))
 }
 
-fn read_set(body: &[u8], table: &str) -> Result<Option<Set>, Malformed> {
+pub(super) fn read_set(body: &[u8], table: &str) -> Result<Option<Set>, Malformed> {
     let all = fields(body)?;
     if body.first() != Some(&INET) || !is_of(&all, 1, table) {
         return Ok(None);
@@ -538,7 +538,7 @@ fn read_set(body: &[u8], table: &str) -> Result<Option<Set>, Malformed> {
     }))
 }
 
-fn read_elements(body: &[u8]) -> Result<Option<Vec<Element>>, Malformed> {
+pub(super) fn read_elements(body: &[u8]) -> Result<Option<Vec<Element>>, Malformed> {
     let all = fields(body)?;
     let Some(list) = find(&all, 3) else { return Ok(None) };
     let elements = attributes(list)?.into_iter().filter(|(kind, _)| *kind == 1);
@@ -555,7 +555,7 @@ fn read_elements(body: &[u8]) -> Result<Option<Vec<Element>>, Malformed> {
     read.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
-fn read_rule(body: &[u8], table: &str) -> Result<Option<Rule>, Malformed> {
+pub(super) fn read_rule(body: &[u8], table: &str) -> Result<Option<Rule>, Malformed> {
     let all = fields(body)?;
     if body.first() != Some(&INET) || !is_of(&all, 1, table) {
         return Ok(None);

@@ -16,6 +16,8 @@ use rustix::net::{
 use crate::query::HostError;
 
 pub(super) mod filter;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 pub(super) mod message;
 pub(super) mod route;
 

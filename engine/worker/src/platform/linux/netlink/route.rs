@@ -55,13 +55,13 @@ pub(in crate::platform::linux) fn gateways(kernel: &mut Kernel) -> Result<BTreeS
 }
 
 /// The address of one link's; of two ends of a line it is this one.
-fn own_address(body: &[u8]) -> Option<IpAddr> {
+pub(super) fn own_address(body: &[u8]) -> Option<IpAddr> {
     let all = attributes(body.get(ADDRESS_BODY..)?).ok()?;
     address(find(&all, LOCAL).or_else(|| find(&all, ADDRESS))?)
 }
 
 /// The next hops of one route; none unless it leads everywhere.
-fn default_gateways(body: &[u8]) -> Vec<IpAddr> {
+pub(super) fn default_gateways(body: &[u8]) -> Vec<IpAddr> {
     let is_default = body.get(1) == Some(&0);
     let all = body.get(ROUTE_BODY..).and_then(|rest| attributes(rest).ok());
     let Some(all) = all.filter(|_| is_default) else {

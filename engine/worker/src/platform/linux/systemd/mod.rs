@@ -3,6 +3,8 @@
 //! No program of the host and no bus daemon stands between. Looking never loads a unit: only units that the manager has
 //! in memory already are asked about. Source: org.freedesktop.systemd1(5).
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod link;
 mod wire;
 

@@ -20,6 +20,8 @@ use crate::query::{FileKind, GapReason, Observed, Ownership};
 use crate::text::HostPath;
 
 mod dpkg;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod index;
 mod rpm;
 

@@ -23,7 +23,7 @@ use crate::text::{Digest, HostBytes, HostPath, Wide};
 use crate::unit_name::cgroup_path;
 
 pub(super) mod maps;
-mod script;
+pub(super) mod script;
 pub(super) mod stat;
 
 use maps::DELETED;

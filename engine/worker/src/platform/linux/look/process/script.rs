@@ -92,7 +92,10 @@ const INTERPRETERS: [Interpreter; 13] = [
 
 /// The argument that names the script, by the interpreter's own rules: the first that is no option and no option's
 /// value. What comes after it is the script's business and may name anybody's files.
-pub(super) fn script_argument<'a>(exe: &[u8], mut arguments: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+pub(in crate::platform::linux::look) fn script_argument<'a>(
+    exe: &[u8],
+    mut arguments: impl Iterator<Item = &'a [u8]>,
+) -> Option<&'a [u8]> {
     let zeroth = arguments.next()?;
     if is_version_of(exe, "tclsh") {
         return arguments.next().filter(|first| !first.starts_with(b"-"));

@@ -98,7 +98,7 @@ pub(in crate::platform::linux::look) fn parse_status(bytes: &[u8]) -> Status {
 
 /// Splits what NUL bytes separate, `keep` bytes at most with the separators; the last piece is cut there. Empty pieces
 /// at the very end are left out: a process that wrote a shorter title leaves hundreds of them.
-pub(super) fn parse_arguments(bytes: &[u8], keep: usize) -> Vec<HostBytes> {
+pub(in crate::platform::linux::look) fn parse_arguments(bytes: &[u8], keep: usize) -> Vec<HostBytes> {
     let mut arguments = Vec::new();
     let mut room = keep;
     let _ = pieces(bytes).try_for_each(|piece| {

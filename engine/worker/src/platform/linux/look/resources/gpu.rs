@@ -47,7 +47,7 @@ pub(super) struct Held {
 
 /// What drivers say of one process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Usage {
+pub(super) struct Usage {
     /// Nanoseconds by engine; empty where the driver does not say.
     engines: BTreeMap<Vec<u8>, u64>,
     memory: Option<u64>,
@@ -168,7 +168,7 @@ fn device_link(table: &OwnedFd, name: &[u8], majors: &BTreeSet<u32>) -> Option<V
 impl Usage {
     /// Takes in the text of one `fdinfo` file; nothing where it is of no driver that counts, or of a client that was
     /// counted before.
-    fn add(&mut self, fdinfo: &[u8]) {
+    pub(super) fn add(&mut self, fdinfo: &[u8]) {
         let lines = || {
             fdinfo.split(|byte| *byte == b'\n').take(1024).filter_map(|line| {
                 let colon = line.iter().position(|byte| *byte == b':')?;
@@ -334,12 +334,12 @@ impl Device {
 }
 
 /// `card0` and no connector of it (`card0-HDMI-A-1`), no `renderD128`.
-fn is_card(name: &[u8]) -> bool {
+pub(super) fn is_card(name: &[u8]) -> bool {
     name.strip_prefix(b"card").is_some_and(|number| wide(number).is_some())
 }
 
 /// The four digits of `0x10de`.
-fn pci_id(text: &[u8]) -> Option<String> {
+pub(super) fn pci_id(text: &[u8]) -> Option<String> {
     let digits = text.strip_prefix(b"0x")?;
     let fits = digits.len() == 4 && digits.iter().all(u8::is_ascii_hexdigit);
     fits.then(|| {
@@ -351,7 +351,7 @@ fn pci_id(text: &[u8]) -> Option<String> {
 }
 
 /// The line `Model:` of `/proc/driver/nvidia/gpus/ADDRESS/information`.
-fn nvidia_model(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn nvidia_model(bytes: &[u8]) -> Option<Vec<u8>> {
     let line = bytes
         .split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(b"Model:"))?;

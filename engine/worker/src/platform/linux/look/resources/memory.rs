@@ -26,13 +26,13 @@ fn pool(name: &str) -> Option<HugePages> {
     })
 }
 
-fn page_bytes(name: &str) -> Option<u64> {
+pub(super) fn page_bytes(name: &str) -> Option<u64> {
     let kib = name.strip_prefix("hugepages-")?.strip_suffix("kB")?;
     wide(kib.as_bytes())?.checked_mul(1024)
 }
 
 /// Reads meminfo; what it does not name is 0.
-fn parse_meminfo(bytes: &[u8]) -> MemoryUse {
+pub(super) fn parse_meminfo(bytes: &[u8]) -> MemoryUse {
     let mut memory = MemoryUse::default();
     let (mut pages, mut page_kib) = (0_u64, 0_u64);
     for line in bytes.split(|byte| *byte == b'\n') {

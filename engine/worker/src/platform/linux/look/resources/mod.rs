@@ -19,6 +19,8 @@ use crate::text::HostBytes;
 
 mod cpu;
 mod disk;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gpu;
 mod memory;
 mod sensor;

@@ -69,7 +69,7 @@ fn chip_sensors(chip: &str) -> Vec<Sensor> {
 }
 
 /// The number in `temp1_input`.
-fn sensor_number(name: &str) -> Option<u32> {
+pub(super) fn sensor_number(name: &str) -> Option<u32> {
     number(name.strip_prefix("temp")?.strip_suffix("_input")?.as_bytes())
 }
 
@@ -104,7 +104,7 @@ impl Sensor {
 }
 
 /// A whole number with its sign; `None` for what no chip measures.
-fn milli_celsius(text: &[u8]) -> Option<i32> {
+pub(super) fn milli_celsius(text: &[u8]) -> Option<i32> {
     let (digits, sign) = match text.strip_prefix(b"-") {
         Some(digits) => (digits, -1),
         None => (text, 1),

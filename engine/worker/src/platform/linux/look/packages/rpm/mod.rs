@@ -18,6 +18,8 @@ use crate::platform::linux::look::file::{Meta, open_without_atime};
 use crate::query::{FileKind, GapReason};
 
 mod bdb;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod header;
 mod ndb;
 mod sqlite;

@@ -1,0 +1,6 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    deminer_worker::fuzzing::shown_text(data);
+    deminer_modules::fuzzing::names(data);
+});
