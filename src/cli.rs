@@ -105,11 +105,11 @@ pub(crate) struct AnswersFile {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// What a look may do.
+/// What is done only by leave.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct Leaves {
-    /// Allow what looking does not do unasked; may be repeated. `command.read`: run the programs of the host that the
-    /// playbook names.
+    /// Allow what is not done unasked; may be repeated. `command.read`: run the programs of the host that the playbook
+    /// names, to look. `command.run`: run those that it names, as approved, to change something.
     #[arg(long, value_name = "LEAVE")]
     pub(crate) allow: Vec<Leave>,
 }
@@ -286,6 +286,8 @@ pub(crate) struct Undo {
     /// The hash of the list that was read: takes back what is on it.
     #[arg(long, value_name = "HASH")]
     pub(crate) approve: Option<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]

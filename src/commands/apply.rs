@@ -15,10 +15,12 @@ use deminer_engine::look::RunInfo;
 use deminer_engine::plan::Plan;
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
+use deminer_engine::policy::Leave;
 use deminer_engine::report::{HostReport, Report};
 use deminer_engine::run::RunDir;
 use deminer_engine::status::Status;
 use deminer_engine::vault::{self, Vault};
+use deminer_worker::action::Act;
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 
@@ -99,6 +101,8 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
     let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
+    let mut actions = plan.hosts().flat_map(|host| &host.orders.actions);
+    leave_to_run(desk, actions.any(|action| matches!(action.act, Act::RunArgv { .. })))?;
     let names: Vec<String> = approved.hosts().map(|(host, _)| host.to_owned()).collect();
     let mut ways = Vec::new();
     for host in &names {
@@ -177,6 +181,19 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
     run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
     report::show(desk, &report, format);
     Ok(exit(&report))
+}
+
+/// Refuses to run a program of a host to change something, where nobody allowed it for this command too.
+///
+/// # Errors
+/// Then.
+pub(crate) fn leave_to_run(desk: &Desk, runs: bool) -> anyhow::Result<()> {
+    if !runs || desk.registry.policy().allows(Leave::CommandRun) {
+        return Ok(());
+    }
+    let what = "it runs a program of the host to change something, and nobody allowed it";
+    let hint = format!("where it is meant, allow it here too: `--allow {}`", Leave::CommandRun);
+    Err(Trouble::new(Exit::Refused, what, Some(hint)).into())
 }
 
 /// The playbook and its variables, from the plan itself; only the window of verify may be another.

@@ -96,9 +96,8 @@ pub(crate) fn run(verb: Verb) -> Exit {
             .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::THROTTLE, &arguments))),
         Verb::Contain(arguments) => desk(&screen, &arguments.runs, arguments.language)
             .and_then(|desk| asynchronous(quiet::run(&desk.under(&arguments.leaves), &quiet::CONTAIN, &arguments))),
-        Verb::Undo(arguments) => {
-            at(&arguments.runs, arguments.language).and_then(|desk| asynchronous(undo::run(&desk, &arguments)))
-        }
+        Verb::Undo(arguments) => at(&arguments.runs, arguments.language)
+            .and_then(|desk| asynchronous(undo::run(&desk.under(&arguments.leaves), &arguments))),
         Verb::Report(arguments) => {
             at(&arguments.runs, arguments.language).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
         }

@@ -10,7 +10,7 @@ use deminer_engine::report::Report;
 use deminer_engine::run::RunDir;
 use deminer_engine::undo::{Selection, UndoError, UndoPlan};
 use deminer_engine::vault::Vault;
-use deminer_worker::action::{ActionId, Arming};
+use deminer_worker::action::{ActionId, Arming, Undo};
 
 use super::progress::Watched;
 use super::{Desk, Trouble, apply, earlier, hosts, report, yes};
@@ -95,6 +95,8 @@ fn actions(report: &Report, named: &[String]) -> anyhow::Result<BTreeSet<ActionI
 async fn take_back(desk: &Desk, of: &RunDir, plan: UndoPlan, hash: &str, format: Format) -> anyhow::Result<Exit> {
     let digest = plan.hash();
     let approver = format!("uid {}", rustix::process::getuid().as_raw());
+    let mut steps = plan.hosts.iter().flat_map(|host| &host.order.steps);
+    apply::leave_to_run(desk, steps.any(|step| matches!(step.undo, Undo::RunArgv { .. })))?;
     let approved = plan.approve(hash, &approver, "command line");
     let approved = Arc::new(approved.map_err(refused)?);
     let names: Vec<String> = approved.plan().hosts.iter().map(|host| host.host.clone()).collect();

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::census::Member;
 use super::guard::StandIn;
 use super::{PAST_MINUTE_MS, Transaction, key};
-use crate::action::{
-    Act, Action, ActionId, Arming, Done, FileTarget, ProcessTarget, ServiceManager, StarterKind, Undo,
-};
+use crate::action::{Act, Action, ActionId, Arming, FileTarget, ProcessTarget, ServiceManager, StarterKind, Undo};
 use crate::frame::{End, Outcome, TransactionEvent as Event};
 use crate::journal::HostJournal;
 use crate::order::Settle;
@@ -145,10 +143,7 @@ impl Transaction<'_> {
         self.controller.tell(intent);
         let (outcome, undo) = match self.platform.act(&self.with_stand_in(action)) {
             Ok(done) => {
-                let undo = match &done {
-                    Done::Changed { undo } => Some(undo.clone()),
-                    Done::Gone | Done::Already | Done::WouldNotStop => None,
-                };
+                let undo = done.undo().cloned();
                 self.changed |= undo.is_some();
                 if let Act::Kill { process } = &action.act {
                     self.frozen.remove(&key(process));

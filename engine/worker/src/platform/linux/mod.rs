@@ -12,6 +12,7 @@ use crate::text::{Digest, HostPath};
 pub mod hands;
 pub mod look;
 mod netlink;
+mod running;
 mod systemd;
 mod wall;
 
