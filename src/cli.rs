@@ -173,11 +173,11 @@ pub(crate) struct Striking {
     pub(crate) together: bool,
 }
 
-/// What a look may do.
+/// What is done only by leave.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct Leaves {
-    /// Allow what looking does not do unasked; may be repeated. `command.read`: run the programs of the host that the
-    /// playbook names.
+    /// Allow what is not done unasked; may be repeated. `command.read`: run the programs of the host that the playbook
+    /// names, to look. `command.run`: run those that it names, as approved, to change something.
     #[arg(long, value_name = "LEAVE")]
     pub(crate) allow: Vec<Leave>,
 }
@@ -410,6 +410,8 @@ pub(crate) struct Undo {
     pub(crate) whereabouts: Whereabouts,
     #[command(flatten)]
     pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]

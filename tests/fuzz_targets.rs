@@ -56,21 +56,34 @@ fn functions(source: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The sources that may hold the tests of a parser: its own, those beside it, and the properties of its crate.
+/// All sources below a folder.
+fn below(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() => below(&path, into),
+            path if path.extension().is_some_and(|kind| kind == "rs") => into.push(path),
+            _ => {}
+        }
+    }
+}
+
+/// The sources that may hold the tests of a parser: its own, those named after it or its folder, and the properties.
 fn sources_near(parser: &Path) -> String {
     let folder = parser.parent().expect("a file lies in a folder");
     let stem = parser.file_stem().and_then(|stem| stem.to_str()).expect("a name");
-    let above = folder.parent().expect("a folder of a crate");
-    let mut files: Vec<PathBuf> = vec![parser.to_owned(), folder.join(format!("{stem}_tests.rs"))];
-    for place in [folder, &folder.join(stem), above, &above.join("look")] {
-        files.extend([place.join("fuzzing.rs"), place.join("tests.rs")]);
+    let mut files: Vec<PathBuf> = vec![
+        parser.to_owned(),
+        folder.join(format!("{stem}_tests.rs")),
+        folder.join("tests.rs"),
+        folder.join("mod.rs"),
+    ];
+    below(&folder.join(stem), &mut files);
+    below(&folder.join("tests"), &mut files);
+    let mut all = Vec::new();
+    for place in ["engine/worker/src", "engine/src", "modules/src"] {
+        below(&root().join(place), &mut all);
     }
-    for crate_root in ["engine/worker/src", "engine/src", "modules/src"] {
-        files.push(root().join(crate_root).join("fuzzing.rs"));
-    }
-    if let Some(tests) = parser.to_str().and_then(|path| path.strip_suffix("/file.rs")) {
-        files.push(Path::new(tests).join("tests/files.rs"));
-    }
+    files.extend(all.into_iter().filter(|path| path.ends_with("fuzzing.rs")));
     let texts = files.into_iter().filter_map(|file| fs::read_to_string(file).ok());
     texts.collect::<Vec<_>>().join("\n")
 }

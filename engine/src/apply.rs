@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use deminer_worker::action::{Act, ActionId, Done, Effect};
+use deminer_worker::action::{Act, ActionId, Effect};
 use deminer_worker::frame::{End, FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
 use deminer_worker::order::{Begin, Stage};
 use deminer_worker::query::{Answer, HostError, Query};
@@ -431,7 +431,7 @@ fn broken(why: &str) -> ApplyError {
 /// Whether an action's target is as the plan wants it.
 fn is_settled(outcome: &Outcome) -> bool {
     match outcome {
-        Outcome::Done { done } => *done != Done::WouldNotStop,
+        Outcome::Done { done } => done.is_settled(),
         Outcome::NotDone { .. } | Outcome::Drifted | Outcome::Skipped { .. } => false,
     }
 }

@@ -137,6 +137,13 @@ pub trait Responder: Send + Sync + 'static {
     type Params: Params;
     /// Its output.
     type Output: Output;
+    /// What its acts do that needs a leave of its own; `None` for acts that say all of it by their kind.
+    const NEEDS: Option<Leave> = None;
+
+    /// Why these parameters are refused on every host; `check` asks where all of them are written out.
+    fn refuses(_: &Self::Params) -> Option<String> {
+        None
+    }
 
     /// Proposes.
     ///
@@ -263,6 +270,10 @@ pub trait Erased: Send + Sync {
     fn runs(&self, _params: &Value) -> Vec<Vec<String>> {
         Vec::new()
     }
+    /// Why these parameters are refused on every host; `None` where they are not, or do not decode.
+    fn refuses(&self, _params: &Value) -> Option<String> {
+        None
+    }
     /// Runs it. An analyzer is given no host.
     ///
     /// # Errors
@@ -360,8 +371,14 @@ impl<T: Analyzer> Erased for AnalyzerTwin<T> {
 
 #[async_trait]
 impl<T: Responder> Erased for ResponderTwin<T> {
+    fn refuses(&self, params: &Value) -> Option<String> {
+        decode(params.clone()).ok().and_then(|params| T::refuses(&params))
+    }
     fn about(&self) -> &About {
         &T::ABOUT
+    }
+    fn needs(&self) -> Option<Leave> {
+        T::NEEDS
     }
     fn params_schema(&self) -> Schema {
         schema_for!(T::Params)

@@ -1,4 +1,4 @@
-//! What a look may do only by leave of its own, and whether it was given.
+//! What is done only by leave of its own, and whether it was given.
 //!
 //! The leave is the operator's, given on the command line or by an overlay; a playbook cannot give it to itself.
 
@@ -12,21 +12,24 @@ use deminer_worker::query::{Answer, HostError, Observed, Query};
 
 use crate::host::{Arrival, HostView};
 
-/// Something that looking does not do without being told that it may.
+/// Something that is not done without being told that it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leave {
     /// To run a program of the host and read what it says.
     CommandRead,
+    /// To run a program of the host that changes something, as approved.
+    CommandRun,
 }
 
 impl Leave {
     /// All that there are.
-    pub const ALL: [Leave; 1] = [Leave::CommandRead];
+    pub const ALL: [Leave; 2] = [Leave::CommandRead, Leave::CommandRun];
 
     /// The name, as `--allow` takes it.
     pub fn name(self) -> &'static str {
         match self {
             Leave::CommandRead => "command.read",
+            Leave::CommandRun => "command.run",
         }
     }
 
@@ -34,6 +37,7 @@ impl Leave {
     pub fn does(self) -> &'static str {
         match self {
             Leave::CommandRead => "runs a program of the host",
+            Leave::CommandRun => "runs a program of the host to change something",
         }
     }
 }
@@ -46,7 +50,7 @@ impl fmt::Display for Leave {
 
 /// No leave has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no leave is called `{0}`; there is `command.read`")]
+#[error("no leave is called `{0}`; there are `command.read` and `command.run`")]
 pub struct UnknownLeave(String);
 
 impl FromStr for Leave {

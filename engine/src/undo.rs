@@ -242,13 +242,12 @@ fn host_undo(chain: &Chain, only: &BTreeSet<ActionId>, arming: Arming) -> Option
                 event: TransactionEvent::Outcome { action, outcome },
                 ..
             } => match outcome {
-                Outcome::Done {
-                    done: Done::Changed { undo },
-                } => {
-                    words.insert(*action, (at, Word::Changed(undo.clone())));
+                Outcome::Done { done } => {
+                    // A later round finds gone what an earlier one removed.
+                    if let Some(undo) = done.undo() {
+                        words.insert(*action, (at, Word::Changed(undo.clone())));
+                    }
                 }
-                // A later round finds gone what an earlier one removed.
-                Outcome::Done { .. } => {}
                 Outcome::NotDone { .. } | Outcome::Drifted | Outcome::Skipped { .. } => {
                     if matches!(words.get(action), Some((_, Word::Unknown))) {
                         words.remove(action);
@@ -256,17 +255,17 @@ fn host_undo(chain: &Chain, only: &BTreeSet<ActionId>, arming: Arming) -> Option
                 }
             },
             EventKind::Reconciled { action, state } => match state {
-                Reconciled::Done {
-                    testimony: Some(Done::Changed { undo }),
-                } => {
-                    words.insert(*action, (at, Word::Changed(undo.clone())));
+                Reconciled::Done { testimony } => {
+                    if let Some(undo) = testimony.as_ref().and_then(Done::undo) {
+                        words.insert(*action, (at, Word::Changed(undo.clone())));
+                    }
                 }
                 Reconciled::NotDone {} => {
                     if matches!(words.get(action), Some((_, Word::Unknown))) {
                         words.remove(action);
                     }
                 }
-                Reconciled::Done { .. } | Reconciled::Unknown { .. } => {}
+                Reconciled::Unknown { .. } => {}
             },
             _ => {}
         }

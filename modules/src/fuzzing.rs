@@ -6,19 +6,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deminer_engine::finding::Bearing;
+use deminer_worker::query::Account;
 use deminer_worker::text::{HostBytes, HostPath};
 
 use crate::catalogue::{Entry, PLACES, Reads};
 use crate::crontab::{UserField, parse_crontab};
-use crate::login_records::Layout;
+use crate::login_records::{Layout, RecordKind};
 use crate::shell_statements::{Dialect, statements};
 use crate::shell_text::placed_tokens;
 use crate::starter_text::{self, Text, starts_of};
 use crate::unit_exec::{Scope, bare_programs, environment, exec_commands};
+use crate::{account_signs, key_list, login_story, places, trace, unit_file, unit_row, wallet};
 use crate::{
     authorized_keys, base64_text, command_words, container, drop_places, preload_list, session_key, sshd_config,
 };
-use crate::{places, trace, unit_file, wallet};
 
 pub use crate::judge::fuzzing::arguments;
 pub use crate::sample::fuzzing::miner_settings;
@@ -93,7 +95,6 @@ pub fn shell(bytes: &[u8]) {
     for token in &tokens {
         assert!(token.first >= 1 && token.first <= token.last && token.last <= lines);
     }
-    assert!(tokens.is_sorted_by_key(|token| token.first));
     for dialect in [Dialect::Posix, Dialect::Ended] {
         let mut before = 0;
         for statement in statements(bytes, dialect) {
@@ -152,6 +153,15 @@ pub fn ssh_files(bytes: &[u8]) {
     }
     let (directives, _) = sshd_config::parse_sshd_config(bytes, None);
     assert!(directives.len() <= lines.len() && directives.iter().all(|line| !line.keyword.is_empty()));
+    let account = Account {
+        name: HostBytes::new(lines[0]),
+        home: HostPath::from("/home/deploy"),
+        ..Account::default()
+    };
+    for pattern in &lines {
+        let path = key_list::key_file(pattern, &account);
+        assert!(path.is_none_or(|path| path.as_bytes().starts_with(b"/")));
+    }
     assert!(session_key::accepted(bytes, &[1, 812]).is_none_or(|key| key.starts_with("SHA256:")));
     assert_eq!(
         base64_text::decoded(base64_text::unpadded(bytes).as_bytes()).as_deref(),
@@ -178,11 +188,23 @@ pub fn logins(bytes: &[u8]) {
             assert!(address.is_none_or(|address| address.parse::<std::net::IpAddr>().is_ok()));
         }
         assert!(layout.last_login(bytes).is_none_or(|last| last.host.len() <= 256));
+        let users = records.iter().filter(|record| record.kind == RecordKind::User).count();
+        assert_eq!(login_story::logins(&records, 1_764_000_000_000).len(), users);
+        let _ = login_story::holes(&records);
     }
 }
 
-/// Names that a host gives its things: containers, hidden files, services, wallets.
+/// Names that a host gives its things: containers, hidden files, accounts, units, services, wallets.
 pub fn names(bytes: &[u8]) {
+    let accounts = bytes.split(|byte| *byte == 0).take(8).map(|name| Account {
+        name: HostBytes::new(name),
+        ..Account::default()
+    });
+    for finding in account_signs::findings(&accounts.collect::<Vec<_>>(), 20_000, 7) {
+        assert_ne!(finding.bearing, Bearing::Condemns);
+        assert!(!finding.sentence().chars().any(char::is_control));
+    }
+    assert!(unit_row::template_of(bytes).is_none_or(|template| template.len() <= bytes.len()));
     let _ = container::of_cgroup(bytes);
     assert!(container::unit_of(bytes).is_none_or(|unit| unit.len() <= bytes.len()));
     let _ = drop_places::odd_name(bytes);

@@ -285,7 +285,7 @@ impl Places {
 }
 
 /// The file that a pattern of `AuthorizedKeysFile` means for an account; `None` where it means none.
-fn key_file(pattern: &[u8], account: &Account) -> Option<HostPath> {
+pub(crate) fn key_file(pattern: &[u8], account: &Account) -> Option<HostPath> {
     let mut path = Vec::new();
     let mut bytes = pattern.iter();
     while let Some(byte) = bytes.next() {

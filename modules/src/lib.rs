@@ -10,6 +10,7 @@ pub mod authorized_keys;
 mod base64_text;
 pub mod catalogue;
 pub mod command_read;
+pub mod command_run;
 pub mod command_words;
 mod condemned_list;
 pub mod container;
@@ -134,6 +135,7 @@ pub fn all() -> Vec<Module> {
         Module::responder(key_remove::KeyRemove),
         Module::responder(sudoers_remove::SudoersRemove),
         Module::responder(account_lock::AccountLock),
+        Module::responder(command_run::CommandRun),
         Module::responder(process_kill::ProcessKill),
         Module::responder(file_remove::FileRemove),
         Module::collector(verify_gone::VerifyGone),

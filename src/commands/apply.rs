@@ -17,6 +17,7 @@ use deminer_engine::look::RunInfo;
 use deminer_engine::plan::Plan;
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
+use deminer_engine::policy::Leave;
 use deminer_engine::report::{HostReport, Report};
 use deminer_engine::run::{PlanStore, RunDir};
 use deminer_engine::status::Status;
@@ -111,6 +112,8 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
     let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
+    let mut actions = plan.hosts().flat_map(|host| &host.orders.actions);
+    leave_to_run(desk, actions.any(|action| matches!(action.act, Act::RunArgv { .. })))?;
     let names = keys_first(plan, approved.hosts().map(|(host, _)| host.to_owned()).collect());
     desk.ways.learn(PlanStore::of(&desk.runs).ways(&plan.hash())?);
     let ways = desk.ways.to_all(&names)?;
@@ -247,6 +250,19 @@ fn status_of(run: &RunDir, host: &str) -> anyhow::Result<Status> {
     let report = Report::from_events(&run.chains_of(host)?);
     let host = report.hosts.iter().find(|report| report.host == host);
     Ok(host.map_or(Status::CannotSay, |host| host.status))
+}
+
+/// Refuses to run a program of a host to change something, where nobody allowed it for this command too.
+///
+/// # Errors
+/// Then.
+pub(crate) fn leave_to_run(desk: &Desk, runs: bool) -> anyhow::Result<()> {
+    if !runs || desk.registry.policy().allows(Leave::CommandRun) {
+        return Ok(());
+    }
+    let what = "it runs a program of the host to change something, and nobody allowed it";
+    let hint = format!("where it is meant, allow it here too: `--allow {}`", Leave::CommandRun);
+    Err(Trouble::new(Exit::Refused, what, Some(hint)).into())
 }
 
 /// The playbook and its variables, from the plan itself; only the window of verify may be another.

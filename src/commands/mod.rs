@@ -124,8 +124,12 @@ pub(crate) fn run(verb: Verb) -> Exit {
                 &arguments,
             ))
         }),
-        Verb::Undo(arguments) => at(&arguments.runs, arguments.language)
-            .and_then(|desk| asynchronous(undo::run(&desk.reaching(&arguments.reach), &arguments))),
+        Verb::Undo(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| {
+            asynchronous(undo::run(
+                &desk.under(&arguments.leaves).reaching(&arguments.reach),
+                &arguments,
+            ))
+        }),
         Verb::Report(arguments) => {
             at(&arguments.runs, arguments.language).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
         }

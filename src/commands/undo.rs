@@ -11,7 +11,7 @@ use deminer_engine::report::Report;
 use deminer_engine::run::RunDir;
 use deminer_engine::undo::{Selection, UndoError, UndoPlan};
 use deminer_engine::vault::Vault;
-use deminer_worker::action::{ActionId, Arming};
+use deminer_worker::action::{ActionId, Arming, Undo};
 
 use super::progress::Watched;
 use super::walk::Listening;
@@ -106,6 +106,8 @@ async fn take_back(
     let order = walk::order(&arguments.walking, Some(&arguments.striking))?;
     let digest = plan.hash();
     let approver = format!("uid {}", rustix::process::getuid().as_raw());
+    let mut steps = plan.hosts.iter().flat_map(|host| &host.order.steps);
+    apply::leave_to_run(desk, steps.any(|step| matches!(step.undo, Undo::RunArgv { .. })))?;
     let approved = plan.approve(hash, &approver, "command line");
     let approved = Arc::new(approved.map_err(refused)?);
     let names: Vec<String> = approved.plan().hosts.iter().map(|host| host.host.clone()).collect();

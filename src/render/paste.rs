@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use deminer_engine::policy::Leave;
+
 use super::plain::{plain, shell_word};
 use super::words::Lang;
 
@@ -12,6 +14,14 @@ pub(crate) struct Paste<'a> {
     pub(crate) runs: Option<&'a Path>,
     /// The language, where it was said.
     pub(crate) lang: Option<Lang>,
+}
+
+/// The leave that such a command needs, as it is added to it; empty where it needs none.
+pub(crate) fn leave(leave: Leave, needed: bool) -> String {
+    match needed {
+        true => format!(" --allow {leave}"),
+        false => String::new(),
+    }
 }
 
 impl Paste<'_> {

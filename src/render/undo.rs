@@ -1,5 +1,6 @@
 //! What of a run can be taken back, before it is.
 
+use deminer_engine::policy::Leave;
 use deminer_engine::undo::UndoPlan;
 use deminer_worker::action::{Arming, Undo};
 use deminer_worker::text::Digest;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Style;
 use super::object::{object, short_id};
-use super::paste::Paste;
+use super::paste::{Paste, leave};
 use super::plain::{plain, shell_word};
 use super::style::padded;
 use super::table::Table;
@@ -21,7 +22,8 @@ pub(crate) fn text(plan: &UndoPlan, style: &Style, paste: &Paste<'_>) -> String 
     let words = style.words();
     let lead = |label: Label| padded(words.label(label), COLUMN);
     let steps: usize = plan.hosts.iter().map(|host| host.order.steps.len()).sum();
-    let mut out = style.hang("", &words.can_be_taken_back(steps as u64, &plain(&plan.of)));
+    let programs = programs(plan);
+    let mut out = style.hang("", &words.can_be_taken_back(steps as u64, programs, &plain(&plan.of)));
     let heading = [Label::Action, Label::Host, Label::GivesBack, Label::Object];
     let mut table = Table::new(&heading.map(|label| words.label(label)));
     for host in &plan.hosts {
@@ -68,6 +70,12 @@ pub(crate) fn text(plan: &UndoPlan, style: &Style, paste: &Paste<'_>) -> String 
     out
 }
 
+/// How many programs of hosts it runs.
+fn programs(plan: &UndoPlan) -> u64 {
+    let steps = plan.hosts.iter().flat_map(|host| &host.order.steps);
+    steps.filter(|step| matches!(step.undo, Undo::RunArgv { .. })).count() as u64
+}
+
 /// The command that takes it back.
 fn next(plan: &UndoPlan) -> String {
     let because = plan.because.as_deref().unwrap_or_default();
@@ -76,9 +84,10 @@ fn next(plan: &UndoPlan) -> String {
         Arming::Disarmed => String::new(),
     };
     format!(
-        "deminer undo {}{armed} --approve {}",
+        "deminer undo {}{armed} --approve {}{}",
         shell_word(&plain(&plan.of)),
-        plan.hash().short()
+        plan.hash().short(),
+        leave(Leave::CommandRun, programs(plan) > 0)
     )
 }
 

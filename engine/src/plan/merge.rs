@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use deminer_worker::action::{Act, ActionId, Effect, FileTarget, LineTarget, Object, ProcessTarget};
+use deminer_worker::argv;
 use deminer_worker::query::FileId;
 use deminer_worker::text::{HostBytes, HostPath};
 use deminer_worker::unit_name::is_unit_name;
@@ -171,9 +172,15 @@ fn fault(act: &Act, component: u32, looked: &Looked) -> Option<&'static str> {
             Act::ClearFlags { file, flags } => flags_fault(file, *flags),
             Act::RemoveLink { link } => place_fault(&link.path, &link.mount)
                 .or_else(|| (link.id.inode.0 == 0).then_some("its inode is not told")),
-            Act::RunArgv { program, argv, .. } => {
-                file_fault(program).or_else(|| argv.is_empty().then_some("it has no arguments, not even its own name"))
-            }
+            Act::RunArgv {
+                program,
+                argv,
+                timeout_ms,
+                undo,
+            } => file_fault(program)
+                .or_else(|| argv::fault(&program.path, argv))
+                .or_else(|| argv::fault(&program.path, undo.as_deref()?))
+                .or_else(|| (*timeout_ms == 0).then_some("it has no time to run")),
             // Without a unit it makes the manager forget what was only added to one.
             Act::ReloadUnits { units, .. } => {
                 let named = |unit: &HostBytes| is_unit_name(unit.as_bytes());

@@ -163,6 +163,20 @@ pub(crate) enum Recipe {
 }
 
 impl Recipe {
+    /// The parameter as it is written out; `None` where an expression has a part in it.
+    pub(crate) fn written(&self) -> Option<Value> {
+        match self {
+            Recipe::Literal(value) => Some(value.clone()),
+            Recipe::List(items) => items.iter().map(Recipe::written).collect(),
+            Recipe::Map(fields) => fields
+                .iter()
+                .map(|(name, recipe)| Some((name.clone(), recipe.written()?)))
+                .collect::<Option<Map<_, _>>>()
+                .map(Value::Object),
+            Recipe::Value(_) | Recipe::Text(_) | Recipe::Resource { .. } => None,
+        }
+    }
+
     /// The parameter here.
     ///
     /// # Errors

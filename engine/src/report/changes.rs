@@ -3,11 +3,15 @@
 use deminer_worker::action::{Act, Action, ActionId, Done, Effect, ProcessTarget, Undo};
 use deminer_worker::frame::{Outcome, TransactionEvent};
 use deminer_worker::order::Approval;
-use deminer_worker::text::Wide;
+use deminer_worker::query::{CommandEnd, HostError};
+use deminer_worker::text::{HostBytes, Wide};
 use indexmap::IndexMap;
 
 use super::{Change, ChangeState, Object, Stay, Tally, UndoWay};
 use crate::event::Reconciled;
+
+/// As much is told of what a program complained of.
+const SAID_BYTES: usize = 200;
 
 /// The actions of a host, by id, in the plan's order. The last word about an action counts.
 #[derive(Default)]
@@ -37,11 +41,19 @@ impl Entry {
             self.done_at_ms.get_or_insert(at_ms);
         }
         if let ChangeState::Done {
-            done: Some(done @ Done::Changed { .. }),
+            done: Some(done @ (Done::Changed { .. } | Done::Ran { .. })),
         } = &state
         {
             self.changed = Some(done.clone());
         }
+        let state = match state {
+            ChangeState::Done {
+                done: Some(Done::Ran { end, stderr, .. }),
+            } if !end.is_success() => ChangeState::NotDone {
+                why: Some(failed_run(end, &stderr)),
+            },
+            state => state,
+        };
         self.state = match (state, &self.changed) {
             (
                 ChangeState::Done {
@@ -254,7 +266,7 @@ impl Changes {
                 kind: entry.action.act.kind(),
                 object: Object::of(&entry.action.act),
                 state: entry.state.clone(),
-                undo: undo_way(&entry.state, &entry.action.act),
+                undo: undo_way(entry),
                 reconciled: entry.reconciled.clone(),
             })
             .collect()
@@ -272,12 +284,30 @@ fn state_of(outcome: &Outcome) -> ChangeState {
     }
 }
 
+/// Why a program that ran did not do what it was run for, as far as it says.
+fn failed_run(end: CommandEnd, stderr: &HostBytes) -> HostError {
+    let said = stderr.as_bytes().trim_ascii();
+    let said = HostBytes::new(&said[..said.len().min(SAID_BYTES)]);
+    HostError::Failed {
+        doing: "run it".to_owned(),
+        why: match said.is_empty() {
+            true => end.to_string(),
+            false => format!("{end}; it says `{said}`"),
+        },
+    }
+}
+
 /// How a change is taken back: as the act itself said, else as its kind allows.
-fn undo_way(state: &ChangeState, act: &Act) -> UndoWay {
-    match state {
-        ChangeState::Done {
-            done: Some(Done::Changed { undo }),
-        } => match undo {
+fn undo_way(entry: &Entry) -> UndoWay {
+    let act = &entry.action.act;
+    let changed = match (&entry.state, &entry.changed) {
+        (ChangeState::Done { done: Some(done) }, _) => done.undo(),
+        // A program that failed may have changed something all the same.
+        (ChangeState::NotDone { .. }, Some(done @ Done::Ran { .. })) => done.undo(),
+        _ => None,
+    };
+    if let Some(undo) = changed {
+        return match undo {
             Undo::None if matches!(act, Act::ReloadUnits { .. }) => UndoWay::Nothing,
             Undo::None => UndoWay::None,
             Undo::Thaw { .. }
@@ -289,7 +319,9 @@ fn undo_way(state: &ChangeState, act: &Act) -> UndoWay {
             | Undo::Unthrottle { .. } => UndoWay::AtOnce,
             Undo::RunArgv { .. } => UndoWay::ByCommand,
             Undo::RestoreFile { .. } | Undo::RestoreLines { .. } | Undo::RestoreStarter { .. } => UndoWay::FromVault,
-        },
+        };
+    }
+    match &entry.state {
         ChangeState::Done { done: None } => match act {
             Act::Kill { .. } | Act::RunArgv { undo: None, .. } => UndoWay::None,
             Act::RemoveFile { .. } | Act::EditLines { .. } | Act::RemoveStarter { .. } => UndoWay::FromVault,
@@ -304,5 +336,86 @@ fn undo_way(state: &ChangeState, act: &Act) -> UndoWay {
             Act::Keep { .. } | Act::ReloadUnits { .. } => UndoWay::Nothing,
         },
         _ => UndoWay::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deminer_worker::action::FileTarget;
+    use deminer_worker::text::Digest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn program() -> FileTarget {
+        let target = json!({
+            "mount": "/", "path": "/usr/sbin/ipset", "id": {"dev": "1", "inode": "2"}, "size": "3", "ctime_ns": "4",
+            "mtime_ns": "5", "sha256": Digest::of(b"ipset"), "mode": 493, "uid": 0, "gid": 0, "flags": null, "links": 1,
+            "xattrs": [],
+        });
+        serde_json::from_value(target).expect("a target")
+    }
+
+    /// What is reported of a program that a plan runs, by how it ended.
+    fn ran(end: CommandEnd, stderr: &str) -> Change {
+        let act = Act::RunArgv {
+            program: Box::new(program()),
+            argv: vec!["ipset".into()],
+            timeout_ms: 1,
+            undo: Some(vec!["ipset".into(), "restore".into()]),
+        };
+        let action = Action {
+            id: act.id("a"),
+            component: 1,
+            act,
+            because: vec!["f".to_owned()],
+            needs: Vec::new(),
+        };
+        let undo = Undo::RunArgv {
+            program: Box::new(program()),
+            argv: vec!["ipset".into(), "restore".into()],
+            timeout_ms: 1,
+        };
+        let done = Done::Ran {
+            end,
+            stdout: HostBytes::default(),
+            stderr: stderr.into(),
+            cut: false,
+            undo: Box::new(undo),
+        };
+        let told = TransactionEvent::Outcome {
+            action: action.id,
+            outcome: Outcome::Done { done },
+        };
+        let mut changes = Changes::default();
+        changes.plan("a", vec![action], None);
+        assert!(changes.told(&told, Wide(1)));
+        changes.report().remove(0)
+    }
+
+    #[test]
+    fn a_program_that_fails_is_not_done_and_can_be_taken_back() {
+        let well = ran(CommandEnd::Exited { code: 0 }, "a warning\n");
+        assert!(matches!(well.state, ChangeState::Done { .. }), "{:?}", well.state);
+        assert_eq!(well.undo, UndoWay::ByCommand);
+        let rows = [
+            (
+                CommandEnd::Exited { code: 3 },
+                "no \u{7} such set\n",
+                "exit status 3; it says `no \\x07 such set`",
+            ),
+            (CommandEnd::TimedOut {}, "", "killed at its limit of time"),
+        ];
+        for (end, stderr, expected) in rows {
+            let badly = ran(end, stderr);
+            let ChangeState::NotDone {
+                why: Some(HostError::Failed { why, .. }),
+            } = &badly.state
+            else {
+                panic!("{:?}", badly.state);
+            };
+            assert_eq!(why, expected);
+            assert_eq!(badly.undo, UndoWay::ByCommand);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Net;
-use crate::query::{Account, FileId, FileStat, Xattr};
+use crate::query::{Account, CommandEnd, FileId, FileStat, Xattr};
 use crate::shadow::Former;
 use crate::sudoers;
 use crate::text::{Digest, HostBytes, HostPath, TextError, Wide};
@@ -180,7 +180,7 @@ pub enum Act {
     },
     /// Runs a program of the host with exactly these arguments: the reviewed way out for what has no kind of its own.
     RunArgv {
-        /// The program.
+        /// The program: its file, not what leads to it; no script and no shell ([`crate::argv::fault`]).
         program: Box<FileTarget>,
         /// Its arguments, its own name first.
         argv: Vec<HostBytes>,
@@ -646,6 +646,39 @@ pub enum Done {
     Already,
     /// The process did not stop within the time; it is killed with the others after its live evidence.
     WouldNotStop,
+    /// A program of the host ran; what it changed only it knows.
+    Ran {
+        /// How it ended.
+        end: CommandEnd,
+        /// The beginning of what it wrote.
+        stdout: HostBytes,
+        /// The beginning of what it complained of.
+        stderr: HostBytes,
+        /// Whether it wrote more of either.
+        cut: bool,
+        /// How to take it back.
+        undo: Box<Undo>,
+    },
+}
+
+impl Done {
+    /// How it is taken back; `None` where nothing was changed.
+    pub fn undo(&self) -> Option<&Undo> {
+        match self {
+            Done::Changed { undo } => Some(undo),
+            Done::Ran { undo, .. } => Some(undo),
+            Done::Gone | Done::Already | Done::WouldNotStop => None,
+        }
+    }
+
+    /// Whether the target is as the act wants it: not where a process still runs, or a program says that it failed.
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Done::Changed { .. } | Done::Gone | Done::Already => true,
+            Done::WouldNotStop => false,
+            Done::Ran { end, .. } => end.is_success(),
+        }
+    }
 }
 
 impl Act {

@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod action;
+pub mod argv;
 pub mod arrival;
 pub mod frame;
 #[cfg(any(test, fuzzing))]

@@ -90,7 +90,11 @@ pub fn protection(act: &Act, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) ->
         }
         Act::EditLines { file, .. } | Act::ClearFlags { file, .. } => protected_place(&file.path, facts),
         Act::RemoveLink { link } => protected_place(&link.path, facts),
-        Act::RunArgv { program, .. } => protected_place(&program.path, facts),
+        Act::RunArgv {
+            program, argv, undo, ..
+        } => protected_place(&program.path, facts)
+            .or_else(|| crate::argv::fault(&program.path, argv).map(str::to_owned))
+            .or_else(|| crate::argv::fault(&program.path, undo.as_deref()?).map(str::to_owned)),
         Act::BlockAddress { address, .. } => protected_address(address, facts),
         Act::Isolate { keep, .. } => protected_session(keep, facts),
         Act::LockAccount { account } => protected_account(account, condemned, facts),

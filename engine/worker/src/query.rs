@@ -212,6 +212,8 @@ pub mod limits {
     pub const COMMAND_ARGUMENTS: usize = 64;
     /// The longest that a program of the host may run.
     pub const COMMAND_MS: u64 = 60_000;
+    /// The bytes of each of the two outputs of a program that an act runs, as far as they are kept.
+    pub const RAN_BYTES: u32 = 4 << 10;
     /// The bytes of each output of a program of the host that are kept.
     pub const COMMAND_BYTES: u32 = 4 << 20;
     /// The bytes of one answer as it travels.

@@ -1,10 +1,15 @@
 //! What must hold for the parsers of this folder, whatever the bytes are.
 
+use std::sync::LazyLock;
+
 use deminer_worker::text::{HostBytes, HostPath};
 
 use super::families::{Families, Traits, shipped_resource};
 use super::lenient_json;
 use super::setting::{Pool, SETTINGS, Setting, of_arguments, of_environment, of_file};
+
+static FAMILIES: LazyLock<Families> =
+    LazyLock::new(|| Families::read(&shipped_resource()).expect("the shipped families are well formed"));
 
 /// What a miner is told, in its file, its arguments, its environment (words parted by NUL bytes): bounded, and of the text.
 pub fn miner_settings(bytes: &[u8]) {
@@ -26,8 +31,7 @@ pub fn miner_settings(bytes: &[u8]) {
     {
         assert_eq!(lenient_json::read(bytes), Some(strict));
     }
-    let families = Families::read(&shipped_resource()).expect("the shipped families are well formed");
-    families.guess(&Traits {
+    FAMILIES.guess(&Traits {
         programs: vec![bytes.to_vec()],
         paths: vec![HostPath::new(bytes)],
         configs: vec![HostPath::new(bytes)],

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict};
 use deminer_engine::incident::Incident;
 use deminer_engine::plan::{End, Group, HostPlan, Left, LeftAlone, Plan};
-use deminer_worker::action::ActionId;
+use deminer_engine::policy::Leave;
+use deminer_worker::action::{Act, ActionId};
 use deminer_worker::many::losses;
 use deminer_worker::query::Gap;
 use deminer_worker::text::HostPath;
@@ -22,7 +23,7 @@ pub(crate) use self::subject::about;
 use super::Style;
 use super::incident::answered;
 use super::object::{gap, named, why_left};
-use super::paste::Paste;
+use super::paste::{Paste, leave};
 use super::plain::{cut, plain, sentence, shell_word};
 use super::style::{Tone, padded, visible_width};
 use super::unit::time;
@@ -500,10 +501,14 @@ fn approval(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     if plan.is_empty() || not_after < about.now_ms || about.asks {
         return out;
     }
+    let reads = plan.hosts().any(|host| !host.footprint.programs.is_empty());
+    let mut actions = plan.hosts().flat_map(|host| &host.orders.actions);
+    let runs = actions.any(|action| matches!(action.act, Act::RunArgv { .. }));
+    let leaves = leave(Leave::CommandRead, reads) + &leave(Leave::CommandRun, runs);
     // Never wrapped: these are to be pasted.
     let commands = [
         (Label::Why, format!("deminer show {name}")),
-        (Label::Next, format!("deminer apply {name} --approve {hash}")),
+        (Label::Next, format!("deminer apply {name} --approve {hash}{leaves}")),
     ];
     for (label, command) in commands {
         out.push_str(&format!("{}{}\n", lead(label), about.paste.command(&command)));

@@ -189,6 +189,7 @@ pub(super) fn state(change: &Change, words: &dyn Words) -> String {
                 Some(Done::Already) => Outcome::Already,
                 Some(Done::Gone) => Outcome::Gone,
                 Some(Done::WouldNotStop) => Outcome::WouldNotStop,
+                Some(Done::Ran { end, .. }) => return words.outcome(Outcome::Ran(&end.to_string()), looked),
                 Some(Done::Changed { .. }) | None => Outcome::Done,
             };
             words.outcome(outcome, looked)

@@ -10,9 +10,9 @@ use deminer_engine::report::Report;
 use deminer_worker::action::{Act, Action, Done, Effect, Scheduling, Undo};
 use deminer_worker::frame::{End, EvidenceItem, Outcome, Part, TransactionEvent};
 use deminer_worker::order::Approval;
-use deminer_worker::query::{Coverage, GapReason, HostError};
+use deminer_worker::query::{CommandEnd, Coverage, GapReason, HostError};
 use deminer_worker::shadow::Former;
-use deminer_worker::text::{Digest, Wide};
+use deminer_worker::text::{Digest, HostBytes, Wide};
 
 use super::{AT, MINUTE, identity};
 
@@ -186,9 +186,28 @@ impl Night {
                         group: "/sys/fs/cgroup/deminer".into(),
                     },
                 },
+                Act::RunArgv {
+                    program,
+                    timeout_ms,
+                    undo: Some(argv),
+                    ..
+                } => Undo::RunArgv {
+                    program: program.clone(),
+                    argv: argv.clone(),
+                    timeout_ms: *timeout_ms,
+                },
                 _ => Undo::None,
             };
-            let done = Done::Changed { undo };
+            let done = match &action.act {
+                Act::RunArgv { .. } => Done::Ran {
+                    end: CommandEnd::Exited { code: 0 },
+                    stdout: HostBytes::default(),
+                    stderr: HostBytes::default(),
+                    cut: false,
+                    undo: Box::new(undo),
+                },
+                _ => Done::Changed { undo },
+            };
             night.outcome(host, action, Outcome::Done { done })
         })
     }

@@ -27,6 +27,8 @@ pub(crate) enum Outcome<'a> {
     Gone,
     Already,
     WouldNotStop,
+    /// A program ran, and ended so, as it is written everywhere: `exit status 0`.
+    Ran(&'a str),
     NotDone(Option<&'a str>),
     Skipped(&'a str),
     Drifted,

@@ -20,8 +20,8 @@ pub(crate) enum GivesBack {
 
 /// See the module.
 pub(crate) trait UndoWords {
-    /// How much of which run can be taken back.
-    fn can_be_taken_back(&self, changes: u64, run: &str) -> String;
+    /// How much of which run can be taken back, and how many programs of hosts are run for it.
+    fn can_be_taken_back(&self, changes: u64, programs: u64, run: &str) -> String;
 
     /// What a step gives back.
     fn gives_back(&self, what: GivesBack) -> &'static str;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use deminer_worker::action::Effect;
 use indexmap::IndexMap;
 
-use super::super::checked::{CheckedBody, CheckedStep, CheckedUntil, OnFailure};
+use super::super::checked::{CheckedBody, CheckedStep, CheckedUntil, OnFailure, Recipe};
 use super::super::expression::{Here, conditions};
 use super::super::kind::Kinds;
 use super::super::shape::Shape;
@@ -119,6 +119,7 @@ impl Checker<'_> {
                 self.leave(entry, found, module.span);
                 let shape = Shape::of_schema(found.erased().params_schema().into());
                 let recipes = self.params(entry, here, (&module.value, &shape), module.span, with);
+                self.refused(entry, found, &recipes, module.span);
                 let body = CheckedBody::Use {
                     module: found.clone(),
                     with: recipes,
@@ -165,6 +166,19 @@ impl Checker<'_> {
             }
             // An include is no step of its own.
             Body::Include { .. } | Body::Unread => (None, Shape::Any),
+        }
+    }
+
+    /// Whether the module takes what is written out, as far as all of it is.
+    fn refused(&mut self, entry: &Entry<'_>, module: &Module, recipes: &[(String, Recipe)], at: Span) {
+        let written: Option<serde_json::Map<String, serde_json::Value>> = recipes
+            .iter()
+            .map(|(name, recipe)| Some((name.clone(), recipe.written()?)))
+            .collect();
+        let refused = written.and_then(|written| module.erased().refuses(&written.into()));
+        if let Some(why) = refused {
+            let message = format!("{}: {why}", entry.label);
+            self.mistakes.push(Diagnostic::error(Code::ParameterValue, at, message));
         }
     }
 

@@ -1,5 +1,7 @@
 //! A program of the host, run to look at what the worker does not read itself.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::FileId;
@@ -63,4 +65,22 @@ pub enum CommandEnd {
     TimedOut {},
     /// It was killed, with its group, since it wrote more than the limit.
     TooMuch {},
+}
+
+impl CommandEnd {
+    /// Whether it ended by itself and says that all went well.
+    pub fn is_success(self) -> bool {
+        self == CommandEnd::Exited { code: 0 }
+    }
+}
+
+impl fmt::Display for CommandEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CommandEnd::Exited { code } => write!(f, "exit status {code}"),
+            CommandEnd::Signalled { signal } => write!(f, "ended by signal {signal}"),
+            CommandEnd::TimedOut {} => f.write_str("killed at its limit of time"),
+            CommandEnd::TooMuch {} => f.write_str("killed at its limit of output"),
+        }
+    }
 }

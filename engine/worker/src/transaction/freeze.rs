@@ -97,7 +97,7 @@ impl Transaction<'_> {
                 self.hold(None, component, &target);
                 true
             }
-            Ok(Done::Gone | Done::Already) | Err(_) => false,
+            Ok(Done::Gone | Done::Already | Done::Ran { .. }) | Err(_) => false,
         }
     }
 

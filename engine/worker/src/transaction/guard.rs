@@ -36,6 +36,7 @@ impl Transaction<'_> {
                 Act::ClearFlags { file, .. } => self.guard_place(file),
                 Act::EditLines { file, remove, .. } => self.guard_lines(file, remove),
                 Act::LockAccount { account } => self.guard_account(account),
+                Act::RunArgv { program, .. } => self.guard_program(program),
                 _ => continue,
             };
             match guarded {
@@ -96,6 +97,20 @@ impl Transaction<'_> {
             }),
             Some(Entry::Absent { .. }) | None => Ok(Guarded::Gone),
             Some(Entry::Hidden { .. }) => Err(HostError::Denied { doing: doing() }),
+        }
+    }
+
+    /// A program is its inode and its content; one that is gone leaves nothing done.
+    fn guard_program(&self, program: &FileTarget) -> Result<Guarded, HostError> {
+        let doing = || format!("look again at {}", program.path);
+        let stat = self.stat(program)?.ok_or_else(|| HostError::Gone { doing: doing() })?;
+        match stat.id == program.id && stat.sha256 == program.sha256 {
+            true => Ok(Guarded::AsPlanned),
+            false => Err(HostError::Changed {
+                doing: doing(),
+                expected: format!("sha256 {}, inode {}", program.sha256.short(), program.id.inode),
+                found: format!("sha256 {}, inode {}", stat.sha256.short(), stat.id.inode),
+            }),
         }
     }
 

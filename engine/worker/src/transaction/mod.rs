@@ -20,7 +20,7 @@ mod stroke;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::action::{Act, Action, ActionId, ProcessTarget};
+use crate::action::{Act, Action, ActionId, Done, ProcessTarget};
 use crate::frame::{End, Outcome, RefusalKind, ToWorker, TransactionEvent as Event};
 use crate::journal::HostJournal;
 use crate::order::{self, ApprovedOrders, Begin, Birth, Stage};
@@ -362,7 +362,13 @@ impl<'a> Transaction<'a> {
 
     /// Tells how an action ended.
     fn outcome(&mut self, action: ActionId, outcome: Outcome) {
-        match outcome {
+        match &outcome {
+            // What needs a program to have run is not done after one that failed.
+            Outcome::Done {
+                done: Done::Ran { end, .. },
+            } if !end.is_success() => {
+                self.failed.insert(action);
+            }
             Outcome::Done { .. } => {
                 self.settled.insert(action);
             }

@@ -145,10 +145,7 @@ impl Transaction<'_> {
         self.controller.tell(intent);
         let (outcome, undo) = match self.platform.act(&self.with_stand_in(action)) {
             Ok(done) => {
-                let undo = match &done {
-                    Done::Changed { undo } => Some(undo.clone()),
-                    Done::Gone | Done::Already | Done::WouldNotStop => None,
-                };
+                let undo = done.undo().cloned();
                 self.changed |= undo.is_some();
                 if let Act::Kill { process } = &action.act {
                     self.frozen.remove(&key(process));

@@ -2,6 +2,7 @@
 
 mod bench;
 mod contain;
+mod running;
 mod starters;
 
 use bench::{BAD_LINE, CRONTAB, JOURNAL, Manner, approved, orders, processes, transact};

@@ -272,6 +272,7 @@ impl ReportWords for English {
             Outcome::Gone => "was gone already".to_owned(),
             Outcome::Already => "was so already".to_owned(),
             Outcome::WouldNotStop => "would not stop".to_owned(),
+            Outcome::Ran(end) => format!("ran, {end}"),
             Outcome::NotDone(Some(why)) => format!("not done: {why}"),
             Outcome::NotDone(None) => "not done".to_owned(),
         };

@@ -7,11 +7,16 @@ use super::English;
 use super::things::counted;
 
 impl UndoWords for English {
-    fn can_be_taken_back(&self, changes: u64, run: &str) -> String {
-        format!(
-            "{} of run {run} can be taken back. Nothing has been changed; nothing is started by it.",
-            counted(changes, "change", "changes")
-        )
+    fn can_be_taken_back(&self, changes: u64, programs: u64, run: &str) -> String {
+        let changes = counted(changes, "change", "changes");
+        let started = match programs {
+            0 => "nothing is started by it".to_owned(),
+            programs => format!(
+                "it runs {}, and starts nothing else",
+                counted(programs, "program", "programs")
+            ),
+        };
+        format!("{changes} of run {run} can be taken back. Nothing has been changed; {started}.")
     }
 
     fn gives_back(&self, what: GivesBack) -> &'static str {

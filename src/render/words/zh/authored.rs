@@ -312,6 +312,10 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
     ),
     ("the operator's alarm: {alarm}", "操作人员的告警：{alarm}"),
     (
+        "the playbook runs `{program}`: {because}",
+        "剧本要求执行 `{program}`：{because}",
+    ),
+    (
         "the operator names {address} as the miner's",
         "操作人员指明 {address} 属于挖矿木马",
     ),

@@ -267,6 +267,7 @@ impl ReportWords for Chinese {
             Outcome::Gone => "此前已消失".to_owned(),
             Outcome::Already => "此前已是如此".to_owned(),
             Outcome::WouldNotStop => "无法冻结".to_owned(),
+            Outcome::Ran(end) => format!("已执行，{end}"),
             Outcome::NotDone(Some(why)) => format!("未完成：{why}"),
             Outcome::NotDone(None) => "未完成".to_owned(),
         };

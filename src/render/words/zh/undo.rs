@@ -6,8 +6,12 @@ use super::super::undo::{GivesBack, UndoWords};
 use super::Chinese;
 
 impl UndoWords for Chinese {
-    fn can_be_taken_back(&self, changes: u64, run: &str) -> String {
-        format!("运行 {run} 的 {changes} 项改动可以撤销。未改动任何东西；撤销也不会启动任何东西。")
+    fn can_be_taken_back(&self, changes: u64, programs: u64, run: &str) -> String {
+        let started = match programs {
+            0 => "撤销也不会启动任何东西".to_owned(),
+            programs => format!("撤销会执行 {programs} 个程序，此外不启动任何东西"),
+        };
+        format!("运行 {run} 的 {changes} 项改动可以撤销。未改动任何东西；{started}。")
     }
 
     fn gives_back(&self, what: GivesBack) -> &'static str {

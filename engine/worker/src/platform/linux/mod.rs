@@ -13,6 +13,7 @@ pub mod hands;
 pub mod look;
 mod manners;
 mod netlink;
+mod running;
 mod systemd;
 mod wall;
 

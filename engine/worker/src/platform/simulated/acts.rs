@@ -33,10 +33,12 @@ impl State {
             Act::Isolate { for_s, keep } => self.isolate(*for_s, keep),
             Act::Throttle { process } => self.throttle(process),
             Act::LockAccount { account } => self.lock_account(account),
-            Act::RunArgv { .. } => Err(HostError::Unsupported {
-                doing: act.kind().to_owned(),
-                why: "this version has no way to do it".to_owned(),
-            }),
+            Act::RunArgv {
+                program,
+                argv,
+                timeout_ms,
+                undo,
+            } => self.run_argv(program, argv, *timeout_ms, undo.as_deref()),
         }
     }
 

@@ -3,9 +3,11 @@
 use super::process::Running;
 use super::state::State;
 use super::tree::plain;
+use crate::action::{Done, FileTarget, Undo};
+use crate::argv;
 use crate::query::{
     CommandEnd, CommandOutput, CommandQuery, CoreUse, Coverage, CpuUse, Entry, FileSystem, GapReason, Gpu, GpuHolder,
-    Hold, Holder, HostError, MemoryUse, Observed, ProcessRoot, Resources,
+    Hold, Holder, HostError, MemoryUse, Observed, ProcessRoot, Resources, limits,
 };
 use crate::text::{HostBytes, HostPath, Wide};
 
@@ -253,6 +255,50 @@ impl State {
             took_ms,
         };
         Ok(Observed { value, coverage })
+    }
+
+    /// Runs a described program, if it is the one meant; what it changes is not described.
+    pub(super) fn run_argv(
+        &mut self,
+        program: &FileTarget,
+        argv: &[HostBytes],
+        timeout_ms: u64,
+        undo: Option<&[HostBytes]>,
+    ) -> Result<Done, HostError> {
+        let doing = format!("run `{}`", program.path);
+        if let Some(why) = argv::fault(&program.path, argv) {
+            let why = why.to_owned();
+            return Err(HostError::Protected { doing, why });
+        }
+        let place = self.inode_at(program, &doing)?;
+        let Some(inode) = place.and_then(|number| self.tree.inode(number)) else {
+            return Err(HostError::Gone { doing });
+        };
+        if inode.sha256 != program.sha256 {
+            let (expected, found) = (program.sha256.short(), inode.sha256.short());
+            return Err(HostError::Changed { doing, expected, found });
+        }
+        let query = CommandQuery {
+            argv: argv.to_vec(),
+            timeout_ms,
+            max_bytes: limits::RAN_BYTES,
+        };
+        let ran = self.command(&query)?.value;
+        let undo = undo.map_or(Undo::None, |argv| Undo::RunArgv {
+            program: Box::new(program.clone()),
+            argv: argv.to_vec(),
+            timeout_ms,
+        });
+        Ok(Done::Ran {
+            end: match ran.end {
+                CommandEnd::TooMuch {} => CommandEnd::Exited { code: 0 },
+                end => end,
+            },
+            stdout: ran.stdout,
+            stderr: ran.stderr,
+            cut: ran.stdout_cut || ran.stderr_cut,
+            undo: Box::new(undo),
+        })
     }
 }
 

@@ -26,10 +26,17 @@ impl State {
             Undo::Unblock { address, was_until_ms } => self.unblock(address, *was_until_ms),
             Undo::EndIsolation { was_until_ms } => self.end_isolation(*was_until_ms),
             Undo::Unthrottle { process, .. } => self.unthrottle(process),
-            Undo::RunArgv { .. } => Err(HostError::Unsupported {
-                doing: "undo".to_owned(),
-                why: "this version has no way to do it".to_owned(),
-            }),
+            Undo::RunArgv {
+                program,
+                argv,
+                timeout_ms,
+            } => match self.run_argv(program, argv, *timeout_ms, None)? {
+                Done::Ran { end, .. } if !end.is_success() => Err(HostError::Failed {
+                    doing: format!("run `{}`", program.path),
+                    why: end.to_string(),
+                }),
+                done => Ok(done),
+            },
         }
     }
 

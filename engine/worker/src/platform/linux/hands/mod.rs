@@ -21,6 +21,7 @@ use crate::text::{Digest, HostPath};
 mod account;
 mod block;
 mod capture;
+mod command;
 mod deadline;
 mod edit;
 mod files;
@@ -101,10 +102,12 @@ impl Hands {
             Act::Isolate { for_s, keep } => block::isolate(*for_s, keep),
             Act::Throttle { process } => self.throttle(process),
             Act::LockAccount { account } => account::Etc::of_the_host().lock(account),
-            Act::RunArgv { .. } => Err(HostError::Unsupported {
-                doing: act.kind().to_owned(),
-                why: "this version has no way to do it".to_owned(),
-            }),
+            Act::RunArgv {
+                program,
+                argv,
+                timeout_ms,
+                undo,
+            } => command::run(program, argv, *timeout_ms, undo.as_deref()),
         }
     }
 
@@ -126,10 +129,11 @@ impl Hands {
             Undo::Unblock { address, was_until_ms } => block::unblock(address, *was_until_ms),
             Undo::EndIsolation { was_until_ms } => block::end_isolation(*was_until_ms),
             Undo::Unthrottle { process, former } => self.unthrottle(process, former),
-            Undo::RunArgv { .. } => Err(HostError::Unsupported {
-                doing: "undo".to_owned(),
-                why: "this version has no way to do it".to_owned(),
-            }),
+            Undo::RunArgv {
+                program,
+                argv,
+                timeout_ms,
+            } => command::take_back(program, argv, *timeout_ms),
         }
     }
 

@@ -11,6 +11,7 @@ use super::procfs::{Units, bracketed, covered_pid, number, wide};
 use super::roots::upper_of;
 use super::socket::{end, parse_table};
 use super::tree::matches;
+use super::wall::{has_subject, is_built_in, is_loaded};
 use crate::fuzzing::line_count;
 use crate::platform::linux::hands;
 
@@ -66,6 +67,9 @@ pub fn system_tables(bytes: &[u8]) {
     let (pattern, name) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
     let _ = matches(pattern, name);
     assert!(matches(b"*", name) && matches(&vec![b'?'; name.len()], name));
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = (has_subject(text, "12"), is_loaded(text), is_built_in(text));
+    }
     hands::fuzzing::tables(bytes);
 }
 

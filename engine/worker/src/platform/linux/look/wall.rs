@@ -80,16 +80,16 @@ fn built_in() -> String {
 }
 
 /// Whether a table of netlink sockets has one of the kernel's own for a subject; the second column is the subject.
-fn has_subject(table: &str, subject: &str) -> bool {
+pub(super) fn has_subject(table: &str, subject: &str) -> bool {
     let mut lines = table.lines().skip(1);
     lines.any(|line| line.split_whitespace().nth(1) == Some(subject))
 }
 
-fn is_loaded(modules: &str) -> bool {
+pub(super) fn is_loaded(modules: &str) -> bool {
     modules.lines().any(|line| line.starts_with("nf_tables "))
 }
 
-fn is_built_in(modules: &str) -> bool {
+pub(super) fn is_built_in(modules: &str) -> bool {
     modules.lines().any(|line| line.ends_with("/nf_tables.ko"))
 }
 

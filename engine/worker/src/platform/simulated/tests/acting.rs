@@ -19,6 +19,7 @@ fn word(result: Result<Done, HostError>) -> &'static str {
         Ok(Done::Already) => "already",
         Ok(Done::Gone) => "gone",
         Ok(Done::WouldNotStop) => "would not stop",
+        Ok(Done::Ran { .. }) => "ran",
         Err(HostError::Changed { .. }) => "changed",
         Err(HostError::Denied { .. }) => "denied",
         Err(HostError::Protected { .. }) => "protected",

@@ -13,6 +13,7 @@ mod behaving;
 mod containing;
 mod describing;
 mod dying;
+mod running;
 mod undoing;
 mod units;
 

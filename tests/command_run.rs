@@ -1,0 +1,123 @@
+//! `command.run` on this machine: nothing without the leave, this very program with it, and back again by its own command.
+
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use common::command::{Deminer, run};
+use common::machine::{needs_root, turn};
+use serde_json::Value;
+
+const LEAVE: [&str; 2] = ["--allow", "command.run"];
+
+/// A copy of touch(1), a playbook that runs it, and the file that it makes.
+struct Scene {
+    home: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let scene = Scene {
+            home: tempfile::tempdir().expect("a folder"),
+        };
+        let touch = fs::canonicalize("/usr/bin/touch").expect("it is everywhere");
+        fs::copy(touch, scene.program()).expect("a copy");
+        let (program, made) = (scene.program(), scene.made());
+        let (program, made) = (program.display(), made.display());
+        let with = format!(
+            "{{program: {program}, arguments: [{made}], undo: [-d, \"@86400\", {made}], timeout: 5s, because: a mark}}"
+        );
+        let text = format!(
+            "playbook: mark\nversion: 1\nphases:\n  eradicate:\n    steps:\n      - {{use: command.run, with: {with}}}\n"
+        );
+        fs::write(scene.playbook(), text).expect("ours");
+        scene
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        // A plan names real paths.
+        fs::canonicalize(self.home.path()).expect("it is there").join(name)
+    }
+
+    fn program(&self) -> PathBuf {
+        self.at("touch")
+    }
+
+    fn made(&self) -> PathBuf {
+        self.at("made")
+    }
+
+    fn playbook(&self) -> PathBuf {
+        self.at("mark.yml")
+    }
+
+    fn modified(&self) -> Option<SystemTime> {
+        fs::metadata(self.made())
+            .ok()
+            .map(|meta| meta.modified().expect("a time"))
+    }
+
+    /// Plans it; gives the plan's file and hash.
+    fn plan(&self, deminer: &Deminer, name: &str) -> (String, String) {
+        let file = self.at(name);
+        let (playbook, file) = (text(&self.playbook()), text(&file));
+        let words = ["plan", &playbook, "local", "-o", &file, "--format", "json"];
+        let told = deminer.run(&[&words[..], &LEAVE].concat());
+        let told: Value = serde_json::from_str(&told.out).unwrap_or_else(|error| panic!("{error}: {told:?}"));
+        (file, told["hash"].as_str().expect("a hash").to_owned())
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn by_leave_only_and_back_again() {
+    if !needs_root() {
+        return;
+    }
+    let _turn = turn();
+    let (scene, deminer) = (Scene::new(), Deminer::new());
+    let playbook = text(&scene.playbook());
+    run(&["check", &playbook]).expect(2);
+    run(&[&["check", &playbook][..], &LEAVE].concat()).expect(0);
+
+    let (plan, hash) = scene.plan(&deminer, "the.plan");
+    let apply = ["apply", &plan, "--approve", &hash, "--format", "json"];
+    deminer.run(&apply).expect(4);
+    assert_eq!(scene.modified(), None, "a refusal runs nothing");
+    let applied = deminer.run(&[&apply[..], &LEAVE].concat());
+    let report: Value = serde_json::from_str(&applied.out).unwrap_or_else(|error| panic!("{error}: {applied:?}"));
+    assert_eq!(report["hosts"][0]["tally"]["done"], 1, "{report:#}");
+    let made = scene.modified().expect("it ran");
+
+    let name = report["run"].as_str().expect("a name");
+    let list = deminer.run(&["undo", name, "--format", "json"]).expect(0).json();
+    let undo = ["undo", name, "--approve", list["hash"].as_str().expect("a hash")];
+    deminer.run(&undo).expect(4);
+    assert_eq!(scene.modified(), Some(made), "a refusal runs nothing");
+    deminer.run(&[&undo[..], &LEAVE].concat()).expect(0);
+    assert_eq!(scene.modified(), Some(UNIX_EPOCH + Duration::from_secs(86_400)));
+}
+
+#[test]
+fn other_bytes_under_its_name_are_not_run() {
+    if !needs_root() {
+        return;
+    }
+    let _turn = turn();
+    let (scene, deminer) = (Scene::new(), Deminer::new());
+    let (plan, hash) = scene.plan(&deminer, "the.plan");
+    let mut bytes = fs::read(scene.program()).expect("ours");
+    *bytes.last_mut().expect("it has bytes") ^= 1;
+    fs::write(scene.program(), bytes).expect("ours");
+    let apply = ["apply", &plan, "--approve", &hash, "--format", "json"];
+    let applied = deminer.run(&[&apply[..], &LEAVE].concat());
+    let report: Value = serde_json::from_str(&applied.out).unwrap_or_else(|error| panic!("{error}: {applied:?}"));
+    assert_eq!(report["hosts"][0]["status"], "drifted", "{report:#}");
+    assert_eq!(scene.modified(), None);
+}
