@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use common::command::{Deminer, program};
 use common::machine::{Process, needs_root};
-use deminer_engine::host::ssh::{Become, Secret, SshTarget};
+use deminer_engine::host::ssh::{Become, Secret, Ssh, SshTarget};
 use deminer_engine::host::{HostView, Link, Local, Transport};
 use deminer_worker::query::{Answer, HostError, HostFacts, Obstacle, Query};
 use deminer_worker::text::HostPath;
@@ -627,12 +627,11 @@ fn many_log_in_at_once() {
         return;
     }
     let (sshd, landing) = (Sshd::start(), landing());
-    let client = sshd.client();
+    let (client, target) = (sshd.client(), sshd.target("root", &[landing.path()]));
     runtime().block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..4 {
-            let way = deminer_engine::host::ssh::Ssh::new(sshd.target("root", &[landing.path()]), Arc::clone(&client));
-            let way = way.expect("a good target");
+            let way = Ssh::new(target.clone(), Arc::clone(&client)).expect("a good target");
             tasks.spawn(async move {
                 let link = way.connect("lo").await.expect("reached");
                 facts(&link).await.uid

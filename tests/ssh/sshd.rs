@@ -172,6 +172,26 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
+/// Changes the accounts of this machine, with `input` for the program; who else does at this moment holds the lock. Whether it
+/// was done.
+fn accounts(words: &[&str], input: &str) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(30) {
+        let mut command = Command::new(words[0]);
+        let command = command.args(&words[1..]).stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut running = command.spawn().expect("the shadow tools are installed");
+        if let Some(mut stdin) = running.stdin.take() {
+            // One that ended already does not read it.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        if running.wait().is_ok_and(|status| status.success()) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    false
+}
+
 /// An account that is gone with the value.
 pub(crate) struct Account {
     pub(crate) name: String,
@@ -193,12 +213,9 @@ impl Account {
             .to_lowercase();
         let letters: String = letters.rsplit('-').next().unwrap_or_default().to_owned();
         let name = format!("dmtest{letters}");
-        let added = Command::new("useradd")
-            .args(["-M", "-p", "*", "-s", shell, "-d"])
-            .arg(home.path())
-            .arg(&name)
-            .status();
-        assert!(added.expect("useradd").success(), "{name}");
+        let path = home.path().to_string_lossy().into_owned();
+        let words = ["useradd", "-M", "-p", "*", "-s", shell, "-d", &path, &name];
+        assert!(accounts(&words, ""), "{words:?}");
         let account = Account { name, home };
         let owned = Command::new("chown")
             .arg(&account.name)
@@ -206,15 +223,8 @@ impl Account {
             .status();
         assert!(owned.expect("chown").success());
         if let Some(password) = password {
-            let mut chpasswd = Command::new("chpasswd")
-                .stdin(Stdio::piped())
-                .spawn()
-                .expect("chpasswd");
             let line = format!("{}:{password}\n", account.name);
-            let mut input = chpasswd.stdin.take().expect("piped");
-            input.write_all(line.as_bytes()).expect("taken");
-            drop(input);
-            assert!(chpasswd.wait().expect("chpasswd").success());
+            assert!(accounts(&["chpasswd"], &line), "{}", account.name);
         }
         account
     }
@@ -234,10 +244,7 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.rule());
-        let _ = Command::new("userdel")
-            .args(["-f", &self.name])
-            .stderr(Stdio::null())
-            .status();
+        accounts(&["userdel", "-f", &self.name], "");
     }
 }
 

@@ -28,6 +28,9 @@ const SLOWEST: u64 = 16 << 10;
 const PIECE_BYTES: usize = 64 << 10;
 const PIECE_PAUSE: Duration = Duration::from_millis(1);
 
+/// How many pauses a large worker has: the command that is sent where no slim one is there.
+const PIECES: usize = 256;
+
 /// The bytes that a shell may say before ours speaks: banners.
 const BANNER_BYTES: usize = 64 << 10;
 
@@ -36,6 +39,9 @@ const LINE_BYTES: u64 = 4096;
 
 /// The bytes of errors that are kept, the first ones.
 const WORDS_BYTES: usize = 8 << 10;
+
+/// The bytes of errors that are listened to.
+const ERROR_BYTES: usize = 1 << 20;
 
 /// A worker that was started and has not spoken yet.
 pub(super) struct Started {
@@ -166,7 +172,7 @@ impl Talk {
             // That it was not all taken is said by the host, or its end is seen.
             let sending = async {
                 stdin.write_all(announcement.as_bytes()).await?;
-                for piece in worker.bytes.chunks(PIECE_BYTES) {
+                for piece in worker.bytes.chunks(PIECE_BYTES.max(worker.bytes.len() / PIECES)) {
                     stdin.write_all(piece).await?;
                     tokio::time::sleep(PIECE_PAUSE).await;
                 }
@@ -354,10 +360,15 @@ impl Errors {
     }
 }
 
-/// Reads to the end, so that nobody waits for us; keeps the beginning.
+/// Reads, so that nobody waits for us; keeps the beginning. Who says more than is ever needed is not listened to any more.
 async fn listen(mut stderr: ChildStderr, errors: Arc<Errors>) {
     let mut piece = vec![0; 4096];
+    let mut heard = 0;
     while let Ok(read @ 1..) = stderr.read(&mut piece).await {
+        heard += read;
+        if heard > ERROR_BYTES {
+            break;
+        }
         {
             let mut bytes = errors.bytes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             let room = WORDS_BYTES.saturating_sub(bytes.len());

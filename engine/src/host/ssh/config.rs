@@ -91,7 +91,7 @@ mod tests {
         RemoteCommand none
         RequestTTY no
         EscapeChar none
-                SetEnv LC_ALL=C
+        SetEnv LC_ALL=C
         ConnectTimeout 15
         ServerAliveInterval 15
         ServerAliveCountMax 3
