@@ -254,6 +254,9 @@ pub(crate) struct Show {
     pub(crate) plan: String,
     /// One action, by the first digits of its id.
     pub(crate) action: Option<String>,
+    /// Only the part of this host, a name or a pattern as `web-*`; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
     #[command(flatten)]
     pub(crate) runs: Runs,
     #[command(flatten)]

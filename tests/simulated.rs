@@ -108,7 +108,8 @@ fn what_is_named_is_shut() {
     // Root, our own account and one that services run as stay open, whoever names them.
     let spared = planned(&[USERS, "--set", "accounts=ops,www-data"]);
     let left = spared.hosts[0]["left_alone"].as_array().expect("a list");
-    let rules: Vec<&str> = left.iter().filter_map(|left| left["why"]["rule"].as_str()).collect();
+    let mut rules: Vec<&str> = left.iter().filter_map(|left| left["why"]["rule"].as_str()).collect();
+    rules.sort_unstable();
     snapshot("users_spared", &json!(rules));
     let refused = ["plan", "users", USERS, "--set", "accounts=root", "--format", "json"];
     let answer = deminer.run(&refused);

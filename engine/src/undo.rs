@@ -140,6 +140,13 @@ enum Word {
     Unknown,
 }
 
+/// Takes an action from the list of which nothing more than the intent is known.
+fn forget(words: &mut BTreeMap<ActionId, (usize, Word)>, action: &ActionId) {
+    if matches!(words.get(action), Some((_, Word::Unknown))) {
+        words.remove(action);
+    }
+}
+
 impl UndoPlan {
     /// Lists what can be taken back of a run.
     ///
@@ -242,29 +249,26 @@ fn host_undo(chain: &Chain, only: &BTreeSet<ActionId>, arming: Arming) -> Option
                 event: TransactionEvent::Outcome { action, outcome },
                 ..
             } => match outcome {
-                Outcome::Done { done } => {
-                    // A later round finds gone what an earlier one removed.
-                    if let Some(undo) = done.undo() {
+                Outcome::Done { done } => match done.undo() {
+                    Some(undo) => {
                         words.insert(*action, (at, Word::Changed(undo.clone())));
                     }
-                }
-                Outcome::NotDone { .. } | Outcome::Drifted | Outcome::Skipped { .. } => {
-                    if matches!(words.get(action), Some((_, Word::Unknown))) {
-                        words.remove(action);
-                    }
-                }
+                    // It was gone or so already, and this run changed nothing; a later round finds gone what an earlier one
+                    // removed.
+                    None if matches!(done, Done::Gone | Done::Already) => forget(&mut words, action),
+                    None => {}
+                },
+                Outcome::NotDone { .. } | Outcome::Drifted | Outcome::Skipped { .. } => forget(&mut words, action),
             },
             EventKind::Reconciled { action, state } => match state {
-                Reconciled::Done { testimony } => {
-                    if let Some(undo) = testimony.as_ref().and_then(Done::undo) {
+                Reconciled::Done { testimony } => match testimony.as_ref().and_then(Done::undo) {
+                    Some(undo) => {
                         words.insert(*action, (at, Word::Changed(undo.clone())));
                     }
-                }
-                Reconciled::NotDone {} => {
-                    if matches!(words.get(action), Some((_, Word::Unknown))) {
-                        words.remove(action);
-                    }
-                }
+                    None if matches!(testimony, Some(Done::Gone | Done::Already)) => forget(&mut words, action),
+                    None => {}
+                },
+                Reconciled::NotDone {} => forget(&mut words, action),
                 Reconciled::Unknown { .. } => {}
             },
             _ => {}

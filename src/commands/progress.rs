@@ -32,15 +32,13 @@ impl Watched {
             sink: Arc::new(Mutex::new(ProgressSink::new(journals, progress))),
             ended: Arc::new(AtomicBool::new(false)),
         };
-        if screen.is_live() {
-            let ticking = watched.clone();
-            std::thread::spawn(move || {
-                while !ticking.ended.load(Ordering::Relaxed) {
-                    ticking.with(|sink| sink.progress().tick());
-                    std::thread::sleep(TICK);
-                }
-            });
-        }
+        let ticking = watched.clone();
+        std::thread::spawn(move || {
+            while !ticking.ended.load(Ordering::Relaxed) {
+                ticking.with(|sink| sink.progress().tick());
+                std::thread::sleep(TICK);
+            }
+        });
         watched
     }
 

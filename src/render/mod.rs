@@ -21,6 +21,7 @@ pub(crate) mod words;
 
 mod diff;
 mod incident;
+mod names;
 mod object;
 pub(crate) mod paste;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use deminer_worker::action::{Act, Action, Effect};
 use serde_json::{Value, json};
 
 use super::Style;
+use super::names;
 use super::object::{act, short_id};
 use super::plain::plain;
 use super::style::padded;
@@ -55,6 +56,7 @@ pub(crate) fn text(plan: &Plan, style: &Style) -> String {
         out.push_str(&table.text(style));
     }
     if rows > 0 && !quiet.is_empty() {
+        let quiet = names::brief(quiet.iter().map(String::as_str));
         out.push_str(&style.hang(&lead(Label::NothingOn), &quiet.join(", ")));
     }
     for (host, left, why) in plan.hosts().flat_map(left_alone) {

@@ -11,7 +11,7 @@ use super::Style;
 use super::diff::{self, Extent};
 use super::object::{HOLDING, act, command, flags, short_id, shown_link};
 use super::plain::{plain, sentence, value};
-use super::plan::{self, About, place_in_stroke};
+use super::plan::{self, About, Shown, place_in_stroke};
 use super::style::padded;
 use super::table::Table;
 use super::unit::time_ns;
@@ -79,14 +79,15 @@ impl NoSuchAction {
     }
 }
 
-/// The plan, and under it every action by name.
-pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
-    let mut out = super::plan::text(plan, about, style);
+/// What is shown of the plan, and under it every action by name; of equal hosts those of the first.
+pub(crate) fn text(plan: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
+    let mut out = super::plan::text_of(plan, about, style);
     let words = style.words();
     let heading = [Label::Action, Label::Host, Label::Kind, Label::WayBack, Label::Object];
     let mut table = Table::new(&heading.map(|label| words.label(label)));
-    let mut any = false;
-    for host in plan.hosts() {
+    let (mut any, mut equal) = (false, Vec::new());
+    for group in plan.groups() {
+        let host = group.hosts[0];
         for action in in_order(host) {
             any = true;
             table.row(vec![
@@ -97,17 +98,23 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
                 act(&action.act, words),
             ]);
         }
+        if group.hosts.len() > 1 && !host.orders.actions.is_empty() {
+            equal.push(words.listed_of(&plain(&host.orders.host), &plan::name(&group, words)));
+        }
     }
     if any {
         out.push('\n');
         out.push_str(&table.text(style));
+    }
+    for note in equal {
+        out.push_str(&style.hang("", &note));
     }
     out.push_str(&edits(plan, style));
     out
 }
 
 /// Every edited file with the lines that go and those around them; of equal hosts once.
-fn edits(plan: &Plan, style: &Style) -> String {
+fn edits(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
     let mut out = String::new();
     for group in plan.groups() {
@@ -148,9 +155,10 @@ fn in_order(host: &HostPlan) -> Vec<&Action> {
 ///
 /// # Errors
 /// When none or several begin so.
-pub(crate) fn action(plan: &Plan, prefix: &str, style: &Style) -> Result<String, NoSuchAction> {
+pub(crate) fn action(shown: &Shown<'_>, prefix: &str, style: &Style) -> Result<String, NoSuchAction> {
+    let plan = shown.plan();
     let wanted = prefix.to_ascii_lowercase();
-    let all = plan
+    let all = shown
         .hosts()
         .flat_map(|host| in_order(host).into_iter().map(move |action| (host, action)));
     let found: Vec<(&HostPlan, &Action)> = all
@@ -358,7 +366,26 @@ mod tests {
     #[test]
     fn every_action_by_name() {
         let plan = sample::plan();
-        insta::assert_snapshot!("show", text(&plan, &sample::about(), &Style::PLAIN));
+        insta::assert_snapshot!("show", text(&Shown::all(&plan), &sample::about(), &Style::PLAIN));
+    }
+
+    #[test]
+    fn the_actions_of_equal_hosts_are_listed_of_one() {
+        let plan = sample::fleet_plan();
+        let text = text(&Shown::all(&plan), &sample::about(), &Style::PLAIN);
+        let rows = |host: &str| {
+            let of = plan.host(host).expect("a host of the plan");
+            let ids = of.orders.actions.iter().map(|action| short_id(action.id));
+            ids.filter(|id| text.contains(id)).count()
+        };
+        assert_eq!(rows("web-1"), plan.host("web-1").expect("a host").orders.actions.len());
+        assert_eq!((rows("web-2"), rows("web-3")), (0, 0), "{text}");
+        assert!(text.contains("Of web-[1-3] the actions of web-1 are listed"), "{text}");
+        let part = Shown::only(&plan, ["web-2"].into());
+        let of_web_2 = &plan.host("web-2").expect("a host").orders.actions[0];
+        let other = &plan.host("web-1").expect("a host").orders.actions[0];
+        assert!(action(&part, &of_web_2.id.to_string(), &Style::PLAIN).is_ok());
+        assert!(action(&part, &other.id.to_string(), &Style::PLAIN).is_err());
     }
 
     #[test]
@@ -370,7 +397,7 @@ mod tests {
             for one in in_order(host) {
                 if !kinds.contains(&one.act.kind()) {
                     kinds.push(one.act.kind());
-                    shown.push(action(&plan, &short_id(one.id), &Style::PLAIN).expect("one action"));
+                    shown.push(action(&Shown::all(&plan), &short_id(one.id), &Style::PLAIN).expect("one action"));
                 }
             }
         }
@@ -381,12 +408,12 @@ mod tests {
     fn every_kind_of_act() {
         let plan = sample::acts_plan();
         for (name, style) in [("show_acts", Style::PLAIN), ("show_acts_zh", Style::CHINESE)] {
-            let mut shown = vec![text(&plan, &sample::about(), &style)];
+            let mut shown = vec![text(&Shown::all(&plan), &sample::about(), &style)];
             let mut kinds = Vec::new();
             for one in plan.hosts().flat_map(in_order) {
                 if one.act.is_change() && !kinds.contains(&one.act.kind()) {
                     kinds.push(one.act.kind());
-                    shown.push(action(&plan, &short_id(one.id), &style).expect("one action"));
+                    shown.push(action(&Shown::all(&plan), &short_id(one.id), &style).expect("one action"));
                 }
             }
             insta::assert_snapshot!(name, shown.join("\n"));
@@ -399,7 +426,7 @@ mod tests {
         let web_2 = plan.host("web-2").expect("a host of the plan");
         let shown: Vec<String> = in_order(web_2)
             .iter()
-            .map(|one| action(&plan, &short_id(one.id), &Style::CHINESE).expect("one action"))
+            .map(|one| action(&Shown::all(&plan), &short_id(one.id), &Style::CHINESE).expect("one action"))
             .collect();
         insta::assert_snapshot!("show_actions_zh", shown.join("\n"));
     }
@@ -412,7 +439,7 @@ mod tests {
             .flat_map(|host| &host.orders.actions)
             .find(|one| one.act.kind() == "edit_lines");
         let edit = edit.expect("the plan has an edit");
-        let shown = action(&plan, &edit.id.to_string(), &Style::PLAIN).expect("one action");
+        let shown = action(&Shown::all(&plan), &edit.id.to_string(), &Style::PLAIN).expect("one action");
         assert!(shown.contains(&"A".repeat(128 << 10)));
         assert!(shown.contains("{{ 7*7 }}"));
         assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
@@ -421,9 +448,9 @@ mod tests {
     #[test]
     fn none_and_several() {
         let plan = sample::plan();
-        let none = action(&plan, "zz\x1b", &Style::PLAIN).unwrap_err();
+        let none = action(&Shown::all(&plan), "zz\x1b", &Style::PLAIN).unwrap_err();
         assert_eq!(none.to_string(), "no action of this plan begins with `zz\\x1b`");
-        assert!(action(&plan, "", &Style::PLAIN).is_err());
+        assert!(action(&Shown::all(&plan), "", &Style::PLAIN).is_err());
         let first = plan
             .hosts()
             .flat_map(|host| &host.orders.actions)
@@ -432,7 +459,7 @@ mod tests {
         let digit = first.id.to_string()[..1].to_owned();
         let alike = plan.hosts().flat_map(|host| &host.orders.actions);
         let alike = alike.filter(|one| one.id.to_string().starts_with(&digit)).count();
-        match action(&plan, &digit, &Style::PLAIN) {
+        match action(&Shown::all(&plan), &digit, &Style::PLAIN) {
             Ok(_) => assert_eq!(alike, 1),
             Err(NoSuchAction::Ambiguous { found, candidates, .. }) => {
                 assert_eq!((found, candidates.len()), (alike, alike.min(CANDIDATES)));

@@ -4,9 +4,11 @@ use deminer_engine::policy::Leave;
 use deminer_engine::undo::UndoPlan;
 use deminer_worker::action::{Arming, Undo};
 use deminer_worker::text::Digest;
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::Style;
+use super::names;
 use super::object::{object, short_id};
 use super::paste::{Paste, leave};
 use super::plain::{plain, shell_word};
@@ -39,20 +41,28 @@ pub(crate) fn text(plan: &UndoPlan, style: &Style, paste: &Paste<'_>) -> String 
     out.push('\n');
     out.push_str(&table.text(style));
     out.push('\n');
-    let without = plan
-        .hosts
-        .iter()
-        .flat_map(|host| host.without.iter().map(move |left| (host, left)));
-    let mut any = false;
-    for (at, (host, (action, about, why))) in without.enumerate() {
+    // Of several hosts the same is said once, without the names of its actions.
+    let mut alike: IndexMap<(String, &str), Vec<(String, &str)>> = IndexMap::new();
+    for host in &plan.hosts {
+        for (action, about, why) in &host.without {
+            let of = alike.entry((object(about, words), words.no_way(*why))).or_default();
+            of.push((short_id(*action), &host.host));
+        }
+    }
+    let any = !alike.is_empty();
+    for (at, ((about, why), of)) in alike.into_iter().enumerate() {
         let lead = if at == 0 {
             lead(Label::StaysAsItIs)
         } else {
             padded("", COLUMN)
         };
-        let what = format!("{} {} {}", short_id(*action), plain(&host.host), object(about, words));
-        out.push_str(&style.hang(&lead, &words.of(&what, words.no_way(*why))));
-        any = true;
+        let hosts: Vec<_> = of.iter().map(|(_, host)| plain(host)).collect();
+        let hosts = names::brief(hosts.iter().map(|host| &**host)).join(" ");
+        let what = match &of[..] {
+            [(action, _)] => format!("{action} {hosts} {about}"),
+            _ => format!("{hosts} {about}"),
+        };
+        out.push_str(&style.hang(&lead, &words.of(&what, why)));
     }
     if any {
         out.push('\n');
@@ -119,7 +129,7 @@ mod tests {
     use deminer_engine::undo::Selection;
 
     use super::*;
-    use crate::render::sample::Night;
+    use crate::render::sample::{self, Night};
     use crate::render::words::Lang;
 
     #[test]
@@ -142,5 +152,50 @@ mod tests {
             &Paste::default(),
         );
         assert!(armed.contains("--armed --because 'it is ours' --approve "), "{armed}");
+    }
+
+    #[test]
+    fn what_stays_on_several_hosts_is_said_once() {
+        let hosts = ["web-1", "web-2", "web-3", "web-9"];
+        let night = Night::of(sample::fleet_plan());
+        let chains = hosts.into_iter().fold(night, Night::all_done).chains();
+        let list = UndoPlan::of("r", &chains, &Selection::default(), Arming::Disarmed, None).expect("a list");
+        let text = text(&list, &Style::PLAIN, &Paste::default());
+        let stays: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("there is no way back"))
+            .collect();
+        assert_eq!(stays.len(), 3, "{text}");
+        assert!(stays.iter().all(|line| line.contains("web-[1-3,9] pid ")), "{text}");
+    }
+
+    #[test]
+    fn what_was_gone_already_is_not_on_the_list() {
+        use deminer_worker::action::{Act, Done};
+        use deminer_worker::frame::Outcome;
+        let night = Night::of(sample::plan()).ready("web-1").commit("web-1");
+        let kills = night.actions("web-1", &["kill"]);
+        let removals = night.actions("web-1", &["remove_file"]);
+        let gone = |night: Night, action| night.outcome("web-1", action, Outcome::Done { done: Done::Gone });
+        let night = kills.iter().fold(night, gone);
+        let night = removals.iter().fold(night, |night, action| {
+            let Act::RemoveFile { file } = &action.act else {
+                unreachable!("only such are chosen")
+            };
+            let undo = Undo::RestoreFile { file: file.clone() };
+            night.outcome(
+                "web-1",
+                action,
+                Outcome::Done {
+                    done: Done::Changed { undo },
+                },
+            )
+        });
+        let chains = night.struck("web-1").chains();
+        let list = UndoPlan::of("r", &chains, &Selection::default(), Arming::Disarmed, None).expect("a list");
+        let [host] = &list.hosts[..] else {
+            panic!("one host: {list:#?}")
+        };
+        assert_eq!((host.order.steps.len(), host.without.len()), (2, 0), "{list:#?}");
     }
 }

@@ -90,6 +90,23 @@ fn outline(act: &Act) -> String {
         Act::ClearFlags { flags, .. } => {
             let _ = write!(outline, " {flags:#x}");
         }
+        Act::RemoveLink { link } => {
+            let _ = write!(outline, " {} {}", link.path, link.target);
+        }
+        Act::LockAccount { account } => {
+            let _ = write!(outline, " {} {}", account.name, account.uid);
+        }
+        Act::BlockAddress { address, for_s } => {
+            let _ = write!(outline, " {address} {for_s}");
+        }
+        Act::Isolate { .. } | Act::ReloadUnits { .. } => {
+            let _ = write!(outline, " {act:?}");
+        }
+        Act::RunArgv {
+            program, argv, undo, ..
+        } => {
+            let _ = write!(outline, " {} {} {argv:?} {undo:?}", program.path, program.sha256);
+        }
         _ => {}
     }
     outline

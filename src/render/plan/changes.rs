@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deminer_engine::plan::{Group, HostPlan, Plan, SettleReason, UndoKind};
+use deminer_engine::plan::{Group, HostPlan, SettleReason, UndoKind};
 use deminer_worker::action::{Act, Action, Object};
 use deminer_worker::order::Birth;
+use indexmap::IndexMap;
 
 use super::super::Style;
 use super::super::object::{act, short_id};
 use super::super::plain::{plain, value};
 use super::super::words::{Label, Lang, Noun, Words};
-use super::{Judged, NAMED, tally};
+use super::{Judged, NAMED, Shown, brief, folded, only_looks, tally};
 
 /// The column of the section's entries.
 const COLUMN: usize = 17;
@@ -85,7 +86,7 @@ impl Risk {
     }
 }
 
-pub(super) fn section(plan: &Plan, style: &Style) -> String {
+pub(super) fn section(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
     let changes = |host: &HostPlan| {
         host.orders
@@ -97,7 +98,7 @@ pub(super) fn section(plan: &Plan, style: &Style) -> String {
     let all: usize = plan.hosts().map(changes).sum();
     let mut out = String::new();
     if all == 0 {
-        out.push_str(&style.hang("", &words.nothing_to_do(&why_nothing(plan, words))));
+        out.push_str(&style.hang("", &why_nothing(plan, words)));
         out.push_str(&kept(plan, style));
         return out;
     }
@@ -137,17 +138,22 @@ pub(super) fn section(plan: &Plan, style: &Style) -> String {
     out
 }
 
-/// Why nothing would be changed, as far as it differs.
-fn why_nothing(plan: &Plan, words: &dyn Words) -> String {
-    let judged = tally(plan);
+/// That nothing would be changed and why, as far as it differs.
+fn why_nothing(plan: &Shown<'_>, words: &dyn Words) -> String {
+    let judged = tally(plan.hosts());
     if judged.iter().all(|(_, judged)| *judged == Judged::Clean) {
-        return words.there_is_no_miner().to_owned();
+        return words.nothing_to_do(words.there_is_no_miner());
     }
+    let only_looks = only_looks(plan.plan());
     let reasons: Vec<String> = judged
         .into_iter()
-        .map(|(hosts, judged)| words.why_nothing(hosts, judged))
+        .map(|(hosts, judged)| words.why_nothing(hosts, judged, only_looks))
         .collect();
-    words.clauses(&reasons)
+    let reasons = words.clauses(&reasons);
+    match only_looks {
+        true => words.playbook_only_looks(&reasons),
+        false => words.nothing_to_do(&reasons),
+    }
 }
 
 /// The changes of a host of one kind and one risk, in the order in which components are shown.
@@ -169,18 +175,19 @@ fn chosen<'a>(host: &'a HostPlan, risk: Risk, kind: &str) -> Vec<&'a Action> {
 /// One kind of change, a line a host or a group; kills in one line with every pid.
 fn lines(groups: &[Group<'_>], risk: Risk, kind: &'static str, words: &dyn Words) -> Vec<String> {
     if kind == "kill" {
-        let hosts = groups.iter().flat_map(|group| &group.hosts);
-        let pids: Vec<(String, Vec<String>)> = hosts
-            .map(|host| {
-                let pids = chosen(host, risk, kind)
-                    .iter()
-                    .map(|action| pid(&action.act).to_string())
-                    .collect();
-                (plain(&host.orders.host).into_owned(), pids)
-            })
-            .filter(|(_, pids): &(String, Vec<String>)| !pids.is_empty())
+        let mut pids: IndexMap<Vec<String>, Vec<&HostPlan>> = IndexMap::new();
+        for host in groups.iter().flat_map(|group| &group.hosts) {
+            let of = chosen(host, risk, kind);
+            let of: Vec<String> = of.iter().map(|action| pid(&action.act).to_string()).collect();
+            if !of.is_empty() {
+                pids.entry(of).or_default().push(host);
+            }
+        }
+        let all: usize = pids.iter().map(|(pids, hosts)| pids.len() * hosts.len()).sum();
+        let pids: Vec<(String, Vec<String>)> = pids
+            .into_iter()
+            .map(|(pids, hosts)| (folded(&hosts).join(" "), pids))
             .collect();
-        let all: usize = pids.iter().map(|(_, pids)| pids.len()).sum();
         return if all == 0 {
             Vec::new()
         } else {
@@ -189,25 +196,23 @@ fn lines(groups: &[Group<'_>], risk: Risk, kind: &'static str, words: &dyn Words
     }
     let mut lines = Vec::new();
     for group in groups {
-        let host = group.hosts[0];
-        let actions = chosen(host, risk, kind);
-        if actions.is_empty() {
-            continue;
+        // What is done to a process names it, and so differs between equal hosts.
+        let mut alike: IndexMap<Vec<String>, Vec<&HostPlan>> = IndexMap::new();
+        for host in &group.hosts {
+            let objects = chosen(host, risk, kind)
+                .into_iter()
+                .map(|action| match group.hosts.len() {
+                    1 if kind == "edit_lines" => words.aside(&act(&action.act, words), &short_id(action.id)),
+                    _ => act(&action.act, words),
+                });
+            alike.entry(objects.collect()).or_default().push(host);
         }
-        let objects: Vec<String> = actions
-            .iter()
-            .map(|action| match group.hosts.len() {
-                1 if kind == "edit_lines" => words.aside(&act(&action.act, words), &short_id(action.id)),
-                _ => act(&action.act, words),
-            })
-            .collect();
-        lines.push(words.changes_on(
-            kind,
-            actions.len(),
-            &plain(&host.orders.host),
-            group.hosts.len(),
-            &words.list(&objects),
-        ));
+        for (objects, hosts) in alike.into_iter().filter(|(objects, _)| !objects.is_empty()) {
+            let number = objects.len();
+            let (objects, all) = (words.list(&objects), hosts.len());
+            let on = super::name(&Group { hosts }, words);
+            lines.push(words.changes_on(kind, number, &on, all, &objects));
+        }
     }
     lines
 }
@@ -217,7 +222,7 @@ fn pid(act: &Act) -> u32 {
 }
 
 /// What is kept before anything is destroyed.
-fn kept(plan: &Plan, style: &Style) -> String {
+fn kept(plan: &Shown<'_>, style: &Style) -> String {
     let (mut files, mut processes) = (0, 0);
     for action in plan.hosts().flat_map(|host| &host.orders.actions) {
         match &action.act {
@@ -245,7 +250,7 @@ fn kept(plan: &Plan, style: &Style) -> String {
 }
 
 /// What later rounds may do without another yes.
-fn envelope(plan: &Plan, style: &Style) -> String {
+fn envelope(plan: &Shown<'_>, style: &Style) -> String {
     let mut executables = BTreeSet::new();
     let mut descents = BTreeSet::new();
     let mut births = 0;
@@ -275,23 +280,21 @@ fn envelope(plan: &Plan, style: &Style) -> String {
 }
 
 /// Where the last look waits for the next full minute.
-fn waits(plan: &Plan, style: &Style) -> String {
+fn waits(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
-    let mut waits: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut waits: BTreeMap<String, Vec<&HostPlan>> = BTreeMap::new();
     for host in plan.hosts() {
         if let SettleReason::TimedTrigger { path, comm, .. } = &host.settle_because {
             let because = words.may_still_fire(&value(comm), &path.to_string());
-            waits
-                .entry(because)
-                .or_default()
-                .push(plain(&host.orders.host).into_owned());
+            waits.entry(because).or_default().push(host);
         }
     }
     let mut out = String::new();
     for (because, hosts) in waits {
-        let hosts = match hosts.len() {
-            1..=NAMED => words.and(&hosts),
-            hosts => words.count(hosts as u64, Noun::Host),
+        let named = brief(&hosts);
+        let hosts = match named.len() <= NAMED {
+            true => words.and(&named),
+            false => words.count(hosts.len() as u64, Noun::Host),
         };
         out.push_str(&style.labelled(Label::Waits, COLUMN, &words.waits(&because, &hosts)));
     }

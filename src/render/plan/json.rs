@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::plain::sentence;
 use super::super::unit::time;
-use super::Judged;
+use super::{Judged, Shown};
 use crate::render::words::{Lang, Words};
 
 /// The version of the form of what [`json()`] gives.
@@ -18,10 +18,16 @@ const FORMAT: u32 = 1;
 
 /// The plan, as one object. `file` is where it is, as the operator named it; only sentences are in the language.
 pub(crate) fn json(plan: &Plan, file: Option<&str>, lang: Lang) -> Value {
+    json_of(&Shown::all(plan), file, lang)
+}
+
+/// What is shown of a plan, in the same form.
+pub(crate) fn json_of(shown: &Shown<'_>, file: Option<&str>, lang: Lang) -> Value {
+    let plan = shown.plan();
     let header = plan.header();
     let words = lang.words();
-    let hosts: Vec<Value> = plan.hosts().map(|host| host_json(plan, host, words)).collect();
-    let actions: Vec<Value> = plan
+    let hosts: Vec<Value> = shown.hosts().map(|host| host_json(plan, host, words)).collect();
+    let actions: Vec<Value> = shown
         .hosts()
         .flat_map(|host| {
             let findings = host

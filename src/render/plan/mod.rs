@@ -2,6 +2,7 @@
 
 mod changes;
 mod json;
+mod shown;
 mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deminer_engine::finding::{Bearing, Finding, FindingId, HostVerdict};
 use deminer_engine::incident::Incident;
 use deminer_engine::plan::{End, Group, HostPlan, Left, LeftAlone, Plan};
+use deminer_engine::playbook::{Phase, parse};
 use deminer_engine::policy::Leave;
 use deminer_worker::action::{Act, ActionId};
 use deminer_worker::many::losses;
@@ -17,11 +19,13 @@ use deminer_worker::text::HostPath;
 use indexmap::IndexMap;
 
 pub(crate) use self::changes::place_in_stroke;
-pub(crate) use self::json::json;
+pub(crate) use self::json::{json, json_of};
+pub(crate) use self::shown::Shown;
 use self::subject::Subject;
 pub(crate) use self::subject::about;
 use super::Style;
 use super::incident::answered;
+use super::names;
 use super::object::{gap, named, why_left};
 use super::paste::{Paste, leave};
 use super::plain::{cut, plain, sentence, shell_word};
@@ -56,15 +60,23 @@ const GAP_HOSTS: usize = 8;
 const REVIEWS: usize = 5;
 /// Columns of a host's name, before what is said of it.
 const NAME_COLUMNS: usize = 24;
-/// Hosts that are named in a sentence.
+/// Hosts, or words for several of them, that are named in a sentence.
 const NAMED: usize = 6;
+/// Hosts of a command to paste.
+const PASTED: usize = 24;
 /// Columns of an author's or a module's words.
 const WORDS: usize = 400;
 
 /// The plan, for people.
 pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
-    let mut out = headline(plan, about, style);
-    out.push_str(&told(plan, style));
+    text_of(&Shown::all(plan), about, style)
+}
+
+/// What is shown of a plan, for people.
+pub(crate) fn text_of(plan: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
+    let mut out = headline(plan.plan(), about, style);
+    out.push_str(&part(plan, style));
+    out.push_str(&told(plan.plan(), style));
     out.push_str(&own_yes(plan, style));
     out.push('\n');
     out.push_str(&blocks(plan, style));
@@ -137,12 +149,12 @@ impl Judged {
 }
 
 /// How many hosts were judged what.
-fn tally(plan: &Plan) -> Vec<(usize, Judged)> {
-    let mut hosts: BTreeMap<Judged, usize> = BTreeMap::new();
-    for host in plan.hosts() {
-        *hosts.entry(Judged::host(host)).or_default() += 1;
+fn tally<'a>(hosts: impl Iterator<Item = &'a HostPlan>) -> Vec<(usize, Judged)> {
+    let mut judged: BTreeMap<Judged, usize> = BTreeMap::new();
+    for host in hosts {
+        *judged.entry(Judged::host(host)).or_default() += 1;
     }
-    hosts.into_iter().map(|(judged, number)| (number, judged)).collect()
+    judged.into_iter().map(|(judged, number)| (number, judged)).collect()
 }
 
 fn headline(plan: &Plan, about: &About<'_>, style: &Style) -> String {
@@ -153,8 +165,44 @@ fn headline(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let words = style.words();
     style.hang(
         "",
-        &words.headline(&playbook, hosts, about.took_ms, &planned, &tally(plan)),
+        &words.headline(&playbook, hosts, about.took_ms, &planned, &tally(plan.hosts())),
     )
+}
+
+/// Which hosts are shown, where these are not all.
+fn part(plan: &Shown<'_>, style: &Style) -> String {
+    if !plan.is_part() {
+        return String::new();
+    }
+    let shown: Vec<&HostPlan> = plan.hosts().collect();
+    let named = folded(&shown).join(" ");
+    let all = u64::from(plan.plan().header().hosts);
+    style.hang("", &style.words().part(shown.len() as u64, all, &named))
+}
+
+/// A host's name, harmless.
+fn shown_name(host: &HostPlan) -> std::borrow::Cow<'_, str> {
+    plain(&host.orders.host)
+}
+
+/// The names of hosts in a sentence, in few words.
+fn brief(hosts: &[&HostPlan]) -> Vec<String> {
+    let hosts: Vec<_> = hosts.iter().map(|host| shown_name(host)).collect();
+    names::brief(hosts.iter().map(|name| &**name))
+}
+
+/// The names of hosts, folded.
+fn folded(hosts: &[&HostPlan]) -> Vec<String> {
+    let hosts: Vec<_> = hosts.iter().map(|host| shown_name(host)).collect();
+    names::fold(hosts.iter().map(|name| &**name))
+}
+
+/// Whether the playbook has no phase that changes anything: then there is nothing to propose, whatever is found.
+fn only_looks(plan: &Plan) -> bool {
+    let playbook = &plan.header().playbook;
+    let text = std::str::from_utf8(playbook.text.as_bytes());
+    let parsed = text.ok().and_then(|text| parse(&playbook.name, text).ok());
+    parsed.is_some_and(|playbook| !playbook.phases.contains_key(&Phase::Eradicate))
 }
 
 /// What the plan was told of the incident.
@@ -168,7 +216,7 @@ fn told(plan: &Plan, style: &Style) -> String {
 }
 
 /// The components that no approval of the whole covers, and how each is approved.
-fn own_yes(plan: &Plan, style: &Style) -> String {
+fn own_yes(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
     let mut out = String::new();
     for group in plan.groups() {
@@ -198,10 +246,13 @@ pub(crate) fn findings(host: &HostPlan) -> BTreeMap<&FindingId, &Finding> {
 }
 
 /// The hosts, those that are equal as one.
-fn blocks(plan: &Plan, style: &Style) -> String {
+fn blocks(plan: &Shown<'_>, style: &Style) -> String {
     let groups = plan.groups();
     let words = style.words();
-    let names: Vec<String> = groups.iter().map(|group| name(group, words)).collect();
+    let names: Vec<String> = groups
+        .iter()
+        .map(|group| shown_name(group.hosts[0]).into_owned())
+        .collect();
     let column = names
         .iter()
         .map(|name| visible_width(name))
@@ -218,34 +269,42 @@ fn blocks(plan: &Plan, style: &Style) -> String {
     blocks.collect()
 }
 
-/// A host's name, or the first of several and how many more.
+/// The names of a group's hosts where they are few words, else the first and how many more.
 pub(crate) fn name(group: &Group<'_>, words: &dyn Words) -> String {
-    let name = plain(&group.hosts[0].orders.host);
-    match group.hosts.len() {
-        1 => name.into_owned(),
-        hosts => words.and_more_hosts(&name, hosts - 1),
+    let named = folded(&group.hosts);
+    match named.len() <= NAMED {
+        true => named.join(" "),
+        false => words.and_more_hosts(&shown_name(group.hosts[0]), group.hosts.len() - 1),
     }
+}
+
+/// How many hosts are equal, in what, and which.
+fn equal(group: &Group<'_>, style: &Style) -> String {
+    let host = group.hosts[0];
+    let changes = host.orders.actions.iter().filter(|action| action.act.is_change());
+    let named = folded(&group.hosts).join(" ");
+    style.hang(
+        "",
+        &style
+            .words()
+            .equal(group.hosts.len() as u64, changes.count() as u64, &named),
+    )
 }
 
 /// One host, or hosts that are equal.
 fn block(group: &Group<'_>, lead: &str, style: &Style) -> String {
     let host = group.hosts[0];
     let subjects = Subject::of(host);
-    let mut out = String::new();
+    let mut out = match group.hosts.len() {
+        1 => String::new(),
+        _ => equal(group, style),
+    };
     match subjects.first() {
         Some(first) => out.push_str(&first.head(lead, style)),
         None => out.push_str(&style.hang(lead, &without_subject(host, style.words()))),
     }
     out.push_str(&subject::rest(&subjects, style));
     out.push_str(&subject::started(host, style));
-    if group.hosts.len() > 1 {
-        let names: Vec<String> = group
-            .hosts
-            .iter()
-            .map(|host| plain(&host.orders.host).into_owned())
-            .collect();
-        out.push_str(&style.labelled(Label::Hosts, subject::COLUMN, &names.join(" ")));
-    }
     out.push_str(&ended(host, style));
     out.push_str(&reviews(host, &subjects, style));
     out
@@ -363,7 +422,7 @@ pub(crate) fn left(left: &LeftAlone, words: &dyn Words) -> String {
     words.of(&what, &why_left(&left.why, words))
 }
 
-fn left_alone(plan: &Plan, style: &Style) -> String {
+fn left_alone(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
     let items = plan
         .hosts()
@@ -371,7 +430,7 @@ fn left_alone(plan: &Plan, style: &Style) -> String {
     listed(Label::LeftAlone, &by_words(items, words), LEFT_ALONE, 0, style)
 }
 
-fn not_seen(plan: &Plan, style: &Style) -> String {
+fn not_seen(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
     let gapped = plan.hosts().filter(|host| !host.gaps.is_empty() || host.more_gaps > 0);
     let items = gapped.map(|host| {
@@ -392,15 +451,16 @@ fn not_seen(plan: &Plan, style: &Style) -> String {
 
 /// What is said of hosts, equal words once, each behind its hosts.
 fn by_words<'a>(items: impl Iterator<Item = (&'a HostPlan, String)>, words: &dyn Words) -> Vec<String> {
-    let mut said: IndexMap<String, Vec<String>> = IndexMap::new();
+    let mut said: IndexMap<String, Vec<&HostPlan>> = IndexMap::new();
     for (host, text) in items {
-        said.entry(text)
-            .or_default()
-            .push(plain(&host.orders.host).into_owned());
+        said.entry(text).or_default().push(host);
     }
-    let said = said.into_iter().map(|(text, hosts)| match hosts.len() {
-        1..=NAMED => format!("{} {text}", words.and(&hosts)),
-        number => words.on_many_hosts(number, &hosts[0], &text),
+    let said = said.into_iter().map(|(text, hosts)| {
+        let named = brief(&hosts);
+        match named.len() <= NAMED {
+            true => format!("{} {text}", words.and(&named)),
+            false => words.on_many_hosts(hosts.len(), &shown_name(hosts[0]), &text),
+        }
     });
     said.collect()
 }
@@ -413,7 +473,7 @@ pub(crate) fn telling_first(gaps: &[Gap]) -> Vec<&Gap> {
 }
 
 /// What is done the longer way where a kernel lacks the calls for the shorter one.
-fn old_kernels(plan: &Plan, style: &Style) -> String {
+fn old_kernels(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
     let lacking = plan
         .hosts()
@@ -432,7 +492,7 @@ fn old_kernels(plan: &Plan, style: &Style) -> String {
 /// Hosts whose directory is named.
 const FOOTPRINTS: usize = 4;
 
-fn footprint(plan: &Plan, style: &Style) -> String {
+fn footprint(plan: &Shown<'_>, style: &Style) -> String {
     let touched: Vec<&HostPlan> = plan.hosts().filter(|host| !host.is_empty()).collect();
     let Some(largest) = touched
         .iter()
@@ -458,7 +518,7 @@ fn footprint(plan: &Plan, style: &Style) -> String {
 }
 
 /// Every program of a host that looking runs, whole: nobody can say what it does besides.
-fn programs(plan: &Plan, style: &Style) -> String {
+fn programs(plan: &Shown<'_>, style: &Style) -> String {
     let all = plan.hosts().flat_map(|host| &host.footprint.programs);
     let mut items: Vec<String> = Vec::new();
     for program in all {
@@ -472,7 +532,7 @@ fn programs(plan: &Plan, style: &Style) -> String {
 }
 
 /// The tables that hold packets back, until when, and what stays of them.
-fn tables(plan: &Plan, style: &Style) -> String {
+fn tables(plan: &Shown<'_>, style: &Style) -> String {
     let mut longest: BTreeMap<&str, u32> = BTreeMap::new();
     for (table, for_s) in plan.hosts().flat_map(|host| &host.footprint.tables) {
         let known = longest.entry(table).or_default();
@@ -486,8 +546,9 @@ fn tables(plan: &Plan, style: &Style) -> String {
 }
 
 /// The hash, until when it is good, and what to paste.
-fn approval(plan: &Plan, about: &About<'_>, style: &Style) -> String {
+fn approval(shown: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
     let words = style.words();
+    let plan = shown.plan();
     let hash = plan.hash().short();
     let name = about.file.map_or_else(|| hash.clone(), |file| shell_word(&plain(file)));
     let not_after = plan.header().not_after_ms.0;
@@ -498,6 +559,18 @@ fn approval(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let lead = |label| padded(words.label(label), COLUMN + 1);
     let good = words.commas(&[hash.clone(), good]);
     let mut out = style.hang(&lead(Label::Hash), &good);
+    if shown.is_part() {
+        // A yes is for the whole, which was not read here.
+        out.push_str(&format!(
+            "{}{}\n",
+            lead(Label::Next),
+            about.paste.command(&format!("deminer show {name}"))
+        ));
+        return out;
+    }
+    if plan.is_empty() && only_looks(plan) {
+        out.push_str(&to_remove(plan, about, style));
+    }
     if plan.is_empty() || not_after < about.now_ms || about.asks {
         return out;
     }
@@ -519,6 +592,24 @@ fn approval(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     if many.count() > 0 {
         out.push_str(&style.hang(&padded("", COLUMN + 1), words.add_each_many()));
     }
+    out
+}
+
+/// What removes what a playbook that only looks has found.
+fn to_remove(plan: &Plan, about: &About<'_>, style: &Style) -> String {
+    let infected = plan.hosts().filter(|host| Judged::host(host) == Judged::Infected);
+    let infected: Vec<String> = infected.map(|host| shell_word(&shown_name(host))).collect();
+    if infected.is_empty() {
+        return String::new();
+    }
+    let words = style.words();
+    let on = match infected.len() <= PASTED {
+        true => infected.join(" "),
+        false => "HOST...".to_owned(),
+    };
+    let command = about.paste.command(&format!("deminer plan linux-miner {on}"));
+    let mut out = format!("{}{command}\n", padded(words.label(Label::Next), COLUMN + 1));
+    out.push_str(&style.hang(&padded("", COLUMN + 3), words.plans_removal()));
     out
 }
 

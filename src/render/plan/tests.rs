@@ -153,3 +153,36 @@ fn programs_get_every_identity() {
     let value = json(&sample::plan(), Some("miner.plan"), Lang::En);
     insta::assert_json_snapshot!("plan_json", value);
 }
+
+#[test]
+fn a_part_is_shown_as_a_part() {
+    let plan = sample::fleet_plan();
+    let part = Shown::only(&plan, BTreeSet::from(["web-1", "web-2"]));
+    let text = text_of(&part, &sample::about(), &Style::PLAIN);
+    assert!(part.is_part() && !Shown::all(&plan).is_part());
+    assert!(!text.contains("db-1") && !text.contains("web-9"), "{text}");
+    assert!(!text.contains("--approve"), "a yes is for what was read: {text}");
+    insta::assert_snapshot!("plan_part", text);
+    let value = json_of(&part, None, Lang::En);
+    assert_eq!(value["hosts"].as_array().map(Vec::len), Some(2));
+    let actions = value["actions"].as_array().expect("actions");
+    assert!(actions.iter().all(|action| action["host"] != "web-9"));
+}
+
+#[test]
+fn a_playbook_that_only_looks_says_so() {
+    let plan = sample::triage_plan();
+    insta::assert_snapshot!("plan_triage", shown(&plan));
+    insta::assert_snapshot!("plan_triage_zh", text(&plan, &sample::about(), &Style::CHINESE));
+}
+
+#[test]
+fn hosts_with_other_objects_are_never_one_group() {
+    let plan = sample::blocking_plan();
+    assert_eq!(Shown::all(&plan).groups().len(), 2);
+    let text = shown(&plan);
+    for address in ["198.51.100.23", "203.0.113.9"] {
+        assert!(text.contains(address), "{text}");
+    }
+    assert!(!text.contains("2 hosts: same"), "{text}");
+}

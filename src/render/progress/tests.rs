@@ -67,21 +67,17 @@ fn on_a_terminal_one_line_lives_and_is_taken_away() {
 #[test]
 fn the_live_line_says_what_hosts_do_and_what_time_is_left() {
     let (screen, _) = screen(true);
-    let mut progress = Progress::new(screen).watching_for(Duration::from_secs(600));
+    let fixed = Progress::timed(screen, Box::new(|| Duration::from_secs(50)));
+    let mut progress = fixed.watching_for(Duration::from_secs(600));
     let night = Night::good();
     let mut lines = Vec::new();
     for (host, kind) in night.events() {
         progress.event(host.as_deref(), &kind);
-        let line = progress.line(Duration::from_secs(50));
+        let line = progress.line();
         if lines.last() != Some(&line) {
             lines.push(line);
         }
     }
-    // The time left is counted from now on.
-    let lines: Vec<String> = lines
-        .into_iter()
-        .map(|line| line.replace("9m59s left", "10m00s left"))
-        .collect();
     insta::assert_snapshot!("progress_live", lines.join("\n"));
 }
 
@@ -132,4 +128,114 @@ fn after_the_end_nothing_is_drawn() {
         progress.tick();
     }
     assert!(!err.text().contains('~'), "{}", err.text());
+}
+
+/// A clock that is set by hand, in seconds.
+fn by_hand(screen: Screen) -> (Progress, Arc<Mutex<u64>>) {
+    let seconds = Arc::new(Mutex::new(0));
+    let shown = Arc::clone(&seconds);
+    let elapsed = move || Duration::from_secs(*shown.lock().expect("no test panics while it sets the clock"));
+    (Progress::timed(screen, Box::new(elapsed)), seconds)
+}
+
+fn started(hosts: usize) -> EventKind {
+    EventKind::RunStarted {
+        version: "1".to_owned(),
+        playbook: "linux-miner 1".to_owned(),
+        purpose: deminer_engine::event::Purpose::Look,
+        plan: None,
+        hosts: (1..=hosts).map(|number| format!("web-{number}")).collect(),
+    }
+}
+
+fn reached() -> EventKind {
+    EventKind::Reached {
+        identity: crate::render::sample::identity("web"),
+        host_key: None,
+    }
+}
+
+fn looked(verdict: HostVerdict) -> EventKind {
+    EventKind::Looked {
+        verdict: Some(verdict),
+        findings: Vec::new(),
+        coverage: Default::default(),
+    }
+}
+
+fn ran(step: &str) -> EventKind {
+    EventKind::StepRan {
+        phase: deminer_engine::playbook::Phase::Gather,
+        step: step.to_owned(),
+        round: 0,
+        end: StepEnd::Skipped {},
+    }
+}
+
+fn unreached() -> EventKind {
+    EventKind::NotReached {
+        why: deminer_worker::query::HostError::Lost {
+            why: "the connection ended".to_owned(),
+        },
+    }
+}
+
+/// Four hundred hosts, thirty-two at once, one of them slow.
+fn four_hundred(style: Style, live: bool) -> String {
+    let (screen, err) = screen_in(style, live);
+    let (mut progress, seconds) = by_hand(screen);
+    progress.event(None, &started(400));
+    for number in 1..=400_u64 {
+        *seconds.lock().expect("no test panics while it sets the clock") = number / 8;
+        let host = format!("web-{number}");
+        if number % 100 == 50 {
+            progress.event(Some(&host), &unreached());
+            continue;
+        }
+        progress.event(Some(&host), &reached());
+        progress.event(Some(&host), &ran("processes"));
+        let verdict = match number % 120 {
+            0 => HostVerdict::Infected,
+            _ => HostVerdict::Clean,
+        };
+        if number != 7 {
+            progress.event(Some(&host), &looked(verdict));
+        }
+        progress.tick();
+    }
+    *seconds.lock().expect("no test panics while it sets the clock") = 170;
+    progress.tick();
+    progress.event(Some("web-7"), &looked(HostVerdict::Clean));
+    progress.end();
+    err.text()
+}
+
+#[test]
+fn of_many_hosts_only_what_needs_a_person_is_a_line() {
+    let text = four_hundred(Style::PLAIN, false);
+    insta::assert_snapshot!("progress_many", text);
+    insta::assert_snapshot!("progress_many_zh", four_hundred(Style::CHINESE, false));
+    assert!(text.lines().count() < 30, "{text}");
+}
+
+#[test]
+fn on_a_terminal_many_hosts_are_one_line_and_what_went_wrong() {
+    let text = four_hundred(Style::PLAIN, true);
+    let lines: Vec<&str> = text.split('\n').collect();
+    assert_eq!(lines.len(), 8, "3 infected and 4 unreached, then the end");
+    assert!(text.contains("; slowest web-7 ") && text.ends_with("\r\x1b[K"));
+}
+
+#[test]
+fn nobody_reads_a_thousand_lines_of_hosts_that_failed() {
+    let (screen, err) = screen(false);
+    let (mut progress, _) = by_hand(screen);
+    progress.event(None, &started(1_000));
+    for number in 1..=1_000 {
+        progress.event(Some(&format!("web-{number}")), &unreached());
+    }
+    progress.end();
+    let text = err.text();
+    assert!(text.lines().count() < LINES + 20, "{text}");
+    assert!(text.trim_end().ends_with("1,000 hosts: 1,000 lost"), "{text}");
 }

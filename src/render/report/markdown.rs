@@ -100,17 +100,14 @@ fn capital(word: &str) -> String {
 fn title(report: &Report, words: &dyn Words) -> String {
     let mut hosts = Vec::new();
     for status in Status::ALL {
-        let named: Vec<String> = report
-            .hosts
-            .iter()
-            .filter(|host| host.status == status)
-            .map(|host| plain(&host.host).into_owned())
-            .collect();
-        if named.is_empty() {
+        let of = report.hosts.iter().filter(|host| host.status == status);
+        let all = of.clone().count();
+        if all == 0 {
             continue;
         }
+        let named = super::folded(of.map(|host| host.host.as_str()));
         let named = match named.len() > NAMED {
-            true => words.many_hosts(named.len()),
+            true => words.many_hosts(all),
             false => words.and(&named),
         };
         hosts.push(words.title_hosts(status, &named));

@@ -23,7 +23,7 @@ use super::table::Table;
 use super::unit::{time, time_ns};
 use super::words::{Label, Lang, Names, Removed, Words};
 
-/// Hosts that are named in a sentence.
+/// Hosts, or words for several of them, that are named in a sentence.
 const NAMED: usize = 6;
 
 /// The column of the last lines.
@@ -54,6 +54,14 @@ pub(crate) fn text(report: &Report, style: &Style, paste: &Paste<'_>) -> String 
 pub(crate) fn json(report: &Report, lang: Lang) -> Value {
     let mut value = serde_json::to_value(report).expect("a report is made of what JSON has");
     value["lang"] = lang.code().into();
+    // What holds, locks or runs takes nothing away.
+    if let Some(removed) = value["counts"]["removed"].as_object_mut() {
+        let also: serde_json::Map<String, Value> = OTHERS
+            .iter()
+            .filter_map(|kind| Some(((*kind).to_owned(), removed.shift_remove(*kind)?)))
+            .collect();
+        value["counts"]["also_done"] = also.into();
+    }
     let words = lang.words();
     for (host, shown) in report.hosts.iter().zip(members(&mut value, "hosts")) {
         retell(&host.findings, members(shown, "findings"), words);
@@ -116,14 +124,20 @@ fn first(report: &Report, words: &dyn Words) -> Vec<String> {
 }
 
 fn names(hosts: &[&HostReport]) -> Names {
-    let named = match hosts.len() > NAMED {
-        true => Vec::new(),
-        false => hosts.iter().map(|host| plain(&host.host).into_owned()).collect(),
-    };
+    let mut named = folded(hosts.iter().map(|host| host.host.as_str()));
+    if named.len() > NAMED {
+        named.clear();
+    }
     Names {
         named,
         all: hosts.len(),
     }
+}
+
+/// The names of hosts, in few words.
+fn folded<'h>(hosts: impl Iterator<Item = &'h str>) -> Vec<String> {
+    let hosts: Vec<_> = hosts.map(plain).collect();
+    super::names::brief(hosts.iter().map(|name| &**name))
 }
 
 /// Which run, of which plan, by whose yes.
@@ -251,8 +265,7 @@ fn last(report: &Report, words: &dyn Words) -> Vec<String> {
     let mut lines = Vec::new();
     let removed = removed(report, words);
     if !removed.is_empty() {
-        let changes = tally(&report.counts.changes, words);
-        lines.push(words.fact(Label::Removed, &words.removed_of(&words.and(&removed), &changes)));
+        lines.push(words.fact(Label::Removed, &words.sentence(&words.and(&removed))));
     }
     let also = also_done(report, words);
     if !also.is_empty() {

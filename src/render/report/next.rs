@@ -30,9 +30,10 @@ pub(super) fn steps(report: &Report, words: &dyn Words, paste: &Paste<'_>) -> Ve
 
 fn step(report: &Report, next: &Next, words: &dyn Words) -> Step {
     let hosts: Vec<String> = next.hosts.iter().map(|host| plain(host).into_owned()).collect();
-    let shown = match hosts.len() > NAMED {
+    let named = super::folded(next.hosts.iter().map(String::as_str));
+    let shown = match named.len() > NAMED {
         true => words.many_hosts(hosts.len()),
-        false => words.and(&hosts),
+        false => words.and(&named),
     };
     let apply = || {
         report

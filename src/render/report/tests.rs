@@ -29,6 +29,23 @@ fn every_kind_of_act() {
 }
 
 #[test]
+fn what_holds_or_locks_is_not_counted_as_removed() {
+    let report = Night::of_all_acts().report();
+    let counts = json(&report, Lang::En)["counts"].take();
+    for kind in OTHERS {
+        assert_eq!(counts["also_done"][kind], 1 + u64::from(kind == "run_argv"), "{kind}");
+        assert!(counts["removed"].get(kind).is_none(), "{kind}");
+    }
+    assert_eq!(counts["removed"]["remove_file"], 1);
+    let text = text(&report, &Style::PLAIN, &PASTE);
+    let removed = text.lines().find(|line| line.starts_with("Removed:")).expect("a line");
+    assert!(
+        !removed.contains("blocked") && !removed.contains("throttled"),
+        "{removed}"
+    );
+}
+
+#[test]
 fn a_night_in_chinese() {
     let report = Night::good().report();
     insta::assert_snapshot!("report_zh", text(&report, &Style::CHINESE, &PASTE));

@@ -470,6 +470,42 @@ pub(crate) fn fleet_plan() -> Plan {
     ])
 }
 
+/// What a playbook made that only looks.
+pub(crate) fn triage_plan() -> Plan {
+    let text = "playbook: triage\nversion: 1\nphases:\n  gather:\n    - {id: facts, use: host.facts}\n";
+    let mut origin = origin();
+    origin.playbook = PlaybookRef {
+        name: "triage".to_owned(),
+        version: 1,
+        sha256: Digest::of(text.as_bytes()),
+        text: text.into(),
+    };
+    let miner = process(4242, Role::Miner, "kworker/u8:3", "/dev/shm/.k/kw");
+    let infected = |name: &str| Host::new(name, HostVerdict::Infected).rests(condemned(&miner, 88));
+    plan_from(
+        origin,
+        vec![
+            infected("web-1"),
+            infected("web-2"),
+            suspected("ci-1"),
+            busy_and_clean("db-1"),
+        ],
+    )
+}
+
+/// Two hosts on which the same kind of act has another object.
+pub(crate) fn blocking_plan() -> Plan {
+    let host = |name: &str, address: &str| {
+        let miner = process(4242, Role::Miner, "kworker/u8:3", "/dev/shm/.k/kw");
+        let block = Act::BlockAddress {
+            address: address.to_owned(),
+            for_s: 86_400,
+        };
+        Host::new(name, HostVerdict::Infected).act(1, block, condemned(&miner, 88))
+    };
+    plan_of(vec![host("web-1", "198.51.100.23"), host("web-2", "203.0.113.9")])
+}
+
 /// Nothing to do, for every reason that there is.
 pub(crate) fn idle_plan() -> Plan {
     plan_of(vec![

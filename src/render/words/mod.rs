@@ -24,7 +24,7 @@ mod zh;
 pub(crate) use self::ask::AskWords;
 pub(crate) use self::inventory::{Entry, InventoryWords};
 pub(crate) use self::plan::PlanWords;
-pub(crate) use self::progress::ProgressWords;
+pub(crate) use self::progress::{Crowd, ProgressWords, Slow};
 pub(crate) use self::quiet::QuietWords;
 pub(crate) use self::report::{Advice, ChainsEnd, Names, Obstacle, Outcome, ReportWords};
 pub(crate) use self::show::{Condition, ProcessIdentity, ShowWords, WayBack};

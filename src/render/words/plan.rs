@@ -19,6 +19,12 @@ pub(crate) trait PlanWords {
     /// A component that needs a yes of its own, and the word for it.
     fn own_yes(&self, host: &str, component: u32, loss: Loss, many: &str) -> String;
 
+    /// Which hosts of a plan are shown, of how many.
+    fn part(&self, shown: u64, all: u64, hosts: &str) -> String;
+
+    /// So many hosts for which the same is planned: how many actions each, and their names.
+    fn equal(&self, hosts: u64, actions: u64, names: &str) -> String;
+
     /// The first of several equal hosts; `more` is at least 1.
     fn and_more_hosts(&self, first: &str, more: usize) -> String;
 
@@ -79,8 +85,14 @@ pub(crate) trait PlanWords {
     /// Why nothing would be changed where all hosts are clean.
     fn there_is_no_miner(&self) -> &'static str;
 
-    /// Why nothing would be changed on so many hosts.
-    fn why_nothing(&self, hosts: usize, judged: Judged) -> String;
+    /// Why nothing would be changed on so many hosts; `only_looks` where no playbook of this kind changes anything.
+    fn why_nothing(&self, hosts: usize, judged: Judged, only_looks: bool) -> String;
+
+    /// That the playbook has no phase that changes, and what it found.
+    fn playbook_only_looks(&self, found: &str) -> String;
+
+    /// What the command does that removes what was found.
+    fn plans_removal(&self) -> &'static str;
 
     /// The lead of what would be changed.
     fn would_change(&self) -> &'static str;
@@ -92,8 +104,8 @@ pub(crate) trait PlanWords {
     /// The processes that would be killed, by host.
     fn kills(&self, all: usize, on: &[(String, Vec<String>)]) -> String;
 
-    /// Changes of one kind on a host, or on each of so many equal ones.
-    fn changes_on(&self, kind: &'static str, number: usize, host: &str, hosts: usize, objects: &str) -> String;
+    /// Changes of one kind on a host, or on each of so many equal ones, whose names `on` has.
+    fn changes_on(&self, kind: &'static str, number: usize, on: &str, hosts: usize, objects: &str) -> String;
 
     /// What is kept before anything is destroyed.
     fn kept_first(&self, items: &str) -> String;

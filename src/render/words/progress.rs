@@ -5,6 +5,32 @@ use deminer_engine::finding::HostVerdict;
 
 use super::super::progress::Stage;
 
+/// How many hosts are where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Crowd {
+    /// All.
+    pub(crate) hosts: u64,
+    /// Hosts by stage: all of it, the infected, and those where the miner returned.
+    pub(crate) stages: Vec<(Stage, [u64; 3])>,
+    /// Hosts without a link.
+    pub(crate) lost: u64,
+    /// Hosts on which the work ended.
+    pub(crate) failed: u64,
+}
+
+/// A host that has been worked on for long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slow {
+    /// Its name.
+    pub(crate) host: String,
+    /// For how long, in whole seconds.
+    pub(crate) worked_ms: u64,
+    /// Where it is.
+    pub(crate) stage: Stage,
+    /// The step that ran last; empty where none has.
+    pub(crate) step: String,
+}
+
 /// See the module.
 pub(crate) trait ProgressWords {
     /// Where a host is.
@@ -19,8 +45,14 @@ pub(crate) trait ProgressWords {
     /// How much is removed.
     fn removing(&self, done: usize, of: usize) -> String;
 
-    /// How many hosts there are, and how many are where; `lost` have no link.
-    fn hosts_by_stage(&self, hosts: usize, stages: &[(Stage, u64)], lost: usize) -> String;
+    /// How many hosts there are, and how many are where.
+    fn crowd(&self, crowd: &Crowd) -> String;
+
+    /// The slowest of several hosts, behind the line.
+    fn slowest(&self, slow: &[Slow]) -> String;
+
+    /// That lines about single hosts end here.
+    fn further_lines(&self) -> &'static str;
 
     /// How long the watch goes on.
     fn time_left(&self, ms: u64) -> String;

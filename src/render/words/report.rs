@@ -116,9 +116,6 @@ pub(crate) trait ReportWords {
     /// How many of them were removed.
     fn removed(&self, what: Removed, number: u64) -> String;
 
-    /// What was removed, and how much of what was approved was done.
-    fn removed_of(&self, what: &str, tally: &str) -> String;
-
     /// A fact with its word before it, as a line of its own.
     fn fact(&self, label: Label, fact: &str) -> String;
 

@@ -70,6 +70,9 @@ pub(crate) struct ProcessIdentity<'a> {
 
 /// See the module.
 pub(crate) trait ShowWords {
+    /// That the actions of equal hosts are listed of one, and how those of another are.
+    fn listed_of(&self, host: &str, equal: &str) -> String;
+
     /// The first line of an action.
     fn action(&self, id: &str, kind: &'static str, way_back: &str, component: u32, plan: &str) -> String;
 

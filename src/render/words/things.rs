@@ -57,7 +57,6 @@ pub(crate) enum Label {
     Hash,
     Holds,
     Host,
-    Hosts,
     Journal,
     Kept,
     KeptFirst,

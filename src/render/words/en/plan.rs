@@ -48,6 +48,21 @@ impl PlanWords for English {
         )
     }
 
+    fn part(&self, shown: u64, all: u64, hosts: &str) -> String {
+        format!(
+            "Shown: {shown} of {}, {hosts}. The hash is of the whole plan.",
+            self.count(all, Noun::Host)
+        )
+    }
+
+    fn equal(&self, hosts: u64, actions: u64, names: &str) -> String {
+        let hosts = self.count(hosts, Noun::Host);
+        match actions {
+            0 => format!("{hosts}: same verdict, no actions: {names}"),
+            actions => format!("{hosts}: same {}: {names}", self.count(actions, Noun::Action)),
+        }
+    }
+
     fn and_more_hosts(&self, first: &str, more: usize) -> String {
         format!("{first} and {more} more")
     }
@@ -143,8 +158,9 @@ impl PlanWords for English {
         "by what their own kernels showed, there is no miner"
     }
 
-    fn why_nothing(&self, hosts: usize, judged: Judged) -> String {
+    fn why_nothing(&self, hosts: usize, judged: Judged, only_looks: bool) -> String {
         let why = match judged {
+            Judged::Infected if only_looks => "",
             Judged::Infected => " with nothing that may be touched: a person must look",
             Judged::Suspected => ": a person must look",
             Judged::CannotSay => ": look again when it can be seen",
@@ -153,6 +169,14 @@ impl PlanWords for English {
             Judged::Clean => "",
         };
         format!("{hosts} {}{why}", judged.code())
+    }
+
+    fn playbook_only_looks(&self, found: &str) -> String {
+        format!("nothing is proposed, this playbook only looks: {found}")
+    }
+
+    fn plans_removal(&self) -> &'static str {
+        "looks again and proposes the removal, with the options of this plan; nothing is changed by it"
     }
 
     fn would_change(&self) -> &'static str {
@@ -178,10 +202,10 @@ impl PlanWords for English {
         format!("kill {all}: {}", words.collect::<Vec<_>>().join(", "))
     }
 
-    fn changes_on(&self, kind: &'static str, number: usize, host: &str, hosts: usize, objects: &str) -> String {
+    fn changes_on(&self, kind: &'static str, number: usize, on: &str, hosts: usize, objects: &str) -> String {
         match hosts {
-            1 => format!("{kind} {number} on {host}: {objects}"),
-            hosts => format!("{kind} {number} on each of {hosts} hosts, {host} and those like it: {objects}"),
+            1 => format!("{kind} {number} on {on}: {objects}"),
+            hosts => format!("{kind} {number} on each of {hosts} hosts, {on}: {objects}"),
         }
     }
 

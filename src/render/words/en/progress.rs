@@ -3,10 +3,11 @@
 use deminer_engine::event::Seen;
 use deminer_engine::finding::HostVerdict;
 
-use super::super::{Noun, ProgressWords, Things};
+use super::super::{Crowd, Noun, ProgressWords, Slow, Things};
 use super::English;
 use super::things::counted;
 use crate::render::progress::Stage;
+use crate::render::unit::grouped;
 
 impl ProgressWords for English {
     fn stage(&self, stage: Stage) -> &'static str {
@@ -37,16 +38,45 @@ impl ProgressWords for English {
         format!("removing, {done} of {of}")
     }
 
-    fn hosts_by_stage(&self, hosts: usize, stages: &[(Stage, u64)], lost: usize) -> String {
-        let words: Vec<String> = stages
-            .iter()
-            .map(|(stage, hosts)| format!("{hosts} {}", self.stage(*stage)))
-            .collect();
-        let lost = match lost {
-            0 => String::new(),
-            lost => format!("; no link to {lost}"),
+    fn crowd(&self, crowd: &Crowd) -> String {
+        let stage = |(stage, [all, infected, returned]): &(Stage, [u64; 3])| {
+            let mut of = Vec::new();
+            if *infected > 0 {
+                of.push(format!("{} infected", grouped(*infected)));
+            }
+            if *returned > 0 {
+                of.push(format!("{} returned", grouped(*returned)));
+            }
+            let of = match of.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", of.join(", ")),
+            };
+            format!("{} {}{of}", grouped(*all), self.stage(*stage))
         };
-        format!("{}: {}{lost}", self.count(hosts as u64, Noun::Host), words.join(", "))
+        let mut words: Vec<String> = crowd.stages.iter().map(stage).collect();
+        if crowd.lost > 0 {
+            words.push(format!("{} lost", grouped(crowd.lost)));
+        }
+        if crowd.failed > 0 {
+            words.push(format!("{} failed", grouped(crowd.failed)));
+        }
+        format!("{}: {}", self.count(crowd.hosts, Noun::Host), words.join(", "))
+    }
+
+    fn slowest(&self, slow: &[Slow]) -> String {
+        let hosts = slow.iter().map(|slow| {
+            let doing = match slow.stage {
+                Stage::Looking if slow.step.is_empty() => String::new(),
+                Stage::Looking => format!(", after {}", slow.step),
+                stage => format!(", {}", self.stage(stage)),
+            };
+            format!("{} {}{doing}", slow.host, self.span(slow.worked_ms))
+        });
+        format!("; slowest {}", hosts.collect::<Vec<_>>().join("; "))
+    }
+
+    fn further_lines(&self) -> &'static str {
+        "further lines about single hosts are left out; the plan or the report has all"
     }
 
     fn time_left(&self, ms: u64) -> String {

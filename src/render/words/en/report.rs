@@ -115,10 +115,6 @@ impl ReportWords for English {
         counted(number, one, several)
     }
 
-    fn removed_of(&self, what: &str, tally: &str) -> String {
-        format!("{what}; {tally} actions.")
-    }
-
     fn fact(&self, label: Label, fact: &str) -> String {
         match label {
             Label::Watched => format!("Watched {fact}"),

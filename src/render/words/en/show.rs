@@ -7,6 +7,10 @@ use super::super::{Noun, Things};
 use super::English;
 
 impl ShowWords for English {
+    fn listed_of(&self, host: &str, equal: &str) -> String {
+        format!("Of {equal} the actions of {host} are listed; with --host NAME those of another.")
+    }
+
     fn action(&self, id: &str, kind: &'static str, way_back: &str, component: u32, plan: &str) -> String {
         format!("{id} {kind}, {way_back}; component {component}, plan {plan}")
     }

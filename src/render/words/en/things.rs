@@ -35,7 +35,6 @@ impl Things for English {
             Label::Hash => "hash",
             Label::Holds => "holds",
             Label::Host => "host",
-            Label::Hosts => "hosts",
             Label::Journal => "journal",
             Label::Kept => "kept",
             Label::KeptFirst => "kept first",

@@ -38,6 +38,18 @@ impl PlanWords for Chinese {
         )
     }
 
+    fn part(&self, shown: u64, all: u64, hosts: &str) -> String {
+        format!("此处显示 {all} 台主机中的 {shown} 台：{hosts}。哈希针对整个计划。")
+    }
+
+    fn equal(&self, hosts: u64, actions: u64, names: &str) -> String {
+        let hosts = self.count(hosts, Noun::Host);
+        match actions {
+            0 => format!("{hosts}：结论相同，没有动作：{names}"),
+            actions => format!("{hosts}：相同的 {}：{names}", self.count(actions, Noun::Action)),
+        }
+    }
+
     fn and_more_hosts(&self, first: &str, more: usize) -> String {
         format!("{first} 等 {} 台", more + 1)
     }
@@ -133,8 +145,9 @@ impl PlanWords for Chinese {
         "就各主机内核所示，没有挖矿木马"
     }
 
-    fn why_nothing(&self, hosts: usize, judged: Judged) -> String {
+    fn why_nothing(&self, hosts: usize, judged: Judged, only_looks: bool) -> String {
         let why = match judged {
+            Judged::Infected if only_looks => "",
             Judged::Infected => "，但没有可以触碰的对象，须由人核查",
             Judged::Suspected => "，须由人核查",
             Judged::CannotSay => "，待可以看到时再查看",
@@ -143,6 +156,14 @@ impl PlanWords for Chinese {
             Judged::Clean => "",
         };
         format!("{} {hosts} 台{why}", self.judged(judged))
+    }
+
+    fn playbook_only_looks(&self, found: &str) -> String {
+        format!("不提出任何改动，该剧本只查看：{found}")
+    }
+
+    fn plans_removal(&self) -> &'static str {
+        "再次查看并提出清除方案，选项与本计划相同；该命令不作任何改动"
     }
 
     fn would_change(&self) -> &'static str {
@@ -168,11 +189,11 @@ impl PlanWords for Chinese {
         format!("终止 {all} 个进程：{}", words.collect::<Vec<_>>().join("，"))
     }
 
-    fn changes_on(&self, kind: &'static str, number: usize, host: &str, hosts: usize, objects: &str) -> String {
+    fn changes_on(&self, kind: &'static str, number: usize, on: &str, hosts: usize, objects: &str) -> String {
         let kind = self.kind(kind);
         match hosts {
-            1 => format!("{kind} {number} 项，{host}：{objects}"),
-            hosts => format!("{kind}每台 {number} 项，{host} 等 {hosts} 台相同主机：{objects}"),
+            1 => format!("{kind} {number} 项，{on}：{objects}"),
+            hosts => format!("{kind}每台 {number} 项，{on}，共 {hosts} 台主机：{objects}"),
         }
     }
 

@@ -3,9 +3,10 @@
 use deminer_engine::event::Seen;
 use deminer_engine::finding::HostVerdict;
 
-use super::super::{Noun, ProgressWords, Things};
+use super::super::{Crowd, Noun, ProgressWords, Slow, Things};
 use super::Chinese;
 use crate::render::progress::Stage;
+use crate::render::unit::grouped;
 
 impl ProgressWords for Chinese {
     fn stage(&self, stage: Stage) -> &'static str {
@@ -36,16 +37,45 @@ impl ProgressWords for Chinese {
         format!("清除中，{done}/{of}")
     }
 
-    fn hosts_by_stage(&self, hosts: usize, stages: &[(Stage, u64)], lost: usize) -> String {
-        let words: Vec<String> = stages
-            .iter()
-            .map(|(stage, hosts)| format!("{} {hosts}", self.stage(*stage)))
-            .collect();
-        let lost = match lost {
-            0 => String::new(),
-            lost => format!("；{lost} 台失去连接"),
+    fn crowd(&self, crowd: &Crowd) -> String {
+        let stage = |(stage, [all, infected, returned]): &(Stage, [u64; 3])| {
+            let mut of = Vec::new();
+            if *infected > 0 {
+                of.push(format!("感染 {}", grouped(*infected)));
+            }
+            if *returned > 0 {
+                of.push(format!("复发 {}", grouped(*returned)));
+            }
+            let of = match of.is_empty() {
+                true => String::new(),
+                false => format!("（{}）", of.join("，")),
+            };
+            format!("{} {}{of}", self.stage(*stage), grouped(*all))
         };
-        format!("{}：{}{lost}", self.count(hosts as u64, Noun::Host), words.join("，"))
+        let mut words: Vec<String> = crowd.stages.iter().map(stage).collect();
+        if crowd.lost > 0 {
+            words.push(format!("失去连接 {}", grouped(crowd.lost)));
+        }
+        if crowd.failed > 0 {
+            words.push(format!("失败 {}", grouped(crowd.failed)));
+        }
+        format!("{}：{}", self.count(crowd.hosts, Noun::Host), words.join("，"))
+    }
+
+    fn slowest(&self, slow: &[Slow]) -> String {
+        let hosts = slow.iter().map(|slow| {
+            let doing = match slow.stage {
+                Stage::Looking if slow.step.is_empty() => String::new(),
+                Stage::Looking => format!("，已完成 {}", slow.step),
+                stage => format!("，{}", self.stage(stage)),
+            };
+            format!("{} {}{doing}", slow.host, self.span(slow.worked_ms))
+        });
+        format!("；最慢：{}", hosts.collect::<Vec<_>>().join("；"))
+    }
+
+    fn further_lines(&self) -> &'static str {
+        "其余单台主机的消息不再列出；计划或报告中有全部内容"
     }
 
     fn time_left(&self, ms: u64) -> String {

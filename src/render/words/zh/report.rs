@@ -115,10 +115,6 @@ impl ReportWords for Chinese {
         }
     }
 
-    fn removed_of(&self, what: &str, tally: &str) -> String {
-        format!("{what}；动作 {tally}。")
-    }
-
     fn fact(&self, label: Label, fact: &str) -> String {
         format!("{}：{fact}", self.label(label))
     }

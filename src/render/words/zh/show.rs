@@ -7,6 +7,10 @@ use super::super::{Noun, Things};
 use super::Chinese;
 
 impl ShowWords for Chinese {
+    fn listed_of(&self, host: &str, equal: &str) -> String {
+        format!("{equal} 的动作以 {host} 为例列出；加 --host NAME 可列出其他主机的动作。")
+    }
+
     fn action(&self, id: &str, kind: &'static str, way_back: &str, component: u32, plan: &str) -> String {
         format!("{id} {}，{way_back}；组件 {component}，计划 {plan}", self.kind(kind))
     }

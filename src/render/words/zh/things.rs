@@ -36,7 +36,6 @@ impl Things for Chinese {
             Label::Hash => "哈希",
             Label::Holds => "仍占用",
             Label::Host => "主机",
-            Label::Hosts => "主机",
             Label::Journal => "日志",
             Label::Kept => "取证",
             Label::KeptFirst => "先行留存",
