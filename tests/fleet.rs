@@ -145,6 +145,16 @@ fn a_host_that_is_not_reached_delays_no_other() {
 }
 
 #[test]
+fn nothing_is_said_of_hosts_that_nobody_looked_at() {
+    let (_folder, inventory) = inventory(INVENTORY);
+    let answer = Deminer::new()
+        .run(&["plan", "linux-miner", "gone", "-i", &inventory])
+        .expect(7);
+    assert!(answer.out.contains("no host was looked at"), "{answer}");
+    assert!(!answer.out.contains("no miner"), "{answer}");
+}
+
+#[test]
 fn words_that_mean_nothing() {
     let (_folder, inventory) = inventory(INVENTORY);
     let deminer = Deminer::new();

@@ -141,6 +141,9 @@ pub(super) fn section(plan: &Shown<'_>, style: &Style) -> String {
 /// That nothing would be changed and why, as far as it differs.
 fn why_nothing(plan: &Shown<'_>, words: &dyn Words) -> String {
     let judged = tally(plan.hosts());
+    if judged.is_empty() {
+        return words.no_host_was_looked_at().to_owned();
+    }
     if judged.iter().all(|(_, judged)| *judged == Judged::Clean) {
         return words.nothing_to_do(words.there_is_no_miner());
     }

@@ -85,6 +85,9 @@ pub(crate) trait PlanWords {
     /// Why nothing would be changed where all hosts are clean.
     fn there_is_no_miner(&self) -> &'static str;
 
+    /// That nothing can be said: no host was reached.
+    fn no_host_was_looked_at(&self) -> &'static str;
+
     /// Why nothing would be changed on so many hosts; `only_looks` where no playbook of this kind changes anything.
     fn why_nothing(&self, hosts: usize, judged: Judged, only_looks: bool) -> String;
 

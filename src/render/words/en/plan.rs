@@ -158,6 +158,10 @@ impl PlanWords for English {
         "by what their own kernels showed, there is no miner"
     }
 
+    fn no_host_was_looked_at(&self) -> &'static str {
+        "nothing can be said: no host was looked at"
+    }
+
     fn why_nothing(&self, hosts: usize, judged: Judged, only_looks: bool) -> String {
         let why = match judged {
             Judged::Infected if only_looks => "",

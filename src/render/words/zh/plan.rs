@@ -145,6 +145,10 @@ impl PlanWords for Chinese {
         "就各主机内核所示，没有挖矿木马"
     }
 
+    fn no_host_was_looked_at(&self) -> &'static str {
+        "无法判断：没有查看到任何主机"
+    }
+
     fn why_nothing(&self, hosts: usize, judged: Judged, only_looks: bool) -> String {
         let why = match judged {
             Judged::Infected if only_looks => "",
