@@ -1,7 +1,7 @@
 //! Events of a run, written down and shown: one sink that the tasks of all hosts share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deminer_engine::event::{EventKind, EventSink, SinkError};
@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// The sink. Clones write to the same journals and move the same progress.
 #[derive(Clone)]
 pub(super) struct Watched {
-    sink: Arc<Mutex<ProgressSink<Journals>>>,
+    sink: ProgressSink<Journals>,
     ended: Arc<AtomicBool>,
 }
 
@@ -29,13 +29,13 @@ impl Watched {
             None => progress,
         };
         let watched = Watched {
-            sink: Arc::new(Mutex::new(ProgressSink::new(journals, progress))),
+            sink: ProgressSink::new(journals, progress),
             ended: Arc::new(AtomicBool::new(false)),
         };
         let ticking = watched.clone();
         std::thread::spawn(move || {
             while !ticking.ended.load(Ordering::Relaxed) {
-                ticking.with(|sink| sink.progress().tick());
+                ticking.sink.progress().tick();
                 std::thread::sleep(TICK);
             }
         });
@@ -45,16 +45,12 @@ impl Watched {
     /// Takes the live line away; nothing is shown after it.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
-        self.with(|sink| sink.progress().end());
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut ProgressSink<Journals>) -> T) -> T {
-        work(&mut self.sink.lock().unwrap_or_else(PoisonError::into_inner))
+        self.sink.progress().end();
     }
 }
 
 impl EventSink for Watched {
     fn record(&mut self, host: Option<&str>, kind: EventKind) -> Result<(), SinkError> {
-        self.with(|sink| sink.record(host, kind))
+        self.sink.record(host, kind)
     }
 }

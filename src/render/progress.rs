@@ -5,6 +5,7 @@
 //! Progress is made from the same events that the journal gets, so it says nothing that was not written down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use deminer_engine::event::{EventKind, EventSink, Seen, SinkError, StepEnd};
@@ -511,21 +512,26 @@ fn clock(elapsed: Duration) -> String {
     }
 }
 
-/// A sink that moves the progress by every event that the sink behind it took.
+/// A sink that moves the progress by every event that the sink behind it took. Clones move the same progress; that a slow
+/// disk holds one up holds up no other.
+#[derive(Clone)]
 pub(crate) struct ProgressSink<S> {
     sink: S,
-    progress: Progress,
+    progress: Arc<Mutex<Progress>>,
 }
 
 impl<S: EventSink> ProgressSink<S> {
     /// Both.
     pub(crate) fn new(sink: S, progress: Progress) -> ProgressSink<S> {
-        ProgressSink { sink, progress }
+        ProgressSink {
+            sink,
+            progress: Arc::new(Mutex::new(progress)),
+        }
     }
 
     /// The progress, for a tick.
-    pub(crate) fn progress(&mut self) -> &mut Progress {
-        &mut self.progress
+    pub(crate) fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -533,7 +539,7 @@ impl<S: EventSink> EventSink for ProgressSink<S> {
     fn record(&mut self, host: Option<&str>, kind: EventKind) -> Result<(), SinkError> {
         // Written down first: what is shown is already durable.
         self.sink.record(host, kind.clone())?;
-        self.progress.event(host, &kind);
+        self.progress().event(host, &kind);
         Ok(())
     }
 }

@@ -407,3 +407,83 @@ fn a_worm_is_gone_from_all_hosts_at_the_end_of_one_run() {
         assert_eq!(*status(&report, &host.address), "eradicated", "{report:#}");
     }
 }
+
+/// The most memory that a process held so far, in KiB.
+fn most_memory(host: &Host<'_>, exe: &str) -> u64 {
+    let most = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap_or_default();
+        line.split_whitespace()
+            .next()
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(0)
+    };
+    host.running(exe)
+        .iter()
+        .map(|seen| most(seen.process.pid))
+        .max()
+        .unwrap_or(0)
+}
+
+#[test]
+fn hosts_that_talk_without_end_or_say_nothing_hold_up_nobody() {
+    let Some(world) = World::new("hostile") else { return };
+    let site = Site::open(&world, &["web-1", "endless", "silent", "lines"]);
+    let [good, endless, silent, lines] = &site.hosts[..] else {
+        panic!("four hosts")
+    };
+    for (host, command) in [
+        (endless, "cat /dev/zero"),
+        (silent, "sleep 600"),
+        (lines, "yes ../../../etc/passwd"),
+    ] {
+        host.write(
+            "/etc/ssh/sshd_config.d/force.conf",
+            format!("ForceCommand {command}\n"),
+            0o644,
+        );
+        host.sh("systemctl restart ssh");
+    }
+    let case = processes::plain(good);
+    good.wait("the miner", || case.missing(good).is_empty());
+    let deminer = site.control.deminer();
+    let names = site.names();
+    let mut words = vec![
+        "plan",
+        "linux-miner",
+        "--host-timeout",
+        "40s",
+        "--set",
+        "sample=1s",
+        "--format",
+        "json",
+    ];
+    words.extend(names.iter().map(String::as_str));
+    let mut planning = deminer.start(&words);
+    let mut most = 0;
+    assert!(wait_until(LONG, || {
+        most = most.max(most_memory(&site.control, "/run/deminer-test/deminer"));
+        planning.has_ended()
+    }));
+    let answer = planning.answer_within(LONG).expect(7);
+    let plan = answer.json();
+    let planned: Vec<&Value> = plan["hosts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|host| &host["host"])
+        .collect();
+    assert_eq!(planned, [&*good.address], "{plan:#}");
+    let left = plan["not_planned"].as_array().expect("a list");
+    assert_eq!(left.len(), 3, "{plan:#}");
+    for host in [endless, silent, lines] {
+        let why = left.iter().find(|left| left["host"] == host.address.as_str());
+        let why = why.and_then(|left| left["why"].as_str()).unwrap_or_default();
+        assert!(!why.is_empty() && why.len() < 600, "`{}`: {why}", host.name);
+    }
+    assert!((1..256 << 10).contains(&most), "the command held {most} KiB");
+    assert!(!answer.err.contains('\u{0}'), "{}", answer.err.escape_debug());
+}
