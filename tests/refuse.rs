@@ -38,7 +38,7 @@ fn words_that_mean_nothing() {
     let deminer = Deminer::new();
     let rows: [(&str, &[&str], &str); 6] = [
         ("a playbook", &["plan", "linux-minor", INFECTED], "linux-minor"),
-        ("a host", &["plan", "linux-miner", "web-1"], "web-1"),
+        ("a host", &["plan", "linux-miner", "web;1"], "web;1"),
         (
             "a variable",
             &["plan", "linux-miner", INFECTED, "--set", "wach=1m"],

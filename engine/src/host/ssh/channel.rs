@@ -34,6 +34,9 @@ const PIECES: usize = 256;
 /// The bytes that a shell may say before ours speaks: banners.
 const BANNER_BYTES: usize = 64 << 10;
 
+/// Columns that are shown of what another command says.
+const BANNER_SHOWN: usize = 160;
+
 /// The longest line of ours.
 const LINE_BYTES: u64 = 4096;
 
@@ -284,7 +287,10 @@ impl Talk {
     fn other_command(&self) -> SshError {
         let said = match words(&self.banner) {
             none if none.is_empty() => "it says nothing".to_owned(),
-            said => format!("it says `{said}`"),
+            said => match said.char_indices().nth(BANNER_SHOWN) {
+                Some((end, _)) => format!("it begins with `{}`", &said[..end]),
+                None => format!("it says `{said}`"),
+            },
         };
         SshError::OtherCommand { said }
     }
