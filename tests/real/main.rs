@@ -9,6 +9,7 @@ mod common;
 mod clean;
 mod fleet;
 mod infected;
+mod undo;
 mod users;
 #[allow(dead_code, reason = "the bench is there for tests to come")]
 mod world;

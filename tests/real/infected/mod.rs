@@ -6,9 +6,9 @@
 pub(crate) mod case;
 pub(crate) mod cron;
 pub(crate) mod look_alike;
-mod preload;
+pub(crate) mod preload;
 pub(crate) mod processes;
-mod shell;
+pub(crate) mod shell;
 pub(crate) mod units;
 
 use std::fs;
