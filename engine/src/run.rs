@@ -21,6 +21,8 @@ use deminer_worker::order::Approval;
 use deminer_worker::text::Digest;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::event::EventKind;
 use crate::inventory::Reach;
@@ -306,13 +308,7 @@ impl RunDir {
     /// # Errors
     /// When it cannot be written.
     pub fn write_approval(&self, approval: &Approval) -> Result<(), RunError> {
-        let path = self.path.join("approval.json");
-        let mut bytes = serde_json::to_vec_pretty(approval).map_err(|error| RunError::Malformed {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })?;
-        bytes.push(b'\n');
-        write_whole(&path, &bytes)
+        write_json(&self.path.join("approval.json"), approval)
     }
 
     /// The approval; `None` where nobody approved anything.
@@ -320,15 +316,7 @@ impl RunDir {
     /// # Errors
     /// When it cannot be read.
     pub fn approval(&self) -> Result<Option<Approval>, RunError> {
-        let path = self.path.join("approval.json");
-        let malformed = |error: serde_json::Error| RunError::Malformed {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        };
-        match read_whole(&path)? {
-            None => Ok(None),
-            Some(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(malformed),
-        }
+        read_json(&self.path.join("approval.json"))
     }
 
     /// Keeps how the run's hosts are reached from here.
@@ -336,7 +324,7 @@ impl RunDir {
     /// # Errors
     /// When it cannot be written.
     pub fn write_ways(&self, ways: &BTreeMap<String, Reach>) -> Result<(), RunError> {
-        write_ways(&self.path.join("ways.json"), ways)
+        write_json(&self.path.join("ways.json"), ways)
     }
 
     /// How the run's hosts were reached; none where nothing was kept.
@@ -344,7 +332,7 @@ impl RunDir {
     /// # Errors
     /// When it cannot be read.
     pub fn ways(&self) -> Result<BTreeMap<String, Reach>, RunError> {
-        read_ways(&self.path.join("ways.json"))
+        Ok(read_json(&self.path.join("ways.json"))?.unwrap_or_default())
     }
 
     /// Keeps the report.
@@ -498,17 +486,16 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     write().map_err(|error| RunError::io("write", path, error))
 }
 
-fn write_ways(path: &Path, ways: &BTreeMap<String, Reach>) -> Result<(), RunError> {
-    let mut bytes = serde_json::to_vec_pretty(ways).map_err(|error| malformed(path, &error))?;
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| malformed(path, &error))?;
     bytes.push(b'\n');
     write_whole(path, &bytes)
 }
 
-fn read_ways(path: &Path) -> Result<BTreeMap<String, Reach>, RunError> {
-    match read_whole(path)? {
-        None => Ok(BTreeMap::new()),
-        Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| malformed(path, &error)),
-    }
+/// `None` where there is no such file.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunError> {
+    let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes).map_err(|error| malformed(path, &error));
+    read_whole(path)?.map(read).transpose()
 }
 
 fn malformed(path: &Path, why: &dyn fmt::Display) -> RunError {

@@ -7,7 +7,7 @@ use deminer_worker::text::Digest;
 
 use crate::inventory::Reach;
 
-use super::{RunError, make_directories, read_whole, write_whole};
+use super::{RunError, make_directories, read_json, read_whole, write_json, write_whole};
 
 /// The shortest hash by which a plan is named.
 const SHORTEST: usize = 16;
@@ -75,7 +75,7 @@ impl PlanStore {
     /// When it cannot be written.
     pub fn store_ways(&self, hash: &Digest, ways: &BTreeMap<String, Reach>) -> Result<(), RunError> {
         make_directories(&self.dir)?;
-        super::write_ways(&self.ways_path(&hash.short()), ways)
+        write_json(&self.ways_path(&hash.short()), ways)
     }
 
     /// What was kept so; none where nothing was.
@@ -83,7 +83,7 @@ impl PlanStore {
     /// # Errors
     /// When it cannot be read.
     pub fn ways(&self, hash: &Digest) -> Result<BTreeMap<String, Reach>, RunError> {
-        super::read_ways(&self.ways_path(&hash.short()))
+        Ok(read_json(&self.ways_path(&hash.short()))?.unwrap_or_default())
     }
 
     fn ways_path(&self, hash16: &str) -> PathBuf {
