@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use deminer_engine::fleet::AT_ONCE;
 use deminer_engine::policy::Leave;
 
 use crate::render::words::Lang;
@@ -145,7 +146,7 @@ pub(crate) struct AnswersFile {
 #[command(next_help_heading = "Many hosts")]
 pub(crate) struct Walking {
     /// How many hosts are worked on at once. A host that is only watched does not count.
-    #[arg(long, value_name = "NUMBER", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "NUMBER", default_value_t = AT_ONCE, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) at_once: u16,
     /// How long one host may take.
     #[arg(long, value_name = "DURATION")]

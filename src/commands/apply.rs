@@ -230,12 +230,9 @@ const KEYS: &[u8] = b"authorized_keys";
 /// Where the hosts of each batch wait for each other, by host; of nobody unless that was asked for.
 fn together(course: &Course<'_>, names: &[String]) -> HashMap<String, Together> {
     let mut places = HashMap::new();
-    let mut left = names;
-    for size in course.order.sizes(names.len()).into_iter().filter(|_| course.together) {
-        let (batch, rest) = left.split_at(size.min(left.len()));
+    for batch in course.order.parts(names).into_iter().filter(|_| course.together) {
         let together = Together::of(batch.len());
         places.extend(batch.iter().map(|host| (host.clone(), together.clone())));
-        left = rest;
     }
     places
 }

@@ -1,8 +1,8 @@
 //! Many hosts at once: how many, in which order, and when no more are begun.
 //!
 //! One task a host. A host holds a [`Slot`] while it needs the controller, and lets it go while it works or is watched by
-//! itself. Phases are barriers for a host and never for the fleet; [`Batch`]es are barriers for hosts, and a [`Muster`]
-//! lets hosts that write each other back be struck together ([`Together`]). Every host has exactly one [`End`].
+//! itself. Phases are barriers for a host and never for the fleet; [`Batch`]es are barriers for hosts, and
+//! [`Together`] lets hosts that write each other back be struck in the same moment. Every host has exactly one [`End`].
 
 mod halt;
 mod muster;
@@ -22,7 +22,6 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 pub use halt::{Halt, Level};
-pub use muster::{Muster, Place};
 pub use order::{AT_ONCE, Batch, Class, Order, OrderError, StopWhen, Tally, Threshold};
 pub use slot::Slot;
 pub use turn::{Together, Turn};
@@ -90,9 +89,7 @@ where
         until: order.run_limit.map(|limit| Instant::now() + limit),
     };
     let mut why_not = None;
-    let mut left = hosts;
-    for size in order.sizes(hosts.len()) {
-        let (batch, rest) = left.split_at(size.min(left.len()));
+    for batch in order.parts(hosts) {
         for host in batch {
             if why_not.is_none() {
                 why_not = walk.begin(host, halt, &work).await.err();
@@ -100,7 +97,6 @@ where
         }
         walk.finish(halt).await;
         why_not = why_not.or_else(|| walk.stopped());
-        left = rest;
     }
     let mut ends = walk.ends;
     let not_begun = why_not.unwrap_or(WhyNot::Halted);

@@ -7,28 +7,28 @@ use tokio::sync::watch;
 
 /// A gathering of so many hosts. It opens when every one of them has come or has left.
 #[derive(Debug)]
-pub struct Muster {
+pub(super) struct Muster {
     /// Who is neither here nor gone.
     awaited: watch::Sender<usize>,
 }
 
 /// One host's place in it. Dropped without having come, the host has left.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     muster: Arc<Muster>,
     came: bool,
 }
 
 impl Muster {
     /// Of so many hosts; each takes one [`Self::place`].
-    pub fn of(hosts: usize) -> Arc<Muster> {
+    pub(super) fn of(hosts: usize) -> Arc<Muster> {
         Arc::new(Muster {
             awaited: watch::Sender::new(hosts),
         })
     }
 
     /// A place for one host.
-    pub fn place(self: &Arc<Self>) -> Place {
+    pub(super) fn place(self: &Arc<Self>) -> Place {
         Place {
             muster: Arc::clone(self),
             came: false,
@@ -38,17 +38,12 @@ impl Muster {
 
 impl Place {
     /// Comes, and waits for the others; no longer than `limit`. Whether all were there.
-    pub async fn meet(&mut self, limit: Duration) -> bool {
+    pub(super) async fn meet(&mut self, limit: Duration) -> bool {
         self.come();
         let mut awaited = self.muster.awaited.subscribe();
         tokio::time::timeout(limit, awaited.wait_for(|awaited| *awaited == 0))
             .await
             .is_ok()
-    }
-
-    /// Nobody needs to wait for this host any more.
-    pub fn leave(&mut self) {
-        self.come();
     }
 
     fn come(&mut self) {

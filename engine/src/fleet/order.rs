@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::status::Status;
 
 /// Hosts that are worked on at once, where nothing else is said.
-pub const AT_ONCE: usize = 32;
+pub const AT_ONCE: u16 = 32;
 
 /// How a walk goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Order {
 impl Default for Order {
     fn default() -> Order {
         Order {
-            at_once: AT_ONCE,
+            at_once: AT_ONCE.into(),
             batches: Vec::new(),
             stop_when: Vec::new(),
             host_limit: None,
@@ -37,19 +37,20 @@ impl Default for Order {
 }
 
 impl Order {
-    /// The sizes of the batches for so many hosts, in order; together they are all hosts.
-    pub fn sizes(&self, hosts: usize) -> Vec<usize> {
-        let mut sizes = Vec::new();
+    /// The hosts of each batch, in their order; together they are all hosts.
+    pub fn parts<'h>(&self, hosts: &'h [String]) -> Vec<&'h [String]> {
+        let mut parts = Vec::new();
         let mut left = hosts;
         let mut given = self.batches.iter();
         let mut batch = given.next();
-        while left > 0 {
-            let size = batch.map_or(left, |batch| batch.size(hosts)).min(left);
-            sizes.push(size);
-            left -= size;
+        while !left.is_empty() {
+            let size = batch.map_or(left.len(), |batch| batch.size(hosts.len()));
+            let (part, rest) = left.split_at(size.min(left.len()));
+            parts.push(part);
+            left = rest;
             batch = given.next().or(batch);
         }
-        sizes
+        parts
     }
 }
 

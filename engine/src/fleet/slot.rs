@@ -14,11 +14,6 @@ impl Slot {
         Slot { permit: Some(permit) }
     }
 
-    /// A slot of nobody: for work on one host outside a fleet.
-    pub fn free_standing() -> Slot {
-        Slot::default()
-    }
-
     /// Lets it go; does nothing where that was done.
     pub fn free(&mut self) {
         self.permit = None;

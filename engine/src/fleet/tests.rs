@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::muster::Muster;
 use super::*;
 use crate::status::Status;
 
@@ -119,7 +120,11 @@ fn sizes_of_batches() {
             batches: batches.iter().map(|text| text.parse().expect("a batch")).collect(),
             ..Order::default()
         };
-        assert_eq!(order.sizes(hosts), sizes, "{batches:?} of {hosts}");
+        let named = self::hosts(hosts);
+        let parts = order.parts(&named);
+        let found: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+        assert_eq!(found, sizes, "{batches:?} of {hosts}");
+        assert_eq!(parts.concat(), named, "each host once, in order");
     }
     for text in ["0", "0%", "101%", "", "%", "-1", "1.5", "+1", "4294967296"] {
         assert!(text.parse::<Batch>().is_err(), "{text}");

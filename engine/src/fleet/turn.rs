@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Muster, Place, Slot};
+use super::Slot;
+use super::muster::{Muster, Place};
 
 /// How long a host waits for the others before anything is begun on it. Nothing stands still meanwhile.
 const BEGIN_WAIT: Duration = Duration::from_secs(120);
