@@ -5,13 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use deminer_engine::apply::{Apply, Keeping};
 use deminer_engine::approval::{ApprovalError, Ask};
 use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
-use deminer_engine::fleet::{Class, End, Order, Together, Turn, each};
+use deminer_engine::fleet::{Class, Order, Together, Turn, each};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
 use deminer_engine::plan::Plan;
@@ -34,7 +33,6 @@ use super::yes::Approving;
 use super::{Desk, Trouble, earlier, fleet, report, show, walk};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
-use crate::render;
 
 /// The variable that `--watch` sets: the window of verify.
 const WATCH: &str = "watch";
@@ -179,35 +177,17 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
             Some(together) => Turn::together(slot, together),
             None => Turn::of(slot),
         };
-        let (work, way, mut sink, run) = (Arc::clone(&work), ways.get(&host).cloned(), sink.clone(), run.clone());
+        let (work, way, mut sink, run) = (Arc::clone(&work), Arc::clone(&ways[&host]), sink.clone(), run.clone());
         async move {
-            let way = way.context("it has no way to it")?;
             work.to_host(&host, way.as_ref(), turn, &mut sink).await?;
             status_of(&run, &host)
         }
     })
     .await;
     drop(listening);
-    for (host, end) in ends {
-        let open = run.has_committed(&host)?;
-        if let Some(why) = walk::ended(desk, &host, &end, open, &mut sink)? {
-            desk.screen.error(&format!("host `{host}`: {why}"), None);
-        }
-        if let End::Through(ended) = end {
-            ended?;
-        }
-    }
-    let open = Report::from_events(&run.chains()?)
-        .hosts
-        .iter()
-        .any(|host| !host.finished);
-    if !open {
-        sink.record(None, EventKind::RunFinished {})?;
-    }
-    sink.end();
+    walk::say_ended(desk, ends, |host, _| Ok(run.has_committed(host)?), &mut sink)?;
+    let report = walk::end(desk, &run, sink)?;
     people.say_open();
-    let report = Report::from_events(&run.chains()?);
-    run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
     report::show(desk, &report, format);
     Ok(exit(&report))
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::Context;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::fleet::{Class, End, each};
 use deminer_engine::journal::Journals;
@@ -133,36 +132,18 @@ async fn take_back(
     let class_of = |ended: &anyhow::Result<()>| ended.is_err().then_some(Class::Failed);
     let ends = each(&names, &order, &listening.halt, class_of, |host, slot| {
         let (approved, vault, mut sink) = (Arc::clone(&approved), vault.clone(), sink.clone());
-        let way = ways.get(&host).cloned();
+        let way = Arc::clone(&ways[&host]);
         async move {
             let _slot = slot;
-            let way = way.context("it has no way to it")?;
             approved.to_host(&host, way.as_ref(), &vault, &mut sink).await?;
             Ok(())
         }
     })
     .await;
     drop(listening);
-    for (host, end) in ends {
-        // What was begun is asked of the host by the next command.
-        let open = !matches!(end, End::NotBegun(_));
-        if let Some(why) = walk::ended(desk, &host, &end, open, &mut sink)? {
-            desk.screen.error(&format!("host `{host}`: {why}"), None);
-        }
-        if let End::Through(ended) = end {
-            ended?;
-        }
-    }
-    let through = Report::from_events(&run.chains()?)
-        .hosts
-        .iter()
-        .all(|host| host.finished);
-    if through {
-        sink.record(None, EventKind::RunFinished {})?;
-    }
-    sink.end();
-    let report = Report::from_events(&run.chains()?);
-    run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
+    // What was begun is asked of the host by the next command.
+    walk::say_ended(desk, ends, |_, end| Ok(!matches!(end, End::NotBegun(_))), &mut sink)?;
+    let report = walk::end(desk, &run, sink)?;
     report::show(desk, &report, arguments.format);
     Ok(apply::exit(&report))
 }

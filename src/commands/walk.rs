@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use deminer_engine::event::{EventKind, EventSink, SinkError};
-use deminer_engine::fleet::{Batch, End, Halt, Level, Order, StopWhen, WhyNot};
+use deminer_engine::fleet::{Batch, End, Ends, Halt, Level, Order, StopWhen, WhyNot};
 use deminer_engine::playbook::value::duration;
+use deminer_engine::report::Report;
+use deminer_engine::run::RunDir;
 
+use super::progress::Watched;
 use super::{Desk, Trouble};
 use crate::cli;
 use crate::exit::Exit;
+use crate::render;
 
 /// How a walk goes, by the words of the command line.
 ///
@@ -75,8 +79,50 @@ impl Drop for Listening {
     }
 }
 
-/// Writes down how a host ended that did not go through, and gives it in words; `None` where it went through. `open` says
-/// whether something may still go on there: then its chain stays open, and the next command asks the host.
+/// Writes down how hosts ended that did not go through, and says it. `open` says whether something may still go on there:
+/// then its chain stays open, and the next command asks the host.
+///
+/// # Errors
+/// When the journal cannot be written, or what went through ended in an error.
+pub(crate) fn say_ended<T>(
+    desk: &Desk,
+    ends: Ends<anyhow::Result<T>>,
+    open: impl Fn(&str, &End<anyhow::Result<T>>) -> anyhow::Result<bool>,
+    sink: &mut dyn EventSink,
+) -> anyhow::Result<()> {
+    for (host, end) in ends {
+        if let End::Through(ended) = end {
+            ended?;
+            continue;
+        }
+        let open = open(&host, &end)?;
+        if let Some(why) = ended(desk, &host, &end, open, sink)? {
+            desk.screen.error(&format!("host `{host}`: {why}"), None);
+        }
+    }
+    Ok(())
+}
+
+/// Ends a run whose hosts were walked over, as far as all of them are through; gives its report, kept beside it.
+///
+/// # Errors
+/// When the journal or the report cannot be written.
+pub(crate) fn end(desk: &Desk, run: &RunDir, mut sink: Watched) -> anyhow::Result<Report> {
+    let is_through = Report::from_events(&run.chains()?)
+        .hosts
+        .iter()
+        .all(|host| host.finished);
+    if is_through {
+        sink.record(None, EventKind::RunFinished {})?;
+    }
+    sink.end();
+    let report = Report::from_events(&run.chains()?);
+    run.write_report(&render::report::markdown(&report, desk.lang(), &desk.paste()))?;
+    Ok(report)
+}
+
+/// Writes down how a host ended that did not go through, and gives it in words; `None` where it went through. `open`: its
+/// chain stays open.
 ///
 /// # Errors
 /// When the journal cannot be written.
@@ -96,10 +142,13 @@ pub(crate) fn ended<T>(
         }
         End::Broken { why } => (why.clone(), failed(why.clone())),
         End::Cancelled => (words.broken_off().to_owned(), EventKind::Cancelled {}),
-        End::NotBegun(WhyNot::Halted) => (words.not_begun().to_owned(), EventKind::Cancelled {}),
-        End::NotBegun(WhyNot::Stopped(rule)) => (words.not_begun_since(&rule.to_string()), EventKind::Cancelled {}),
-        End::NotBegun(WhyNot::RunTime { limit }) => {
-            (words.run_timed_out(limit.as_millis() as u64), EventKind::Cancelled {})
+        End::NotBegun(why_not) => {
+            let why = match why_not {
+                WhyNot::Halted => words.not_begun().to_owned(),
+                WhyNot::Stopped(rule) => words.not_begun_since(&rule.to_string()),
+                WhyNot::RunTime { limit } => words.run_timed_out(limit.as_millis() as u64),
+            };
+            (why, EventKind::Cancelled {})
         }
     };
     if !open {
