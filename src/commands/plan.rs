@@ -8,8 +8,8 @@ use anyhow::Context;
 use deminer_engine::ask::Asker;
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{End, Order, each};
-use deminer_engine::host::HostView;
-use deminer_engine::inventory::PassedOver;
+use deminer_engine::host::{HostView, Transport};
+use deminer_engine::inventory::Host;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Lent, RunInfo, look};
 use deminer_engine::plan::{HostPlan, Origin, Plan, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
@@ -27,6 +27,7 @@ use super::{Desk, Trouble, earlier, fleet, playbook, random, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
+use crate::render::plain::plain;
 
 /// Why a host has no plan, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,10 +37,10 @@ pub(crate) struct Unplanned {
 }
 
 impl Unplanned {
-    fn no_way() -> Unplanned {
+    fn unreached(why: &HostError) -> Unplanned {
         Unplanned {
-            why: "no way to it is known".to_owned(),
-            hint: None,
+            why: why.to_string(),
+            hint: why.hint().map(str::to_owned),
         }
     }
 }
@@ -144,6 +145,60 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// What is known of a host before it is reached.
+#[derive(Clone)]
+struct Known {
+    /// The way to it, or why there is none.
+    way: Result<Arc<dyn Transport>, HostError>,
+    vars: BoundVars,
+}
+
+impl Known {
+    /// Binds the host's own variables under what the command line sets, and learns how it is reached.
+    ///
+    /// # Errors
+    /// When a variable does not fit its type, or the way is none that can be tried.
+    fn of(
+        desk: &Desk,
+        host: Host,
+        checked: &CheckedPlaybook,
+        settings: &[(String, Setting)],
+        vars: &BoundVars,
+    ) -> anyhow::Result<Known> {
+        let own = host.settings(checked);
+        for over in &own.passed_over {
+            if let Some(near) = &over.near {
+                let place = over.origin.to_string();
+                let said = desk
+                    .lang()
+                    .words()
+                    .variable_passed_over(&plain(&place), &plain(&over.name), near);
+                desk.screen.note(&said);
+            }
+        }
+        let vars = match own.settings.is_empty() {
+            true => vars.clone(),
+            false => {
+                let all = [own.settings, settings.to_vec()].concat();
+                checked.bind(&all).map_err(|mistakes| playbook::mistaken(&mistakes))?
+            }
+        };
+        let way = match host.reach {
+            Ok(reach) => {
+                let name = host.name.to_string();
+                desk.ways.learn([(name.clone(), reach)]);
+                Ok(desk.ways.to(&name)?)
+            }
+            Err(why) => Err(HostError::NotReached {
+                obstacle: Obstacle::OurSide,
+                why: why.to_string(),
+                hint: why.hint(),
+            }),
+        };
+        Ok(Known { way, vars })
+    }
+}
+
 /// Checks, looks at every host and makes the plan.
 ///
 /// # Errors
@@ -169,37 +224,13 @@ pub(crate) async fn make(
         desk.screen.note(warnings.text().trim_end());
     }
     let names: Vec<String> = meant.hosts.iter().map(|host| host.name.to_string()).collect();
-    let mut bound: HashMap<String, BoundVars> = HashMap::new();
-    let mut refused: HashMap<String, Unplanned> = HashMap::new();
+    let mut known = HashMap::new();
     for host in meant.hosts {
-        let name = host.name.to_string();
-        let found = host.settings(&checked);
-        for over in found.passed_over.iter().filter(|over| over.near.is_some()) {
-            desk.screen.note(&passed_over(over));
-        }
-        if !found.settings.is_empty() {
-            let mut all = found.settings;
-            all.extend(settings.iter().cloned());
-            let vars = checked.bind(&all).map_err(|mistakes| playbook::mistaken(&mistakes))?;
-            bound.insert(name.clone(), vars);
-        }
-        match host.reach {
-            Ok(reach) => desk.ways.learn([(name, reach)]),
-            Err(why) => {
-                let unplanned = Unplanned {
-                    why: why.to_string(),
-                    hint: why.hint(),
-                };
-                refused.insert(name, unplanned);
-            }
-        }
+        known.insert(
+            host.name.to_string(),
+            Known::of(desk, host, &checked, &settings, &vars)?,
+        );
     }
-    let reached: Vec<String> = names
-        .iter()
-        .filter(|name| !refused.contains_key(*name))
-        .cloned()
-        .collect();
-    let ways = desk.ways.to_all(&reached)?;
 
     let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked)?);
 
@@ -235,35 +266,25 @@ pub(crate) async fn make(
         &listening.halt,
         |_: &Result<HostPlan, Unplanned>| None,
         |host, slot| {
-            let host_vars = bound.get(&host).unwrap_or(&vars).clone();
+            let Known { way, vars: host_vars } = known[&host].clone();
             let others = others(&host_vars, &vars);
             let (checked, info, site) = (Arc::clone(&checked), info.clone(), site.clone());
-            let why_not = refused.get(&host).cloned();
             let lent = Lent {
                 clock: Arc::clone(&desk.clock),
                 asker: Arc::clone(&people) as Arc<dyn Asker>,
             };
-            let (way, mut sink) = (ways.get(&host).cloned(), sink.clone());
+            let mut sink = sink.clone();
             async move {
                 let _slot = slot;
                 let planned = async {
-                    let Some(way) = way else {
-                        let unplanned = why_not.unwrap_or_else(Unplanned::no_way);
-                        let why = HostError::NotReached {
-                            obstacle: Obstacle::OurSide,
-                            why: unplanned.why.clone(),
-                            hint: unplanned.hint.clone(),
-                        };
-                        sink.record(Some(&host), EventKind::unreached(why))?;
-                        return Err(unplanned);
+                    let reached = match way {
+                        Ok(way) => way.connect(&host).await,
+                        Err(why) => Err(why),
                     };
-                    let link = match way.connect(&host).await {
+                    let link = match reached {
                         Ok(link) => link,
                         Err(why) => {
-                            let unplanned = Unplanned {
-                                why: why.to_string(),
-                                hint: why.hint().map(str::to_owned),
-                            };
+                            let unplanned = Unplanned::unreached(&why);
                             sink.record(Some(&host), EventKind::unreached(why))?;
                             return Err(unplanned);
                         }
@@ -322,15 +343,6 @@ fn others(host: &BoundVars, all: &BoundVars) -> Variables {
     let differs = |(name, value): &(&String, &Value)| all.public().get(*name) != Some(*value);
     let others = host.public().iter().filter(differs);
     others.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// That an inventory's variable is none of the playbook's, and which it looks like.
-fn passed_over(over: &PassedOver) -> String {
-    let near = over.near.as_deref().unwrap_or_default();
-    format!(
-        "{}: the playbook has no variable `{}`; did you mean `{near}`?",
-        over.origin, over.name
-    )
 }
 
 /// The longest value out of a file.

@@ -61,4 +61,7 @@ pub(crate) trait InventoryWords {
 
     /// How to see all of one host.
     fn all_of_one(&self, command: &str) -> String;
+
+    /// That the playbook has no variable of this name, said at `place`, and which one it looks like.
+    fn variable_passed_over(&self, place: &str, name: &str, near: &str) -> String;
 }

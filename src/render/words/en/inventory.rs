@@ -94,4 +94,8 @@ impl InventoryWords for English {
     fn all_of_one(&self, command: &str) -> String {
         format!("All of one host, and why: {command}")
     }
+
+    fn variable_passed_over(&self, place: &str, name: &str, near: &str) -> String {
+        format!("{place}: the playbook has no variable `{name}`; did you mean `{near}`?")
+    }
 }

@@ -86,4 +86,8 @@ impl InventoryWords for Chinese {
     fn all_of_one(&self, command: &str) -> String {
         format!("查看某台主机的全部设置及来源：{command}")
     }
+
+    fn variable_passed_over(&self, place: &str, name: &str, near: &str) -> String {
+        format!("{place}：剧本没有变量 `{name}`；是否想写 `{near}`？")
+    }
 }
