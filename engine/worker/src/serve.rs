@@ -55,15 +55,12 @@ impl Heard {
         }
     }
 
-    /// Whether it is silent for so long that it is gone.
-    fn is_silent(&self, limit: Duration) -> bool {
+    /// How much longer it may be silent before it is gone, `limit` in all; `None` as long as it may be so for ever.
+    fn patience(&self, limit: Duration) -> Option<Duration> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|last| last.elapsed() > limit)
+        last.map(|last| limit.saturating_sub(last.elapsed()))
     }
 }
-
-/// How often is looked whether the controller is silent.
-const LISTEN: Duration = Duration::from_secs(1);
 
 /// What waiting for the controller gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,11 +145,16 @@ impl Controller {
         }
         let until = ms.map(|ms| Instant::now() + Duration::from_millis(ms));
         loop {
-            let left = until.map_or(LISTEN, |until| until.saturating_duration_since(Instant::now()));
-            match self.inbox.recv_timeout(left.min(LISTEN)) {
+            // Before its first sign of life it is looked again as soon as one may have come.
+            let patience = self.heard.patience(frame::SILENT).unwrap_or(frame::BEAT);
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            match self
+                .inbox
+                .recv_timeout(left.map_or(patience, |left| left.min(patience)))
+            {
                 Ok(Ok(message)) => return Said::Message(message),
-                Err(RecvTimeoutError::Timeout) if self.heard.is_silent(frame::SILENT) => break,
-                Err(RecvTimeoutError::Timeout) if left <= LISTEN && until.is_some() => return Said::Nothing,
+                Err(RecvTimeoutError::Timeout) if self.heard.patience(frame::SILENT) == Some(Duration::ZERO) => break,
+                Err(RecvTimeoutError::Timeout) if left.is_some_and(|left| left <= patience) => return Said::Nothing,
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -388,7 +390,7 @@ mod tests {
     fn who_never_said_that_it_is_there_may_be_silent() {
         let (mut controller, _ours) = controller();
         assert_eq!(controller.wait(Some(5)), Said::Nothing);
-        assert!(!controller.heard.is_silent(Duration::ZERO));
+        assert_eq!(controller.heard.patience(Duration::ZERO), None);
     }
 
     #[test]
@@ -397,9 +399,12 @@ mod tests {
         frame::send_message(&mut ours, &ToWorker::Here).expect("somebody listens");
         frame::send_message(&mut ours, &ToWorker::Bye).expect("somebody listens");
         assert_eq!(controller.wait(Some(5_000)), Said::Message(ToWorker::Bye));
-        assert!(!controller.heard.is_silent(Duration::from_secs(60)));
+        assert!(controller.heard.patience(Duration::from_secs(60)) > Some(Duration::ZERO));
         std::thread::sleep(Duration::from_millis(20));
-        assert!(controller.heard.is_silent(Duration::from_millis(10)));
+        assert_eq!(
+            controller.heard.patience(Duration::from_millis(10)),
+            Some(Duration::ZERO)
+        );
         drop(ours);
         assert_eq!(controller.wait(None), Said::Lost);
     }
