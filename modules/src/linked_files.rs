@@ -2,7 +2,7 @@
 
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
-use deminer_worker::query::{Coverage, FileKind, FileText, GapReason};
+use deminer_worker::query::{Coverage, FileKind, FileStat, FileText, GapReason};
 use deminer_worker::text::{HostBytes, HostPath};
 
 use crate::command_words::resolved;
@@ -10,6 +10,16 @@ use crate::questions;
 
 /// The links that are followed.
 const LINKS: usize = 64;
+
+/// Where a link leads by its own words; `None` for anything but a link.
+pub(crate) fn leads_to(stat: &FileStat) -> Option<HostPath> {
+    if stat.kind != FileKind::Link {
+        return None;
+    }
+    let target = stat.link_target.as_ref()?;
+    let path = resolved(target.as_bytes(), stat.path.parent().as_ref(), true);
+    Some(HostPath::new(path.as_bytes())).filter(|path| path.as_bytes().first() == Some(&b'/'))
+}
 
 /// The regular files that these patterns match, each under the path by which it was found: of a link its own, while the file
 /// names where it really lies. A link to a link is a gap.

@@ -12,7 +12,7 @@ use deminer_worker::query::{Account, Coverage, Entry as Seen, FileKind, FileStat
 use deminer_worker::text::{Digest, HostBytes, HostPath};
 
 use crate::catalogue::{Entry, PLACES, Place, Reads, Removal, RunsAs};
-use crate::command_words::resolved;
+use crate::linked_files::leads_to;
 use crate::questions;
 use crate::starter::Starter;
 use crate::starter_text::{Text, starts_of};
@@ -224,16 +224,6 @@ async fn follow(
         open = further;
     }
     Ok(())
-}
-
-/// Where a link leads by its own words; `None` for anything but a link.
-fn leads_to(stat: &FileStat) -> Option<HostPath> {
-    if stat.kind != FileKind::Link {
-        return None;
-    }
-    let target = stat.link_target.as_ref()?;
-    let path = resolved(target.as_bytes(), stat.path.parent().as_ref(), true);
-    Some(HostPath::new(path.as_bytes())).filter(|path| path.as_bytes().first() == Some(&b'/'))
 }
 
 fn is_pattern(path: &HostPath) -> bool {

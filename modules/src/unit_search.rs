@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use deminer_engine::host::HostView;
 use deminer_engine::module::ModuleError;
 use deminer_worker::action::{FileTarget, LinkTarget, ServiceManager};
-use deminer_worker::query::{Account, Coverage, Entry, FileKind, FileStat, FileText, GapReason, LoadedUnit};
+use deminer_worker::query::{Account, Coverage, Entry, FileKind, FileText, GapReason, LoadedUnit};
 use deminer_worker::text::{HostBytes, HostPath};
 use deminer_worker::unit_name::{UNIT_KINDS, is_unit_name};
 
-use crate::command_words::{resolved, simple_commands_at, started_files};
+use crate::command_words::{simple_commands_at, started_files};
+use crate::linked_files::leads_to;
 use crate::questions;
 use crate::unit_exec::{Scope, bare_programs};
 use crate::unit_file::parse_unit_file;
@@ -204,16 +205,6 @@ impl Places {
         });
         settings.map(|(_, whose)| Stands::Settings(*whose))
     }
-}
-
-/// Where a link leads by its own words; `None` for anything but a link.
-fn leads_to(stat: &FileStat) -> Option<HostPath> {
-    if stat.kind != FileKind::Link {
-        return None;
-    }
-    let target = stat.link_target.as_ref()?;
-    let path = resolved(target.as_bytes(), stat.path.parent().as_ref(), true);
-    Some(HostPath::new(path.as_bytes())).filter(|path| path.as_bytes().first() == Some(&b'/'))
 }
 
 fn is_null(path: &HostPath) -> bool {
