@@ -20,18 +20,10 @@ pub(super) fn remove(target: &LinkTarget) -> Result<Done, HostError> {
     let Some(own) = take_name(&place, target, &doing)? else {
         return Ok(Done::Gone);
     };
-    let met = match met(&place, &own, target, &doing).and_then(|met| place.unlink(&own, &doing).map(|()| met)) {
-        Ok(met) => met,
-        Err(error) => return Err(put_back(&place, &own, error, &doing)),
-    };
-    place.sync();
-    match statat(&place.dir, &own[..], AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => Ok(Done::Changed {
-            undo: Undo::RestoreLink { link: met },
-        }),
-        Ok(_) => Err(changed(&doing, "nothing under the name that was unlinked", "a file")),
-        Err(errno) => Err(refused(&doing, errno)),
-    }
+    let link = remove::unlink(&place, &own, "link", &doing, || met(&place, &own, target, &doing))?;
+    Ok(Done::Changed {
+        undo: Undo::RestoreLink { link },
+    })
 }
 
 /// Gives the link its name back that a removal held under ours when its worker died.
@@ -121,16 +113,7 @@ fn take_name(place: &Place, target: &LinkTarget, doing: &str) -> Result<Option<V
         return Ok(None);
     }
     met(place, &place.name, target, doing)?;
-    // Somebody may have planted the name that we would have after a crash.
-    for own in [own, remove::random_name()] {
-        match remove::rename_free(place, &place.name, &own) {
-            Ok(()) => return Ok(Some(own)),
-            Err(Errno::EXIST) => {}
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(refused(doing, errno)),
-        }
-    }
-    Err(refused(doing, Errno::EXIST))
+    remove::rename_own(place, own, doing)
 }
 
 fn stat(place: &Place, name: &[u8], doing: &str) -> Result<Option<Stat>, HostError> {
@@ -177,17 +160,6 @@ fn met(place: &Place, name: &[u8], target: &LinkTarget, doing: &str) -> Result<L
 /// Whether our own name already holds the link: an earlier worker died between its two steps.
 fn rest_of_an_earlier_removal(place: &Place, own: &[u8], target: &LinkTarget, doing: &str) -> Result<bool, HostError> {
     Ok(met(place, own, target, doing).is_ok() && stat(place, &place.name, doing)?.is_none())
-}
-
-/// Gives a link that is not the one meant its name back, and gives the error that told so.
-fn put_back(place: &Place, own: &[u8], error: HostError, doing: &str) -> HostError {
-    match remove::rename_free(place, own, &place.name) {
-        Ok(()) => error,
-        Err(errno) => HostError::Failed {
-            doing: format!("{doing}: {error}; give the link its name back"),
-            why: format!("{errno}; it stands beside it as `{}`", HostPath::new(own)),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -26,17 +26,30 @@ pub(super) fn remove(target: &FileTarget) -> Result<Done, HostError> {
     let Some(own) = take_name(&place, target, &doing)? else {
         return Ok(Done::Gone);
     };
-    let met = match check(&place, &own, target, &doing).and_then(|met| place.unlink(&own, &doing).map(|()| met)) {
+    let file = unlink(&place, &own, "file", &doing, || check(&place, &own, target, &doing))?;
+    Ok(Done::Changed {
+        undo: Undo::RestoreFile { file },
+    })
+}
+
+/// Unlinks what has our own name, if it is what `check` meets there, and looks that it is gone; else gives the `kind` of
+/// object its name back.
+pub(super) fn unlink<T>(
+    place: &Place,
+    own: &[u8],
+    kind: &str,
+    doing: &str,
+    check: impl FnOnce() -> Result<T, HostError>,
+) -> Result<T, HostError> {
+    let met = match check().and_then(|met| place.unlink(own, doing).map(|()| met)) {
         Ok(met) => met,
-        Err(error) => return Err(put_back(&place, &own, error, &doing)),
+        Err(error) => return Err(put_back(place, own, error, kind, doing)),
     };
     place.sync();
-    match statat(&place.dir, &own[..], AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => Ok(Done::Changed {
-            undo: Undo::RestoreFile { file: met },
-        }),
-        Ok(_) => Err(changed(&doing, "nothing under the name that was unlinked", "a file")),
-        Err(errno) => Err(refused(&doing, errno)),
+    match statat(&place.dir, own, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(met),
+        Ok(_) => Err(changed(doing, "nothing under the name that was unlinked", "a file")),
+        Err(errno) => Err(refused(doing, errno)),
     }
 }
 
@@ -84,7 +97,12 @@ fn take_name(place: &Place, target: &FileTarget, doing: &str) -> Result<Option<V
             doing: format!("{doing}: clear its immutable and append-only flags first"),
         });
     }
-    // Somebody may have planted the name that we would have after a crash.
+    rename_own(place, own, doing)
+}
+
+/// Gives what stands in the place our own name, or another of ours where that is taken: somebody may have planted the name
+/// that we would have after a crash. `None` when nothing stands there.
+pub(super) fn rename_own(place: &Place, own: Vec<u8>, doing: &str) -> Result<Option<Vec<u8>>, HostError> {
     for own in [own, random_name()] {
         match rename_free(place, &place.name, &own) {
             Ok(()) => return Ok(Some(own)),
@@ -128,12 +146,12 @@ pub(super) fn rename_free(place: &Place, from: &[u8], to: &[u8]) -> Result<(), E
     }
 }
 
-/// Gives a file that is not the one meant its name back, and gives the error that told so.
-fn put_back(place: &Place, own: &[u8], error: HostError, doing: &str) -> HostError {
+/// Gives what is not the one meant its name back, and gives the error that told so.
+fn put_back(place: &Place, own: &[u8], error: HostError, kind: &str, doing: &str) -> HostError {
     match rename_free(place, own, &place.name) {
         Ok(()) => error,
         Err(errno) => HostError::Failed {
-            doing: format!("{doing}: {error}; give the file its name back"),
+            doing: format!("{doing}: {error}; give the {kind} its name back"),
             why: format!("{errno}; it stands beside it as `{}`", HostPath::new(own)),
         },
     }
@@ -272,11 +290,11 @@ mod tests {
         let place = Place::of(&target, "test").expect("ours").expect("it is there");
         rename_free(&place, b"own", b".deminer-x").expect("free");
         let error = changed("test", "a", "b");
-        assert_eq!(put_back(&place, b".deminer-x", error.clone(), "test"), error);
+        assert_eq!(put_back(&place, b".deminer-x", error.clone(), "file", "test"), error);
         assert_eq!(listing(home.path()), ["own"]);
         rename_free(&place, b"own", b".deminer-x").expect("free");
         std::fs::write(&path, "somebody was faster").expect("a file");
-        let result = put_back(&place, b".deminer-x", error, "test");
+        let result = put_back(&place, b".deminer-x", error, "file", "test");
         assert!(
             matches!(&result, HostError::Failed { why, .. } if why.contains(".deminer-x")),
             "{result:?}"
