@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::query::HostError;
 use crate::text::HostBytes;
 
 /// The day of expiry of a locked account: the first that shadow(5) does not warn of.
@@ -44,6 +45,24 @@ pub enum Fault {
     /// The password is another than the one that was locked.
     #[error("the password was changed since")]
     Changed,
+}
+
+impl Fault {
+    /// As the error of what was tried.
+    pub(crate) fn during(self, doing: &str) -> HostError {
+        let doing = doing.to_owned();
+        match self {
+            Fault::Changed => HostError::Changed {
+                doing,
+                expected: "the password that was locked".to_owned(),
+                found: "another one".to_owned(),
+            },
+            Fault::Absent | Fault::Twice | Fault::Malformed => HostError::Failed {
+                doing,
+                why: self.to_string(),
+            },
+        }
+    }
 }
 
 /// A new text, with what was there before.

@@ -68,7 +68,7 @@ impl State {
         match accounts::meet(&passwd, account) {
             Met::There => {}
             Met::Absent => return Ok(Done::Gone),
-            Met::Twice => return Err(faulty(&doing, Fault::Twice)),
+            Met::Twice => return Err(Fault::Twice.during(&doing)),
             Met::Another(found) => {
                 let expected = account.line_sha256.short();
                 return Err(changed(
@@ -84,15 +84,15 @@ impl State {
                 why: "there is no /etc/shadow, so no account can expire".to_owned(),
             });
         };
-        let own = shadow::own_password(&passwd, name).map_err(|fault| faulty(&doing, fault))?;
-        let Some(Locked { text, former }) = shadow::lock(shadow, name, own).map_err(|fault| faulty(&doing, fault))?
+        let own = shadow::own_password(&passwd, name).map_err(|fault| fault.during(&doing))?;
+        let Some(Locked { text, former }) = shadow::lock(shadow, name, own).map_err(|fault| fault.during(&doing))?
         else {
             return Ok(Done::Gone);
         };
         self.need_room(&doing)?;
         self.write_over(accounts::SHADOW, text);
         if own.is_some()
-            && let Some(text) = shadow::with_password(&passwd, name, b"x").map_err(|fault| faulty(&doing, fault))?
+            && let Some(text) = shadow::with_password(&passwd, name, b"x").map_err(|fault| fault.during(&doing))?
         {
             self.write_over(accounts::PASSWD, text);
         }
@@ -116,12 +116,12 @@ impl State {
         let unlocked = match shadow::unlock(shadow, name, former) {
             Ok(unlocked) => unlocked,
             Err(Fault::Absent) if former.added => return Ok(Done::Gone),
-            Err(fault) => return Err(faulty(&doing, fault)),
+            Err(fault) => return Err(fault.during(&doing)),
         };
         self.need_room(&doing)?;
         let mut any = false;
         if let Some(own) = unlocked.own
-            && let Some(text) = shadow::with_password(&passwd, name, &own).map_err(|fault| faulty(&doing, fault))?
+            && let Some(text) = shadow::with_password(&passwd, name, &own).map_err(|fault| fault.during(&doing))?
         {
             self.write_over(accounts::PASSWD, text);
             any = true;
@@ -160,16 +160,6 @@ impl State {
     /// What a regular file holds, links followed.
     fn content(&self, path: &str) -> Option<&[u8]> {
         self.tree.regular(&HostPath::from(path)).map(|inode| &inode.content[..])
-    }
-}
-
-fn faulty(doing: &str, fault: Fault) -> HostError {
-    match fault {
-        Fault::Changed => changed(doing, "the password that was locked", "another one"),
-        fault => HostError::Failed {
-            doing: doing.to_owned(),
-            why: fault.to_string(),
-        },
     }
 }
 

@@ -51,9 +51,9 @@ impl Etc {
         if !is_there(&passwd, account, &doing)? {
             return Ok(Done::Gone);
         }
-        let own = shadow::own_password(&passwd, name).map_err(|fault| faulty(&doing, fault))?;
+        let own = shadow::own_password(&passwd, name).map_err(|fault| fault.during(&doing))?;
         let locked = self.rewrite("shadow", &doing, |text| {
-            let locked = shadow::lock(text, name, own).map_err(|fault| faulty(&doing, fault))?;
+            let locked = shadow::lock(text, name, own).map_err(|fault| fault.during(&doing))?;
             Ok(locked.map(|Locked { text, former }| (text, former)))
         })?;
         let former = match locked {
@@ -72,7 +72,7 @@ impl Etc {
                 if !same {
                     return Err(changed(&doing, "its line of passwd", "another one"));
                 }
-                let text = shadow::with_password(text, name, b"x").map_err(|fault| faulty(&doing, fault))?;
+                let text = shadow::with_password(text, name, b"x").map_err(|fault| fault.during(&doing))?;
                 Ok(text.map(|text| (text, ())))
             });
             if let Err(error) = moved {
@@ -102,18 +102,18 @@ impl Etc {
             Ok(unlocked) => unlocked.own,
             // The line that was ours is gone already: passwd has its own field again, or somebody else decided.
             Err(Fault::Absent) if former.added => return Ok(Done::Gone),
-            Err(fault) => return Err(faulty(&doing, fault)),
+            Err(fault) => return Err(fault.during(&doing)),
         };
         let mut any = false;
         if let Some(own) = own {
             // Passwd first: between the two writes the password stands in both, never in none.
             let rewritten = self.rewrite("passwd", &doing, |text| match shadow::own_password(text, name) {
                 Ok(None) => {
-                    let text = shadow::with_password(text, name, &own).map_err(|fault| faulty(&doing, fault))?;
+                    let text = shadow::with_password(text, name, &own).map_err(|fault| fault.during(&doing))?;
                     Ok(text.map(|text| (text, ())))
                 }
                 Ok(Some(_)) => Err(changed(&doing, "no password in passwd", "another one")),
-                Err(fault) => Err(faulty(&doing, fault)),
+                Err(fault) => Err(fault.during(&doing)),
             })?;
             any |= matches!(rewritten, Rewritten::Done(..));
         }
@@ -131,7 +131,7 @@ impl Etc {
 
     fn take_back_shadow(&self, name: &[u8], former: &Former, doing: &str) -> Result<bool, HostError> {
         let rewritten = self.rewrite("shadow", doing, |text| {
-            let unlocked = shadow::unlock(text, name, former).map_err(|fault| faulty(doing, fault))?;
+            let unlocked = shadow::unlock(text, name, former).map_err(|fault| fault.during(doing))?;
             Ok(unlocked.shadow.map(|text| (text, ())))
         })?;
         Ok(matches!(rewritten, Rewritten::Done(..)))
@@ -250,7 +250,7 @@ fn is_there(passwd: &[u8], account: &AccountTarget, doing: &str) -> Result<bool,
     match accounts::meet(passwd, account) {
         Met::There => Ok(true),
         Met::Absent => Ok(false),
-        Met::Twice => Err(faulty(doing, Fault::Twice)),
+        Met::Twice => Err(Fault::Twice.during(doing)),
         Met::Another(found) => Err(changed(
             doing,
             format_args!(
@@ -260,16 +260,6 @@ fn is_there(passwd: &[u8], account: &AccountTarget, doing: &str) -> Result<bool,
             ),
             format_args!("a line with the digest {}", found.short()),
         )),
-    }
-}
-
-fn faulty(doing: &str, fault: Fault) -> HostError {
-    match fault {
-        Fault::Changed => changed(doing, "the password that was locked", "another one"),
-        fault => HostError::Failed {
-            doing: doing.to_owned(),
-            why: fault.to_string(),
-        },
     }
 }
 
