@@ -20,152 +20,136 @@ use deminer_engine::finding::HostVerdict;
 use deminer_engine::look::{Clock, Lent, LookEnd, Looked, RunInfo, Session, look};
 use deminer_engine::playbook::{CheckedPlaybook, Setting, check};
 use deminer_worker::query::GapReason;
-use stubs::{Files, Heard, OneFile, StubHost, World, gap, registry};
+use stubs::{Files, Heard, StubHost, World, gap, mistakes, registry};
 use tokio::time::Instant;
 
 const GOOD: &str = include_str!("stubs/conduct.yml");
 
-/// Each row takes one piece of the good playbook for another; the result holds what `check` says of it.
-fn mistakes(rows: &[(&str, &str, &str)]) -> String {
-    let mut out = String::new();
-    for (name, piece, instead) in rows {
-        assert_eq!(
-            GOOD.matches(piece).count(),
-            1,
-            "{name}: `{piece}` stands once in the good playbook"
-        );
-        let text = GOOD.replace(piece, instead);
-        let said = match check("night.yml", &text, &registry(&Arc::new(World::default())), &OneFile) {
-            Ok(_) => panic!("{name}: no mistake was found"),
-            Err(mistakes) => mistakes.text(),
-        };
-        out.push_str(&format!("== {name}\n{said}\n"));
-    }
-    out
-}
-
 #[test]
 fn mistakes_of_conduct() {
-    let said = mistakes(&[
-        ("retries without until", "      until: steps.busy.found\n", ""),
-        (
-            "until over another step",
-            "until: steps.busy.found",
-            "until: vars.watch == \"1s\"",
-        ),
-        (
-            "until without an id",
-            "    - id: busy\n      use: process.list\n      until",
-            "    - use: process.list\n      until",
-        ),
-        (
-            "until of a judgement",
-            "        mode: calm",
-            "        mode: calm\n      until: steps.verdict.rows == []",
-        ),
-        (
-            "until with foreach",
-            "      until: steps.busy.found",
-            "      foreach: [1]\n      until: steps.busy.found",
-        ),
-        (
-            "until is no condition",
-            "until: steps.busy.found",
-            "until: steps.busy.rows",
-        ),
-        (
-            "until has no such field",
-            "until: steps.busy.found",
-            "until: steps.busy.fund",
-        ),
-        ("too many retries", "retries: 4", "retries: 101"),
-        ("too long a wait", "delay: 30s", "delay: 16m"),
-        ("a delay without a unit", "delay: 30s", "delay: 30"),
-        ("a timeout of nothing", "timeout: 5s", "timeout: 0s"),
-        ("a timeout that is none", "timeout: 5s", "timeout: soon"),
-        ("a word that is none", "on_error: continue\n", "on_error: ignore\n"),
-        ("on_error of a number", "on_error: continue\n", "on_error: 5\n"),
-        ("no steps in its place", "on_error: continue\n", "on_error: []\n"),
-        (
-            "a failure without a guard",
-            "steps.cron.rows | default([])",
-            "steps.cron.rows",
-        ),
-        (
-            "a step in its place without a guard",
-            "steps.again.rows if steps.again is defined else []",
-            "steps.again.rows",
-        ),
-        (
-            "on_error of a proposal",
-            "      use: evidence.keep",
-            "      use: evidence.keep\n      on_error: continue",
-        ),
-        (
-            "a proposal in its place",
-            "{id: again, use: process.list, with: {sample: 1s}}",
-            "{id: again, use: file.remove, with: {artifacts: []}}",
-        ),
-        (
-            "steps in the place of steps",
-            "{id: again, use: process.list, with: {sample: 1s}}",
-            "{id: again, use: process.list, on_error: [{stop: no}]}",
-        ),
-        (
-            "an include in its place",
-            "{id: again, use: process.list, with: {sample: 1s}}",
-            "{include: rules/linux.yml}",
-        ),
-        (
-            "on_error of let",
-            "    - id: seen\n",
-            "    - id: seen\n      on_error: continue\n",
-        ),
-        (
-            "a question without an id",
-            "    - id: cable\n      use: ask",
-            "    - use: ask",
-        ),
-        (
-            "a question for each",
-            "      use: ask",
-            "      use: ask\n      foreach: \"[1]\"",
-        ),
-        ("a question without a question", "question: Pull the cable, ", ""),
-        (
-            "a default that is none",
-            "answers: [done, refused]",
-            "answers: [done, refused], default: don",
-        ),
-        ("an answer twice", "answers: [done, refused]", "answers: [done, done]"),
-        ("an empty answer", "answers: [done, refused]", "answers: [done, \" \"]"),
-        (
-            "an answer that is never given",
-            "steps.cable.answer == \"refused\"",
-            "steps.cable.answer == \"refuse\"",
-        ),
-        (
-            "a question while keeping",
-            "      use: evidence.keep\n      with: {artifacts: []}",
-            "      use: ask\n      with: {question: now}",
-        ),
-        ("refresh of a question", "refresh: [busy]", "refresh: [cable]"),
-        (
-            "handing over to nothing",
-            "hand_over: [incident/web.md, the night desk]",
-            "hand_over: []",
-        ),
-        (
-            "handing over a template",
-            "hand_over: [incident/web.md, the night desk]",
-            "hand_over: \"{{ vars.watch }}\"",
-        ),
-        (
-            "handing over without a stop",
-            "        mode: calm",
-            "        mode: calm\n      hand_over: x",
-        ),
-    ]);
+    let said = mistakes(
+        GOOD,
+        &[
+            ("retries without until", "      until: steps.busy.found\n", ""),
+            (
+                "until over another step",
+                "until: steps.busy.found",
+                "until: vars.watch == \"1s\"",
+            ),
+            (
+                "until without an id",
+                "    - id: busy\n      use: process.list\n      until",
+                "    - use: process.list\n      until",
+            ),
+            (
+                "until of a judgement",
+                "        mode: calm",
+                "        mode: calm\n      until: steps.verdict.rows == []",
+            ),
+            (
+                "until with foreach",
+                "      until: steps.busy.found",
+                "      foreach: [1]\n      until: steps.busy.found",
+            ),
+            (
+                "until is no condition",
+                "until: steps.busy.found",
+                "until: steps.busy.rows",
+            ),
+            (
+                "until has no such field",
+                "until: steps.busy.found",
+                "until: steps.busy.fund",
+            ),
+            ("too many retries", "retries: 4", "retries: 101"),
+            ("too long a wait", "delay: 30s", "delay: 16m"),
+            ("a delay without a unit", "delay: 30s", "delay: 30"),
+            ("a timeout of nothing", "timeout: 5s", "timeout: 0s"),
+            ("a timeout that is none", "timeout: 5s", "timeout: soon"),
+            ("a word that is none", "on_error: continue\n", "on_error: ignore\n"),
+            ("on_error of a number", "on_error: continue\n", "on_error: 5\n"),
+            ("no steps in its place", "on_error: continue\n", "on_error: []\n"),
+            (
+                "a failure without a guard",
+                "steps.cron.rows | default([])",
+                "steps.cron.rows",
+            ),
+            (
+                "a step in its place without a guard",
+                "steps.again.rows if steps.again is defined else []",
+                "steps.again.rows",
+            ),
+            (
+                "on_error of a proposal",
+                "      use: evidence.keep",
+                "      use: evidence.keep\n      on_error: continue",
+            ),
+            (
+                "a proposal in its place",
+                "{id: again, use: process.list, with: {sample: 1s}}",
+                "{id: again, use: file.remove, with: {artifacts: []}}",
+            ),
+            (
+                "steps in the place of steps",
+                "{id: again, use: process.list, with: {sample: 1s}}",
+                "{id: again, use: process.list, on_error: [{stop: no}]}",
+            ),
+            (
+                "an include in its place",
+                "{id: again, use: process.list, with: {sample: 1s}}",
+                "{include: rules/linux.yml}",
+            ),
+            (
+                "on_error of let",
+                "    - id: seen\n",
+                "    - id: seen\n      on_error: continue\n",
+            ),
+            (
+                "a question without an id",
+                "    - id: cable\n      use: ask",
+                "    - use: ask",
+            ),
+            (
+                "a question for each",
+                "      use: ask",
+                "      use: ask\n      foreach: \"[1]\"",
+            ),
+            ("a question without a question", "question: Pull the cable, ", ""),
+            (
+                "a default that is none",
+                "answers: [done, refused]",
+                "answers: [done, refused], default: don",
+            ),
+            ("an answer twice", "answers: [done, refused]", "answers: [done, done]"),
+            ("an empty answer", "answers: [done, refused]", "answers: [done, \" \"]"),
+            (
+                "an answer that is never given",
+                "steps.cable.answer == \"refused\"",
+                "steps.cable.answer == \"refuse\"",
+            ),
+            (
+                "a question while keeping",
+                "      use: evidence.keep\n      with: {artifacts: []}",
+                "      use: ask\n      with: {question: now}",
+            ),
+            ("refresh of a question", "refresh: [busy]", "refresh: [cable]"),
+            (
+                "handing over to nothing",
+                "hand_over: [incident/web.md, the night desk]",
+                "hand_over: []",
+            ),
+            (
+                "handing over a template",
+                "hand_over: [incident/web.md, the night desk]",
+                "hand_over: \"{{ vars.watch }}\"",
+            ),
+            (
+                "handing over without a stop",
+                "        mode: calm",
+                "        mode: calm\n      hand_over: x",
+            ),
+        ],
+    );
     insta::with_settings!({omit_expression => true}, {
         insta::assert_snapshot!(said);
     });

@@ -10,38 +10,12 @@
 )]
 mod stubs;
 
-use std::sync::Arc;
-
-use deminer_engine::diagnostic::Diagnostics;
-use deminer_engine::playbook::{CheckedPlaybook, Phase, Setting, check, parse};
+use deminer_engine::playbook::{Phase, Setting, parse};
 use proptest::prelude::*;
 use serde_json::json;
-use stubs::{OneFile, World, registry};
+use stubs::{checked, mistakes};
 
 const GOOD: &str = include_str!("stubs/good.yml");
-
-fn checked(text: &str) -> Result<CheckedPlaybook, Diagnostics> {
-    check("night.yml", text, &registry(&Arc::new(World::default())), &OneFile)
-}
-
-/// Each row takes one piece of the good playbook for another; the result holds what `check` says of it.
-fn mistakes(rows: &[(&str, &str, &str)]) -> String {
-    let mut out = String::new();
-    for (name, piece, instead) in rows {
-        assert_eq!(
-            GOOD.matches(piece).count(),
-            1,
-            "{name}: `{piece}` stands once in the good playbook"
-        );
-        let text = GOOD.replace(piece, instead);
-        let said = match checked(&text) {
-            Ok(_) => panic!("{name}: no mistake was found"),
-            Err(mistakes) => mistakes.text(),
-        };
-        out.push_str(&format!("== {name}\n{said}\n"));
-    }
-    out
-}
 
 /// The rows stand in the snapshot themselves.
 fn snapshot(name: &str, said: String) {
@@ -68,73 +42,76 @@ fn the_good_playbook_is_good() {
 fn mistakes_of_shape() {
     snapshot(
         "mistakes_of_shape",
-        mistakes(&[
-            ("unknown key above", "version: 1", "verson: 1"),
-            (
-                "unknown key of a step",
-                "    - id: processes\n",
-                "    - idd: x\n      id: processes\n",
-            ),
-            (
-                "a key of no language",
-                "      use: cron.list",
-                "      use: cron.list\n      become: root",
-            ),
-            ("a key twice", "version: 1", "version: 1\nversion: 2"),
-            ("no version", "version: 1\n", ""),
-            ("version is text", "version: 1", "version: one"),
-            ("version zero", "version: 1", "version: 0"),
-            ("a name that is none", "playbook: linux-miner", "playbook: linux/miner"),
-            (
-                "two bodies",
-                "      use: cron.list",
-                "      use: cron.list\n      stop: now",
-            ),
-            ("no body", "      use: cron.list", "      name: nothing"),
-            ("an id twice", "- id: cron\n", "- id: processes\n"),
-            ("an id that is no name", "- id: cron\n", "- id: cron-lines\n"),
-            ("unknown phase", "  locate:", "  local:"),
-            ("a phase of text", "  decide:\n", "  verify: later\n  decide:\n"),
-            (
-                "repeat elsewhere",
-                "  decide:\n",
-                "  decide:\n    repeat: {until: \"true\", max_rounds: 1, refresh: []}\n    steps:\n",
-            ),
-            ("rounds", "max_rounds: 3", "max_rounds: 11"),
-            ("no rounds", "max_rounds: 3, ", ""),
-            (
-                "with beside stop",
-                "    - stop: no miner here",
-                "    - with: {}\n      stop: no miner here",
-            ),
-            (
-                "id beside assert",
-                "    - assert: steps.trace",
-                "    - id: few\n      assert: steps.trace",
-            ),
-            ("let without id", "    - id: starters\n      let:", "    - let:"),
-            (
-                "braces without quotes",
-                "sample: \"{{ vars.sample }}\"",
-                "sample: {{ vars.sample }}",
-            ),
-            (
-                "braces in an expression",
-                "when: steps.verdict.host == \"clean\"",
-                "when: \"{{ steps.verdict.host == 'clean' }}\"",
-            ),
-            ("a list as a name", "name: Weigh all signals", "name: [Weigh, all]"),
-            (
-                "no steps",
-                "  verify:\n    - id: quiet\n",
-                "  verify:\n  gather_:\n    - id: quiet\n",
-            ),
-            ("no YAML", "version: 1", "version: [1"),
-            ("a tab", "version: 1", "\tversion: 1"),
-            ("a tag", "version: 1", "version: !vault 1"),
-            ("a second document", "phases:\n", "---\nphases:\n"),
-            ("a long number", "version: 1", "version: 99999999999999999999999"),
-        ]),
+        mistakes(
+            GOOD,
+            &[
+                ("unknown key above", "version: 1", "verson: 1"),
+                (
+                    "unknown key of a step",
+                    "    - id: processes\n",
+                    "    - idd: x\n      id: processes\n",
+                ),
+                (
+                    "a key of no language",
+                    "      use: cron.list",
+                    "      use: cron.list\n      become: root",
+                ),
+                ("a key twice", "version: 1", "version: 1\nversion: 2"),
+                ("no version", "version: 1\n", ""),
+                ("version is text", "version: 1", "version: one"),
+                ("version zero", "version: 1", "version: 0"),
+                ("a name that is none", "playbook: linux-miner", "playbook: linux/miner"),
+                (
+                    "two bodies",
+                    "      use: cron.list",
+                    "      use: cron.list\n      stop: now",
+                ),
+                ("no body", "      use: cron.list", "      name: nothing"),
+                ("an id twice", "- id: cron\n", "- id: processes\n"),
+                ("an id that is no name", "- id: cron\n", "- id: cron-lines\n"),
+                ("unknown phase", "  locate:", "  local:"),
+                ("a phase of text", "  decide:\n", "  verify: later\n  decide:\n"),
+                (
+                    "repeat elsewhere",
+                    "  decide:\n",
+                    "  decide:\n    repeat: {until: \"true\", max_rounds: 1, refresh: []}\n    steps:\n",
+                ),
+                ("rounds", "max_rounds: 3", "max_rounds: 11"),
+                ("no rounds", "max_rounds: 3, ", ""),
+                (
+                    "with beside stop",
+                    "    - stop: no miner here",
+                    "    - with: {}\n      stop: no miner here",
+                ),
+                (
+                    "id beside assert",
+                    "    - assert: steps.trace",
+                    "    - id: few\n      assert: steps.trace",
+                ),
+                ("let without id", "    - id: starters\n      let:", "    - let:"),
+                (
+                    "braces without quotes",
+                    "sample: \"{{ vars.sample }}\"",
+                    "sample: {{ vars.sample }}",
+                ),
+                (
+                    "braces in an expression",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: \"{{ steps.verdict.host == 'clean' }}\"",
+                ),
+                ("a list as a name", "name: Weigh all signals", "name: [Weigh, all]"),
+                (
+                    "no steps",
+                    "  verify:\n    - id: quiet\n",
+                    "  verify:\n  gather_:\n    - id: quiet\n",
+                ),
+                ("no YAML", "version: 1", "version: [1"),
+                ("a tab", "version: 1", "\tversion: 1"),
+                ("a tag", "version: 1", "version: !vault 1"),
+                ("a second document", "phases:\n", "---\nphases:\n"),
+                ("a long number", "version: 1", "version: 99999999999999999999999"),
+            ],
+        ),
     );
 }
 
@@ -142,67 +119,70 @@ fn mistakes_of_shape() {
 fn mistakes_of_modules_and_parameters() {
     snapshot(
         "mistakes_of_modules_and_parameters",
-        mistakes(&[
-            (
-                "unknown module",
-                "use: process.list\n      with: {sample",
-                "use: process.lst\n      with: {sample",
-            ),
-            (
-                "a module like no other",
-                "use: process.list\n      with: {sample",
-                "use: quux\n      with: {sample",
-            ),
-            ("unknown parameter", "sample: \"{{", "sampel: \"{{"),
-            ("missing parameter", ", rules: rules/linux.yml", ""),
-            ("a number for a duration", "sample: \"{{ vars.sample }}\"", "sample: 5"),
-            (
-                "a duration without unit",
-                "sample: \"{{ vars.sample }}\"",
-                "sample: \"5\"",
-            ),
-            ("text for a boolean", "environ: true", "environ: yes"),
-            ("a number too large", "limit: 20", "limit: 500"),
-            ("a word that is none", "mode: strict", "mode: strikt"),
-            ("one for a list", "pools: \"{{ vars.pools }}\"", "pools: pool.example"),
-            (
-                "a number in a list of text",
-                "pools: \"{{ vars.pools }}\"",
-                "pools: [a, 5]",
-            ),
-            (
-                "a reference of another kind",
-                "processes: \"{{ steps.processes.rows }}\"",
-                "processes: \"{{ steps.processes.found }}\"",
-            ),
-            (
-                "a text for a list",
-                "processes: \"{{ steps.processes.rows }}\"",
-                "processes: \"rows {{ vars.sample }}\"",
-            ),
-            (
-                "a file that is not there",
-                "rules: rules/linux.yml",
-                "rules: rules/linus.yml",
-            ),
-            ("a file outside", "rules: rules/linux.yml", "rules: ../rules/linux.yml"),
-            (
-                "a file by expression",
-                "rules: rules/linux.yml",
-                "rules: \"{{ vars.sample }}\"",
-            ),
-            (
-                "a list in a text",
-                "file: \"{{ item }}\"",
-                "file: \"{{ steps.trace.files }} x\"",
-            ),
-            (
-                "a statement in a text",
-                "file: \"{{ item }}\"",
-                "file: \"{% if true %}x{% endif %}\"",
-            ),
-            ("a map in a map", "mode: strict", "mode: {a: 1}"),
-        ]),
+        mistakes(
+            GOOD,
+            &[
+                (
+                    "unknown module",
+                    "use: process.list\n      with: {sample",
+                    "use: process.lst\n      with: {sample",
+                ),
+                (
+                    "a module like no other",
+                    "use: process.list\n      with: {sample",
+                    "use: quux\n      with: {sample",
+                ),
+                ("unknown parameter", "sample: \"{{", "sampel: \"{{"),
+                ("missing parameter", ", rules: rules/linux.yml", ""),
+                ("a number for a duration", "sample: \"{{ vars.sample }}\"", "sample: 5"),
+                (
+                    "a duration without unit",
+                    "sample: \"{{ vars.sample }}\"",
+                    "sample: \"5\"",
+                ),
+                ("text for a boolean", "environ: true", "environ: yes"),
+                ("a number too large", "limit: 20", "limit: 500"),
+                ("a word that is none", "mode: strict", "mode: strikt"),
+                ("one for a list", "pools: \"{{ vars.pools }}\"", "pools: pool.example"),
+                (
+                    "a number in a list of text",
+                    "pools: \"{{ vars.pools }}\"",
+                    "pools: [a, 5]",
+                ),
+                (
+                    "a reference of another kind",
+                    "processes: \"{{ steps.processes.rows }}\"",
+                    "processes: \"{{ steps.processes.found }}\"",
+                ),
+                (
+                    "a text for a list",
+                    "processes: \"{{ steps.processes.rows }}\"",
+                    "processes: \"rows {{ vars.sample }}\"",
+                ),
+                (
+                    "a file that is not there",
+                    "rules: rules/linux.yml",
+                    "rules: rules/linus.yml",
+                ),
+                ("a file outside", "rules: rules/linux.yml", "rules: ../rules/linux.yml"),
+                (
+                    "a file by expression",
+                    "rules: rules/linux.yml",
+                    "rules: \"{{ vars.sample }}\"",
+                ),
+                (
+                    "a list in a text",
+                    "file: \"{{ item }}\"",
+                    "file: \"{{ steps.trace.files }} x\"",
+                ),
+                (
+                    "a statement in a text",
+                    "file: \"{{ item }}\"",
+                    "file: \"{% if true %}x{% endif %}\"",
+                ),
+                ("a map in a map", "mode: strict", "mode: {a: 1}"),
+            ],
+        ),
     );
 }
 
@@ -210,150 +190,153 @@ fn mistakes_of_modules_and_parameters() {
 fn mistakes_of_references() {
     snapshot(
         "mistakes_of_references",
-        mistakes(&[
-            (
-                "unknown field",
-                "when: steps.verdict.host == \"clean\"",
-                "when: steps.verdict.hosts == \"clean\"",
-            ),
-            (
-                "a word that it never is",
-                "when: steps.verdict.host == \"clean\"",
-                "when: steps.verdict.host == \"clear\"",
-            ),
-            (
-                "unknown step",
-                "when: steps.verdict.host == \"clean\"",
-                "when: steps.verdikt.host == \"clean\"",
-            ),
-            (
-                "a later step",
-                "when: steps.verdict.host == \"clean\"",
-                "when: steps.trace.files == []",
-            ),
-            (
-                "itself",
-                "verdict: \"{{ steps.verdict }}\"",
-                "verdict: \"{{ steps.trace }}\"",
-            ),
-            (
-                "unknown variable",
-                "sample: \"{{ vars.sample }}\"",
-                "sample: \"{{ vars.sampel }}\"",
-            ),
-            (
-                "unknown root",
-                "sample: \"{{ vars.sample }}\"",
-                "sample: \"{{ env.sample }}\"",
-            ),
-            (
-                "a step without its root",
-                "verdict: \"{{ steps.verdict }}\"",
-                "verdict: \"{{ verdict }}\"",
-            ),
-            (
-                "item outside",
-                "verdict: \"{{ steps.verdict }}\"",
-                "verdict: \"{{ item }}\"",
-            ),
-            ("round outside", "limit: 20", "limit: \"{{ round }}\""),
-            (
-                "a field of a list",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: steps.processes.rows.name",
-            ),
-            (
-                "a field behind an index",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: steps.processes.rows[0].nam",
-            ),
-            (
-                "a field behind a filter",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: (steps.processes.rows | first).exe.pth",
-            ),
-            (
-                "an attribute of a filter",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: steps.processes.rows | map(attribute='pidd') | list",
-            ),
-            (
-                "through a let",
-                "artifacts: \"{{ steps.starters.files }}\"",
-                "artifacts: \"{{ steps.starters.row }}\"",
-            ),
-            (
-                "a fact that is none",
-                "when: steps.verdict.host == \"clean\"",
-                "when: host.kernl == \"6\"",
-            ),
-            (
-                "syntax",
-                "when: steps.verdict.host == \"clean\"",
-                "when: steps.verdict.host = \"clean\"",
-            ),
-            (
-                "an open quote",
-                "when: steps.verdict.host == \"clean\"",
-                "when: steps.verdict.host == 'clean",
-            ),
-            (
-                "an if without else",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: steps.processes.rows if vars.deep",
-            ),
-            (
-                "unknown filter",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: steps.processes.rows | lenght",
-            ),
-            (
-                "unknown test",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: steps.processes is definde",
-            ),
-            (
-                "a method",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: steps.processes.rows.append(1)",
-            ),
-            (
-                "a function",
-                "rows: steps.processes.rows + steps.cron.rows",
-                "rows: debug()",
-            ),
-            (
-                "no boolean",
-                "when: steps.verdict.host == \"clean\"",
-                "when: steps.verdict.rows",
-            ),
-            ("no list", "foreach: steps.trace.files", "foreach: steps.trace"),
-            (
-                "may have been skipped",
-                "verdict: \"{{ steps.verdict }}\"",
-                "verdict: {host: clean, rows: \"{{ steps.deep.rows }}\"}",
-            ),
-            (
-                "in a double-quoted text",
-                "file: \"{{ item }}\"",
-                "file: \"a \\\"b\\\" {{ steps.trace.filez[0] }}\"",
-            ),
-            (
-                "in a single-quoted text",
-                "file: \"{{ item }}\"",
-                "file: 'it''s {{ steps.trace.filez[0] }}'",
-            ),
-            (
-                "in a block",
-                "when: steps.verdict.host == \"clean\"",
-                "when: >-\n        steps.verdict.host == \"infected\"\n        or steps.verdict.hosts == \"clean\"",
-            ),
-            (
-                "in a literal block",
-                "when: steps.verdict.host == \"clean\"",
-                "when: |\n        steps.verdict.host == \"infected\"\n        or host.name == \"日本\" or steps.verdict.hosts == \"clean\"",
-            ),
-        ]),
+        mistakes(
+            GOOD,
+            &[
+                (
+                    "unknown field",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: steps.verdict.hosts == \"clean\"",
+                ),
+                (
+                    "a word that it never is",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: steps.verdict.host == \"clear\"",
+                ),
+                (
+                    "unknown step",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: steps.verdikt.host == \"clean\"",
+                ),
+                (
+                    "a later step",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: steps.trace.files == []",
+                ),
+                (
+                    "itself",
+                    "verdict: \"{{ steps.verdict }}\"",
+                    "verdict: \"{{ steps.trace }}\"",
+                ),
+                (
+                    "unknown variable",
+                    "sample: \"{{ vars.sample }}\"",
+                    "sample: \"{{ vars.sampel }}\"",
+                ),
+                (
+                    "unknown root",
+                    "sample: \"{{ vars.sample }}\"",
+                    "sample: \"{{ env.sample }}\"",
+                ),
+                (
+                    "a step without its root",
+                    "verdict: \"{{ steps.verdict }}\"",
+                    "verdict: \"{{ verdict }}\"",
+                ),
+                (
+                    "item outside",
+                    "verdict: \"{{ steps.verdict }}\"",
+                    "verdict: \"{{ item }}\"",
+                ),
+                ("round outside", "limit: 20", "limit: \"{{ round }}\""),
+                (
+                    "a field of a list",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: steps.processes.rows.name",
+                ),
+                (
+                    "a field behind an index",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: steps.processes.rows[0].nam",
+                ),
+                (
+                    "a field behind a filter",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: (steps.processes.rows | first).exe.pth",
+                ),
+                (
+                    "an attribute of a filter",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: steps.processes.rows | map(attribute='pidd') | list",
+                ),
+                (
+                    "through a let",
+                    "artifacts: \"{{ steps.starters.files }}\"",
+                    "artifacts: \"{{ steps.starters.row }}\"",
+                ),
+                (
+                    "a fact that is none",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: host.kernl == \"6\"",
+                ),
+                (
+                    "syntax",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: steps.verdict.host = \"clean\"",
+                ),
+                (
+                    "an open quote",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: steps.verdict.host == 'clean",
+                ),
+                (
+                    "an if without else",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: steps.processes.rows if vars.deep",
+                ),
+                (
+                    "unknown filter",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: steps.processes.rows | lenght",
+                ),
+                (
+                    "unknown test",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: steps.processes is definde",
+                ),
+                (
+                    "a method",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: steps.processes.rows.append(1)",
+                ),
+                (
+                    "a function",
+                    "rows: steps.processes.rows + steps.cron.rows",
+                    "rows: debug()",
+                ),
+                (
+                    "no boolean",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: steps.verdict.rows",
+                ),
+                ("no list", "foreach: steps.trace.files", "foreach: steps.trace"),
+                (
+                    "may have been skipped",
+                    "verdict: \"{{ steps.verdict }}\"",
+                    "verdict: {host: clean, rows: \"{{ steps.deep.rows }}\"}",
+                ),
+                (
+                    "in a double-quoted text",
+                    "file: \"{{ item }}\"",
+                    "file: \"a \\\"b\\\" {{ steps.trace.filez[0] }}\"",
+                ),
+                (
+                    "in a single-quoted text",
+                    "file: \"{{ item }}\"",
+                    "file: 'it''s {{ steps.trace.filez[0] }}'",
+                ),
+                (
+                    "in a block",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: >-\n        steps.verdict.host == \"infected\"\n        or steps.verdict.hosts == \"clean\"",
+                ),
+                (
+                    "in a literal block",
+                    "when: steps.verdict.host == \"clean\"",
+                    "when: |\n        steps.verdict.host == \"infected\"\n        or host.name == \"日本\" or steps.verdict.hosts == \"clean\"",
+                ),
+            ],
+        ),
     );
 }
 
@@ -361,43 +344,46 @@ fn mistakes_of_references() {
 fn mistakes_of_power_and_order() {
     snapshot(
         "mistakes_of_power_and_order",
-        mistakes(&[
-            (
-                "destroys while looking",
-                "use: miner.trace\n      with: {verdict: \"{{ steps.verdict }}\"}",
-                "use: file.remove\n      with: {artifacts: [a]}",
-            ),
-            ("destroys while keeping", "use: evidence.keep", "use: file.remove"),
-            (
-                "not for this phase",
-                "use: cron.list",
-                "use: miner.trace\n      with: {verdict: {host: clean, rows: []}}",
-            ),
-            (
-                "a proposal on what comes after",
-                "      - id: remove\n        use: file.remove\n        with: {artifacts: \"{{ steps.trace.files }}\"}\n",
-                "      - {id: early, use: verify.gone, with: {artifacts: []}}\n      - id: remove\n        use: file.remove\n        with: {artifacts: [\"{{ steps.early.found }}\"]}\n",
-            ),
-            (
-                "what comes after in verify",
-                "artifacts: \"{{ steps.starters.files }}\"",
-                "artifacts: [\"{{ steps.still.found }}\"]",
-            ),
-            ("a stop inside", "      when: steps.verdict.host == \"clean\"\n", ""),
-            ("refresh of nothing", "refresh: [processes,", "refresh: [proceses,"),
-            ("refresh of a proposal", "refresh: [processes,", "refresh: [keep,"),
-            ("refresh of a later step", "refresh: [processes,", "refresh: [still,"),
-            (
-                "until reads nothing",
-                "until: not steps.still.found",
-                "until: steps.cron.found",
-            ),
-            (
-                "until is no condition",
-                "until: not steps.still.found",
-                "until: steps.still.rows",
-            ),
-        ]),
+        mistakes(
+            GOOD,
+            &[
+                (
+                    "destroys while looking",
+                    "use: miner.trace\n      with: {verdict: \"{{ steps.verdict }}\"}",
+                    "use: file.remove\n      with: {artifacts: [a]}",
+                ),
+                ("destroys while keeping", "use: evidence.keep", "use: file.remove"),
+                (
+                    "not for this phase",
+                    "use: cron.list",
+                    "use: miner.trace\n      with: {verdict: {host: clean, rows: []}}",
+                ),
+                (
+                    "a proposal on what comes after",
+                    "      - id: remove\n        use: file.remove\n        with: {artifacts: \"{{ steps.trace.files }}\"}\n",
+                    "      - {id: early, use: verify.gone, with: {artifacts: []}}\n      - id: remove\n        use: file.remove\n        with: {artifacts: [\"{{ steps.early.found }}\"]}\n",
+                ),
+                (
+                    "what comes after in verify",
+                    "artifacts: \"{{ steps.starters.files }}\"",
+                    "artifacts: [\"{{ steps.still.found }}\"]",
+                ),
+                ("a stop inside", "      when: steps.verdict.host == \"clean\"\n", ""),
+                ("refresh of nothing", "refresh: [processes,", "refresh: [proceses,"),
+                ("refresh of a proposal", "refresh: [processes,", "refresh: [keep,"),
+                ("refresh of a later step", "refresh: [processes,", "refresh: [still,"),
+                (
+                    "until reads nothing",
+                    "until: not steps.still.found",
+                    "until: steps.cron.found",
+                ),
+                (
+                    "until is no condition",
+                    "until: not steps.still.found",
+                    "until: steps.still.rows",
+                ),
+            ],
+        ),
     );
 }
 
@@ -405,30 +391,33 @@ fn mistakes_of_power_and_order() {
 fn mistakes_of_variables() {
     snapshot(
         "mistakes_of_variables",
-        mistakes(&[
-            ("unknown type", "sample: {type: duration,", "sample: {type: durration,"),
-            (
-                "a list of what",
-                "pools: {type: \"list<string>\",",
-                "pools: {type: list,",
-            ),
-            ("no type", "sample: {type: duration,", "sample: {"),
-            ("a default of another type", "default: 5s,", "default: 5,"),
-            ("a default that does not fit", "default: 5s,", "default: 5 sec,"),
-            (
-                "an item of another type",
-                "default: [], help: pool names",
-                "default: [a, 5], help: pool names",
-            ),
-            ("a key that is none", "help: time over which", "hlep: time over which"),
-            (
-                "a secret in the playbook",
-                "token: {type: secret, help: for the look-up}",
-                "token: {type: secret, default: hunter2, help: for the look-up}",
-            ),
-            ("a name that is none", "token: {type", "to-ken: {type"),
-            ("a word outside of an enum", "default: low,", "default: middle,"),
-        ]),
+        mistakes(
+            GOOD,
+            &[
+                ("unknown type", "sample: {type: duration,", "sample: {type: durration,"),
+                (
+                    "a list of what",
+                    "pools: {type: \"list<string>\",",
+                    "pools: {type: list,",
+                ),
+                ("no type", "sample: {type: duration,", "sample: {"),
+                ("a default of another type", "default: 5s,", "default: 5,"),
+                ("a default that does not fit", "default: 5s,", "default: 5 sec,"),
+                (
+                    "an item of another type",
+                    "default: [], help: pool names",
+                    "default: [a, 5], help: pool names",
+                ),
+                ("a key that is none", "help: time over which", "hlep: time over which"),
+                (
+                    "a secret in the playbook",
+                    "token: {type: secret, help: for the look-up}",
+                    "token: {type: secret, default: hunter2, help: for the look-up}",
+                ),
+                ("a name that is none", "token: {type", "to-ken: {type"),
+                ("a word outside of an enum", "default: low,", "default: middle,"),
+            ],
+        ),
     );
 }
 

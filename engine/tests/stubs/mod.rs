@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use deminer_engine::diagnostic::Diagnostics;
 use deminer_engine::event::{EventKind, EventSink, SinkError};
 use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict, Verdict};
 use deminer_engine::host::HostView;
 use deminer_engine::module::{
     About, Analyzer, Collector, Module, ModuleError, Outcome, Proposal, Registry, Resource, Responder,
 };
-use deminer_engine::playbook::{Phase, Sources};
+use deminer_engine::playbook::{CheckedPlaybook, Phase, Sources, check};
 use deminer_worker::action::{Act, Effect, ProcessTarget, Role};
 use deminer_worker::query::{Answer, Coverage, FileId, GapReason, HostError, HostFacts, HostIdentity, Observed, Query};
 use deminer_worker::text::{Digest, Wide};
@@ -376,6 +377,30 @@ const fn about(name: &'static str, effect: Effect, phases: &'static [Phase]) -> 
         not_seen: "",
         example: "",
     }
+}
+
+/// Checks a playbook with the stubs.
+pub fn checked(text: &str) -> Result<CheckedPlaybook, Diagnostics> {
+    check("night.yml", text, &registry(&Arc::new(World::default())), &OneFile)
+}
+
+/// Each row takes one piece of the good playbook for another; the result holds what `check` says of it.
+pub fn mistakes(good: &str, rows: &[(&str, &str, &str)]) -> String {
+    let mut out = String::new();
+    for (name, piece, instead) in rows {
+        assert_eq!(
+            good.matches(piece).count(),
+            1,
+            "{name}: `{piece}` stands once in the good playbook"
+        );
+        let text = good.replace(piece, instead);
+        let said = match checked(&text) {
+            Ok(_) => panic!("{name}: no mistake was found"),
+            Err(mistakes) => mistakes.text(),
+        };
+        out.push_str(&format!("== {name}\n{said}\n"));
+    }
+    out
 }
 
 pub fn registry(world: &Arc<World>) -> Registry {
