@@ -227,18 +227,10 @@ const PATHS: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::starter_text::rows_of;
 
     fn shown(read: fn(&Text<'_>) -> Starts, path: &str, content: &str) -> Vec<String> {
-        let (path, user, homes) = (HostPath::from(path), HostBytes::from("root"), BTreeMap::new());
-        let text = Text {
-            path: &path,
-            content: content.as_bytes(),
-            user: &user,
-            homes: &homes,
-        };
         let row = |row: Start| {
             let starts: Vec<String> = row.starts.iter().map(ToString::to_string).collect();
             let number = row
@@ -246,7 +238,7 @@ mod tests {
                 .map_or_else(|| "whole".to_owned(), |number| number.to_string());
             format!("{number}: {} | {}", row.command, starts.join(" "))
         };
-        read(&text).rows.into_iter().map(row).collect()
+        rows_of(read, path, content).into_iter().map(row).collect()
     }
 
     #[test]

@@ -367,18 +367,10 @@ fn whole_python(text: &Text<'_>) -> Starts {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::starter_text::rows_of;
 
     fn shown(read: fn(&Text<'_>) -> Starts, path: &str, content: &str) -> Vec<String> {
-        let (path, user, homes) = (HostPath::from(path), HostBytes::from("root"), BTreeMap::new());
-        let text = Text {
-            path: &path,
-            content: content.as_bytes(),
-            user: &user,
-            homes: &homes,
-        };
         let row = |row: Start| {
             let starts: Vec<String> = row.starts.iter().map(ToString::to_string).collect();
             let number = row
@@ -390,7 +382,7 @@ mod tests {
                 .unwrap_or_default();
             format!("{number}{within}: {} | {}", row.command, starts.join(" "))
         };
-        read(&text).rows.into_iter().map(row).collect()
+        rows_of(read, path, content).into_iter().map(row).collect()
     }
 
     #[test]

@@ -143,6 +143,19 @@ fn joined(content: &[u8]) -> Vec<Option<[u32; 2]>> {
     spans
 }
 
+/// What a reader finds in a text of root's, without homes.
+#[cfg(test)]
+fn rows_of(read: fn(&Text<'_>) -> Starts, path: &str, content: &str) -> Vec<Start> {
+    let (path, user, homes) = (HostPath::from(path), HostBytes::from("root"), BTreeMap::new());
+    let text = Text {
+        path: &path,
+        content: content.as_bytes(),
+        user: &user,
+        homes: &homes,
+    };
+    read(&text).rows
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

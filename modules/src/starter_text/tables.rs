@@ -143,18 +143,10 @@ pub(super) fn inittab(text: &Text<'_>) -> Starts {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::starter_text::rows_of;
 
     fn shown(read: fn(&Text<'_>) -> Starts, content: &str) -> Vec<String> {
-        let (path, user, homes) = (HostPath::from("/etc/x"), HostBytes::from("root"), BTreeMap::new());
-        let text = Text {
-            path: &path,
-            content: content.as_bytes(),
-            user: &user,
-            homes: &homes,
-        };
         let row = |row: Start| {
             let starts: Vec<String> = row.starts.iter().map(ToString::to_string).collect();
             let within = row.within.map(|[first, last]| format!(" of {first}-{last}"));
@@ -169,7 +161,7 @@ mod tests {
                 settings.concat()
             )
         };
-        read(&text).rows.into_iter().map(row).collect()
+        rows_of(read, "/etc/x", content).into_iter().map(row).collect()
     }
 
     #[test]
