@@ -14,6 +14,7 @@ pub(super) struct BadRange {
 }
 
 const SHAPE: &str = "write `web-[01:20]`, `web-[1:9:2]` or `rack-[a:f]`";
+const UNOPENED: &str = "a `]` has no `[`";
 
 fn bad(why: impl Into<String>) -> BadRange {
     BadRange {
@@ -31,6 +32,9 @@ pub(super) fn expand(name: &str) -> Result<Vec<String>, BadRange> {
     let mut rest = name;
     while let Some(at) = rest.find('[') {
         let (head, behind) = rest.split_at(at);
+        if head.contains(']') {
+            return Err(bad(UNOPENED));
+        }
         let (inside, tail) = behind[1..].split_once(']').ok_or_else(|| bad("a `[` has no `]`"))?;
         let counted = Bounds::read(inside)?;
         let all = names.len().saturating_mul(counted.len());
@@ -47,7 +51,7 @@ pub(super) fn expand(name: &str) -> Result<Vec<String>, BadRange> {
         rest = tail;
     }
     if rest.contains(']') {
-        return Err(bad("a `]` has no `[`"));
+        return Err(bad(UNOPENED));
     }
     for name in &mut names {
         name.push_str(rest);
@@ -175,6 +179,8 @@ mod tests {
             "w[1:",
             "w[1:2",
             "w1:2]",
+            "w][1:2]",
+            "w[1:2]x][a:b]",
             "w[1:2:0]",
             "w[1:2:x]",
             "w[1:2:3:4]",
