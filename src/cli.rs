@@ -78,11 +78,9 @@ pub(crate) enum Format {
     Markdown,
 }
 
-/// What the looking commands share.
+/// What the commands share that look at hosts.
 #[derive(Debug, Args)]
 pub(crate) struct Looking {
-    /// A playbook file, or the name of a shipped one: `linux-miner`.
-    pub(crate) playbook: String,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
     #[command(flatten)]
@@ -91,9 +89,29 @@ pub(crate) struct Looking {
     #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
     #[command(flatten)]
-    pub(crate) reach: Reach,
-    #[command(flatten)]
     pub(crate) leaves: Leaves,
+}
+
+/// How a command goes over hosts and reaches them.
+#[derive(Debug, Args)]
+pub(crate) struct Going {
+    #[command(flatten)]
+    pub(crate) walking: Walking,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// How a command answers, and where it keeps what it did.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Answering")]
+pub(crate) struct Telling {
+    #[command(flatten)]
+    pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// Which hosts are meant.
@@ -232,20 +250,17 @@ pub(crate) struct Language {
 /// `deminer plan`
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    #[command(flatten)]
-    pub(crate) looking: Looking,
+    /// A playbook file, or the name of a shipped one: `linux-miner`.
+    pub(crate) playbook: String,
     /// The file to write the plan to.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) walking: Walking,
+    pub(crate) looking: Looking,
     #[command(flatten)]
-    pub(crate) runs: Runs,
+    pub(crate) going: Going,
     #[command(flatten)]
-    pub(crate) language: Language,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) telling: Telling,
 }
 
 /// `deminer show`
@@ -259,12 +274,7 @@ pub(crate) struct Show {
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<String>,
     #[command(flatten)]
-    pub(crate) runs: Runs,
-    #[command(flatten)]
-    pub(crate) language: Language,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) telling: Telling,
 }
 
 /// `deminer run`
@@ -273,15 +283,6 @@ pub(crate) struct Run {
     /// A playbook file, or the name of a shipped one; not with --approve.
     #[arg(required_unless_present = "approve")]
     pub(crate) playbook: Option<String>,
-    #[command(flatten)]
-    pub(crate) fleet: Fleet,
-    #[command(flatten)]
-    pub(crate) given: Given,
-    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
-    #[arg(long, value_name = "PATH|NETWORK")]
-    pub(crate) protect: Vec<String>,
-    #[command(flatten)]
-    pub(crate) leaves: Leaves,
     /// Apply the stored plan of this hash; nothing is planned anew.
     #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "set_file", "protect"])]
     pub(crate) approve: Option<String>,
@@ -289,18 +290,13 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DURATION", requires = "approve")]
     pub(crate) watch: Option<String>,
     #[command(flatten)]
-    pub(crate) walking: Walking,
+    pub(crate) looking: Looking,
     #[command(flatten)]
     pub(crate) striking: Striking,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) going: Going,
     #[command(flatten)]
-    pub(crate) runs: Runs,
-    #[command(flatten)]
-    pub(crate) language: Language,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) telling: Telling,
 }
 
 /// `deminer apply`
@@ -329,20 +325,13 @@ pub(crate) struct Apply {
     #[command(flatten)]
     pub(crate) leaves: Leaves,
     #[command(flatten)]
-    pub(crate) walking: Walking,
+    pub(crate) whereabouts: Whereabouts,
     #[command(flatten)]
     pub(crate) striking: Striking,
     #[command(flatten)]
-    pub(crate) whereabouts: Whereabouts,
+    pub(crate) going: Going,
     #[command(flatten)]
-    pub(crate) reach: Reach,
-    #[command(flatten)]
-    pub(crate) runs: Runs,
-    #[command(flatten)]
-    pub(crate) language: Language,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) telling: Telling,
 }
 
 /// The stages at which an apply may end.
@@ -357,33 +346,19 @@ pub(crate) enum Only {
 /// `deminer throttle`, `deminer contain`
 #[derive(Debug, Args)]
 pub(crate) struct Quiet {
-    #[command(flatten)]
-    pub(crate) fleet: Fleet,
     /// Another playbook than the shipped one: a file, or the name of a shipped one. Of its changes only those are made that
     /// contain.
     #[arg(long, value_name = "PLAYBOOK")]
     pub(crate) playbook: Option<String>,
-    #[command(flatten)]
-    pub(crate) given: Given,
-    /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
-    #[arg(long, value_name = "PATH|NETWORK")]
-    pub(crate) protect: Vec<String>,
     /// Do what the stored plan of this hash contains, without a question; nothing is planned anew.
     #[arg(long, value_name = "HASH", conflicts_with_all = ["hosts", "playbook", "set", "set_file", "protect"])]
     pub(crate) approve: Option<String>,
     #[command(flatten)]
-    pub(crate) leaves: Leaves,
+    pub(crate) looking: Looking,
     #[command(flatten)]
-    pub(crate) walking: Walking,
+    pub(crate) going: Going,
     #[command(flatten)]
-    pub(crate) reach: Reach,
-    #[command(flatten)]
-    pub(crate) runs: Runs,
-    #[command(flatten)]
-    pub(crate) language: Language,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) telling: Telling,
 }
 
 /// `deminer undo`
@@ -407,22 +382,15 @@ pub(crate) struct Undo {
     #[arg(long, value_name = "HASH")]
     pub(crate) approve: Option<String>,
     #[command(flatten)]
-    pub(crate) walking: Walking,
-    #[command(flatten)]
-    pub(crate) striking: Striking,
+    pub(crate) leaves: Leaves,
     #[command(flatten)]
     pub(crate) whereabouts: Whereabouts,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) striking: Striking,
     #[command(flatten)]
-    pub(crate) leaves: Leaves,
+    pub(crate) going: Going,
     #[command(flatten)]
-    pub(crate) runs: Runs,
-    #[command(flatten)]
-    pub(crate) language: Language,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) telling: Telling,
 }
 
 /// `deminer report`
@@ -431,12 +399,7 @@ pub(crate) struct Report {
     /// The run; none is the newest.
     pub(crate) run: Option<String>,
     #[command(flatten)]
-    pub(crate) runs: Runs,
-    #[command(flatten)]
-    pub(crate) language: Language,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) telling: Telling,
 }
 
 /// `deminer check`
@@ -467,12 +430,12 @@ pub(crate) struct Modules {
 pub(crate) struct Inventory {
     #[command(flatten)]
     pub(crate) fleet: Fleet,
-    #[command(flatten)]
-    pub(crate) reach: Reach,
     /// All that is known of this host: each setting and variable with its line, and what it stands over. May be repeated.
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<String>,
     #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten, next_help_heading = "Answering")]
     pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
@@ -482,14 +445,14 @@ pub(crate) struct Inventory {
 /// `deminer demo`
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    #[command(flatten)]
-    pub(crate) runs: Runs,
-    #[command(flatten)]
-    pub(crate) language: Language,
     /// Run on the simulated host, whatever the kernel allows.
     #[arg(long)]
     pub(crate) simulated: bool,
     /// Inside the private world. Started by the demo itself.
     #[arg(long, hide = true, value_name = "DIR")]
     pub(crate) inside: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Answering")]
+    pub(crate) runs: Runs,
+    #[command(flatten)]
+    pub(crate) language: Language,
 }

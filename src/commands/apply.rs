@@ -42,8 +42,10 @@ const WATCH: &str = "watch";
 /// # Errors
 /// When it is refused, or could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
-    desk.ways
-        .learn(fleet::whereabouts(&arguments.whereabouts.inventory, &arguments.reach)?);
+    desk.ways.learn(fleet::whereabouts(
+        &arguments.whereabouts.inventory,
+        &arguments.going.reach,
+    )?);
     earlier::settle(desk).await?;
     let (plan, file) = show::read(desk, &arguments.plan)?;
     let approving = Approving {
@@ -55,8 +57,8 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
     };
     let ask = match &arguments.approve {
         Some(hash) => approving.given(desk, hash)?,
-        None if plan.is_empty() => return Ok(nothing_to_do(desk, &plan, arguments.format)),
-        None => match approving.typed(desk, arguments.format).await? {
+        None if plan.is_empty() => return Ok(nothing_to_do(desk, &plan, arguments.telling.format)),
+        None => match approving.typed(desk, arguments.telling.format).await? {
             Some(ask) => ask,
             None => return Ok(Exit::Refused),
         },
@@ -65,9 +67,9 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
         only: arguments.only,
         watch: arguments.watch.as_deref(),
         answers: arguments.answers.file.as_deref(),
-        order: walk::order(&arguments.walking, Some(&arguments.striking))?,
+        order: walk::order(&arguments.going.walking, Some(&arguments.striking))?,
         together: arguments.striking.together,
-        format: arguments.format,
+        format: arguments.telling.format,
     };
     apply(desk, &plan, ask, course).await
 }

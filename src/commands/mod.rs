@@ -35,7 +35,7 @@ use rustix::io::Errno;
 
 use self::hosts::Ways;
 use self::typing::Typing;
-use crate::cli::{Language, Leaves, Reach, Runs, Verb};
+use crate::cli::{Going, Language, Leaves, Reach, Runs, Telling, Verb};
 use crate::exit::Exit;
 use crate::render::paste::Paste;
 use crate::render::screen::Screen;
@@ -84,7 +84,10 @@ impl Trouble {
 /// Carries out a verb and says what went wrong, if anything did.
 pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
-    let at = |runs: &Runs, language| desk(&screen, runs, language);
+    let at = |telling: &Telling| desk(&screen, &telling.runs, telling.language);
+    let over = |telling: &Telling, going: &Going, leaves: &Leaves| {
+        at(telling).map(|desk| desk.under(leaves).reaching(&going.reach))
+    };
     let done = match verb {
         Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
@@ -92,48 +95,23 @@ pub(crate) fn run(verb: Verb) -> Exit {
             let lang = chosen(&screen, arguments.language);
             inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
         }
-        Verb::Plan(arguments) => {
-            let (leaves, reach) = (&arguments.looking.leaves, &arguments.looking.reach);
-            at(&arguments.runs, arguments.language)
-                .and_then(|desk| asynchronous(plan::run(&desk.under(leaves).reaching(reach), &arguments)))
+        Verb::Plan(it) => {
+            over(&it.telling, &it.going, &it.looking.leaves).and_then(|desk| asynchronous(plan::run(&desk, &it)))
         }
-        Verb::Show(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| show::run(&desk, &arguments)),
-        Verb::Run(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| {
-            asynchronous(run::run(
-                &desk.under(&arguments.leaves).reaching(&arguments.reach),
-                &arguments,
-            ))
-        }),
-        Verb::Apply(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| {
-            asynchronous(apply::run(
-                &desk.under(&arguments.leaves).reaching(&arguments.reach),
-                &arguments,
-            ))
-        }),
-        Verb::Throttle(arguments) => desk(&screen, &arguments.runs, arguments.language).and_then(|desk| {
-            asynchronous(quiet::run(
-                &desk.under(&arguments.leaves).reaching(&arguments.reach),
-                &quiet::THROTTLE,
-                &arguments,
-            ))
-        }),
-        Verb::Contain(arguments) => desk(&screen, &arguments.runs, arguments.language).and_then(|desk| {
-            asynchronous(quiet::run(
-                &desk.under(&arguments.leaves).reaching(&arguments.reach),
-                &quiet::CONTAIN,
-                &arguments,
-            ))
-        }),
-        Verb::Undo(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| {
-            asynchronous(undo::run(
-                &desk.under(&arguments.leaves).reaching(&arguments.reach),
-                &arguments,
-            ))
-        }),
-        Verb::Report(arguments) => {
-            at(&arguments.runs, arguments.language).and_then(|desk| asynchronous(report::run(&desk, &arguments)))
+        Verb::Show(it) => at(&it.telling).and_then(|desk| show::run(&desk, &it)),
+        Verb::Run(it) => {
+            over(&it.telling, &it.going, &it.looking.leaves).and_then(|desk| asynchronous(run::run(&desk, &it)))
         }
-        Verb::Demo(arguments) => at(&arguments.runs, arguments.language).and_then(|desk| demo::run(&desk, &arguments)),
+        Verb::Apply(it) => {
+            over(&it.telling, &it.going, &it.leaves).and_then(|desk| asynchronous(apply::run(&desk, &it)))
+        }
+        Verb::Throttle(it) => over(&it.telling, &it.going, &it.looking.leaves)
+            .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::THROTTLE, &it))),
+        Verb::Contain(it) => over(&it.telling, &it.going, &it.looking.leaves)
+            .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::CONTAIN, &it))),
+        Verb::Undo(it) => over(&it.telling, &it.going, &it.leaves).and_then(|desk| asynchronous(undo::run(&desk, &it))),
+        Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
+        Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),
         Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),
     };
     match done {

@@ -19,7 +19,6 @@ use deminer_worker::query::{HostError, Obstacle};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
 use serde_json::Value;
 
-use super::fleet::Meant;
 use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
@@ -70,16 +69,21 @@ pub(crate) struct Made {
 /// When the playbook is wrong, or no host could be planned.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Plan) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
-    let looking = &arguments.looking;
-    let order = walk::order(&arguments.walking, None)?;
-    let meant = fleet::meant(&looking.fleet, &looking.reach)?;
-    let made = make(desk, &looking.playbook, meant, &looking.given, &looking.protect, &order).await?;
+    let order = walk::order(&arguments.going.walking, None)?;
+    let made = make(
+        desk,
+        &arguments.playbook,
+        &arguments.looking,
+        &arguments.going.reach,
+        &order,
+    )
+    .await?;
     let stored = store(desk, &made)?;
     if let Some(file) = &arguments.output {
         write_new(file, &made.plan.write()).with_context(|| format!("cannot write the plan {}", file.display()))?;
     }
     let file = arguments.output.clone().unwrap_or(stored);
-    show(desk, &made, Some(&file), arguments.format, false);
+    show(desk, &made, Some(&file), arguments.telling.format, false);
     Ok(exit(&made))
 }
 
@@ -206,19 +210,19 @@ impl Known {
 pub(crate) async fn make(
     desk: &Desk,
     name: &str,
-    meant: Meant,
-    given: &cli::Given,
-    protect: &[String],
+    looking: &cli::Looking,
+    reach: &cli::Reach,
     order: &Order,
 ) -> anyhow::Result<Made> {
     let began = desk.now_ms();
     let found = playbook::find(name)?;
     let checked = playbook::checked(desk, &found).map_err(|mistakes| playbook::mistaken(&mistakes))?;
-    let settings = settings(given)?;
+    let settings = settings(&looking.given)?;
     let vars = checked
         .bind(&settings)
         .map_err(|mistakes| playbook::mistaken(&mistakes))?;
-    let site = site(protect)?;
+    let site = site(&looking.protect)?;
+    let meant = fleet::meant(&looking.fleet, reach)?;
     let warnings = meant.inventory.warnings();
     if !warnings.is_empty() {
         desk.screen.note(warnings.text().trim_end());
@@ -232,7 +236,7 @@ pub(crate) async fn make(
         );
     }
 
-    let people = Arc::new(People::new(desk, given.answers.file.as_deref(), &checked)?);
+    let people = Arc::new(People::new(desk, looking.given.answers.file.as_deref(), &checked)?);
 
     let run = RunDir::create(&desk.runs, began, &checked.digest().to_string())?;
     let _lock = run.lock()?;

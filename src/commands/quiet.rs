@@ -4,7 +4,7 @@
 use deminer_worker::action::Effect;
 
 use super::yes::{self, Approving};
-use super::{Desk, apply, earlier, fleet, plan, show, walk};
+use super::{Desk, apply, earlier, plan, show, walk};
 use crate::cli::{Format, Only, Quiet};
 use crate::exit::Exit;
 use crate::render;
@@ -40,10 +40,10 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
     let course = apply::Course {
         only: Some(Only::Contain),
         watch: None,
-        answers: arguments.given.answers.file.as_deref(),
-        order: walk::order(&arguments.walking, None)?,
+        answers: arguments.looking.given.answers.file.as_deref(),
+        order: walk::order(&arguments.going.walking, None)?,
         together: false,
-        format: arguments.format,
+        format: arguments.telling.format,
     };
     let approving = |plan, file| Approving {
         plan,
@@ -61,15 +61,14 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
     let made = plan::make(
         desk,
         playbook,
-        fleet::meant(&arguments.fleet, &arguments.reach)?,
-        &arguments.given,
-        &arguments.protect,
+        &arguments.looking,
+        &arguments.going.reach,
         &course.order,
     )
     .await?;
     let hash = made.plan.hash().to_string();
     plan::store(desk, &made)?;
-    match arguments.format {
+    match arguments.telling.format {
         Format::Json => desk.screen.json(&render::quiet::json(&made.plan)),
         Format::Text | Format::Markdown => desk.screen.say(&render::quiet::text(&made.plan, desk.screen.style())),
     }
@@ -83,7 +82,7 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
     if touched == 0 {
         return Ok(plan::exit(&made));
     }
-    if !desk.screen.answers() || arguments.format != Format::Text {
+    if !desk.screen.answers() || arguments.telling.format != Format::Text {
         let command = desk
             .paste()
             .command(&format!("deminer {} --approve {}", verb.name, &hash[..16]));

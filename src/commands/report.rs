@@ -16,7 +16,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Report) -> anyhow::Result<
     earlier::settle(desk).await?;
     let run = find(desk, arguments.run.as_deref())?;
     let report = Report::from_events(&run.chains()?);
-    show(desk, &report, arguments.format);
+    show(desk, &report, arguments.telling.format);
     Ok(apply::exit(&report))
 }
 

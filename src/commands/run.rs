@@ -16,8 +16,10 @@ use crate::exit::Exit;
 pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     earlier::settle(desk).await?;
     if let Some(hash) = &arguments.approve {
-        desk.ways
-            .learn(fleet::whereabouts(&arguments.fleet.inventory, &arguments.reach)?);
+        desk.ways.learn(fleet::whereabouts(
+            &arguments.looking.fleet.inventory,
+            &arguments.going.reach,
+        )?);
         let (plan, file) = show::read(desk, hash)?;
         let ask = approving(&plan, &file).given(desk, hash)?;
         return apply::apply(desk, &plan, ask, course(arguments)?).await;
@@ -25,19 +27,11 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     let Some(playbook) = &arguments.playbook else {
         return Ok(Exit::Usage);
     };
-    let order = walk::order(&arguments.walking, Some(&arguments.striking))?;
-    let made = plan::make(
-        desk,
-        playbook,
-        fleet::meant(&arguments.fleet, &arguments.reach)?,
-        &arguments.given,
-        &arguments.protect,
-        &order,
-    )
-    .await?;
+    let order = walk::order(&arguments.going.walking, Some(&arguments.striking))?;
+    let made = plan::make(desk, playbook, &arguments.looking, &arguments.going.reach, &order).await?;
     let stored = plan::store(desk, &made)?;
-    let asks = desk.screen.answers() && arguments.format == Format::Text && !made.plan.is_empty();
-    plan::show(desk, &made, Some(&stored), arguments.format, asks);
+    let asks = desk.screen.answers() && arguments.telling.format == Format::Text && !made.plan.is_empty();
+    plan::show(desk, &made, Some(&stored), arguments.telling.format, asks);
     if !asks {
         return Ok(plan::exit(&made));
     }
@@ -54,10 +48,10 @@ fn course(arguments: &Run) -> anyhow::Result<Course<'_>> {
     Ok(Course {
         only: None,
         watch: arguments.watch.as_deref(),
-        answers: arguments.given.answers.file.as_deref(),
-        order: walk::order(&arguments.walking, Some(&arguments.striking))?,
+        answers: arguments.looking.given.answers.file.as_deref(),
+        order: walk::order(&arguments.going.walking, Some(&arguments.striking))?,
         together: arguments.striking.together,
-        format: arguments.format,
+        format: arguments.telling.format,
     })
 }
 

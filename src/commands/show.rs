@@ -23,7 +23,7 @@ pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
         true => Shown::all(&plan),
         false => Shown::only(&plan, chosen(&plan, &arguments.host)?),
     };
-    match (&arguments.action, arguments.format) {
+    match (&arguments.action, arguments.telling.format) {
         (_, Format::Json) => desk
             .screen
             .json(&render::plan::json_of(&shown, Some(&file), desk.lang())),

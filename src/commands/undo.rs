@@ -24,8 +24,10 @@ use crate::render;
 /// # Errors
 /// When there is no such run, the yes does not fit, or it could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Exit> {
-    desk.ways
-        .learn(fleet::whereabouts(&arguments.whereabouts.inventory, &arguments.reach)?);
+    desk.ways.learn(fleet::whereabouts(
+        &arguments.whereabouts.inventory,
+        &arguments.going.reach,
+    )?);
     earlier::settle(desk).await?;
     let run = report::find(desk, arguments.run.as_deref())?;
     let chains = run.chains()?;
@@ -48,7 +50,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Ex
     match &arguments.approve {
         Some(hash) => take_back(desk, &run, plan, hash, arguments).await,
         None => {
-            match arguments.format {
+            match arguments.telling.format {
                 Format::Json => desk.screen.json(&render::undo::json(&plan)),
                 _ => {
                     let text = render::undo::text(&plan, desk.screen.style(), &desk.paste());
@@ -102,7 +104,7 @@ async fn take_back(
     hash: &str,
     arguments: &cli::Undo,
 ) -> anyhow::Result<Exit> {
-    let order = walk::order(&arguments.walking, Some(&arguments.striking))?;
+    let order = walk::order(&arguments.going.walking, Some(&arguments.striking))?;
     let digest = plan.hash();
     let approver = format!("uid {}", rustix::process::getuid().as_raw());
     let mut steps = plan.hosts.iter().flat_map(|host| &host.order.steps);
@@ -144,6 +146,6 @@ async fn take_back(
     // What was begun is asked of the host by the next command.
     walk::say_ended(desk, ends, |_, end| Ok(!matches!(end, End::NotBegun(_))), &mut sink)?;
     let report = walk::end(desk, &run, sink)?;
-    report::show(desk, &report, arguments.format);
+    report::show(desk, &report, arguments.telling.format);
     Ok(apply::exit(&report))
 }
