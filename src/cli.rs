@@ -39,8 +39,14 @@ pub(crate) enum Verb {
     Contain(Quiet),
     /// Take back what a run changed; without --approve it only lists what can be.
     Undo(Undo),
+    /// Take up a run that was cut: ask its hosts what was done, and do what was approved and is still true.
+    Resume(Resume),
+    /// Watch again what a run struck.
+    Verify(Verify),
     /// Tell what a run did, from its journal.
     Report(Report),
+    /// List the runs; asks no host.
+    Runs(RunList),
     /// Check playbooks; touches no host.
     Check(Check),
     /// List modules, or show one like a manual page.
@@ -314,7 +320,7 @@ pub(crate) struct Apply {
     /// Also approve a component with more targets than one approval covers, by its number; may be repeated.
     #[arg(long, value_name = "HOST:COMPONENT")]
     pub(crate) many: Vec<String>,
-    /// End after this stage; nothing is destroyed.
+    /// End after this stage.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
     /// How long verify watches; shorter than the plan's window cannot prove more than it watched.
@@ -334,6 +340,51 @@ pub(crate) struct Apply {
     pub(crate) telling: Telling,
 }
 
+/// With what a run is taken up.
+#[derive(Debug, Args)]
+pub(crate) struct Again {
+    /// How long verify watches.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) watch: Option<String>,
+    #[command(flatten)]
+    pub(crate) answers: AnswersFile,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+    #[command(flatten)]
+    pub(crate) whereabouts: Whereabouts,
+    #[command(flatten)]
+    pub(crate) striking: Striking,
+    #[command(flatten)]
+    pub(crate) going: Going,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+}
+
+/// `deminer resume`
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The run, by name or directory; none is the newest that is not through.
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) again: Again,
+}
+
+/// `deminer verify`
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The run, by name or directory; none is the newest that changed something.
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) again: Again,
+}
+
+/// `deminer runs`
+#[derive(Debug, Args)]
+pub(crate) struct RunList {
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+}
+
 /// The stages at which an apply may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Only {
@@ -341,6 +392,8 @@ pub(crate) enum Only {
     Preserve,
     /// Block, isolate and throttle what the plan says, and nothing else; it can be taken back at once.
     Contain,
+    /// All of it but the watch: `deminer verify` watches all hosts in one common window later.
+    Eradicate,
 }
 
 /// `deminer throttle`, `deminer contain`

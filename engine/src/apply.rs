@@ -216,10 +216,26 @@ pub struct Apply {
     pub asker: Arc<dyn Asker>,
     /// Where to stop.
     pub until: Stage,
+    /// Whether a host is watched once it was struck; else a later contact does that.
+    pub watches: bool,
+}
+
+/// What of an approved plan is to be done on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// All of it; nothing was begun there.
+    Begin,
+    /// All of it once more: what was done is found gone, what was not is still approved.
+    Again,
+    /// What was struck is watched.
+    Watch {
+        /// The actions whose targets are as the plan wants them.
+        settled: BTreeSet<ActionId>,
+    },
 }
 
 impl Apply {
-    /// Applies the plan to one host and watches it: strike, look again, strike again within the envelope, verify.
+    /// Does a task of the plan on one host. All of it is: strike, look again, strike again within the envelope, verify.
     ///
     /// What happened to the host stands in its chain; a host that could not be reached or was lost is no error here.
     ///
@@ -228,11 +244,14 @@ impl Apply {
     pub async fn to_host(
         &self,
         host: &str,
+        task: &Task,
         transport: &dyn Transport,
         mut turn: Turn,
         sink: &mut dyn EventSink,
     ) -> Result<(), SinkError> {
-        self.announce(host, sink)?;
+        if *task == Task::Begin {
+            self.announce(host, sink)?;
+        }
         if self.ended_while_looking(host) {
             return sink.record(Some(host), EventKind::HostFinished {});
         }
@@ -243,7 +262,7 @@ impl Apply {
                 return sink.record(Some(host), EventKind::HostFinished {});
             }
         };
-        match self.strike_and_watch(&link, &mut turn, sink).await {
+        match self.carry_out(task, &link, &mut turn, sink).await {
             Ok(()) => {}
             // Lost, or broken off: the next contact asks the host. What is open stays open in the chain.
             Err(ApplyError::Host(_)) => return Ok(()),
@@ -282,8 +301,9 @@ impl Apply {
         )
     }
 
-    async fn strike_and_watch(
+    async fn carry_out(
         &self,
+        task: &Task,
         link: &Arc<Link>,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
@@ -300,12 +320,10 @@ impl Apply {
                 host_key: link.arrival().and_then(|arrival| arrival.host_key.clone()),
             },
         )?;
-        let (Some(hand), Some(plan)) = (
-            HostHand::new(link, &self.approved, (self.keeping.clock)(), self.until),
-            self.approved.plan().host(&host),
-        ) else {
+        let Some(plan) = self.approved.plan().host(&host) else {
             return Ok(());
         };
+        let machine_id = facts.identity.machine_id.clone();
         let mut session = Session::resume(
             &self.playbook,
             self.host_vars.get(&host).unwrap_or(&self.vars),
@@ -318,6 +336,40 @@ impl Apply {
             facts,
             &plan.results,
         );
+        let settled = match task {
+            Task::Watch { settled } => {
+                if machine_id != plan.orders.identity.machine_id {
+                    return Ok(sink.record(Some(&host), another_host())?);
+                }
+                // What verify refers to was seen by a process that is gone.
+                session.after_strike(sink).await?;
+                Some(settled.clone())
+            }
+            Task::Begin | Task::Again => self.strike(link, plan, &mut session, turn, sink).await?,
+        };
+        let Some(settled) = settled.filter(|_| self.watches || matches!(task, Task::Watch { .. })) else {
+            return Ok(());
+        };
+        // A watch is the host's own time.
+        turn.alone();
+        let verification = session.verify(sink).await?;
+        sink.record(Some(&host), verified(&verification, &left(plan, &settled)))?;
+        Ok(())
+    }
+
+    /// Strikes, and strikes again what is found by another look; gives the actions whose targets are as the plan wants them.
+    /// `None` where a transaction ended before its strike.
+    async fn strike(
+        &self,
+        link: &Arc<Link>,
+        plan: &HostPlan,
+        session: &mut Session,
+        turn: &mut Turn,
+        sink: &mut dyn EventSink,
+    ) -> Result<Option<BTreeSet<ActionId>>, ApplyError> {
+        let Some(hand) = HostHand::new(link, &self.approved, (self.keeping.clock)(), self.until) else {
+            return Ok(None);
+        };
         let mut settled = BTreeSet::new();
         for round in 1..=session.max_rounds().max(1) {
             if round > 1 {
@@ -325,7 +377,7 @@ impl Apply {
             }
             let struck = hand.strike(round, &self.keeping, turn, sink).await?;
             if struck.end != End::Struck {
-                return Ok(());
+                return Ok(None);
             }
             settled.extend(struck.settled);
             let after = session.after_strike(sink).await?;
@@ -335,11 +387,15 @@ impl Apply {
                 break;
             }
         }
-        // A watch is the host's own time.
-        turn.alone();
-        let verification = session.verify(sink).await?;
-        sink.record(Some(&host), verified(&verification, &left(plan, &settled)))?;
-        Ok(())
+        Ok(Some(settled))
+    }
+}
+
+/// What is told of a host that is not the one which was struck.
+fn another_host() -> EventKind {
+    EventKind::HostFailed {
+        place: "verify".to_owned(),
+        why: "another machine answers under this name than the one that was struck".to_owned(),
     }
 }
 

@@ -236,6 +236,16 @@ impl ApprovedPlan {
         ApprovedPlan::new(Plan::read(plan)?, read_approval(approval)?, now_ms)
     }
 
+    /// The plan and the approval of a run that is taken up again: held against each other as of when the yes was given. What is
+    /// not begun yet needs [`ApprovedPlan::check_time`] too.
+    ///
+    /// # Errors
+    /// When the plan cannot be read, or they do not fit.
+    pub fn of_run(plan: &[u8], approval: Approval) -> Result<ApprovedPlan, ApprovalError> {
+        let given_at_ms = approval.at_ms.0;
+        ApprovedPlan::new(Plan::read(plan)?, approval, given_at_ms)
+    }
+
     fn new(plan: Plan, approval: Approval, now_ms: u64) -> Result<ApprovedPlan, ApprovalError> {
         if approval.plan != plan.hash() {
             return Err(ApprovalError::WrongHash {

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! [`inventory`] is which hosts there are. [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and
-//! [`approval`] the next, [`apply`] the fifth, [`report`] the last. [`host`] reaches hosts, [`fleet`] walks over many,
-//! [`module`] is what a module is, [`finding`] what modules say, [`policy`] what
-//! a look may do only by leave.
+//! [`approval`] the next, [`apply`] the fifth, [`report`] the last. Where it was cut, [`reconcile`] asks what was done, and
+//! [`resume`] says what is still to be done. [`host`] reaches hosts, [`fleet`] walks over many, [`module`] is what a module
+//! is, [`finding`] what modules say, [`policy`] what a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
 pub mod apply;
@@ -35,6 +35,7 @@ pub mod playbook;
 pub mod policy;
 pub mod reconcile;
 pub mod report;
+pub mod resume;
 pub mod run;
 pub mod status;
 mod template;

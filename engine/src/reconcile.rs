@@ -3,7 +3,7 @@
 //! What the host's own journal says is testimony and stands beside what is seen. Nothing is done again, and what cannot
 //! be told stays unknown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use deminer_worker::text::{HostPath, Wide};
 use deminer_worker::transaction::TRIAL_S;
 
 use crate::event::{EventKind, Reconciled, SinkError};
+use crate::fleet::{End, Halt, Order, each};
 use crate::host::{HostView, Link, Transport};
 use crate::intake::{Intake, IntakeError, Keeping};
 use crate::journal::{Chain, Clock, JournalError, Journals};
@@ -79,6 +80,12 @@ struct Known {
     done: bool,
 }
 
+/// A host that is not through, and the way to it.
+struct Open {
+    story: Story,
+    transport: Arc<dyn Transport>,
+}
+
 /// Brings a run to its end that another process left open. Gives the report then; `None` where there was nothing to do:
 /// the run is finished, or its process lives.
 ///
@@ -103,13 +110,37 @@ pub async fn reconcile(
         run: run.id().to_string(),
         clock,
     };
+    let stories = chains.iter().filter_map(story).filter(|story| !story.finished);
+    let mut asked: HashMap<String, Arc<Open>> = HashMap::new();
     let mut open = false;
-    for story in chains.iter().filter_map(story).filter(|story| !story.finished) {
-        let ended = match transports(&story.host) {
-            Some(transport) => settle(&story, &approval, transport.as_ref(), &keeping, &journals).await?,
-            None => false,
-        };
-        open |= !ended;
+    for story in stories {
+        match transports(&story.host) {
+            Some(transport) => _ = asked.insert(story.host.clone(), Arc::new(Open { story, transport })),
+            None => open = true,
+        }
+    }
+    let names: Vec<String> = asked.keys().cloned().collect();
+    let shared = Arc::new((approval, keeping, journals.clone()));
+    // One host that does not answer must not hold up the others.
+    let (order, halt) = (Order::default(), Halt::default());
+    let ends = each(
+        &names,
+        &order,
+        &halt,
+        |_| None,
+        |host, _slot| {
+            let (asked, shared) = (Arc::clone(&asked[&host]), Arc::clone(&shared));
+            async move {
+                let (Open { story, transport }, (approval, keeping, journals)) = (&*asked, &*shared);
+                settle(story, approval, transport.as_ref(), keeping, journals).await
+            }
+        },
+    );
+    for (_, end) in ends.await {
+        match end {
+            End::Through(ended) => open |= !ended?,
+            _ => open = true,
+        }
     }
     if !open {
         journals.record(None, EventKind::RunFinished {})?;

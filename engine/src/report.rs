@@ -177,8 +177,10 @@ pub struct Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NextStep {
-    /// Take the run up again: ask what was done, or watch again.
+    /// Take the run up again: ask what was done.
     Resume,
+    /// Watch what was struck.
+    Watch,
     /// Make a new plan.
     PlanAgain,
     /// Approve and apply the plan that there is.

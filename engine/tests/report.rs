@@ -166,18 +166,18 @@ fn words_of_worse_nights() {
             .fold(night, |night, at| night.act(HOST, &actions[at]))
     };
     let rows = [
-        ("not watched", struck(), Status::CannotSay, Some(NextStep::Resume)),
+        ("not watched", struck(), Status::CannotSay, Some(NextStep::Watch)),
         (
             "a window that was not covered whole",
             struck().verified(HOST, Seen::Clean, 599_999),
             Status::CannotSay,
-            Some(NextStep::Resume),
+            Some(NextStep::Watch),
         ),
         (
             "link lost while it was watched",
             struck().lost(HOST),
             Status::CannotSay,
-            Some(NextStep::Resume),
+            Some(NextStep::Watch),
         ),
         (
             "link lost after the commit",
@@ -195,7 +195,7 @@ fn words_of_worse_nights() {
             "failed while it was watched",
             struck().tell(HOST, failed()),
             Status::Failed,
-            Some(NextStep::Resume),
+            Some(NextStep::Watch),
         ),
         (
             "failed, then taken up and watched",
@@ -218,7 +218,7 @@ fn words_of_worse_nights() {
                 .verified(HOST, Seen::Clean, 600_000)
                 .tell(HOST, EventKind::RoundStarted { round: 2 }),
             Status::CannotSay,
-            Some(NextStep::Resume),
+            Some(NextStep::Watch),
         ),
         (
             "one change was not done",

@@ -5,15 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deminer_engine::apply::{Apply, Keeping};
-use deminer_engine::approval::{ApprovalError, Ask};
+use deminer_engine::apply::{Apply, Keeping, Task};
+use deminer_engine::approval::{ApprovalError, ApprovedPlan, Ask};
 use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::fleet::{Class, Order, Together, Turn, each};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::RunInfo;
-use deminer_engine::plan::Plan;
+use deminer_engine::plan::{HostPlan, Plan};
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
 use deminer_engine::policy::Leave;
@@ -105,34 +105,30 @@ fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
 /// # Errors
 /// As [`run`].
 pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>) -> anyhow::Result<Exit> {
-    let format = course.format;
     let approved = match plan.approve(ask) {
         Ok(approved) => approved,
-        Err(ApprovalError::NothingToDo) => return Ok(nothing_to_do(desk, plan, format)),
+        Err(ApprovalError::NothingToDo) => return Ok(nothing_to_do(desk, plan, course.format)),
         Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
     };
-    let (playbook, vars) = playbook_of(desk, plan, course.watch)?;
-    let mut actions = plan.hosts().flat_map(|host| &host.orders.actions);
-    leave_to_run(desk, actions.any(|action| matches!(action.act, Act::RunArgv { .. })))?;
-    let names = keys_first(plan, approved.hosts().map(|(host, _)| host.to_owned()).collect());
+    let ready = Ready::of(desk, approved, course.watch, course.answers)?;
+    let names = keys_first(plan, ready.approved.hosts().map(|(host, _)| host.to_owned()).collect());
     desk.ways.learn(PlanStore::of(&desk.runs).ways(&plan.hash())?);
-    let ways = desk.ways.to_all(&names)?;
-    let host_vars = host_vars(&playbook, &vars, plan, course.watch)?;
-    let people = Arc::new(People::new(desk, course.answers, &playbook)?);
+    // Before anything is written: a host to which no way is known.
+    desk.ways.to_all(&names)?;
 
     let began = desk.now_ms();
     let run = RunDir::create(&desk.runs, began, &plan.hash().to_string())?;
     let _lock = run.lock()?;
     run.write_plan(&plan.write())?;
     run.write_ways(&desk.ways.known(&names))?;
-    run.write_approval(approved.approval())?;
+    run.write_approval(ready.approved.approval())?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
-    let mut sink = Watched::new(journals, &desk.screen, window(&vars));
+    let mut sink = Watched::new(journals, &desk.screen, window(&ready.vars));
     sink.record(
         None,
         EventKind::RunStarted {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            playbook: format!("{} {}", playbook.name(), playbook.version()),
+            playbook: format!("{} {}", ready.playbook.name(), ready.playbook.version()),
             purpose: Purpose::Apply,
             plan: Some(plan.hash()),
             hosts: names.clone(),
@@ -141,36 +137,99 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
     sink.record(
         None,
         EventKind::Given {
-            vars: vars.public().clone(),
+            vars: ready.vars.public().clone(),
         },
     )?;
     sink.record(
         None,
         EventKind::Approved {
-            approval: approved.approval().clone(),
+            approval: ready.approved.approval().clone(),
         },
     )?;
-    let vault = Vault::create(&run.vault(), Some(vault::QUOTA))?;
+    let tasks = names.into_iter().map(|name| (name, Task::Begin)).collect();
+    carry(desk, &run, sink, ready, tasks, course).await
+}
+
+/// An approved plan with all that carrying it out needs beside the hosts.
+pub(crate) struct Ready {
+    approved: ApprovedPlan,
+    playbook: Arc<CheckedPlaybook>,
+    vars: BoundVars,
+    host_vars: BTreeMap<String, BoundVars>,
+    people: Arc<People>,
+}
+
+impl Ready {
+    /// Reads the playbook and its variables out of the plan.
+    ///
+    /// # Errors
+    /// When this version reads the playbook otherwise, a value does not fit, or it does what nobody allowed here.
+    pub(crate) fn of(
+        desk: &Desk,
+        approved: ApprovedPlan,
+        watch: Option<&str>,
+        answers: Option<&Path>,
+    ) -> anyhow::Result<Ready> {
+        let plan = approved.plan();
+        let (playbook, vars) = playbook_of(desk, plan, watch)?;
+        let runs = |host: &HostPlan| {
+            let mut acts = host.orders.actions.iter().map(|action| &action.act);
+            acts.any(|act| matches!(act, Act::RunArgv { .. }))
+        };
+        leave_to_run(desk, plan.hosts().any(runs))?;
+        let host_vars = host_vars(&playbook, &vars, plan, watch)?;
+        let people = Arc::new(People::new(desk, answers, &playbook)?);
+        Ok(Ready {
+            approved,
+            playbook,
+            vars,
+            host_vars,
+            people,
+        })
+    }
+
+    /// How long verify watches; `None` where the playbook does not say.
+    pub(crate) fn window(&self) -> Option<Duration> {
+        window(&self.vars)
+    }
+}
+
+/// Does what is to be done on the hosts of a run, then says how it ended.
+///
+/// # Errors
+/// When the run cannot be written, or no way to a host is known.
+pub(crate) async fn carry(
+    desk: &Desk,
+    run: &RunDir,
+    mut sink: Watched,
+    ready: Ready,
+    tasks: Vec<(String, Task)>,
+    course: Course<'_>,
+) -> anyhow::Result<Exit> {
+    let names: Vec<String> = tasks.iter().map(|(name, _)| name.clone()).collect();
+    let tasks: HashMap<String, Task> = tasks.into_iter().collect();
+    let ways = desk.ways.to_all(&names)?;
     let work = Arc::new(Apply {
-        approved,
-        playbook,
-        vars,
-        host_vars,
         run: RunInfo {
             id: run.id().to_string(),
-            started_at_ms: began,
+            started_at_ms: desk.now_ms(),
         },
         keeping: Keeping {
-            vault,
+            vault: Vault::create(&run.vault(), Some(vault::QUOTA))?,
             run: run.id().to_string(),
             clock: Arc::clone(&desk.clock),
         },
-        asker: Arc::clone(&people) as Arc<dyn Asker>,
+        asker: Arc::clone(&ready.people) as Arc<dyn Asker>,
         until: match course.only {
             Some(Only::Preserve) => Stage::Preserve,
             Some(Only::Contain) => Stage::Contain,
-            None => Stage::Eradicate,
+            Some(Only::Eradicate) | None => Stage::Eradicate,
         },
+        watches: course.only != Some(Only::Eradicate),
+        approved: ready.approved,
+        playbook: ready.playbook,
+        vars: ready.vars,
+        host_vars: ready.host_vars,
     });
     let listening = Listening::begin(desk);
     let together = together(&course, &names);
@@ -180,17 +239,18 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
             None => Turn::of(slot),
         };
         let (work, way, mut sink, run) = (Arc::clone(&work), Arc::clone(&ways[&host]), sink.clone(), run.clone());
+        let task = tasks[&host].clone();
         async move {
-            work.to_host(&host, way.as_ref(), turn, &mut sink).await?;
+            work.to_host(&host, &task, way.as_ref(), turn, &mut sink).await?;
             status_of(&run, &host)
         }
     })
     .await;
     drop(listening);
     walk::say_ended(desk, ends, |host, _| Ok(run.has_committed(host)?), &mut sink)?;
-    let report = walk::end(desk, &run, sink)?;
-    people.say_open();
-    report::show(desk, &report, format);
+    let report = walk::end(desk, run, sink)?;
+    ready.people.say_open();
+    report::show(desk, &report, course.format);
     Ok(exit(&report))
 }
 

@@ -14,7 +14,9 @@ mod playbook;
 mod progress;
 mod quiet;
 mod report;
+mod resume;
 mod run;
+mod runs;
 mod show;
 mod typing;
 mod undo;
@@ -110,6 +112,11 @@ pub(crate) fn run(verb: Verb) -> Exit {
         Verb::Contain(it) => over(&it.telling, &it.going, &it.looking.leaves)
             .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::CONTAIN, &it))),
         Verb::Undo(it) => over(&it.telling, &it.going, &it.leaves).and_then(|desk| asynchronous(undo::run(&desk, &it))),
+        Verb::Resume(it) => over(&it.again.telling, &it.again.going, &it.again.leaves)
+            .and_then(|desk| asynchronous(resume::run(&desk, &it))),
+        Verb::Verify(it) => over(&it.again.telling, &it.again.going, &it.again.leaves)
+            .and_then(|desk| asynchronous(resume::verify(&desk, &it))),
+        Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
         Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
         Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),
         Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),

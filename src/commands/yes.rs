@@ -93,7 +93,7 @@ impl Approving<'_> {
         match self.only {
             Some(Only::Preserve) => desk.screen.say(words.only_preserves()),
             Some(Only::Contain) => desk.screen.say(words.only_contains()),
-            None => {}
+            Some(Only::Eradicate) | None => {}
         }
         let mut named = many(self.many)?;
         for (host, component) in own_yes(self.plan, &excluded) {
@@ -181,7 +181,7 @@ fn classes(only: Option<Only>) -> BTreeSet<Effect> {
     match only {
         Some(Only::Preserve) => BTreeSet::from([Effect::Preserve]),
         Some(Only::Contain) => BTreeSet::from([Effect::Contain]),
-        None => BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
+        Some(Only::Eradicate) | None => BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
     }
 }
 

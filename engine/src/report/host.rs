@@ -550,10 +550,11 @@ fn next_step(facts: &Facts, status: Status, purpose: Option<Purpose>) -> Option<
         Status::Clean | Status::Eradicated | Status::Undone => None,
         Status::Returned | Status::Drifted | Status::Partial => Some(NextStep::PlanAgain),
         _ if facts.chain_broken => Some(NextStep::PlanAgain),
-        _ if facts.undo.is_some() || facts.unknown || unwatched => Some(NextStep::Resume),
+        _ if facts.undo.is_some() || facts.unknown => Some(NextStep::Resume),
+        _ if unwatched => Some(NextStep::Watch),
         Status::NotApproved | Status::Proposed | Status::Contained => Some(NextStep::Apply),
         Status::Suspected => Some(NextStep::Review),
-        Status::CannotSay if facts.struck => Some(NextStep::Resume),
+        Status::CannotSay if facts.struck => Some(NextStep::Watch),
         Status::CannotSay if purpose != Some(Purpose::Look) => Some(NextStep::PlanAgain),
         Status::CannotSay | Status::Failed | Status::Blocked | Status::Unreachable | Status::Cancelled => {
             Some(NextStep::Again)

@@ -50,15 +50,17 @@ fn step(report: &Report, next: &Next, words: &dyn Words) -> Step {
         let words = std::iter::once(shell_word(&plain(name))).chain(hosts.iter().map(|host| shell_word(host)));
         (!name.is_empty()).then(|| format!("deminer plan {}", words.collect::<Vec<_>>().join(" ")))
     };
-    let ask = || (!report.run.is_empty()).then(|| format!("deminer report {}", shell_word(&plain(&report.run))));
+    let of_run =
+        |verb: &str| (!report.run.is_empty()).then(|| format!("deminer {verb} {}", shell_word(&plain(&report.run))));
     let is_apply = report.purpose == Some(Purpose::Apply);
     let (command, advice) = match next.step {
-        NextStep::Resume if is_apply => (ask(), Advice::Ask),
+        NextStep::Resume if is_apply => (of_run("resume"), Advice::Ask),
         NextStep::Resume => (None, Advice::TakeUp),
+        NextStep::Watch => (of_run("verify"), Advice::Watch),
         NextStep::PlanAgain => (plan(), Advice::Look),
         NextStep::Apply if report.plan.is_some() => (apply(), Advice::Apply),
         NextStep::Apply => (plan(), Advice::Plan),
-        NextStep::Again if is_apply => (apply(), Advice::Again),
+        NextStep::Again if is_apply => (of_run("resume"), Advice::Again),
         NextStep::Again => (plan(), Advice::Again),
         NextStep::Review => (None, Advice::Review),
     };

@@ -54,6 +54,8 @@ pub(crate) enum Advice {
     Ask,
     /// Take the run up again.
     TakeUp,
+    /// Watch what was struck.
+    Watch,
     /// Look anew.
     Look,
     /// Apply the plan, when it was read.

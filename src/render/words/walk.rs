@@ -1,4 +1,7 @@
-//! Words for a walk over many hosts.
+//! Words for a walk over many hosts, and for the list of runs.
+
+use deminer_engine::event::Purpose;
+use deminer_engine::status::Status;
 
 /// See the module.
 pub(crate) trait WalkWords {
@@ -22,4 +25,22 @@ pub(crate) trait WalkWords {
 
     /// Why a host was not begun: the run took longer than it may.
     fn run_timed_out(&self, limit_ms: u64) -> String;
+
+    /// That nothing is left to be taken up.
+    fn no_run_is_open(&self) -> &'static str;
+
+    /// That there is no run.
+    fn no_runs(&self) -> &'static str;
+
+    /// What a run is for.
+    fn purpose(&self, purpose: Purpose) -> &'static str;
+
+    /// That a process works on a run.
+    fn at_work(&self) -> &'static str;
+
+    /// That a run was cut, and can be taken up.
+    fn cut_short(&self) -> &'static str;
+
+    /// How many hosts ended so.
+    fn so_many_are(&self, hosts: u32, status: Status) -> String;
 }

@@ -303,6 +303,7 @@ impl ReportWords for English {
         match advice {
             Advice::Ask => format!("asks {hosts} what was done; not known until then"),
             Advice::TakeUp => format!("take the run up again on {hosts}: something is half done or not known"),
+            Advice::Watch => format!("watches {hosts}: that nothing comes back was not seen yet"),
             Advice::Look => format!("looks at {hosts} anew; changes nothing"),
             Advice::Apply => format!("when the plan for {hosts} was read"),
             Advice::Plan => format!("plans {hosts} anew, to be read and approved"),

@@ -1,5 +1,8 @@
 //! English words for a walk over many hosts.
 
+use deminer_engine::event::Purpose;
+use deminer_engine::status::Status;
+
 use super::super::{Things, WalkWords};
 use super::English;
 
@@ -30,5 +33,33 @@ impl WalkWords for English {
 
     fn run_timed_out(&self, limit_ms: u64) -> String {
         format!("not begun: the run took longer than {}", self.span(limit_ms))
+    }
+
+    fn no_run_is_open(&self) -> &'static str {
+        "no run is open: all that was approved is done, or only a new plan helps"
+    }
+
+    fn no_runs(&self) -> &'static str {
+        "no run yet"
+    }
+
+    fn purpose(&self, purpose: Purpose) -> &'static str {
+        match purpose {
+            Purpose::Look => "look",
+            Purpose::Apply => "apply",
+            Purpose::Undo => "undo",
+        }
+    }
+
+    fn at_work(&self) -> &'static str {
+        "at work now"
+    }
+
+    fn cut_short(&self) -> &'static str {
+        "cut short"
+    }
+
+    fn so_many_are(&self, hosts: u32, status: Status) -> String {
+        format!("{hosts} {}", self.status(status))
     }
 }

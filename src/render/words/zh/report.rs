@@ -298,6 +298,7 @@ impl ReportWords for Chinese {
         match advice {
             Advice::Ask => format!("向 {hosts} 查问做了什么；在此之前不明"),
             Advice::TakeUp => format!("在 {hosts} 上继续本次运行：有的只做了一半，或结果不明"),
+            Advice::Watch => format!("观察 {hosts}：尚未确认不会复发"),
             Advice::Look => format!("重新查看 {hosts}；不改动任何东西"),
             Advice::Apply => format!("在核对过 {hosts} 的计划之后"),
             Advice::Plan => format!("为 {hosts} 重新制定计划，供核对与批准"),

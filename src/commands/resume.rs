@@ -1,0 +1,153 @@
+//! `deminer resume`: takes a run up again that was cut, and does what was approved and is not done. `deminer verify`: watches
+//! again what a run struck.
+
+use std::sync::Arc;
+
+use deminer_engine::apply::Task;
+use deminer_engine::approval::ApprovedPlan;
+use deminer_engine::journal::Journals;
+use deminer_engine::report::Report;
+use deminer_engine::resume;
+use deminer_engine::run::RunDir;
+use deminer_worker::order::{Approval, Stage};
+
+use super::apply::{Course, Ready, carry};
+use super::progress::Watched;
+use super::{Desk, Trouble, apply, earlier, fleet, report, walk};
+use crate::cli::{self, Only};
+use crate::exit::Exit;
+
+/// Does what a run has left.
+///
+/// # Errors
+/// When there is no such run, nothing in it was approved, or it cannot be gone on with.
+pub(crate) async fn run(desk: &Desk, arguments: &cli::Resume) -> anyhow::Result<Exit> {
+    prepare(desk, &arguments.again).await?;
+    let run = match &arguments.run {
+        Some(name) => report::find(desk, Some(name))?,
+        None => match newest_open(desk)? {
+            Some(run) => run,
+            None => {
+                desk.screen.note(desk.lang().words().no_run_is_open());
+                return Ok(Exit::Done);
+            }
+        },
+    };
+    let taken = Taken::up(&run)?;
+    let mut tasks = resume::tasks(&run.chains()?, &taken.approval);
+    let in_time = taken.approved()?.check_time(desk.now_ms());
+    if let Err(error) = in_time {
+        let all = tasks.len();
+        tasks.retain(|(_, task)| matches!(task, Task::Watch { .. }));
+        if tasks.is_empty() && all > 0 {
+            return Err(Trouble::new(Exit::Refused, &error, error.hint()).into());
+        }
+        if tasks.len() < all {
+            desk.screen.error(&error.to_string(), error.hint().as_deref());
+        }
+    }
+    let only = match resume::stage(&taken.approval) {
+        Stage::Preserve => Some(Only::Preserve),
+        Stage::Contain => Some(Only::Contain),
+        Stage::Eradicate => None,
+    };
+    go_on(desk, &run, taken, tasks, only, &arguments.again).await
+}
+
+/// Watches what a run struck.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn verify(desk: &Desk, arguments: &cli::Verify) -> anyhow::Result<Exit> {
+    prepare(desk, &arguments.again).await?;
+    let run = report::find(desk, arguments.run.as_deref())?;
+    let taken = Taken::up(&run)?;
+    let tasks = resume::struck(&run.chains()?);
+    if tasks.is_empty() {
+        let what = format!(
+            "run {} struck no host whose end is known: there is nothing to watch",
+            run.id()
+        );
+        let hint = desk.paste().command(&format!("deminer report {}", run.id()));
+        return Err(Trouble::new(Exit::Refused, what, Some(format!("`{hint}` says what was done"))).into());
+    }
+    go_on(desk, &run, taken, tasks, None, &arguments.again).await
+}
+
+async fn prepare(desk: &Desk, again: &cli::Again) -> anyhow::Result<()> {
+    desk.ways
+        .learn(fleet::whereabouts(&again.whereabouts.inventory, &again.going.reach)?);
+    earlier::settle(desk).await
+}
+
+/// What a run carries out.
+struct Taken {
+    plan: Vec<u8>,
+    approval: Approval,
+}
+
+impl Taken {
+    fn up(run: &RunDir) -> anyhow::Result<Taken> {
+        match (run.plan()?, run.approval()?) {
+            (Some(plan), Some(approval)) => Ok(Taken { plan, approval }),
+            _ => {
+                let what = format!("run {} carries out no plan", run.id());
+                let hint = "a look is made again with `deminer plan`, an undo with `deminer undo`".to_owned();
+                Err(Trouble::new(Exit::Usage, what, Some(hint)).into())
+            }
+        }
+    }
+
+    fn approved(&self) -> anyhow::Result<ApprovedPlan> {
+        ApprovedPlan::of_run(&self.plan, self.approval.clone())
+            .map_err(|error| Trouble::new(Exit::Refused, &error, error.hint()).into())
+    }
+}
+
+/// The newest run of a plan that is not through.
+fn newest_open(desk: &Desk) -> anyhow::Result<Option<RunDir>> {
+    for run in RunDir::list(&desk.runs)? {
+        let (Some(approval), Some(_)) = (run.approval()?, run.plan()?) else {
+            continue;
+        };
+        let chains = run.chains()?;
+        if Report::from_events(&chains).unfinished() || !resume::tasks(&chains, &approval).is_empty() {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
+
+async fn go_on(
+    desk: &Desk,
+    run: &RunDir,
+    taken: Taken,
+    tasks: Vec<(String, Task)>,
+    only: Option<Only>,
+    again: &cli::Again,
+) -> anyhow::Result<Exit> {
+    if tasks.is_empty() {
+        let report = Report::from_events(&run.chains()?);
+        report::show(desk, &report, again.telling.format);
+        return Ok(apply::exit(&report));
+    }
+    let ready = Ready::of(
+        desk,
+        taken.approved()?,
+        again.watch.as_deref(),
+        again.answers.file.as_deref(),
+    )?;
+    desk.ways.learn(run.ways()?);
+    let course = Course {
+        only,
+        watch: again.watch.as_deref(),
+        answers: again.answers.file.as_deref(),
+        order: walk::order(&again.going.walking, Some(&again.striking))?,
+        together: again.striking.together,
+        format: again.telling.format,
+    };
+    let _lock = run.lock()?;
+    let journals = Journals::resume(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
+    let sink = Watched::new(journals, &desk.screen, ready.window());
+    carry(desk, run, sink, ready, tasks, course).await
+}

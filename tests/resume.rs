@@ -1,0 +1,137 @@
+//! Runs that did not come to their end: what was not begun is begun, what was struck is watched, and what is done is not done
+//! again.
+
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
+mod common;
+
+use std::fs;
+
+use common::command::Deminer;
+use common::infection::{Infection, LookAlikes};
+use common::machine::{files, needs_root, turn, written};
+use common::plan::Planned;
+use serde_json::{Value, json};
+
+/// Of each host of a report its status and how often it passed a commit.
+fn told(report: &Value) -> Vec<Value> {
+    let hosts = report["hosts"].as_array().expect("a list").iter();
+    hosts
+        .map(|host| json!([host["host"], host["status"], host["rounds"]]))
+        .collect()
+}
+
+#[test]
+fn a_host_that_was_not_reached_is_struck_later_and_no_other_again() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let [up, down] = ["up.yml", "down.yml"].map(|name| folder.path().join(name));
+    let hosts =
+        |second: &str| format!("hosts:\n  web-1: {{connection: 'simulated:infected'}}\n  web-2: {{{second}}}\n");
+    fs::write(&up, hosts("connection: 'simulated:infected'")).expect("written");
+    fs::write(&down, hosts("address: 127.0.0.1, port: 1, user: root")).expect("written");
+    let (up, down) = (written(&up), written(&down));
+    let deminer = Deminer::new();
+    let words = [
+        "plan",
+        "linux-miner",
+        "-i",
+        &up,
+        "--set",
+        "watch=2s",
+        "--format",
+        "json",
+    ];
+    let plan = deminer.run(&words).expect(0).json();
+    let hash = &plan["hash"].as_str().expect("a hash")[..16];
+
+    let apply = ["apply", hash, "--approve", hash, "-i", &down, "--format", "json"];
+    let report = deminer.run(&apply).expect(7).json();
+    let expected = [json!(["web-1", "eradicated", 1]), json!(["web-2", "unreachable", 0])];
+    assert_eq!(told(&report), expected);
+    let run = report["run"].as_str().expect("a name");
+    let next = deminer.run(&["report", run]).expect(7);
+    assert!(next.out.contains(&format!("deminer resume {run}")), "{next}");
+
+    let report = deminer.run(&["resume", "-i", &up, "--format", "json"]).expect(0).json();
+    let expected = [json!(["web-1", "eradicated", 1]), json!(["web-2", "eradicated", 1])];
+    assert_eq!(told(&report), expected);
+    assert_eq!(report["run"], run);
+    let answer = deminer.run(&["resume"]).expect(0);
+    assert!(answer.err.contains("no run is open"), "{answer}");
+    assert_eq!(
+        told(&deminer.run(&["resume", run, "--format", "json"]).expect(0).json()),
+        expected
+    );
+
+    let runs = deminer.run(&["runs", "--format", "json"]).expect(0).json();
+    let purposes: Vec<&Value> = runs["runs"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|run| &run["purpose"])
+        .collect();
+    assert_eq!(purposes, ["apply", "look"]);
+    assert_eq!(runs["runs"][0]["statuses"], json!({"eradicated": 2}));
+}
+
+#[test]
+fn a_run_that_carries_out_no_plan_is_not_taken_up() {
+    let deminer = Deminer::new();
+    for verb in ["resume", "verify"] {
+        deminer.run(&[verb, "20261114-0244-7c1e"]).expect(2);
+    }
+    deminer.run(&["runs"]).expect(0);
+    deminer.run(&["plan", "linux-miner", "simulated:clean"]).expect(0);
+    let runs = deminer.run(&["runs", "--format", "json"]).expect(0).json();
+    let look = runs["runs"][0]["run"].as_str().expect("a name");
+    for verb in ["resume", "verify"] {
+        let answer = deminer.run(&[verb, look]).expect(2);
+        assert!(answer.err.contains("carries out no plan"), "{answer}");
+    }
+}
+
+#[test]
+fn what_was_struck_is_watched_later() {
+    if !needs_root() {
+        return;
+    }
+    let _turn = turn();
+    let (infection, look_alikes, deminer) = (Infection::plant(), LookAlikes::start(), Deminer::new());
+    let (path, _) = files(infection.den()).pop_first().expect("a file");
+    let content = fs::read(&path).expect("it is there");
+    let planned = Planned::of_this_machine(&deminer);
+    let hash = &planned.hash;
+    let words = [
+        "apply",
+        hash,
+        "--approve",
+        hash,
+        "--only",
+        "eradicate",
+        "--format",
+        "json",
+    ];
+    let report = deminer.run(&words).expect(5).json();
+    assert_eq!(told(&report), [json!(["local", "cannot_say", 1])]);
+    assert_eq!(report["hosts"][0]["verify"], Value::Null);
+    assert_eq!(infection.processes(), [], "processes of the infection live");
+    let run = report["run"].as_str().expect("a name");
+    let next = deminer.run(&["report", run]).expect(5);
+    assert!(next.out.contains(&format!("deminer verify {run}")), "{next}");
+
+    let report = deminer
+        .run(&["verify", "--watch", "2s", "--format", "json"])
+        .expect(0)
+        .json();
+    assert_eq!(told(&report), [json!(["local", "eradicated", 1])]);
+    assert_eq!(report["hosts"][0]["verify"]["covered_ms"], 2000);
+    assert_eq!(report["run"], run);
+
+    // What stands there later came back, however often nothing did before.
+    fs::write(&path, content).expect("written");
+    let report = deminer
+        .run(&["verify", run, "--watch", "2s", "--format", "json"])
+        .expect(6)
+        .json();
+    assert_eq!(told(&report), [json!(["local", "returned", 1])]);
+    look_alikes.assert_unharmed();
+}
