@@ -18,7 +18,7 @@ use crate::ask::Asker;
 use crate::event::{EventKind, EventSink, Seen, SinkError};
 use crate::finding::{Artifact, Bearing, Finding};
 use crate::fleet::Turn;
-use crate::host::{HostView, Link, Transport};
+use crate::host::{HostView, Link, Transport, Visit};
 use crate::intake::{Intake, IntakeError};
 use crate::look::{Lent, RunInfo, Session, Verification};
 use crate::plan::{End as LookEnd, HostPlan, Left};
@@ -245,7 +245,7 @@ impl Apply {
         &self,
         host: &str,
         task: &Task,
-        transport: &dyn Transport,
+        transport: &Arc<dyn Transport>,
         mut turn: Turn,
         sink: &mut dyn EventSink,
     ) -> Result<(), SinkError> {
@@ -255,14 +255,14 @@ impl Apply {
         if self.ended_while_looking(host) {
             return sink.record(Some(host), EventKind::HostFinished {});
         }
-        let link = match transport.connect(host).await {
-            Ok(link) => link,
+        let visit = match Visit::begin(host, transport).await {
+            Ok(visit) => visit,
             Err(why) => {
                 sink.record(Some(host), EventKind::unreached(why))?;
                 return sink.record(Some(host), EventKind::HostFinished {});
             }
         };
-        match self.carry_out(task, &link, &mut turn, sink).await {
+        match self.carry_out(task, &visit, &mut turn, sink).await {
             Ok(()) => {}
             // Lost, or broken off: the next contact asks the host. What is open stays open in the chain.
             Err(ApplyError::Host(_)) => return Ok(()),
@@ -272,8 +272,7 @@ impl Apply {
             }
             Err(ApplyError::Sink(error)) => return Err(error),
         }
-        // A worker that is gone by itself needs no good-bye.
-        let _ = link.say(&ToWorker::Bye).await;
+        visit.end().await;
         sink.record(Some(host), EventKind::HostFinished {})
     }
 
@@ -304,12 +303,12 @@ impl Apply {
     async fn carry_out(
         &self,
         task: &Task,
-        link: &Arc<Link>,
+        visit: &Arc<Visit>,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
     ) -> Result<(), ApplyError> {
-        let host = link.name().to_owned();
-        let facts = match link.observe(Query::Host {}).await?.value {
+        let host = visit.name().to_owned();
+        let facts = match visit.observe(Query::Host {}).await?.value {
             Answer::Host(facts) => facts,
             _ => return Err(broken("another answer than what the host is")),
         };
@@ -317,7 +316,7 @@ impl Apply {
             Some(&host),
             EventKind::Reached {
                 identity: facts.identity.clone(),
-                host_key: link.arrival().and_then(|arrival| arrival.host_key.clone()),
+                host_key: visit.arrival().and_then(|arrival| arrival.host_key.clone()),
             },
         )?;
         let Some(plan) = self.approved.plan().host(&host) else {
@@ -332,7 +331,7 @@ impl Apply {
                 clock: Arc::clone(&self.keeping.clock),
                 asker: Arc::clone(&self.asker),
             },
-            Arc::clone(link) as Arc<dyn HostView>,
+            Arc::clone(visit) as Arc<dyn HostView>,
             facts,
             &plan.results,
         );
@@ -345,7 +344,10 @@ impl Apply {
                 session.after_strike(sink).await?;
                 Some(settled.clone())
             }
-            Task::Begin | Task::Again => self.strike(link, plan, &mut session, turn, sink).await?,
+            Task::Begin | Task::Again => {
+                let link = visit.link()?;
+                self.strike(&link, plan, &mut session, turn, sink).await?
+            }
         };
         let Some(settled) = settled.filter(|_| self.watches || matches!(task, Task::Watch { .. })) else {
             return Ok(());

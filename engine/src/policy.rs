@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
@@ -115,6 +116,10 @@ impl HostView for Permitted {
 
     fn begin_round(&self, round: u32) {
         self.host.begin_round(round);
+    }
+
+    async fn leave(&self, time: Duration) -> Result<bool, HostError> {
+        self.host.leave(time).await
     }
 }
 

@@ -312,6 +312,8 @@ pub struct VerifyReport {
     pub window_ms: u64,
     /// What of it was covered.
     pub covered_ms: u64,
+    /// For how long nobody of ours was logged in before the last look, milliseconds; 0 where that could not be.
+    pub away_ms: u64,
     /// What speaks for the word.
     pub findings: Vec<FindingReport>,
 }

@@ -87,6 +87,7 @@ pub mod unit_row;
 mod unit_search;
 mod unit_settings;
 pub mod users_trace;
+mod verify_alone;
 pub mod verify_gone;
 pub mod verify_quiet;
 pub mod wallet;

@@ -110,6 +110,37 @@ fn hides(process: &Process, places: &Places) -> bool {
         || (process.script.as_ref()).is_some_and(|script| places.is_remarkable(&script.path))
 }
 
+/// Which of these processes no package explains, neither their program nor the script that it runs: whether that is sure, by
+/// pid. Not sure is what no package database could explain.
+pub(crate) async fn doubts(
+    host: &dyn HostView,
+    processes: &[Process],
+    coverage: &mut Coverage,
+) -> Result<BTreeMap<u32, bool>, ModuleError> {
+    let packages = packages_of(host, processes, coverage).await?;
+    let scripts: BTreeSet<HostPath> = processes
+        .iter()
+        .filter_map(|process| Some(process.script.as_ref()?.path.clone()))
+        .collect();
+    let scripts: Vec<HostPath> = scripts.into_iter().collect();
+    let by_script = questions::packages(host, scripts.clone()).await?;
+    coverage.unite(&by_script.coverage);
+    let by_script: BTreeMap<HostPath, Ownership> = scripts.into_iter().zip(by_script.value).collect();
+    let mut doubts: BTreeMap<u32, bool> = BTreeMap::new();
+    for process in processes {
+        let exe = process.exe.as_ref();
+        let package = exe.and_then(|exe| packages.get(&(exe.path.clone(), exe.id)));
+        let script = process.script.as_ref().and_then(|script| by_script.get(&script.path));
+        let parts = [Some(package.unwrap_or(&Ownership::Unknown)), script];
+        if parts.iter().flatten().all(|part| part.is_package_content()) {
+            continue;
+        }
+        let unknown = parts.iter().flatten().any(|part| **part == Ownership::Unknown);
+        doubts.insert(process.pid, !unknown);
+    }
+    Ok(doubts)
+}
+
 /// New connections to the outside whose owners are not explained: neither a packaged program with a packaged script,
 /// nor a program that ran before. An owner that nobody can name, or no package database could explain, is uncertain.
 pub(crate) async fn unexplained(
@@ -140,27 +171,7 @@ pub(crate) async fn unexplained(
     owners.retain(|owner| {
         !owner.kernel_thread && !own_chain.contains(&owner.pid) && !before.programs.contains(&program(owner))
     });
-    let packages = packages_of(host, &owners, coverage).await?;
-    let scripts: BTreeSet<HostPath> = owners
-        .iter()
-        .filter_map(|o| Some(o.script.as_ref()?.path.clone()))
-        .collect();
-    let scripts: Vec<HostPath> = scripts.into_iter().collect();
-    let by_script = questions::packages(host, scripts.clone()).await?;
-    coverage.unite(&by_script.coverage);
-    let by_script: BTreeMap<HostPath, Ownership> = scripts.into_iter().zip(by_script.value).collect();
-    let mut doubts: BTreeMap<u32, bool> = BTreeMap::new();
-    for owner in &owners {
-        let exe = owner.exe.as_ref();
-        let package = exe.and_then(|exe| packages.get(&(exe.path.clone(), exe.id)));
-        let script = owner.script.as_ref().and_then(|script| by_script.get(&script.path));
-        let parts = [Some(package.unwrap_or(&Ownership::Unknown)), script];
-        if parts.iter().flatten().all(|part| part.is_package_content()) {
-            continue;
-        }
-        let unknown = parts.iter().flatten().any(|part| **part == Ownership::Unknown);
-        doubts.insert(owner.pid, !unknown);
-    }
+    let doubts = doubts(host, &owners, coverage).await?;
     let mut found = Vec::new();
     for (remote, pids) in peers {
         let doubtful: Vec<u32> = pids.iter().copied().filter(|pid| doubts.contains_key(pid)).collect();

@@ -120,6 +120,17 @@ pub enum Seen {
         /// How many.
         packets: Wide,
     },
+    /// A process that nothing explains and that works only while nobody is logged in.
+    Awake {
+        /// Its pid.
+        pid: u32,
+        /// Its name.
+        comm: HostBytes,
+        /// CPU time that it used while nobody was there, milliseconds.
+        cpu_ms: u64,
+        /// How long nobody was, milliseconds.
+        away_ms: u64,
+    },
     /// A condemned object could not be looked at.
     Unseen {
         /// A path or a pid.
@@ -228,6 +239,21 @@ impl Remnant {
                  container of it, still tries",
             )
             .field("packets", packets),
+            Seen::Awake {
+                pid,
+                comm,
+                cpu_ms,
+                away_ms,
+            } => new(
+                "awake_alone",
+                "pid {pid} `{comm}`, which no package explains, rested while the host was watched and used {cpu_ms} ms of CPU time \
+                 in the {away_ms} ms in which nobody was there",
+            )
+            .field("pid", pid)
+            .field("comm", comm)
+            .field("cpu_ms", cpu_ms)
+            .field("away_ms", away_ms)
+            .rests_on(format!("/proc/{pid}/stat"), None),
             Seen::Unseen { object, why } => new("not_seen", "{object} could not be looked at: {why}")
                 .field("object", object)
                 .field("why", format!("{why:?}").to_lowercase()),

@@ -3,8 +3,9 @@
 //! A full look, then one watch after the other until the window is covered, then a full look again: processes and what
 //! they run, condemned paths, links and lines, everything that a place of the persistence catalogue starts, connections to
 //! the incident's remote ends, new connections of owners that nothing explains, and those that an owner which hides has
-//! from the beginning. Only time that somebody watched counts. It cannot see what waits for longer than the window, what
-//! pauses while somebody is logged in, nor what the kernel hides.
+//! from the beginning. Only time that somebody watched counts. Over SSH the host is left alone for a while before the last
+//! look, since miners pause while somebody is logged in. It cannot see what waits for longer than the window, what pauses
+//! while somebody else is logged in, nor what the kernel hides.
 //! Handbook: no restart, no suspicious connection out.
 
 use std::collections::BTreeSet;
@@ -28,6 +29,7 @@ use crate::duration_param::DurationParam;
 use crate::outbound::{self, Before};
 use crate::presence::{self, Content, Sought};
 use crate::remnant::{Remnant, Seen};
+use crate::verify_alone::Alone;
 use crate::{account_presence, questions, starter_search, unit_search};
 
 /// `verify.quiet`.
@@ -57,6 +59,9 @@ pub struct Output {
     pub window_ms: u64,
     /// Milliseconds of it that were watched; less than the window where the link was down or something came back.
     pub covered_ms: u64,
+    /// Milliseconds after it in which our login had ended; 0 where it cannot end: on this machine, or over a master that
+    /// you opened.
+    pub away_ms: u64,
     /// What came back, and what could not be told.
     pub rows: Vec<Remnant>,
 }
@@ -101,7 +106,7 @@ impl Collector for VerifyQuiet {
         effect: Effect::Read,
         phases: &[Phase::Verify],
         handbook: "2.1.3.5",
-        not_seen: "what waits longer than the window or pauses while somebody is logged in; what the kernel hides",
+        not_seen: "what waits longer than the window; what pauses while somebody is logged in, where our own login does not end; what the kernel hides",
         example: "{id: quiet, use: verify.quiet, with: {artifacts: \"{{ steps.condemned.rows }}\", window: 10m}}",
     };
     type Params = Params;
@@ -117,7 +122,7 @@ impl Collector for VerifyQuiet {
         let known = vigil.take_in_first(&first).await?;
         vigil.shared = presence::packaged_contents(host, &vigil.sought, &mut vigil.coverage).await?;
         let whole = match vigil.watch().await {
-            Ok(()) => match vigil.last_look(&before, &known).await {
+            Ok(()) => match vigil.end(&first.processes, &before, &known).await {
                 Ok(()) => true,
                 Err(error) => vigil.broke(error)?,
             },
@@ -154,6 +159,8 @@ struct Vigil<'a> {
     lingering: BTreeSet<Peer>,
     /// Packets to blocked addresses that were dropped until the last words were said; `None` before.
     dropped: Option<u64>,
+    /// How long the host was left alone.
+    away_ms: u64,
 }
 
 impl<'a> Vigil<'a> {
@@ -169,6 +176,7 @@ impl<'a> Vigil<'a> {
             settled: BTreeSet::new(),
             lingering: BTreeSet::new(),
             dropped: None,
+            away_ms: 0,
         }
     }
 
@@ -360,8 +368,27 @@ impl<'a> Vigil<'a> {
         Ok(())
     }
 
-    async fn last_look(&mut self, before: &Before, known: &[Seen]) -> Result<(), ModuleError> {
+    /// Leaves the host alone where that can be, and looks once more.
+    async fn end(&mut self, first: &[Process], before: &Before, known: &[Seen]) -> Result<(), ModuleError> {
+        let mut left = None;
+        if !self.returned() {
+            let resting = questions::processes(self.host, ProcessesQuery::default()).await?.value;
+            let alone = Alone::new(first, &resting, self.window_ms);
+            if self.host.leave(alone.time()).await? {
+                self.away_ms = alone.time_ms();
+                left = Some(alone);
+            }
+        }
         let look = self.look().await?;
+        if let Some(alone) = left {
+            let awake = alone.awake(self.host, &look.processes, &look.facts.own_chain, &mut self.coverage);
+            let awake = awake.await?;
+            self.tell(awake);
+        }
+        self.last_look(look, before, known).await
+    }
+
+    async fn last_look(&mut self, look: Look, before: &Before, known: &[Seen]) -> Result<(), ModuleError> {
         let chain = &look.facts.own_chain;
         let coverage = &mut self.coverage;
         let called = outbound::unexplained(self.host, before, &look.sockets, &look.processes, chain, coverage).await?;
@@ -417,7 +444,8 @@ impl<'a> Vigil<'a> {
             let say = "nothing came back: {covered_ms} of {window_ms} ms were watched";
             let finding = Finding::new(Artifact::Host {}, "quiet", Bearing::Quiet, say)
                 .field("window_ms", self.window_ms)
-                .field("covered_ms", self.covered_ms);
+                .field("covered_ms", self.covered_ms)
+                .field("away_ms", self.away_ms);
             findings.push(finding);
         }
         Outcome {
@@ -425,6 +453,7 @@ impl<'a> Vigil<'a> {
                 seen,
                 window_ms: self.window_ms,
                 covered_ms: self.covered_ms,
+                away_ms: self.away_ms,
                 rows: self.rows,
             },
             findings,

@@ -615,3 +615,79 @@ async fn who_still_tries_a_blocked_address_is_told_after_the_last_words() {
         assert_eq!(word(&quiet(&host, window).await), expected, "{name}");
     }
 }
+
+/// A host with a process that nothing explains and one of a package, each with CPU time in milliseconds.
+fn two_that_work(unknown_ms: u64, packaged_ms: u64) -> Scene {
+    let with = |process: Process, cpu_ms| Process {
+        cpu_ms: Wide(cpu_ms),
+        ..process
+    };
+    cleaned()
+        .runs(with(process(40, "/opt/shop/run", b"shop", &["run"]), unknown_ms))
+        .runs(with(perl(41, &["perl"]), packaged_ms))
+}
+
+#[tokio::test]
+async fn what_works_only_while_nobody_is_there_is_told() {
+    type Alone = fn(&mut Scene);
+    fn works(scene: &mut Scene, pid: u32, ms: u64) {
+        let process = scene.processes.iter_mut().find(|process| process.pid == pid);
+        let process = process.expect("it is there");
+        process.cpu_ms = Wide(process.cpu_ms.0 + ms);
+    }
+    // The window is a minute: six seconds alone.
+    let rows: [(&str, Alone, u64, &str); 8] = [
+        ("nothing", |_| {}, 0, "clean 60000"),
+        ("rests", |scene| works(scene, 40, 1_400), 0, "clean 60000"),
+        ("works", |scene| works(scene, 40, 5_900), 0, "cannot_say 60000 awake?"),
+        (
+            "worked before too",
+            |scene| works(scene, 40, 5_900),
+            55_000,
+            "clean 60000",
+        ),
+        ("a packaged program", |scene| works(scene, 41, 5_900), 0, "clean 60000"),
+        (
+            "one that began",
+            |scene| {
+                let mut born = process(42, "/opt/shop/job", b"job", &["job"]);
+                born.cpu_ms = Wide(3_000);
+                scene.processes.push(born);
+            },
+            0,
+            "cannot_say 60000 awake?",
+        ),
+        (
+            "a file",
+            |scene| scene.put("/tmp/.x/run", "miner"),
+            0,
+            "returned 60000 file!",
+        ),
+        (
+            "a connection",
+            |scene| {
+                scene
+                    .sockets
+                    .push(socket(40_000, Some(("198.51.100.7", 3333)), "established", &[40]))
+            },
+            0,
+            "returned 60000 connection!",
+        ),
+    ];
+    for (name, alone, watched_ms, expected) in rows {
+        let host = two_that_work(1_000, 1_000).host_that(move |scene, step| {
+            if step == 0 {
+                works(scene, 40, watched_ms);
+            }
+            Ok((Vec::new(), 0))
+        });
+        let ran = quiet(&host.that_is_left(alone), "1m").await;
+        assert_eq!(word(&ran), expected, "{name}");
+        assert_eq!(ran.output["away_ms"], 6_000, "{name}");
+    }
+    let stays = quiet(&two_that_work(0, 0).host(), "1m").await;
+    assert_eq!(
+        (word(&stays).as_str(), &stays.output["away_ms"]),
+        ("clean 60000", &json!(0))
+    );
+}

@@ -241,7 +241,7 @@ pub(crate) async fn carry(
         let (work, way, mut sink, run) = (Arc::clone(&work), Arc::clone(&ways[&host]), sink.clone(), run.clone());
         let task = tasks[&host].clone();
         async move {
-            work.to_host(&host, &task, way.as_ref(), turn, &mut sink).await?;
+            work.to_host(&host, &task, &way, turn, &mut sink).await?;
             status_of(&run, &host)
         }
     })

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::common::command::Deminer;
 use crate::common::machine::wait_until;
-use crate::infected::case::Case;
+use crate::infected::case::{Case, Moments};
 use crate::infected::look_alike::LookAlike;
 use crate::infected::{cron, processes, units};
 use crate::world::World;
@@ -138,14 +138,56 @@ fn three_hosts_are_planned_approved_and_eradicated_at_once() {
     for host in &site.hosts {
         assert_eq!(*status(&report, &host.address), "eradicated", "{report:#}");
     }
+    for told in report["hosts"].as_array().expect("a list") {
+        assert_eq!(told["verify"]["away_ms"], 6_500, "left alone for a tenth of the watch");
+    }
     for (host, case) in site.hosts.iter().zip(&cases) {
-        assert_eq!(case.left(host, f64::INFINITY), Vec::<String>::new());
+        assert_eq!(case.left(host, Moments::NEVER), Vec::<String>::new());
         assert_eq!(left_of_us(host), Vec::<String>::new(), "`{}`", host.name);
     }
     for ((host, innocent), before) in site.hosts.iter().zip(&innocent).zip(&before) {
         let now: Vec<_> = innocent.iter().map(|innocent| innocent.state(host)).collect();
         assert_eq!(now, *before, "`{}`", host.name);
     }
+}
+
+/// Works, for two minutes at most, only while no login over SSH stands.
+const SHY: &str = "\
+#!/bin/sh
+end=$(($(date +%s) + 120))
+while [ \"$(date +%s)\" -lt $end ]; do
+    if grep -lq 'sshd: roo[t]' /proc/[0-9]*/cmdline 2>/dev/null; then sleep 0.2; else
+        i=0
+        while [ $i -lt 20000 ]; do i=$((i + 1)); done
+    fi
+done
+";
+
+#[test]
+fn what_rests_while_somebody_is_logged_in_is_told() {
+    let Some(world) = World::new("shy") else { return };
+    let _pool = world.pool();
+    let site = Site::open(&world, &["web-1"]);
+    let host = &site.hosts[0];
+    let case = processes::plain(host);
+    host.wait("the miner", || case.missing(host).is_empty());
+    host.write("/opt/shop/shy", SHY, 0o755);
+    let deminer = site.control.deminer();
+    let (hash, _) = site.plan(&deminer);
+    host.sh("systemd-run --quiet --unit shy /opt/shop/shy");
+    let words = ["run", "--approve", &hash, "--watch", "40s", "--format", "json"];
+    let report = deminer.start(&words).answer_within(LONG).expect(5).json();
+    assert_eq!(*status(&report, &host.address), "cannot_say", "{report:#}");
+    let verify = &report["hosts"][0]["verify"];
+    let told = verify["findings"].as_array().expect("a list").iter();
+    let awake: Vec<&Value> = told.filter(|finding| finding["signal"] == "awake_alone").collect();
+    assert_eq!(awake.len(), 1, "{verify:#}");
+    assert_eq!(awake[0]["fields"]["comm"], "shy");
+    assert_eq!(
+        case.left(host, Moments::NEVER),
+        Vec::<String>::new(),
+        "the miner is gone"
+    );
 }
 
 /// Whether the newest run's journal of a host has an event of this kind; `what` stands in the line.
@@ -186,7 +228,11 @@ fn a_link_that_is_cut_after_the_commit_is_told_truly() {
         .filter(|change| change["state"]["state"] != "done")
         .collect();
     assert_eq!(open, Vec::<&Value>::new(), "all that was done is known: {report:#}");
-    assert_eq!(case.left(host, f64::INFINITY), Vec::<String>::new());
+    assert_eq!(told["next"], "watch", "{report:#}");
+    let words = ["resume", "--watch", "3s", "--format", "json"];
+    let report = deminer.start(&words).answer_within(LONG).expect(0).json();
+    assert_eq!(*status(&report, &host.address), "eradicated", "{report:#}");
+    assert_eq!(case.left(host, Moments::NEVER), Vec::<String>::new());
     assert_eq!(left_of_us(host), Vec::<String>::new());
 }
 

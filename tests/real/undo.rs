@@ -1,6 +1,7 @@
 //! What a full eradication removed comes back as it was, and nothing is started by that.
 
 use crate::common::plan::Planned;
+use crate::infected::case::Moments;
 use crate::infected::{cron, preload, processes, shell, units};
 use crate::world::World;
 use crate::world::host::Host;
@@ -50,7 +51,7 @@ fn a_full_eradication_is_taken_back_to_the_byte() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let answer = deminer.run(&words).expect(0);
     for case in &cases {
-        assert_eq!(case.left(&host, f64::INFINITY), Vec::<String>::new(), "{answer}");
+        assert_eq!(case.left(&host, Moments::NEVER), Vec::<String>::new(), "{answer}");
     }
     assert!(!changes(&host, &before).is_empty());
 

@@ -4,6 +4,8 @@
 
 pub mod recorded;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
 use deminer_worker::text::HostPath;
@@ -12,9 +14,11 @@ mod link;
 mod local;
 mod simulated;
 pub mod ssh;
+mod visit;
 
 pub use link::Link;
 pub use local::Local;
+pub use visit::Visit;
 
 /// How a worker came to its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,16 @@ pub trait HostView: Send + Sync {
 
     /// Says that what is asked from now on belongs to this round (0 is the plan's); recordings answer by round.
     fn begin_round(&self, _round: u32) {}
+
+    /// Leaves the host alone for this long, then comes back: what waits for everybody to be gone shows itself only then.
+    /// False where there is no login that ends by it: this machine, a simulated or recorded host, a master that the user
+    /// opened.
+    ///
+    /// # Errors
+    /// When the way back fails, or leads to another host.
+    async fn leave(&self, _time: Duration) -> Result<bool, HostError> {
+        Ok(false)
+    }
 }
 
 /// A way to a host: starts a worker there and talks to it.
@@ -57,4 +71,9 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// When no worker of our protocol answers.
     async fn connect(&self, name: &str) -> Result<std::sync::Arc<Link>, HostError>;
+
+    /// Whether a connection is a login on the host that ends with the last link.
+    fn is_login(&self) -> bool {
+        false
+    }
 }

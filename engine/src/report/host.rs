@@ -193,6 +193,7 @@ impl<'a> HostFold<'a> {
                         seen,
                         window_ms: *window_ms,
                         covered_ms: *covered_ms,
+                        away_ms: away_ms(findings),
                         findings: findings.iter().map(FindingReport::of).collect(),
                     });
                 }
@@ -518,6 +519,13 @@ impl<'a> HostFold<'a> {
             path: oldest.path.clone(),
         })
     }
+}
+
+/// For how long the host was left alone, by what verify says of its quiet.
+fn away_ms(findings: &[Finding]) -> u64 {
+    let quiet = findings.iter().filter(|finding| finding.bearing == Bearing::Quiet);
+    let away = quiet.filter_map(|finding| finding.fields.get("away_ms")?.parse().ok());
+    away.min().unwrap_or(0)
 }
 
 /// A field of a plan's line, where it is there and in the form that this version knows.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding};
@@ -23,6 +24,9 @@ pub(crate) type Turn = Result<(Vec<Sighting>, u64), HostError>;
 
 /// What happens when the n-th watch ends, before it answers.
 type Change = Box<dyn Fn(&mut Scene, usize) -> Turn + Send + Sync>;
+
+/// What happens while nobody is there.
+type Alone = Box<dyn Fn(&mut Scene) + Send + Sync>;
 
 /// What is on the host.
 #[derive(Default)]
@@ -49,6 +53,8 @@ pub(crate) struct StubHost {
     scene: Mutex<Scene>,
     watches: Mutex<usize>,
     change: Change,
+    /// `None` where it cannot be left.
+    alone: Option<Alone>,
     /// Every query, in order.
     pub(crate) asked: Mutex<Vec<Query>>,
 }
@@ -107,6 +113,7 @@ impl Scene {
             scene: Mutex::new(self),
             watches: Mutex::new(0),
             change: Box::new(change),
+            alone: None,
             asked: Mutex::new(Vec::new()),
         }
     }
@@ -202,6 +209,14 @@ fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
+impl StubHost {
+    /// The same, as a host that can be left.
+    pub(crate) fn that_is_left(mut self, alone: impl Fn(&mut Scene) + Send + Sync + 'static) -> StubHost {
+        self.alone = Some(Box::new(alone));
+        self
+    }
+}
+
 #[async_trait]
 impl HostView for StubHost {
     fn name(&self) -> &str {
@@ -231,6 +246,12 @@ impl HostView for StubHost {
             value,
             coverage: scene.coverage.clone(),
         })
+    }
+
+    async fn leave(&self, _time: Duration) -> Result<bool, HostError> {
+        let Some(alone) = &self.alone else { return Ok(false) };
+        alone(&mut self.scene.lock().expect("no test panics here"));
+        Ok(true)
     }
 }
 

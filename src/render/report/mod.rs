@@ -309,7 +309,10 @@ fn watched(report: &Report, words: &dyn Words) -> Option<String> {
     };
     let quiet = seen(Seen::Clean);
     Some(match quiet == changed.len() {
-        true => words.stayed_quiet(watched_ms),
+        true => {
+            let alone = |host: &&HostReport| host.verify.as_ref().is_some_and(|verify| verify.away_ms > 0);
+            words.stayed_quiet(watched_ms, changed.iter().all(alone))
+        }
         false => words.stayed_partly_quiet(watched_ms, quiet, changed.len(), seen(Seen::Returned)),
     })
 }

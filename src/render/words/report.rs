@@ -128,7 +128,7 @@ pub(crate) trait ReportWords {
     fn facts(&self, facts: &[String]) -> String;
 
     /// That nothing came back while it was watched.
-    fn stayed_quiet(&self, watched_ms: u64) -> String;
+    fn stayed_quiet(&self, watched_ms: u64, alone: bool) -> String;
 
     /// How many of the changed hosts stayed clean, and how many did not.
     fn stayed_partly_quiet(&self, watched_ms: u64, quiet: usize, changed: usize, returned: usize) -> String;

@@ -16,8 +16,41 @@ pub(crate) struct Case {
     pub(crate) gone: Vec<String>,
     /// Files that must hold exactly this afterwards.
     pub(crate) texts: Vec<(String, String)>,
-    /// Files to which a command of the intruder adds the time, in seconds since 1970, whenever it runs.
-    pub(crate) silent: Vec<String>,
+    /// Files to which a command of the intruder adds the time, in seconds since 1970, whenever it runs, and until when one may
+    /// have run.
+    pub(crate) silent: Vec<(String, Until)>,
+}
+
+/// The last moment at which a command may have run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// When the first process stood still.
+    Frozen,
+    /// When the manager had read its units anew: what it starts by the clock is nobody's child, and no process that stands
+    /// still holds it up.
+    Reloaded,
+}
+
+/// When that was on a host, in seconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moments {
+    pub(crate) frozen: f64,
+    pub(crate) reloaded: f64,
+}
+
+impl Moments {
+    /// Of a host whose commands are not asked for.
+    pub(crate) const NEVER: Moments = Moments {
+        frozen: f64::INFINITY,
+        reloaded: f64::INFINITY,
+    };
+
+    fn at(self, until: Until) -> f64 {
+        match until {
+            Until::Frozen => self.frozen,
+            Until::Reloaded => self.reloaded,
+        }
+    }
 }
 
 impl Case {
@@ -66,9 +99,9 @@ impl Case {
         self
     }
 
-    /// Files that grow no more once its processes stand still.
-    pub(crate) fn silent(mut self, paths: &[String]) -> Case {
-        self.silent.extend_from_slice(paths);
+    /// Files that grow no more from then on.
+    pub(crate) fn silent(mut self, until: Until, paths: &[String]) -> Case {
+        self.silent.extend(paths.iter().map(|path| (path.clone(), until)));
         self
     }
 
@@ -93,8 +126,8 @@ impl Case {
             .collect()
     }
 
-    /// What is left of it on the host; since `frozen`, in seconds since 1970, its processes stood still.
-    pub(crate) fn left(&self, host: &Host<'_>, frozen: f64) -> Vec<String> {
+    /// What is left of it on the host, where all was done at these moments.
+    pub(crate) fn left(&self, host: &Host<'_>, moments: Moments) -> Vec<String> {
         let running = self.programs.iter().filter(|exe| !host.running(exe).is_empty());
         let mut left: Vec<String> = running.map(|exe| format!("`{}`: {exe} runs", self.name)).collect();
         let there = self.gone.iter().filter(|path| host.has(path));
@@ -107,13 +140,14 @@ impl Case {
                 left.push(format!("`{}`: {path} holds {now:?}, not {text:?}", self.name));
             }
         }
-        for path in &self.silent {
+        for (path, until) in &self.silent {
+            let last = moments.at(*until);
             let times = host
                 .read(path)
                 .map(|content| String::from_utf8_lossy(&content).into_owned());
             let times = times.iter().flat_map(|times| times.lines());
-            let late = times.filter(|time| time.parse().is_ok_and(|time: f64| time > frozen));
-            left.extend(late.map(|time| format!("`{}`: {path} was written at {time}, after {frozen}", self.name)));
+            let late = times.filter(|time| time.parse().is_ok_and(|time: f64| time > last));
+            left.extend(late.map(|time| format!("`{}`: {path} was written at {time}, after {last}", self.name)));
         }
         left
     }

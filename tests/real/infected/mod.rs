@@ -18,10 +18,12 @@ use std::time::Duration;
 
 use deminer_engine::event::EventKind;
 use deminer_engine::journal::read_chain;
+use deminer_worker::action::{Act, ActionId};
 use deminer_worker::frame::TransactionEvent;
+use deminer_worker::order::HostOrders;
 use serde_json::Value;
 
-use self::case::Case;
+use self::case::{Case, Moments};
 use self::look_alike::LookAlike;
 use crate::common::machine::written;
 use crate::common::plan::Planned;
@@ -170,8 +172,8 @@ fn play_on(world: &World, plot: &Plot) -> Told {
             }
         })
         .collect();
-    let frozen = frozen(&deminer.run_of(&report));
-    let left = cases.iter().map(|case| case.left(&host, frozen));
+    let moments = moments(&deminer.run_of(&report));
+    let left = cases.iter().map(|case| case.left(&host, moments));
     let seen = unplanned
         .into_iter()
         .zip(left)
@@ -186,19 +188,39 @@ fn play_on(world: &World, plot: &Plot) -> Told {
     }
 }
 
-/// When the first process of a host stood still, in seconds since 1970; the end of time where none did.
-fn frozen(run: &Path) -> f64 {
+/// When the first process of a host stood still, and when the last manager had read its units anew; the end of time where
+/// that was not.
+fn moments(run: &Path) -> Moments {
     let files = fs::read_dir(run.join("journal"))
         .expect("a run with its journal")
         .flatten();
     let chains = files.map(|file| read_chain(&file.path()).expect("a chain of the run"));
-    let events = chains.flat_map(|chain| chain.events);
-    let first = events.filter(|event| {
-        let told = |event: &TransactionEvent| matches!(event, TransactionEvent::Frozen { .. });
-        matches!(&event.kind, EventKind::Told { event, .. } if told(event))
+    let events: Vec<_> = chains.flat_map(|chain| chain.events).collect();
+    let orders = events.iter().filter_map(|event| match &event.kind {
+        EventKind::Planned { line, .. } => serde_json::from_value::<HostOrders>(line.clone()).ok(),
+        _ => None,
     });
-    let first = first.map(|event| event.at_ms.0).min();
-    first.map_or(f64::INFINITY, |at_ms| at_ms as f64 / 1000.0)
+    let actions = orders.flat_map(|orders| orders.actions);
+    let reloads = actions.filter(|action| matches!(action.act, Act::ReloadUnits { .. }));
+    let reloads: Vec<ActionId> = reloads.map(|action| action.id).collect();
+    let mut moments = Moments::NEVER;
+    let mut reloaded = None;
+    for event in &events {
+        let at = event.at_ms.0 as f64 / 1000.0;
+        match &event.kind {
+            EventKind::Told {
+                event: TransactionEvent::Frozen { .. },
+                ..
+            } => moments.frozen = moments.frozen.min(at),
+            EventKind::Told {
+                event: TransactionEvent::Outcome { action, .. },
+                ..
+            } if reloads.contains(action) => reloaded = reloaded.max(Some(event.at_ms)),
+            _ => {}
+        }
+    }
+    moments.reloaded = reloaded.map_or(f64::INFINITY, |at_ms| at_ms.0 as f64 / 1000.0);
+    moments
 }
 
 /// # Panics

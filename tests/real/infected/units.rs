@@ -1,6 +1,6 @@
 //! Miners that systemd starts: a service with a timer and a piece added to a good one, and units that fight back.
 
-use super::case::Case;
+use super::case::{Case, Until};
 use super::look_alike::LookAlike;
 use super::processes::{WORDS, mining, start};
 use crate::world::host::Host;
@@ -127,7 +127,11 @@ pub(crate) fn fighting(host: &Host<'_>) -> Case {
         .link(&format!("{UNITS}/timers.target.wants/meshd-tick.timer"))
         .link("/run/systemd/generator/multi-user.target.wants/meshd-made.service")
         .act("reload_units linkd.service meshd-made.service meshd-tick.service meshd-tick.timer meshd.service")
-        .silent(&["stop-post", "on-failure", "tick", "watchdog"].map(|what| format!("{RAN}/{what}")))
+        .silent(
+            Until::Frozen,
+            &["stop-post", "on-failure", "watchdog"].map(|what| format!("{RAN}/{what}")),
+        )
+        .silent(Until::Reloaded, &[format!("{RAN}/tick")])
 }
 
 /// A service that always starts again, and a daemon whose executable an upgrade replaced.

@@ -137,4 +137,8 @@ impl Transport for Ssh {
         link.arrived(started.arrival);
         Ok(link)
     }
+
+    fn is_login(&self) -> bool {
+        self.target.control_path.is_none()
+    }
 }

@@ -133,8 +133,13 @@ impl ReportWords for English {
         facts.join(" ")
     }
 
-    fn stayed_quiet(&self, watched_ms: u64) -> String {
-        format!("{} at least: nothing came back.", self.span(watched_ms))
+    fn stayed_quiet(&self, watched_ms: u64, alone: bool) -> String {
+        let alone = if alone {
+            ", then left alone, with no login of ours"
+        } else {
+            ""
+        };
+        format!("{} at least{alone}: nothing came back.", self.span(watched_ms))
     }
 
     fn stayed_partly_quiet(&self, watched_ms: u64, quiet: usize, changed: usize, returned: usize) -> String {

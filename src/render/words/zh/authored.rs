@@ -498,6 +498,10 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
         "{owners} 与 {remote} 有新连接",
     ),
     (
+        "pid {pid} `{comm}`, which no package explains, rested while the host was watched and used {cpu_ms} ms of CPU time in the {away_ms} ms in which nobody was there",
+        "没有软件包来源的 pid {pid} `{comm}` 在主机被观察时空闲，而在无人登录的 {away_ms} 毫秒里用了 {cpu_ms} 毫秒 CPU 时间",
+    ),
+    (
         "{owners}, which no package explains and which hides, has a connection to {remote}",
         "{owners} 与 {remote} 有连接，它不属于任何软件包且有隐藏行为",
     ),

@@ -127,8 +127,13 @@ impl ReportWords for Chinese {
         facts.concat()
     }
 
-    fn stayed_quiet(&self, watched_ms: u64) -> String {
-        format!("至少 {}，未复发。", self.span(watched_ms))
+    fn stayed_quiet(&self, watched_ms: u64, alone: bool) -> String {
+        let alone = if alone {
+            "，之后断开登录、无人值守一段时间"
+        } else {
+            ""
+        };
+        format!("至少 {}{alone}，未复发。", self.span(watched_ms))
     }
 
     fn stayed_partly_quiet(&self, watched_ms: u64, quiet: usize, changed: usize, returned: usize) -> String {
