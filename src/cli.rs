@@ -279,6 +279,10 @@ pub(crate) struct Show {
     /// Only the part of this host, a name or a pattern as `web-*`; may be repeated.
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<String>,
+    /// Write the whole plan as one page for a reviewer, who unticks what is not approved and downloads the approval to sign. It
+    /// needs a browser and nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "host"])]
+    pub(crate) page: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) telling: Telling,
 }

@@ -50,6 +50,10 @@ fn a_host_that_was_not_reached_is_struck_later_and_no_other_again() {
     let run = report["run"].as_str().expect("a name");
     let next = deminer.run(&["report", run]).expect(7);
     assert!(next.out.contains(&format!("deminer resume {run}")), "{next}");
+    assert!(
+        next.out.contains("check that the host is up"),
+        "what to do is said: {next}"
+    );
 
     let report = deminer.run(&["resume", "-i", &up, "--format", "json"]).expect(0).json();
     let expected = [json!(["web-1", "eradicated", 1]), json!(["web-2", "eradicated", 1])];

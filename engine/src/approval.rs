@@ -11,6 +11,9 @@ use deminer_worker::text::{Digest, Wide};
 
 use crate::plan::{FileError, Plan, canonical};
 
+/// What an approval is signed for: a signature for files or mail is none for a plan.
+pub const NAMESPACE: &str = "deminer-approval";
+
 /// The version of the approval's form that is written and read.
 pub const FORMAT: u32 = APPROVAL_FORMAT;
 
@@ -19,6 +22,9 @@ pub const HASH_DIGITS: usize = 16;
 
 /// The bytes of an approval file.
 const APPROVAL_BYTES: usize = 64 << 20;
+
+/// The bytes of one reason.
+const REASON_BYTES: usize = 4 << 10;
 
 /// By how much two controllers' clocks may differ.
 const SKEW_MS: u64 = 5 * 60 * 1000;
@@ -218,6 +224,7 @@ impl Plan {
             classes: ask.classes,
             excluded: ask.excluded,
             many: ask.many,
+            reasons: BTreeMap::new(),
             approver: ask.approver,
             means: ask.means,
             at_ms: Wide(ask.at_ms),
@@ -384,6 +391,18 @@ fn check_names(plan: &Plan, approval: &Approval) -> Result<(), ApprovalError> {
     }
     if let Some(host) = approval.hosts.keys().find(|host| plan.host(host).is_none()) {
         return Err(ApprovalError::UnknownHost { host: host.clone() });
+    }
+    let known = |name: &str| {
+        let mut actions = plan.hosts().flat_map(|host| &host.orders.actions);
+        plan.host(name).is_some() || actions.any(|action| action.id.to_string() == name)
+    };
+    let is_bad = |(name, text): &(&String, &String)| text.len() > REASON_BYTES || !known(name);
+    if let Some((name, _)) = approval.reasons.iter().find(is_bad) {
+        let why = format!(
+            "a reason for `{}` that is too long, or for nothing of the plan",
+            name.escape_debug()
+        );
+        return Err(ApprovalError::Malformed { why });
     }
     let actions: BTreeSet<ActionId> = plan
         .hosts()

@@ -24,6 +24,7 @@ use deminer_engine::vault::{self, Vault};
 use deminer_worker::action::Act;
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
+use deminer_worker::text::HostBytes;
 
 use super::people::People;
 use super::playbook::{Held, mistaken};
@@ -259,15 +260,22 @@ pub(crate) async fn carry(
 fn keys_first(plan: &Plan, mut names: Vec<String>) -> Vec<String> {
     let removes_keys = |host: &String| {
         let actions = plan.host(host).map(|plan| &plan.orders.actions);
-        let edits = |act: &Act| matches!(act, Act::EditLines { file, .. } if file.path.as_bytes().ends_with(KEYS));
+        let edits =
+            |act: &Act| matches!(act, Act::EditLines { remove, .. } if remove.iter().any(|of| is_key(&of.line)));
         actions.is_some_and(|actions| actions.iter().any(|action| edits(&action.act)))
     };
     names.sort_by_key(|host| !removes_keys(host));
     names
 }
 
-/// How the files of keys end (sshd_config(5), `AuthorizedKeysFile`).
-const KEYS: &[u8] = b"authorized_keys";
+/// Whether a line lets somebody in: it names a kind of key (sshd(8), AUTHORIZED_KEYS FILE FORMAT). The file's own name says
+/// nothing: `AuthorizedKeysFile` may be any.
+fn is_key(line: &HostBytes) -> bool {
+    let mut words = line.as_bytes().split(|b| b.is_ascii_whitespace());
+    words.any(|word| KEY_KINDS.iter().any(|kind| word.starts_with(kind)))
+}
+
+const KEY_KINDS: [&[u8]; 5] = [b"ssh-rsa", b"ssh-ed25519", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-"];
 
 /// Where the hosts of each batch wait for each other, by host; of nobody unless that was asked for.
 fn together(course: &Course<'_>, names: &[String]) -> HashMap<String, Together> {
@@ -390,4 +398,22 @@ pub(crate) fn exit(report: &Report) -> Exit {
         _ => 5,
     };
     report.hosts.iter().map(of).max_by_key(rank).unwrap_or(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_let_somebody_in() {
+        let rows = [
+            ("ssh-ed25519 AAAAC3Nza worm", true),
+            ("no-pty,command=\"x\" ssh-rsa AAAAB3Nza", true),
+            ("*/5 * * * * /tmp/.x/run", false),
+            ("# ssh", false),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(is_key(&HostBytes::from(line)), expected, "{line}");
+        }
+    }
 }

@@ -19,6 +19,13 @@ use crate::render::plan::Shown;
 /// When there is no such plan, host or action.
 pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
     let (plan, file) = read(desk, &arguments.plan)?;
+    if let Some(page) = &arguments.page {
+        let text = render::review::page(&plan, &file, desk.lang());
+        super::plan::write_new(page, text.as_bytes()).with_context(|| format!("cannot write {}", page.display()))?;
+        desk.screen
+            .note(&desk.lang().words().page_is_written(&page.to_string_lossy()));
+        return Ok(Exit::Done);
+    }
     let shown = match arguments.host.is_empty() {
         true => Shown::all(&plan),
         false => Shown::only(&plan, chosen(&plan, &arguments.host)?),

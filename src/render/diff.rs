@@ -79,6 +79,24 @@ pub(crate) fn lines(
     out
 }
 
+/// The same as rows of sign, number and text, whole.
+pub(crate) fn rows(
+    host: &HostPlan,
+    action: &Action,
+    remove: &[LineTarget],
+    words: &dyn Words,
+) -> Vec<(&'static str, u32, String)> {
+    let near = host.around.get(&action.id).into_iter().flat_map(|around| &around.near);
+    let near = near.filter(|near| remove.iter().all(|target| target.number != near.number));
+    let stays = near.map(|near| (" ", near.number, stays(near, words)));
+    let goes = remove
+        .iter()
+        .map(|target| ("-", target.number, goes(&target.line, Extent::Whole)));
+    let mut rows: Vec<_> = stays.chain(goes).collect();
+    rows.sort_by_key(|row| row.1);
+    rows
+}
+
 fn goes(line: &HostBytes, extent: Extent) -> String {
     let text = line.to_string();
     match extent {

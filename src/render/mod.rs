@@ -12,6 +12,7 @@ pub(crate) mod progress;
 pub(crate) mod question;
 pub(crate) mod quiet;
 pub(crate) mod report;
+pub(crate) mod review;
 pub(crate) mod runs;
 pub(crate) mod screen;
 pub(crate) mod show;

@@ -185,7 +185,8 @@ pub(crate) fn action(shown: &Shown<'_>, prefix: &str, style: &Style) -> Result<S
     }
 }
 
-fn account(plan: &Plan, host: &HostPlan, action: &Action, style: &Style) -> String {
+/// All that one action rests on.
+pub(crate) fn account(plan: &Plan, host: &HostPlan, action: &Action, style: &Style) -> String {
     let words = style.words();
     let entry = |word: &str, text: &str| style.hang(&padded(word, COLUMN), text);
     let labelled = |label: Label, text: &str| entry(words.label(label), text);

@@ -433,6 +433,7 @@ async fn what_contains_is_looked_for_though_no_commit_came() {
             classes: [deminer_worker::action::Effect::Contain].into(),
             excluded: Default::default(),
             many: BTreeMap::new(),
+            reasons: BTreeMap::new(),
             approver: "test".to_owned(),
             means: "command line".to_owned(),
             at_ms: Wide(0),

@@ -59,6 +59,7 @@ fn only_its_owner_can_enter_and_what_is_written_reads_back() {
     run.write_report("# report\n").unwrap();
     let approval = Approval {
         many: std::collections::BTreeMap::new(),
+        reasons: std::collections::BTreeMap::new(),
         format: 1,
         plan: Digest::of(b"plan"),
         hosts: Default::default(),

@@ -450,6 +450,7 @@ impl Night {
             let approved = self.hosts.iter().filter(|host| *host != "left-out");
             let approval = Approval {
                 many: std::collections::BTreeMap::new(),
+                reasons: std::collections::BTreeMap::new(),
                 format: 1,
                 plan: Digest::of(b"plan"),
                 hosts: approved

@@ -269,6 +269,7 @@ fn approved(orders: &HostOrders) -> Begin {
         classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
         excluded: BTreeSet::new(),
         many: BTreeMap::new(),
+        reasons: BTreeMap::new(),
         approver: "bench".to_owned(),
         means: "command line".to_owned(),
         at_ms: Wide(0),

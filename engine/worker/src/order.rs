@@ -127,6 +127,9 @@ pub struct Approval {
     /// Components with many targets that were approved by name, by host ([`crate::many`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub many: BTreeMap<String, BTreeSet<u32>>,
+    /// Why hosts and actions were left out, by name and by id: for people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, String>,
     /// Who.
     pub approver: String,
     /// How the yes was given: `command line`, `terminal`, `demo`, `signature`.

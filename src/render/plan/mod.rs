@@ -94,6 +94,12 @@ pub(crate) fn text_of(plan: &Shown<'_>, about: &About<'_>, style: &Style) -> Str
     out
 }
 
+/// What is said of hosts beside their actions: what they are judged, why, what is left alone and what was not seen.
+pub(crate) fn about_hosts(shown: &Shown<'_>, style: &Style) -> String {
+    let parts = [blocks, left_alone, not_seen, old_kernels, footprint, programs];
+    parts.iter().map(|part| part(shown, style)).collect()
+}
+
 /// What looking made of a host: its verdict, or why it has none. Those that need a person most come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Judged {

@@ -224,11 +224,19 @@ fn error(error: &HostError) -> String {
     cut(&plain(&error.to_string()), WHY).into_owned()
 }
 
+/// What stood in the way, and what to do, where that is known.
+fn hinted(what: String, why: &HostError, words: &dyn Words) -> String {
+    match why.hint() {
+        Some(hint) => words.clauses(&[what, cut(&plain(hint), WHY).into_owned()]),
+        None => what,
+    }
+}
+
 fn trouble(trouble: &Trouble, words: &dyn Words) -> Option<String> {
     Some(match trouble {
-        Trouble::NotReached { why } => words.obstacle(Obstacle::NotReached(&error(why))),
+        Trouble::NotReached { why } => hinted(words.obstacle(Obstacle::NotReached(&error(why))), why, words),
         Trouble::Lost { why } => words.obstacle(Obstacle::Lost(&error(why))),
-        Trouble::Blocked { why } => words.obstacle(Obstacle::Blocked(&error(why))),
+        Trouble::Blocked { why } => hinted(words.obstacle(Obstacle::Blocked(&error(why))), why, words),
         Trouble::Failed { place, why } => words.obstacle(Obstacle::Failed {
             place: &plain(place),
             why: &cut(&plain(why), WHY),

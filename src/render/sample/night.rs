@@ -289,6 +289,7 @@ impl Night {
             classes: [Effect::Preserve, Effect::Contain, Effect::Destroy].into(),
             excluded: BTreeSet::new(),
             many: BTreeMap::new(),
+            reasons: BTreeMap::new(),
             approver: "ops".to_owned(),
             means: "command line".to_owned(),
             at_ms: Wide(AT + 3 * MINUTE),

@@ -15,6 +15,7 @@ mod plan;
 mod progress;
 mod quiet;
 mod report;
+mod review;
 mod show;
 mod things;
 mod undo;
@@ -27,6 +28,7 @@ pub(crate) use self::plan::PlanWords;
 pub(crate) use self::progress::{Crowd, ProgressWords, Slow};
 pub(crate) use self::quiet::QuietWords;
 pub(crate) use self::report::{Advice, ChainsEnd, Names, Obstacle, Outcome, ReportWords};
+pub(crate) use self::review::{ReviewWord, ReviewWords};
 pub(crate) use self::show::{Condition, ProcessIdentity, ShowWords, WayBack};
 pub(crate) use self::things::{Label, Noun, Removed, Things};
 pub(crate) use self::undo::{GivesBack, UndoWords};
@@ -77,6 +79,7 @@ pub(crate) trait Words:
     + ProgressWords
     + AskWords
     + ReportWords
+    + ReviewWords
     + UndoWords
     + QuietWords
     + WalkWords
@@ -92,6 +95,7 @@ impl<
         + ProgressWords
         + AskWords
         + ReportWords
+        + ReviewWords
         + UndoWords
         + QuietWords
         + WalkWords

@@ -305,6 +305,9 @@ fn keygen_place(place: &str) -> String {
 /// How lines begin that are no message.
 const DEBUG: &str = "debug1: ";
 
+/// How the line begins in which a talkative ssh names itself.
+const VERSION: &str = "OpenSSH_";
+
 /// The key that the host showed, kind and fingerprint (`sshconnect.c`, `verify_host_key`). Those of jump hosts come first.
 pub(super) fn host_key(log: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(log);
@@ -322,7 +325,9 @@ pub(super) fn host_key(log: &[u8]) -> Option<String> {
 /// `kex.c`, `packet.c`, `readconf.c`; the words are the same since OpenSSH 6 and are not translated).
 pub(super) fn meaning(log: &[u8], place: &str) -> SshError {
     let text = String::from_utf8_lossy(log);
-    let told = text.lines().filter(|line| !line.starts_with(DEBUG));
+    let told = text
+        .lines()
+        .filter(|line| !line.starts_with(DEBUG) && !line.starts_with(VERSION));
     let text = told.collect::<Vec<_>>().join("\n");
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     // Where ssh says under which name it looked for the key, that is the one that counts: aliases have others.
@@ -509,6 +514,17 @@ mod tests {
             Some("ssh-ed25519-cert-v01@openssh.com SHA256:Ab")
         );
         assert_eq!(host_key(b"Server host key: ssh-rsa SHA256:x\r\n"), None);
+    }
+
+    #[test]
+    fn how_ssh_names_itself_is_no_message() {
+        let log =
+            b"OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19\r\nssh: connect to host 192.0.2.1 port 22: Connection refused\r\n";
+        let error = meaning(log, "web-1").to_string();
+        assert!(
+            error.contains("Connection refused") && !error.contains("OpenSSL"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -80,6 +80,7 @@ fn begin(orders: &HostOrders) -> Begin {
         classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
         excluded: BTreeSet::new(),
         many: BTreeMap::new(),
+        reasons: BTreeMap::new(),
         approver: "ada".to_owned(),
         means: "terminal".to_owned(),
         at_ms: Wide(1),

@@ -272,6 +272,7 @@ pub(crate) fn approved(orders: &HostOrders) -> Begin {
         at_ms: Wide(0),
         not_after_ms: Wide(u64::MAX),
         many: BTreeMap::new(),
+        reasons: BTreeMap::new(),
     };
     Begin {
         header,

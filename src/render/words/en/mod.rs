@@ -6,6 +6,7 @@ mod plan;
 mod progress;
 mod quiet;
 mod report;
+mod review;
 mod show;
 mod things;
 mod undo;

@@ -8,6 +8,7 @@ mod progress;
 mod protection;
 mod quiet;
 mod report;
+mod review;
 mod show;
 mod things;
 mod undo;
