@@ -45,6 +45,8 @@ pub(crate) enum Verb {
     Verify(Verify),
     /// Tell what a run did, from its journal.
     Report(Report),
+    /// Whether a run's directory is as it was written: journals, plan, approval, vault. Asks no host, writes nothing.
+    Audit(Audit),
     /// List the runs; asks no host.
     Runs(RunList),
     /// Check playbooks; touches no host.
@@ -380,6 +382,18 @@ pub(crate) struct Verify {
     pub(crate) run: Option<String>,
     #[command(flatten)]
     pub(crate) again: Again,
+}
+
+/// `deminer audit`
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// The run, by name or directory; none is the newest that changed something.
+    pub(crate) run: Option<String>,
+    /// The head that a report or an earlier audit printed, 16 digits or all: nothing before it may be changed or missing.
+    #[arg(long, value_name = "HASH")]
+    pub(crate) head: Option<String>,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
 }
 
 /// `deminer runs`

@@ -50,6 +50,17 @@ fn origin(run: &str, host: Option<&str>) -> Digest {
     Digest::of(format!("{run}\n{chain}").as_bytes())
 }
 
+/// The head of all chains of a run together: the SHA-256 of the run's name and each chain's file name and head, a line each, in
+/// the order of the names. Stated elsewhere, it fixes all that was written down until then.
+pub fn heads(run: &str, chains: &[Chain]) -> Digest {
+    let used = chains.iter().filter(|chain| chain.run.as_deref() == Some(run));
+    let mut lines: Vec<String> = used
+        .map(|chain| format!("{} {}\n", file_name(chain.host.as_deref()), chain.head))
+        .collect();
+    lines.sort();
+    Digest::of(format!("{run}\n{}", lines.concat()).as_bytes())
+}
+
 /// Why a journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {

@@ -65,6 +65,8 @@ pub struct Report {
     pub next: Vec<Next>,
     /// What the report rests on.
     pub journals: Vec<JournalReport>,
+    /// The head of all of that together, see [`crate::journal::heads`].
+    pub head: Digest,
 }
 
 /// The approval, as far as it is for people.

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 
 use crate::event::EventKind;
 use crate::inventory::Reach;
-use crate::journal::{Chain, JournalError, file_name, read_chain};
+use crate::journal::{Chain, JournalError, MAX_LINE, file_name, read_chain};
 
 mod plans;
 
@@ -370,6 +370,36 @@ impl RunDir {
         let paths = [None, Some(host)].map(|host| dir.join(file_name(host)));
         let there = paths.iter().filter(|path| path.exists());
         Ok(there.map(|path| read_chain(path)).collect::<Result<_, _>>()?)
+    }
+
+    /// Whether any line of any chain is so; what a crash tore off counts as a line.
+    ///
+    /// # Errors
+    /// As [`Self::chains`].
+    pub(crate) fn any_line(&self, mut is: impl FnMut(&[u8]) -> bool) -> Result<bool, RunError> {
+        let dir = self.journal();
+        for entry in fs::read_dir(&dir).map_err(|error| RunError::io("read", &dir, error))? {
+            let path = entry.map_err(|error| RunError::io("read", &dir, error))?.path();
+            let failed = |error| RunError::io("read", &path, error);
+            let mut input = BufReader::new(File::open(&path).map_err(failed)?);
+            let mut line = Vec::new();
+            loop {
+                line.clear();
+                let limit = MAX_LINE as u64 + 1;
+                input
+                    .by_ref()
+                    .take(limit)
+                    .read_until(b'\n', &mut line)
+                    .map_err(failed)?;
+                if line.is_empty() {
+                    break;
+                }
+                if is(line.strip_suffix(b"\n").unwrap_or(&line)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a host was told to pass its commit: what happened there since is for the host to say.

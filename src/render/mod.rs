@@ -4,6 +4,7 @@
 //! escaped ([`plain`]), bounded, and never decides how the rest looks. The words themselves, in each language, are in
 //! [`words`].
 
+pub(crate) mod audit;
 pub(crate) mod inventory;
 pub(crate) mod modules;
 pub(crate) mod plain;

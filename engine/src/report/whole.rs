@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deminer_worker::action::Done;
 use deminer_worker::order::Approval;
-use deminer_worker::text::Wide;
+use deminer_worker::text::{Digest, Wide};
 
 use super::host::{HostFold, RunSays};
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::event::EventKind;
 use crate::incident::Incident;
-use crate::journal::{Chain, ChainEnd};
+use crate::journal::{Chain, ChainEnd, heads};
 
 impl Report {
     /// Folds the chains of a run, in any order. A host of which there is no chain, or a broken one, is in the report too,
@@ -23,6 +23,7 @@ impl Report {
         let run = own.or_else(|| chains.iter().find(|chain| chain.run.is_some()));
         let run = run.and_then(|chain| chain.run.clone()).unwrap_or_default();
         let mut report = Report::empty(run);
+        report.head = heads(&report.run, chains);
         let mut names = Vec::new();
         let (approval, cancelled) = report.take_run(own, &mut names);
 
@@ -102,6 +103,7 @@ impl Report {
             hosts: Vec::new(),
             next: Vec::new(),
             journals: Vec::new(),
+            head: Digest::of(&[]),
         }
     }
 

@@ -56,6 +56,11 @@ impl VaultCheck {
 }
 
 impl Vault {
+    /// Whether there is a file of that content; what is in it is read by who opens it.
+    pub(crate) fn has(&self, sha256: &Digest) -> bool {
+        self.sealed_path(sha256).exists()
+    }
+
     /// Opens a content.
     ///
     /// # Errors
@@ -117,7 +122,7 @@ impl Vault {
             }
         }
         for entry in manifest.entries {
-            if !self.sealed_path(&entry.sha256).exists() && !check.missing.contains(&entry.sha256) {
+            if !self.has(&entry.sha256) && !check.missing.contains(&entry.sha256) {
                 check.missing.push(entry.sha256);
             }
         }

@@ -60,6 +60,9 @@ pub(crate) fn markdown(report: &Report, lang: Lang, paste: &Paste<'_>) -> String
         }
     }
     out.push_str(&rests_on(report, words));
+    if report.finished_ms.is_some() {
+        let _ = writeln!(out, "\n{}", prose(&words.head_of_journals(&report.head.to_string())));
+    }
     out
 }
 

@@ -46,6 +46,9 @@ pub(crate) fn text(report: &Report, style: &Style, paste: &Paste<'_>) -> String 
     for line in last(report, words) {
         out.push_str(&style.hang("", &line));
     }
+    if report.finished_ms.is_some() {
+        out.push_str(&style.hang("", &words.head_of_journals(&report.head.short())));
+    }
     out.push_str(&next::text(report, style, paste));
     out
 }

@@ -9,6 +9,7 @@
 //! are shipped.
 
 mod ask;
+mod audit;
 mod en;
 mod inventory;
 mod plan;
@@ -23,6 +24,7 @@ mod walk;
 mod zh;
 
 pub(crate) use self::ask::AskWords;
+pub(crate) use self::audit::{AuditWords, Unsound};
 pub(crate) use self::inventory::{Entry, InventoryWords};
 pub(crate) use self::plan::PlanWords;
 pub(crate) use self::progress::{Crowd, ProgressWords, Slow};
@@ -78,6 +80,7 @@ pub(crate) trait Words:
     + ShowWords
     + ProgressWords
     + AskWords
+    + AuditWords
     + ReportWords
     + ReviewWords
     + UndoWords
@@ -94,6 +97,7 @@ impl<
         + ShowWords
         + ProgressWords
         + AskWords
+        + AuditWords
         + ReportWords
         + ReviewWords
         + UndoWords

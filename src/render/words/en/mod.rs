@@ -1,6 +1,7 @@
 //! English.
 
 mod ask;
+mod audit;
 mod inventory;
 mod plan;
 mod progress;

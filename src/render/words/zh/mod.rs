@@ -1,6 +1,7 @@
 //! Chinese.
 
 mod ask;
+mod audit;
 mod authored;
 mod inventory;
 mod plan;

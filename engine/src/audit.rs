@@ -1,0 +1,275 @@
+//! Whether the directory of a run is as Deminer wrote it; no host is asked.
+//!
+//! Whoever can write the directory can write all of it anew. What holds it is what was printed elsewhere: the head of its
+//! journals, a hash of one line, which says of everything before it that it is unchanged and nothing is missing.
+
+use std::collections::BTreeSet;
+
+use deminer_worker::text::Digest;
+use serde::Serialize;
+
+use crate::event::EventKind;
+use crate::journal::{Chain, ChainEnd, heads};
+use crate::plan::Plan;
+use crate::run::{RunDir, RunError};
+use crate::vault::{Vault, VaultError};
+
+/// The digits of a head that must be given at least.
+pub const HEAD_DIGITS: usize = 16;
+
+/// What looking at a run's directory showed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Audit {
+    /// The run.
+    pub run: String,
+    /// The head of all its journals together.
+    pub head: Digest,
+    /// Chains, the run's own first.
+    pub chains: u64,
+    /// Lines that hold, in all chains.
+    pub lines: u64,
+    /// Contents of the vault that are what their names say.
+    pub sound: u64,
+    /// Whether the run is through: else its chains may grow.
+    pub finished: bool,
+    /// What does not hold.
+    pub problems: Vec<Problem>,
+}
+
+/// Something that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "problem", rename_all = "snake_case")]
+pub enum Problem {
+    /// A line that does not fit the one before: it or what follows was changed.
+    Broken {
+        /// The chain's host; `None` for the run's own.
+        host: Option<String>,
+        /// The line, from 1.
+        line: u64,
+        /// What does not fit.
+        why: String,
+    },
+    /// A part of a line at the end, which a crash leaves.
+    Torn {
+        /// The chain's host; `None` for the run's own.
+        host: Option<String>,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// A chain of another run, or the second of one host.
+    Stranger {
+        /// The host that it says it is of.
+        host: Option<String>,
+    },
+    /// A host of the run has no chain.
+    NoChain {
+        /// Which.
+        host: String,
+    },
+    /// The plan is not there, cannot be read, or is another than the run began with.
+    Plan {
+        /// The hash that the run began with.
+        expected: Digest,
+        /// The plan's; `None` where there is none.
+        found: Option<Digest>,
+    },
+    /// A host's part of the plan is another than the one that was carried out.
+    HostPlan {
+        /// Which.
+        host: String,
+    },
+    /// The approval is not there, or another than the one that was checked.
+    Approval {},
+    /// A content of the vault is not what its name says.
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A content that was stored is not there.
+    Missing {
+        /// Which.
+        sha256: Digest,
+    },
+    /// A line of the vault's list cannot be read.
+    Manifest {
+        /// The line, from 1.
+        line: u64,
+    },
+    /// No journal of the run has, or ever had, that head.
+    Head {
+        /// As it was given.
+        given: String,
+    },
+}
+
+/// Why a run could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Its directory.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Its vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// A head has too few digits, or none.
+    #[error("`{given}` is no head of a journal: {HEAD_DIGITS} to 64 hexadecimal digits are needed")]
+    ShortHead {
+        /// As it was given, bounded.
+        given: String,
+    },
+}
+
+/// Looks at all of a run. `head` is what was printed: the head of all journals, or of one of them at any time.
+///
+/// # Errors
+/// When the directory cannot be read. What does not hold is no error but the answer.
+pub fn audit(run: &RunDir, head: Option<&str>) -> Result<Audit, AuditError> {
+    let chains = run.chains()?;
+    let mut audit = Audit {
+        run: run.id().to_string(),
+        head: heads(run.id().as_str(), &chains),
+        chains: chains.len() as u64,
+        lines: chains.iter().map(|chain| chain.lines).sum(),
+        sound: 0,
+        finished: false,
+        problems: Vec::new(),
+    };
+    audit.chains(&chains);
+    audit.plan(run, &chains)?;
+    audit.vault(run, &chains)?;
+    if let Some(head) = head {
+        audit.head(head, run, &chains)?;
+    }
+    Ok(audit)
+}
+
+impl Audit {
+    fn chains(&mut self, chains: &[Chain]) {
+        let mut seen = BTreeSet::new();
+        for chain in chains {
+            let host = chain.host.clone();
+            match &chain.end {
+                ChainEnd::Whole => {}
+                ChainEnd::Torn { bytes } => self.problems.push(Problem::Torn {
+                    host: host.clone(),
+                    bytes: *bytes,
+                }),
+                ChainEnd::Broken { line, why } => self.problems.push(Problem::Broken {
+                    host: host.clone(),
+                    line: *line,
+                    why: why.clone(),
+                }),
+            }
+            let is_other = chain.run.as_ref().is_some_and(|run| *run != self.run);
+            if is_other || !seen.insert(host.clone()) {
+                self.problems.push(Problem::Stranger { host });
+            }
+        }
+        let last = own(chains).and_then(|chain| chain.events.last());
+        self.finished = last.is_some_and(|event| matches!(event.kind, EventKind::RunFinished {}));
+        if !self.finished {
+            return;
+        }
+        // A run that is through wrote something down of each of its hosts.
+        for host in of_run(chains) {
+            if !seen.contains(&Some(host.clone())) {
+                self.problems.push(Problem::NoChain { host });
+            }
+        }
+    }
+
+    fn plan(&mut self, run: &RunDir, chains: &[Chain]) -> Result<(), AuditError> {
+        let begun = own(chains).into_iter().flat_map(|chain| &chain.events);
+        let mut expected = None;
+        let mut approved = None;
+        for event in begun {
+            match &event.kind {
+                EventKind::RunStarted { plan, .. } => expected = *plan,
+                EventKind::Approved { approval } => approved = Some(approval),
+                _ => {}
+            }
+        }
+        if let Some(approved) = approved
+            && run.approval()?.as_ref() != Some(approved)
+        {
+            self.problems.push(Problem::Approval {});
+        }
+        let Some(expected) = expected else { return Ok(()) };
+        let plan = run.plan()?.and_then(|bytes| Plan::read(&bytes).ok());
+        let found = plan.as_ref().map(Plan::hash);
+        if found != Some(expected) {
+            self.problems.push(Problem::Plan { expected, found });
+        }
+        let Some(plan) = plan else { return Ok(()) };
+        for chain in chains {
+            let Some(host) = &chain.host else { continue };
+            for event in &chain.events {
+                if let EventKind::Planned { sha256, .. } = &event.kind
+                    && plan.host_hash(host) != Some(*sha256)
+                {
+                    self.problems.push(Problem::HostPlan { host: host.clone() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn vault(&mut self, run: &RunDir, chains: &[Chain]) -> Result<(), AuditError> {
+        let vault = Vault::at(&run.vault());
+        let check = vault.verify_all()?;
+        self.sound = check.sound;
+        self.problems
+            .extend(check.damaged.into_iter().map(|damaged| Problem::Damaged {
+                file: damaged.path.display().to_string(),
+                why: damaged.why,
+            }));
+        self.problems.extend(
+            check
+                .manifest_damaged
+                .into_iter()
+                .map(|line| Problem::Manifest { line }),
+        );
+        let mut missing: BTreeSet<Digest> = check.missing.into_iter().collect();
+        for event in chains.iter().flat_map(|chain| &chain.events) {
+            if let EventKind::Stored { sha256, .. } = &event.kind
+                && !vault.has(sha256)
+            {
+                missing.insert(*sha256);
+            }
+        }
+        self.problems
+            .extend(missing.into_iter().map(|sha256| Problem::Missing { sha256 }));
+        Ok(())
+    }
+
+    fn head(&mut self, given: &str, run: &RunDir, chains: &[Chain]) -> Result<(), AuditError> {
+        let digits = given.to_ascii_lowercase();
+        if !(HEAD_DIGITS..=64).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            let given = given.chars().take(64).collect::<String>().escape_default().to_string();
+            return Err(AuditError::ShortHead { given });
+        }
+        let is = |hash: &Digest| hash.to_string().starts_with(&digits);
+        let is_here = is(&self.head) || chains.iter().any(|chain| is(&chain.head));
+        // A run that was taken up since has grown beyond it.
+        if !is_here && !run.any_line(|line| is(&Digest::of(line)))? {
+            self.problems.push(Problem::Head { given: digits });
+        }
+        Ok(())
+    }
+}
+
+/// The run's own chain.
+fn own(chains: &[Chain]) -> Option<&Chain> {
+    chains.iter().find(|chain| chain.run.is_some() && chain.host.is_none())
+}
+
+/// The hosts of the run, by its first event.
+fn of_run(chains: &[Chain]) -> Vec<String> {
+    let first = own(chains).and_then(|chain| chain.events.first());
+    match first.map(|event| &event.kind) {
+        Some(EventKind::RunStarted { hosts, .. }) => hosts.clone(),
+        _ => Vec::new(),
+    }
+}

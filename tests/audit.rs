@@ -1,0 +1,221 @@
+//! A run's directory against what was written: every change of it is noticed, and nothing is changed by looking.
+
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use common::command::Deminer;
+use common::machine::written;
+use serde_json::Value;
+
+/// A run that is through, in a directory of its own.
+fn applied(deminer: &Deminer) -> (PathBuf, String) {
+    let words = [
+        "plan",
+        "linux-miner",
+        "simulated:infected",
+        "simulated:clean",
+        "--set",
+        "watch=1s",
+        "--format",
+        "json",
+    ];
+    let plan = deminer.run(&words).expect(0).json();
+    let hash = &plan["hash"].as_str().expect("a hash")[..16];
+    let report = deminer
+        .run(&["apply", hash, "--approve", hash, "--format", "json"])
+        .expect(0)
+        .json();
+    let head = report["head"].as_str().expect("a head").to_owned();
+    (deminer.run_of(&report), head)
+}
+
+/// The kinds of what does not hold, each once.
+fn problems(audit: &Value) -> Vec<String> {
+    let all = audit["problems"].as_array().expect("a list").iter();
+    let mut kinds: Vec<String> = all
+        .map(|of| of["problem"].as_str().expect("a word").to_owned())
+        .collect();
+    kinds.dedup();
+    kinds
+}
+
+/// Copies a run, so that it can be changed; its name is the run's.
+fn copied(run: &Path, into: &Path) -> PathBuf {
+    let name = into.join(run.file_name().expect("a name"));
+    let copy = std::process::Command::new("cp")
+        .args(["-a".as_ref(), run.as_os_str(), into.as_os_str()])
+        .status()
+        .expect("cp");
+    assert!(copy.success());
+    name
+}
+
+/// The content of every file below a directory.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).expect("a directory").flatten() {
+        match entry.file_type().expect("a kind").is_dir() {
+            true => found.extend(contents(&entry.path())),
+            false => _ = found.insert(entry.path(), fs::read(entry.path()).expect("ours")),
+        }
+    }
+    found
+}
+
+/// The first file below a directory whose name ends so.
+fn one(run: &Path, end: &str) -> PathBuf {
+    let found = contents(run).into_keys().find(|path| written(path).ends_with(end));
+    found.unwrap_or_else(|| panic!("no {end}"))
+}
+
+/// Cuts the last so many bytes off.
+fn cut(file: &Path, bytes: u64) {
+    let open = OpenOptions::new().write(true).open(file).expect("it is ours");
+    let length = open.metadata().expect("it is there").len();
+    open.set_len(length - bytes).expect("cut");
+}
+
+/// Changes one byte.
+fn change(file: &Path, at: u64) {
+    let bytes = fs::read(file).expect("it is ours");
+    let mut open = OpenOptions::new().write(true).open(file).expect("it is ours");
+    open.seek(SeekFrom::Start(at)).expect("there");
+    open.write_all(&[bytes[usize::try_from(at).expect("short")] ^ 1])
+        .expect("written");
+}
+
+/// The last whole line's length.
+fn last_line(file: &Path) -> u64 {
+    let text = fs::read_to_string(file).expect("text");
+    text.lines().last().map_or(0, |line| line.len() as u64 + 1)
+}
+
+#[test]
+fn every_change_of_a_run_is_noticed() {
+    let deminer = Deminer::new();
+    let (run, head) = applied(&deminer);
+    let before = contents(&run);
+    let audit = deminer
+        .run(&["audit", &written(&run), "--head", &head, "--format", "json"])
+        .expect(0)
+        .json();
+    assert_eq!(problems(&audit), Vec::<String>::new());
+    assert_eq!(audit["head"], head);
+    assert!(contents(&run) == before, "looking changes nothing");
+
+    type Change = fn(&Path);
+    let rows: [(&str, Change, &[&str]); 11] = [
+        (
+            "a byte in a host's journal",
+            |run| {
+                let file = one(run, "infected.ndjson");
+                let middle = fs::metadata(&file).expect("ours").len() / 2;
+                change(&file, middle);
+            },
+            &["broken", "head"],
+        ),
+        (
+            "the last event cut off",
+            |run| {
+                let file = run.join("journal/run.ndjson");
+                cut(&file, last_line(&file));
+            },
+            &["head"],
+        ),
+        (
+            "a host's last event cut off",
+            |run| {
+                let file = one(run, "clean.ndjson");
+                cut(&file, last_line(&file));
+            },
+            &["head"],
+        ),
+        (
+            "half a line cut off",
+            |run| cut(&one(run, "infected.ndjson"), 20),
+            &["torn", "head"],
+        ),
+        (
+            "a host's journal gone",
+            |run| fs::remove_file(one(run, "clean.ndjson")).expect("ours"),
+            &["no_chain", "head"],
+        ),
+        (
+            "a host's journal twice",
+            |run| {
+                let file = one(run, "clean.ndjson");
+                fs::copy(&file, file.with_file_name("host-other.ndjson")).expect("copied");
+            },
+            &["stranger", "head"],
+        ),
+        ("a byte in the plan", |run| change(&run.join("plan"), 900), &["plan"]),
+        (
+            "no plan",
+            |run| fs::remove_file(run.join("plan")).expect("ours"),
+            &["plan"],
+        ),
+        (
+            "another approval",
+            |run| {
+                let file = run.join("approval.json");
+                let text = fs::read_to_string(&file).expect("text").replace("uid 0", "uid 1");
+                fs::write(&file, text.replace("uid 1", "uid 7")).expect("written");
+            },
+            &["approval"],
+        ),
+        (
+            "a byte of the evidence",
+            |run| change(&one(run, ".sealed"), 40),
+            &["damaged"],
+        ),
+        (
+            "evidence gone",
+            |run| fs::remove_file(one(run, ".sealed")).expect("ours"),
+            &["missing"],
+        ),
+    ];
+    for (name, spoil, expected) in rows {
+        let folder = tempfile::tempdir().expect("a directory");
+        let copy = copied(&run, folder.path());
+        spoil(&copy);
+        let audit = deminer
+            .run(&["audit", &written(&copy), "--head", &head, "--format", "json"])
+            .expect(5)
+            .json();
+        assert_eq!(problems(&audit), expected, "{name}: {audit:#}");
+    }
+    let text = deminer
+        .run(&["audit", &written(&run), "--head", "0123456789abcdef"])
+        .expect(5);
+    assert!(text.out.contains("DOES NOT HOLD"), "{text}");
+    deminer.run(&["audit", &written(&run), "--head", "0123"]).expect(2);
+}
+
+#[test]
+fn a_head_that_was_printed_holds_a_run_that_went_on() {
+    let deminer = Deminer::new();
+    let (run, _) = applied(&deminer);
+    let report = deminer.run(&["report", "--format", "json"]).json();
+    let of_run = report["journals"][0]["head"].as_str().expect("a head").to_owned();
+    // Taken up again, it grows; a simulated host is a new one each time, so that it returned.
+    deminer.run(&["verify", "--watch", "1s"]).expect(6);
+    let whole = written(&run);
+    deminer.run(&["audit", &whole, "--head", &of_run]).expect(0);
+    cut(
+        &run.join("journal/run.ndjson"),
+        last_line(&run.join("journal/run.ndjson")),
+    );
+    deminer.run(&["audit", &whole, "--head", &of_run]).expect(0);
+    for _ in 0..2 {
+        cut(
+            &run.join("journal/run.ndjson"),
+            last_line(&run.join("journal/run.ndjson")),
+        );
+    }
+    deminer.run(&["audit", &whole, "--head", &of_run]).expect(5);
+}
