@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "each test program uses a part of the bench")]
 #[path = "../common/mod.rs"]
 mod common;
+
+mod agree;
 mod sshd;
 
 use std::fs;

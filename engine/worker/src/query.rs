@@ -247,7 +247,7 @@ pub struct Observed<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Coverage {
-    /// In the order met, without repetition.
+    /// Without repetition; those of one answer sorted, those of several answer by answer.
     #[serde(default)]
     pub gaps: Vec<Gap>,
 }

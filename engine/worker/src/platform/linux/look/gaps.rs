@@ -36,8 +36,10 @@ impl Gaps {
         }
     }
 
-    /// The gaps, as they travel.
-    pub(super) fn into_coverage(self) -> Coverage {
+    /// The gaps, as they travel: sorted, since what looks at the same time meets them in any order, and the same host gives the
+    /// same answer.
+    pub(super) fn into_coverage(mut self) -> Coverage {
+        self.order.sort();
         Coverage { gaps: self.order }
     }
 
