@@ -24,6 +24,7 @@ pub mod protect;
 pub mod query;
 pub mod serve;
 pub mod shadow;
+pub mod stamp;
 pub mod sudoers;
 pub mod take_back;
 pub mod text;

@@ -19,7 +19,7 @@ use crate::platform::simulated::WorkerKilled;
 use crate::platform::{Pace, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
 use crate::text::{Digest, HostPath, Wide};
-use crate::{arrival, take_back, transaction};
+use crate::{arrival, stamp, take_back, transaction};
 
 /// The controller, from the worker: what it says and how it is told.
 ///
@@ -286,7 +286,7 @@ fn tidy(platform: &dyn Platform, acts: &[Act]) -> Result<(), HostError> {
 fn hello() -> FromWorker {
     FromWorker::Hello {
         protocol: PROTOCOL,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: stamp::version(),
         pid: std::process::id(),
     }
 }

@@ -1,6 +1,7 @@
 //! Why a host was not reached: one situation each, with what to do.
 
 use deminer_worker::query::{HostError, Obstacle};
+use deminer_worker::stamp;
 use deminer_worker::text::HostBytes;
 
 /// The bytes of a host's or of ssh's words that a message shows.
@@ -156,6 +157,14 @@ pub enum SshError {
         /// Why.
         why: String,
     },
+    /// The worker's file on our side is not of this command's version.
+    #[error("the worker `{path}` is of another version ({}) than this command ({})", stamped(.found.as_deref()), stamped(Some(stamp::OWN)))]
+    OtherVersion {
+        /// The file.
+        path: String,
+        /// Its stamp; `None` where it has none.
+        found: Option<String>,
+    },
     /// The link ended before the worker spoke.
     #[error("the link ended {during}{}", said_of(.said))]
     Ended {
@@ -185,6 +194,14 @@ fn said_of(said: &str) -> String {
     match said {
         "" => String::new(),
         said => format!(": {said}"),
+    }
+}
+
+/// A stamp for a message.
+fn stamped(stamp: Option<&str>) -> &str {
+    match stamp {
+        Some(stamp) => stamp.trim_start_matches(stamp::BEGINNING).trim_end_matches(';'),
+        None => "it does not say which",
     }
 }
 
@@ -246,6 +263,10 @@ impl SshError {
                 machine.escape_debug()
             ),
             SshError::BadWorker { .. } => "build it anew: `cargo build --profile worker -p deminer-worker`".to_owned(),
+            SshError::OtherVersion { path, .. } => format!(
+                "put the `deminer-worker` that came with this command there, or build it anew (`cargo build --profile worker -p \
+                 deminer-worker`); without `{path}` the command sends itself"
+            ),
             SshError::Ended { .. } => return None,
         };
         Some(hint)
@@ -262,6 +283,7 @@ impl SshError {
             SshError::NoSsh { .. }
             | SshError::NoPlace { .. }
             | SshError::BadWorker { .. }
+            | SshError::OtherVersion { .. }
             | SshError::BadConfig { .. } => Obstacle::OurSide,
             SshError::NoAddress { .. }
             | SshError::NoConnection { .. }

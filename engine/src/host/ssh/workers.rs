@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use deminer_worker::stamp;
 use deminer_worker::text::Digest;
 
 use super::SshError;
@@ -65,6 +66,13 @@ impl Workers {
             let Some(bytes) = read_file(&path)? else { continue };
             let found = machine_of(&bytes).ok_or_else(|| bad(&path, "it is no program for Linux"))?;
             if Some(found) == wanted {
+                let stamp = stamp::of(&bytes);
+                if stamp.as_deref() != Some(stamp::OWN) {
+                    return Err(SshError::OtherVersion {
+                        path: path.display().to_string(),
+                        found: stamp,
+                    });
+                }
                 let sha256 = Digest::of(&bytes).to_string();
                 return Ok(Worker { bytes, sha256 });
             }
@@ -127,6 +135,7 @@ mod tests {
         let mut bytes = b"\x7fELF\x02\x01".to_vec();
         bytes.resize(18, 0);
         bytes.extend_from_slice(&machine.to_le_bytes());
+        bytes.extend_from_slice(stamp::OWN.as_bytes());
         bytes
     }
 
@@ -151,7 +160,25 @@ mod tests {
             assert!(matches!(found(machine), Err(SshError::NoWorker { .. })), "{machine}");
         }
 
-        std::fs::write(folder.path().join("deminer-worker"), "a script").unwrap();
+        let slim = folder.path().join("deminer-worker");
+        for (name, instead, expected) in [
+            (
+                "older",
+                "deminer worker 0.0.9, protocol 1;",
+                Some("deminer worker 0.0.9, protocol 1;"),
+            ),
+            ("from before there were stamps", "deminer worker", None),
+        ] {
+            let older = String::from_utf8(elf(62)).unwrap().replace(stamp::OWN, instead);
+            std::fs::write(&slim, older).unwrap();
+            let other = SshError::OtherVersion {
+                path: slim.display().to_string(),
+                found: expected.map(str::to_owned),
+            };
+            assert_eq!(found("x86_64"), Err(other), "{name}");
+        }
+
+        std::fs::write(&slim, "a script").unwrap();
         assert!(matches!(found("x86_64"), Err(SshError::BadWorker { .. })));
     }
 }
