@@ -1,4 +1,8 @@
 //! One conversation with a worker, over any pair of streams.
+//!
+//! What a host can make the controller hold is bounded: messages that wait to be heard (`QUEUE_BYTES`), the frame that is read
+//! (`FREE_BYTES`, beyond that one frame in the whole process), and what a frame becomes once it is decoded (`few_enough`).
+//! Together that is at most [`HELD_BYTES`] for each conversation, and [`HELD_ONCE_BYTES`] for the one that reads a longer frame.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deminer_worker::frame::{self, FromWorker, Incoming, MAX_FRAME, PIECE_BYTES, PROTOCOL, ToWorker};
 use deminer_worker::query::{Answer, HostError, Observed, Query};
+use deminer_worker::text::HostBytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -28,6 +33,39 @@ const SAY_TIME: Duration = Duration::from_secs(120);
 
 /// The bytes of frames that wait to be heard. One journal must fit.
 const QUEUE_BYTES: usize = 32 << 20;
+
+/// The bytes of one frame that are read without waiting for a turn.
+const FREE_BYTES: usize = 32 << 20;
+
+/// Held by the one conversation that reads and decodes a longer frame.
+static LONG_FRAME: Semaphore = Semaphore::const_new(1);
+
+/// How long the rest of a longer frame may take: who has the turn keeps others waiting.
+const LONG_FRAME_TIME: Duration = Duration::from_secs(30);
+
+/// What a conversation makes the controller hold at most, beside the answers that were given out.
+pub const HELD_BYTES: usize = 256 << 20;
+
+/// What the one that reads a longer frame makes it hold beside that.
+pub const HELD_ONCE_BYTES: usize = 1 << 30;
+
+/// The bytes of all answers of one conversation.
+const ANSWERS_BYTES: usize = 1 << 30;
+
+/// The bytes of a reason why there is no answer: it goes into the journal and before people.
+const ERROR_BYTES: usize = 16 << 10;
+
+/// The parts of a frame, with commas between them, that are decoded at most: each takes memory of its own, beside its bytes.
+const PARTS: usize = 4 << 20;
+
+/// No answer of ours has on the average shorter parts than this.
+const BYTES_A_PART: usize = 8;
+
+/// A frame with no more parts than this may have shorter ones.
+const SHORT_PARTS: usize = 64 << 10;
+
+/// The columns of a host's own words in a reason.
+const SHOWN: usize = 300;
 
 /// The longest frame of a journal that is told: the longest that a worker reads back, told with its records' frame.
 const RECALLED_BYTES: usize = 24 << 20;
@@ -92,7 +130,10 @@ impl Link {
                     Ok(link)
                 }
                 FromWorker::Hello { protocol, version, .. } => Err(HostError::Protocol {
-                    why: format!("it speaks version {protocol} (Deminer {version}), we speak {PROTOCOL}"),
+                    why: format!(
+                        "it speaks version {protocol} (Deminer {}), we speak {PROTOCOL}",
+                        shown(&version)
+                    ),
                 }),
                 _ => Err(HostError::Protocol {
                     why: "its first frame is no hello".to_owned(),
@@ -206,13 +247,8 @@ impl Link {
         match tokio::time::timeout(limit, receiver).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(self.lost("the worker ended")),
-            Err(_) => {
-                self.waiting
-                    .lock()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner())
-                    .remove(&id);
-                Err(timed_out)
-            }
+            // Its answer is still waited for, so that it is known for one when it comes.
+            Err(_) => Err(timed_out),
         }
     }
 }
@@ -270,14 +306,30 @@ async fn listen(
     ended: Arc<Mutex<Option<HostError>>>,
 ) {
     let room = Arc::new(Semaphore::new(QUEUE_BYTES));
+    let mut answered = 0_usize;
     let why = loop {
-        let (incoming, bytes) = match receive(&mut input).await {
+        let asked = || {
+            let waiting = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            !waiting.is_empty()
+        };
+        let (incoming, bytes) = match receive(&mut input, asked).await {
             Ok(received) => received,
             Err(why) => break why,
         };
         if let Incoming::Message(message) = incoming {
             match *message {
                 FromWorker::Answer { id, result } => {
+                    answered += bytes;
+                    if answered > ANSWERS_BYTES {
+                        break HostError::Protocol {
+                            why: format!("answers of more than {ANSWERS_BYTES} bytes together"),
+                        };
+                    }
+                    if result.is_err() && bytes > ERROR_BYTES {
+                        break HostError::Protocol {
+                            why: format!("a reason of {bytes} bytes"),
+                        };
+                    }
                     let waits = waiting
                         .lock()
                         .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -319,19 +371,52 @@ async fn queue(told: &mpsc::Sender<Heard>, room: &Arc<Semaphore>, incoming: Inco
     told.send(heard).await.is_ok()
 }
 
-/// The longest that a frame may be which begins so.
-fn longest(beginning: &[u8]) -> usize {
+/// The longest that a frame may be which begins so; long answers are for who asked.
+fn longest(beginning: &[u8], asked: impl Fn() -> bool) -> usize {
     match beginning.first() {
         Some(&frame::KIND_PIECE) => 5 + PIECE_BYTES,
         _ => BEGINNINGS
             .iter()
             .find(|(words, _)| beginning.starts_with(words))
+            .filter(|_| asked() || !beginning.starts_with(BEGINNINGS[0].0))
             .map_or(MESSAGE_BYTES, |(_, limit)| *limit),
     }
 }
 
+/// Whether what a frame becomes in memory stays near its own length.
+fn few_enough(frame: &[u8]) -> bool {
+    frame.first() == Some(&frame::KIND_PIECE) || parts(frame) <= PARTS.min(SHORT_PARTS + frame.len() / BYTES_A_PART)
+}
+
+/// The commas of a JSON text outside of its strings.
+fn parts(text: &[u8]) -> usize {
+    let (mut parts, mut quoted, mut escaped) = (0, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => parts += 1,
+            _ => {}
+        }
+    }
+    parts
+}
+
+/// A host's own words within a reason.
+fn shown(said: &str) -> String {
+    let escaped = HostBytes::new(said.chars().take(SHOWN).collect::<String>()).to_string();
+    match escaped.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &escaped[..end]),
+        None => escaped,
+    }
+}
+
 /// Reads one frame, with its length; memory grows with what arrives, not with what is announced.
-async fn receive(input: &mut (impl AsyncRead + Unpin)) -> Result<(Incoming, usize), HostError> {
+async fn receive(
+    input: &mut (impl AsyncRead + Unpin),
+    asked: impl Fn() -> bool,
+) -> Result<(Incoming, usize), HostError> {
     let lost = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => HostError::Lost {
             why: "the worker ended".to_owned(),
@@ -346,24 +431,50 @@ async fn receive(input: &mut (impl AsyncRead + Unpin)) -> Result<(Incoming, usiz
         return Err(broken(length));
     }
     let mut bytes = Vec::new();
-    let beginning = length.min(32) as u64;
-    (&mut *input)
-        .take(beginning)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(lost)?;
-    if length > longest(&bytes) {
+    read_up_to(input, length.min(32), &mut bytes).await.map_err(lost)?;
+    if length > longest(&bytes, asked) {
         return Err(broken(length));
     }
-    let rest = (length as u64).saturating_sub(beginning);
-    (&mut *input).take(rest).read_to_end(&mut bytes).await.map_err(lost)?;
+    read_up_to(input, length.min(FREE_BYTES), &mut bytes)
+        .await
+        .map_err(lost)?;
+    let _turn = match length > FREE_BYTES && bytes.len() == FREE_BYTES {
+        true => {
+            // It is never closed.
+            let turn = LONG_FRAME.acquire().await.ok();
+            match tokio::time::timeout(LONG_FRAME_TIME, read_up_to(input, length, &mut bytes)).await {
+                Ok(read) => read.map_err(lost)?,
+                Err(_) => {
+                    return Err(HostError::TimedOut {
+                        doing: format!("read the rest of an answer of {length} bytes"),
+                        limit_ms: LONG_FRAME_TIME.as_millis() as u64,
+                    });
+                }
+            }
+            turn
+        }
+        false => None,
+    };
     if bytes.len() < length {
         return Err(HostError::Lost {
             why: "the worker ended within a frame".to_owned(),
         });
     }
-    let incoming = frame::decode_incoming(&bytes).map_err(|error| HostError::Protocol { why: error.to_string() })?;
+    if !few_enough(&bytes) {
+        return Err(HostError::Protocol {
+            why: format!("a frame of {length} bytes in too many parts"),
+        });
+    }
+    let incoming = frame::decode_incoming(&bytes).map_err(|error| HostError::Protocol {
+        why: shown(&error.to_string()),
+    })?;
     Ok((incoming, length))
+}
+
+/// Reads until there are so many bytes, or no more come.
+async fn read_up_to(input: &mut (impl AsyncRead + Unpin), length: usize, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    let missing = length.saturating_sub(bytes.len()) as u64;
+    (&mut *input).take(missing).read_to_end(bytes).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod simulated;
 pub mod ssh;
 mod visit;
 
-pub use link::Link;
+pub use link::{HELD_BYTES, HELD_ONCE_BYTES, Link};
 pub use local::Local;
 pub use visit::Visit;
 

@@ -34,7 +34,21 @@ async fn what_no_worker_says_ends_the_conversation() {
         ("4 GiB", u32::MAX.to_be_bytes().to_vec(), "a frame of 4294967295 bytes"),
         ("a long message", endless, "a frame of 200000000 bytes"),
         ("a long piece", framed(2, &vec![0; 5 + PIECE_BYTES]), "a frame of"),
+        (
+            "an answer that nobody asked for",
+            [
+                &200_000_000u32.to_be_bytes()[..],
+                b"\x01{\"say\":\"answer\",\"id\":1,\"result\":{",
+            ]
+            .concat(),
+            "a frame of 200000000 bytes",
+        ),
         ("no JSON", framed(1, b"{\"say\":"), "cannot be read"),
+        (
+            "the terminal's words",
+            framed(1, b"{\"say\":\"event\",\"event\":\"\\u001b[31m\\u202e\"}"),
+            r"unknown variant `\x1b[31m\xe2\x80\xae`",
+        ),
         ("no kind", framed(9, b"x"), "kind 9"),
     ];
     for (name, bytes, expected) in rows {
@@ -42,6 +56,32 @@ async fn what_no_worker_says_ends_the_conversation() {
         let why = link.hear().await.expect_err(name);
         assert!(matches!(&why, HostError::Protocol { .. }), "{name}: {why}");
         assert!(why.to_string().contains(expected), "{name}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_becomes_little_more_than_its_bytes() {
+    let list = |part: &str, times: usize| {
+        let list = vec![part; times].join(",");
+        framed(
+            1,
+            format!("{{\"say\":\"answer\",\"id\":1,\"result\":[{list}]}}").as_bytes(),
+        )
+    };
+    let rows = [
+        ("numbers", list("0", 1 << 20), "in too many parts"),
+        ("few numbers", list("0", 1 << 10), "cannot be read"),
+        (
+            "a string of commas",
+            list(&format!("\"\\\"{}\"", ",".repeat(1 << 20)), 1),
+            "cannot be read",
+        ),
+    ];
+    for (name, bytes, expected) in rows {
+        let link = hostile(bytes, false).await;
+        let why = link.observe(Query::Host {}).await.expect_err(name);
+        assert!(why.to_string().contains(expected), "{name}: {why}");
+        assert!(why.to_string().len() < 600, "{name}");
     }
 }
 
