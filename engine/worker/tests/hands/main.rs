@@ -1,5 +1,7 @@
 //! The keeper with real processes: whatever becomes of a worker, nothing of the host stays stopped.
 
+mod reuse;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
