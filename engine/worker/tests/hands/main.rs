@@ -1,5 +1,6 @@
 //! The keeper with real processes: whatever becomes of a worker, nothing of the host stays stopped.
 
+mod race;
 mod reuse;
 
 use std::os::unix::fs::MetadataExt;
