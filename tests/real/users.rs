@@ -199,6 +199,37 @@ fn what_is_named_is_shut_and_what_is_like_it_stays_open() {
     host.sh("visudo -c");
     assert!(gets_in(&host, "sysadm", "admin") && !gets_in(&host, "root", "intruder"));
     assert!(fits(&host, "toor", "correct horse"));
+
+    // Armed, all is as it was: content, modes, owners, attributes, flags and times. What was just made immutable again is in
+    // the way of its own lines.
+    host.sh("chattr -i /root/.ssh/authorized_keys");
+    let because = ["--armed", "--because", "a test of the way back"];
+    let list = deminer.run(&[&["undo"], &because[..], &["--format", "json"]].concat());
+    let list = list.expect(0).json();
+    let hash = list["hash"].as_str().expect("the list has a hash");
+    deminer
+        .run(&[&["undo"], &because[..], &["--approve", hash]].concat())
+        .expect(0);
+    let now = host.snapshot(&ALL, &[]);
+    let mut left = before.changes(&now);
+    // The time of a directory is that of its last entry, and books of accounts have the time at which they were written.
+    let timed = ["/etc", "/etc/sudoers.d", "/root/.ssh", "/etc/passwd", "/etc/shadow"];
+    left.retain(|line| !timed.map(Some).contains(&path(line).as_deref()));
+    for book in ["/etc/passwd", "/etc/shadow"] {
+        let of = |snapshot: &crate::world::snapshot::Snapshot| {
+            let object = snapshot.at(book).expect("it is there");
+            (
+                object.content.clone(),
+                object.mode,
+                object.owner,
+                object.flags,
+                object.xattrs.clone(),
+            )
+        };
+        assert_eq!(of(&before), of(&now), "{book}");
+    }
+    assert_eq!(left, Vec::<String>::new());
+    assert!(gets_in(&host, "root", "intruder") && becomes_root(&host, "sysadm"));
 }
 
 /// The kind of a change and its target; `None` for what changes nothing.
