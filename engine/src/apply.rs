@@ -30,6 +30,7 @@ pub use crate::intake::Keeping;
 /// The hand on a host: what can change it. Made from approved orders only.
 pub struct HostHand<'a> {
     link: &'a Link,
+    way: &'a dyn Transport,
     begin: Begin,
     journal: HostPath,
 }
@@ -69,11 +70,22 @@ pub struct Struck {
 }
 
 impl<'a> HostHand<'a> {
-    /// The hand for the host that `link` leads to; `None` where the approval leaves that host out.
-    pub fn new(link: &'a Link, approved: &ApprovedPlan, epoch: u64, until: Stage) -> Option<HostHand<'a>> {
+    /// The hand for the host that `link` leads to, over this way; `None` where the approval leaves that host out.
+    pub fn new(
+        link: &'a Link,
+        way: &'a dyn Transport,
+        approved: &ApprovedPlan,
+        epoch: u64,
+        until: Stage,
+    ) -> Option<HostHand<'a>> {
         let begin = approved.begin(link.name(), epoch, until)?;
         let journal = approved.orders(link.name())?.orders().journal.clone();
-        Some(HostHand { link, begin, journal })
+        Some(HostHand {
+            link,
+            way,
+            begin,
+            journal,
+        })
     }
 
     /// Runs one transaction: stores what must be kept, writes down what happens, lets the host pass its commit.
@@ -148,17 +160,20 @@ impl<'a> HostHand<'a> {
                 _ => {}
             }
             let ready = matches!(event, TransactionEvent::Ready { .. });
-            let waits = matches!(
-                event,
-                TransactionEvent::Containing { .. } | TransactionEvent::Contained {}
+            let (comes, stands) = (
+                matches!(event, TransactionEvent::Containing { .. }),
+                matches!(event, TransactionEvent::Contained {}),
             );
             let finished = match &event {
                 TransactionEvent::Finished { end, .. } => Some(*end),
                 _ => None,
             };
             sink.record(Some(host), EventKind::Told { round, event })?;
-            if waits {
+            if comes || (stands && self.lets_in(sink).await?) {
                 self.link.say(&ToWorker::Noted).await?;
+            } else if stands {
+                // What was done on trial is taken back, and nothing else was.
+                self.link.say(&ToWorker::Abort).await?;
             }
             if ready {
                 turn.before_commit().await;
@@ -179,6 +194,19 @@ impl<'a> HostHand<'a> {
                 return Ok(Struck { end, settled, drifted });
             }
         }
+    }
+
+    /// Whether a new login still gets in behind what contains: our own session says nothing of that.
+    async fn lets_in(&self, sink: &mut dyn EventSink) -> Result<bool, ApplyError> {
+        let Err(why) = self.way.log_in_again().await else {
+            return Ok(true);
+        };
+        let failed = EventKind::HostFailed {
+            place: "contain".to_owned(),
+            why: format!("no new login gets in behind it, so it was taken back: {why}"),
+        };
+        sink.record(Some(self.link.name()), failed)?;
+        Ok(false)
     }
 
     /// Removes the host's own journal: everything in it was heard and is on disk here.
@@ -344,10 +372,7 @@ impl Apply {
                 session.after_strike(sink).await?;
                 Some(settled.clone())
             }
-            Task::Begin | Task::Again => {
-                let link = visit.link()?;
-                self.strike(&link, plan, &mut session, turn, sink).await?
-            }
+            Task::Begin | Task::Again => self.strike(visit, plan, &mut session, turn, sink).await?,
         };
         let Some(settled) = settled.filter(|_| self.watches || matches!(task, Task::Watch { .. })) else {
             return Ok(());
@@ -363,13 +388,14 @@ impl Apply {
     /// `None` where a transaction ended before its strike.
     async fn strike(
         &self,
-        link: &Arc<Link>,
+        visit: &Visit,
         plan: &HostPlan,
         session: &mut Session,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
     ) -> Result<Option<BTreeSet<ActionId>>, ApplyError> {
-        let Some(hand) = HostHand::new(link, &self.approved, (self.keeping.clock)(), self.until) else {
+        let (link, epoch) = (visit.link()?, (self.keeping.clock)());
+        let Some(hand) = HostHand::new(&link, visit.transport(), &self.approved, epoch, self.until) else {
             return Ok(None);
         };
         let mut settled = BTreeSet::new();

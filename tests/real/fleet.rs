@@ -151,6 +151,40 @@ fn three_hosts_are_planned_approved_and_eradicated_at_once() {
     }
 }
 
+#[test]
+fn nothing_is_contained_behind_which_nobody_gets_in() {
+    let Some(world) = World::new("locked-out") else { return };
+    let _pool = world.pool();
+    let site = Site::open(&world, &["web-1"]);
+    let host = &site.hosts[0];
+    let case = processes::plain(host);
+    host.wait("the miner", || case.missing(host).is_empty());
+    let deminer = site.control.deminer();
+    let (hash, plan) = site.plan(&deminer);
+    let blocks = |action: &Value| action["kind"] == "block_address";
+    assert!(
+        plan["actions"].as_array().expect("a list").iter().any(blocks),
+        "{plan:#}"
+    );
+    // One more login gets in, and none after it: as if the block had shut the others out.
+    host.sh("nft 'table inet door { chain in { type filter hook input priority 0; \
+             tcp dport 22 ct state new limit rate 1/day burst 1 packets accept; tcp dport 22 ct state new drop; }; }'");
+    let words = ["run", "--approve", &hash, "--watch", "3s", "--format", "json"];
+    let answer = deminer.start(&words).answer_within(LONG);
+    let report = answer.json();
+    assert_eq!(*status(&report, &host.address), "failed", "{report:#}");
+    assert!(
+        report.to_string().contains("no new login gets in behind it"),
+        "{report:#}"
+    );
+    assert!(case.missing(host).is_empty(), "nothing was struck");
+    let held = host.run(["nft", "list", "table", "inet", "deminer"]);
+    assert!(!held.out.contains("elements"), "nothing stays blocked: {}", held.out);
+    host.sh("nft delete table inet door");
+    worker_ends(host);
+    assert_eq!(left_of_us(host), Vec::<String>::new());
+}
+
 /// Works, for two minutes at most, only while no login over SSH stands.
 const SHY: &str = "\
 #!/bin/sh

@@ -72,6 +72,15 @@ pub trait Transport: Send + Sync {
     /// When no worker of our protocol answers.
     async fn connect(&self, name: &str) -> Result<std::sync::Arc<Link>, HostError>;
 
+    /// Logs in once more, over a connection of its own, and out again: whether the host can still be reached that way. Where
+    /// no login leads there, or it is the user's own and cannot be had twice, there is nothing to prove.
+    ///
+    /// # Errors
+    /// When it cannot, within a time in which a worker still waits.
+    async fn log_in_again(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+
     /// Whether a connection is a login on the host that ends with the last link.
     fn is_login(&self) -> bool {
         false

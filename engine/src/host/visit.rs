@@ -35,6 +35,11 @@ impl Visit {
         }))
     }
 
+    /// The way to it.
+    pub fn transport(&self) -> &dyn Transport {
+        self.transport.as_ref()
+    }
+
     /// The link that stands. Who keeps it keeps the connection.
     ///
     /// # Errors

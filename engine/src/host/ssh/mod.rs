@@ -35,6 +35,9 @@ use master::Master;
 /// Directories that are tried for the worker, in this order: in memory first. The login's own variables are its shell's.
 pub const DIRECTORIES: [&str; 6] = ["/dev/shm", "/run", "$XDG_RUNTIME_DIR", "/tmp", "/var/tmp", "$HOME"];
 
+/// How long a second login may take: less than a worker waits with what it did on trial.
+const AGAIN_TIME: Duration = Duration::from_secs(15);
+
 /// How often a host is tried that does not answer.
 const ATTEMPTS: u32 = 3;
 
@@ -136,6 +139,20 @@ impl Transport for Ssh {
         let link = Link::begin(name, started.input, started.output).await?;
         link.arrived(started.arrival);
         Ok(link)
+    }
+
+    async fn log_in_again(&self) -> Result<(), HostError> {
+        if self.target.control_path.is_some() {
+            return Ok(());
+        }
+        let login = master::open(&self.target, &self.client);
+        match tokio::time::timeout(AGAIN_TIME, login).await {
+            Ok(login) => Ok(_ = login?),
+            Err(_) => Err(HostError::TimedOut {
+                doing: "log in once more".to_owned(),
+                limit_ms: AGAIN_TIME.as_millis() as u64,
+            }),
+        }
     }
 
     fn is_login(&self) -> bool {
