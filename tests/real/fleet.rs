@@ -1,107 +1,15 @@
 //! Hosts over SSH from a host of its own: planned by one command, approved once, eradicated, and told truly when a cable
 //! is pulled.
 
-use std::path::Path;
-use std::time::Duration;
-
 use serde_json::Value;
 
-use crate::common::command::Deminer;
 use crate::common::machine::wait_until;
 use crate::infected::case::{Case, Moments};
 use crate::infected::look_alike::LookAlike;
 use crate::infected::{cron, processes, units};
+use crate::site::{LONG, Site, left_of_us, status, worker_ends};
 use crate::world::World;
 use crate::world::host::Host;
-
-/// How long a cut link may take to be noticed, and a transaction to end, on a slow machine.
-const LONG: Duration = Duration::from_secs(300);
-
-/// Where a worker, its keeper or a journal may have been.
-const PLACES: [&str; 7] = [
-    "/dev/shm",
-    "/run",
-    "/tmp",
-    "/var/tmp",
-    "/root",
-    "/run/user/0",
-    "/var/lib",
-];
-
-/// A host from which others are reached, and what it reaches.
-struct Site<'w> {
-    control: Host<'w>,
-    hosts: Vec<Host<'w>>,
-}
-
-impl<'w> Site<'w> {
-    /// Boots the hosts, and one more that may log in to all of them as root and knows their keys.
-    fn open(world: &'w World, names: &[&str]) -> Site<'w> {
-        let mut control = world.host("control");
-        control.boot();
-        control.sh("mkdir -p -m 700 /root/.ssh; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519");
-        let key = control.text("/root/.ssh/id_ed25519.pub");
-        let mut known = String::new();
-        let mut hosts = Vec::new();
-        for name in names {
-            let mut host = world.host(name);
-            host.boot();
-            host.write("/root/.ssh/authorized_keys", &key, 0o600);
-            let own = host.text("/etc/ssh/ssh_host_ed25519_key.pub");
-            let own: Vec<&str> = own.split_whitespace().take(2).collect();
-            known.push_str(&format!("{} {}\n", host.address, own.join(" ")));
-            hosts.push(host);
-        }
-        control.write("/root/.ssh/known_hosts", known, 0o600);
-        Site { control, hosts }
-    }
-
-    /// The hosts as the command names them.
-    fn names(&self) -> Vec<String> {
-        self.hosts.iter().map(|host| format!("root@{}", host.address)).collect()
-    }
-
-    /// Plans all hosts; gives the plan's hash and what the command answered.
-    fn plan(&self, deminer: &Deminer) -> (String, Value) {
-        let names = self.names();
-        let pools = format!("pools=[\"{}\"]", processes::POOL);
-        let mut words = vec!["plan", "linux-miner"];
-        words.extend(names.iter().map(String::as_str));
-        words.extend(["--set", "sample=2s", "--set", &pools, "--format", "json"]);
-        let json = deminer.start(&words).answer_within(LONG).expect(0).json();
-        (json["hash"].as_str().expect("a hash")[..16].to_owned(), json)
-    }
-}
-
-/// What is left of us on a host: files of a worker, programs of ours.
-fn left_of_us(host: &Host<'_>) -> Vec<String> {
-    let mut left = Vec::new();
-    for place in PLACES {
-        let said = host.run(["find", place, "-xdev", "-maxdepth", "2", "-name", "*deminer*"]);
-        left.extend(said.out.lines().map(str::to_owned));
-    }
-    let ours = host.processes().into_iter().filter(|seen| {
-        let exe = seen.process.exe.as_deref().unwrap_or(Path::new(""));
-        exe.to_string_lossy().contains("deminer") || exe.to_string_lossy().starts_with("/memfd:worker")
-    });
-    left.extend(ours.map(|seen| format!("pid {} runs {:?}", seen.pid, seen.process.exe)));
-    let frozen = host.processes().into_iter().filter(|seen| seen.process.state == 'T');
-    left.extend(frozen.map(|seen| format!("pid {} stands still", seen.pid)));
-    left
-}
-
-/// Waits until nothing of ours runs on a host, and nothing stands still.
-#[track_caller]
-fn worker_ends(host: &Host<'_>) {
-    let ended = || !left_of_us(host).iter().any(|left| left.starts_with("pid"));
-    assert!(wait_until(LONG, ended), "{:?}", left_of_us(host));
-}
-
-fn status<'r>(report: &'r Value, host: &str) -> &'r Value {
-    let mut hosts = report["hosts"].as_array().expect("a list").iter();
-    let found = hosts.find(|told| told["host"] == host);
-    &found.unwrap_or_else(|| panic!("{host} is not told: {report:#}"))["status"]
-}
 
 #[test]
 fn three_hosts_are_planned_approved_and_eradicated_at_once() {
@@ -399,6 +307,12 @@ phases:
     assert_ne!(answer.code, Some(0), "{answer}");
     assert!(cases[1].missing(two).is_empty(), "{answer}");
     assert!(answer.err.contains("another"), "{answer}");
+    site.control.write("/root/one.conf", config(one), 0o600);
+    let report = deminer.start(&apply).answer_within(LONG).json();
+    assert!(
+        cases[0].programs.iter().all(|exe| one.running(exe).is_empty()),
+        "{report:#}"
+    );
     for host in [one, two] {
         assert_eq!(left_of_us(host), Vec::<String>::new());
     }
@@ -486,84 +400,4 @@ fn a_worm_is_gone_from_all_hosts_at_the_end_of_one_run() {
         assert_eq!(left_of_us(host), Vec::<String>::new());
         assert_eq!(*status(&report, &host.address), "eradicated", "{report:#}");
     }
-}
-
-/// The most memory that a process held so far, in KiB.
-fn most_memory(host: &Host<'_>, exe: &str) -> u64 {
-    let most = |pid: u32| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap_or_default();
-        line.split_whitespace()
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(0)
-    };
-    host.running(exe)
-        .iter()
-        .map(|seen| most(seen.process.pid))
-        .max()
-        .unwrap_or(0)
-}
-
-#[test]
-fn hosts_that_talk_without_end_or_say_nothing_hold_up_nobody() {
-    let Some(world) = World::new("hostile") else { return };
-    let site = Site::open(&world, &["web-1", "endless", "silent", "lines"]);
-    let [good, endless, silent, lines] = &site.hosts[..] else {
-        panic!("four hosts")
-    };
-    for (host, command) in [
-        (endless, "cat /dev/zero"),
-        (silent, "sleep 600"),
-        (lines, "yes ../../../etc/passwd"),
-    ] {
-        host.write(
-            "/etc/ssh/sshd_config.d/force.conf",
-            format!("ForceCommand {command}\n"),
-            0o644,
-        );
-        host.sh("systemctl restart ssh");
-    }
-    let case = processes::plain(good);
-    good.wait("the miner", || case.missing(good).is_empty());
-    let deminer = site.control.deminer();
-    let names = site.names();
-    let mut words = vec![
-        "plan",
-        "linux-miner",
-        "--host-timeout",
-        "40s",
-        "--set",
-        "sample=1s",
-        "--format",
-        "json",
-    ];
-    words.extend(names.iter().map(String::as_str));
-    let mut planning = deminer.start(&words);
-    let mut most = 0;
-    assert!(wait_until(LONG, || {
-        most = most.max(most_memory(&site.control, "/run/deminer-test/deminer"));
-        planning.has_ended()
-    }));
-    let answer = planning.answer_within(LONG).expect(7);
-    let plan = answer.json();
-    let planned: Vec<&Value> = plan["hosts"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|host| &host["host"])
-        .collect();
-    assert_eq!(planned, [&*good.address], "{plan:#}");
-    let left = plan["not_planned"].as_array().expect("a list");
-    assert_eq!(left.len(), 3, "{plan:#}");
-    for host in [endless, silent, lines] {
-        let why = left.iter().find(|left| left["host"] == host.address.as_str());
-        let why = why.and_then(|left| left["why"].as_str()).unwrap_or_default();
-        assert!(!why.is_empty() && why.len() < 600, "`{}`: {why}", host.name);
-    }
-    assert!((1..256 << 10).contains(&most), "the command held {most} KiB");
-    assert!(!answer.err.contains('\u{0}'), "{}", answer.err.escape_debug());
 }

@@ -8,8 +8,12 @@ mod common;
 
 mod clean;
 mod fleet;
+mod hostile;
 mod infected;
+mod site;
 mod undo;
 mod users;
+mod watched;
+mod ways;
 #[allow(dead_code, reason = "the bench is there for tests to come")]
 mod world;
