@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::common::command::{Answer, Running};
 use crate::common::machine::wait_until;
+use crate::infected::case::Moments;
 use crate::infected::processes;
 use crate::site::{LONG, Site, left_of_us, status};
 use crate::world::World;
@@ -196,7 +197,7 @@ fn hosts_that_are_somebody_elses_harm_nobody_but_themselves() {
     let report = answer.json();
     for (name, case) in ["web-1", "web-2"].iter().zip(&cases) {
         assert_eq!(*status(&report, &hosts[name].address), "eradicated", "{report:#}");
-        assert_eq!(case.left(hosts[name], f64::INFINITY), Vec::<String>::new());
+        assert_eq!(case.left(hosts[name], Moments::NEVER), Vec::<String>::new());
         assert_eq!(left_of_us(hosts[name]), Vec::<String>::new());
     }
     for name in ["liar", "keeper"] {

@@ -1,7 +1,7 @@
 //! Every way in at once, out of one inventory of Ansible: as root and by sudo from a plain account, with login shells of
 //! their own kinds, past directories that run nothing, through a jump host, with no way to anywhere else.
 
-use crate::infected::case::Case;
+use crate::infected::case::{Case, Moments};
 use crate::infected::processes;
 use crate::site::{LONG, Site, left_of_us, status};
 use crate::world::World;
@@ -129,7 +129,7 @@ fn hosts_are_reached_in_every_way_and_from_nowhere_else() {
     let report = answer.expect(0).json();
     for (host, case) in infected.iter().zip(&cases) {
         assert_eq!(*status(&report, &host.name), "eradicated", "{report:#}");
-        assert_eq!(case.left(host, f64::INFINITY), Vec::<String>::new());
+        assert_eq!(case.left(host, Moments::NEVER), Vec::<String>::new());
         assert_eq!(left_of_us(host), Vec::<String>::new(), "`{}`", host.name);
     }
     assert_eq!(left_of_us(jump), Vec::<String>::new());

@@ -180,8 +180,8 @@ fn nothing_but_the_planned_object_is_touched() {
         Race::Directory,
         Race::WholeDirectory,
     ] {
-        for kind in 0..INNOCENT.len() {
-            let scene = Scene::new(race, INNOCENT[kind]);
+        for (kind, innocent) in INNOCENT.into_iter().enumerate() {
+            let scene = Scene::new(race, innocent);
             let inode = fs::metadata(scene.at("victim/table")).expect("there").ino();
             let before = scene.innocent(inode);
             let mut swaps = 0;
