@@ -20,7 +20,7 @@ use crate::finding::{Artifact, Bearing, Finding};
 use crate::fleet::Turn;
 use crate::host::{HostView, Link, Transport, Visit};
 use crate::intake::{Intake, IntakeError};
-use crate::look::{Lent, RunInfo, Session, Verification};
+use crate::look::{Lent, Outputs, RunInfo, Session, Verification};
 use crate::plan::{End as LookEnd, HostPlan, Left};
 use crate::playbook::{BoundVars, CheckedPlaybook};
 use crate::vault::VaultError;
@@ -242,6 +242,8 @@ pub struct Apply {
     pub keeping: Keeping,
     /// Who answers the questions of verify.
     pub asker: Arc<dyn Asker>,
+    /// Where what steps give is held.
+    pub outputs: Outputs,
     /// Where to stop.
     pub until: Stage,
     /// Whether a host is watched once it was struck; else a later contact does that.
@@ -358,6 +360,7 @@ impl Apply {
             Lent {
                 clock: Arc::clone(&self.keeping.clock),
                 asker: Arc::clone(&self.asker),
+                outputs: self.outputs.clone(),
             },
             Arc::clone(visit) as Arc<dyn HostView>,
             facts,

@@ -22,6 +22,7 @@ use crate::host::HostView;
 use crate::module::Proposal;
 use crate::playbook::{BoundVars, CheckedPlaybook, Phase};
 
+pub use crate::template::Outputs;
 pub use session::{AfterStrike, Failure, Session, Verification};
 
 /// What looking at one host gave.
@@ -93,13 +94,15 @@ pub struct RunInfo {
 /// The controller's clock, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// What the controller lends a session: a clock alone means that nobody answers.
+/// What the controller lends a session: a clock alone means that nobody answers, and that all outputs are held in memory.
 #[derive(Clone)]
 pub struct Lent {
     /// The time.
     pub clock: Clock,
     /// Who answers questions of the playbook.
     pub asker: Arc<dyn Asker>,
+    /// Where what steps gave is held.
+    pub outputs: Outputs,
 }
 
 impl From<Clock> for Lent {
@@ -107,6 +110,7 @@ impl From<Clock> for Lent {
         Lent {
             clock,
             asker: Arc::new(Nobody),
+            outputs: Outputs::in_memory(),
         }
     }
 }

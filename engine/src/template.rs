@@ -6,6 +6,7 @@
 
 mod convert;
 mod filters;
+mod outputs;
 mod scope;
 
 use std::sync::LazyLock;
@@ -16,7 +17,9 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value as Mini};
 use serde_json::Value;
 
-pub(crate) use scope::{Held, Scope};
+pub use outputs::Outputs;
+pub(crate) use outputs::{Held, weight};
+pub(crate) use scope::Scope;
 
 use crate::playbook::expression::{for_each_child, whole};
 
@@ -200,7 +203,10 @@ impl Expression {
     /// When something is undefined or cannot be computed.
     pub(crate) fn value(&self, scope: &Scope) -> Result<Value, EvalError> {
         match &self.how {
-            How::Path(path) => scope.find(path).ok_or_else(|| undefined(path)),
+            How::Path(path) => {
+                let found = scope.find(path).map_err(|error| self.failed(error.to_string()))?;
+                found.ok_or_else(|| undefined(path))
+            }
             How::Computed { .. } => {
                 let value = self.run(scope)?;
                 convert::to_json(&value).map_err(|why| self.failed(why))
@@ -234,11 +240,11 @@ impl Expression {
         let How::Computed { paths, program } = &self.how else {
             return Err(self.failed("it is a path".to_owned()));
         };
-        let slots: Vec<(String, Mini)> = paths
-            .iter()
-            .enumerate()
-            .filter_map(|(n, path)| Some((format!("_p{n}"), scope.mini(path)?)))
-            .collect();
+        let mut slots: Vec<(String, Mini)> = Vec::with_capacity(paths.len());
+        for (n, path) in paths.iter().enumerate() {
+            let found = scope.mini(path).map_err(|error| self.failed(error.to_string()))?;
+            slots.extend(found.map(|value| (format!("_p{n}"), value)));
+        }
         let context = convert::map(slots.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let value = program.eval(context).map_err(|error| {
             let missing: Vec<&str> = paths

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use deminer_engine::ask::{Answers, Asker, Question, Reply, ReplyMeans};
 use deminer_engine::event::EventKind;
 use deminer_engine::finding::HostVerdict;
-use deminer_engine::look::{Clock, Lent, LookEnd, Looked, RunInfo, Session, look};
+use deminer_engine::look::{Clock, Lent, LookEnd, Looked, Outputs, RunInfo, Session, look};
 use deminer_engine::playbook::{CheckedPlaybook, Setting, check};
 use deminer_worker::query::GapReason;
 use stubs::{Files, Heard, StubHost, World, gap, mistakes, registry};
@@ -208,6 +208,7 @@ impl Bench {
         let lent = Lent {
             clock,
             asker: Arc::clone(&self.asker),
+            outputs: Outputs::in_memory(),
         };
         let host = Arc::new(StubHost(Arc::clone(&self.world)));
         look(&playbook, &vars, &run, lent, host, &mut self.heard).await.unwrap()

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use deminer_engine::event::{EventKind, StepEnd};
 use deminer_engine::finding::HostVerdict;
-use deminer_engine::look::{Clock, LookEnd, LookError, Looked, RunInfo, Session, look};
+use deminer_engine::look::{Clock, Lent, LookEnd, LookError, Looked, Outputs, RunInfo, Session, look};
 use deminer_engine::playbook::{CheckedPlaybook, Phase, Setting, check};
 use deminer_worker::action::Act;
 use deminer_worker::query::GapReason;
@@ -26,6 +26,7 @@ const GOOD: &str = include_str!("stubs/good.yml");
 struct Bench {
     world: Arc<World>,
     heard: Heard,
+    outputs: Outputs,
 }
 
 impl Bench {
@@ -35,6 +36,7 @@ impl Bench {
         Bench {
             world: Arc::new(world),
             heard: Heard::default(),
+            outputs: Outputs::in_memory(),
         }
     }
 
@@ -54,7 +56,11 @@ impl Bench {
         let now = AtomicU64::new(0);
         let clock: Clock = Arc::new(move || now.fetch_add(5, Ordering::Relaxed));
         let host = Arc::new(StubHost(Arc::clone(&self.world)));
-        look(&playbook, &vars, &run, clock, host, &mut self.heard).await
+        let lent = Lent {
+            outputs: self.outputs.clone(),
+            ..clock.into()
+        };
+        look(&playbook, &vars, &run, lent, host, &mut self.heard).await
     }
 
     async fn look(&mut self, text: &str) -> (Looked, Session) {
@@ -337,4 +343,35 @@ async fn times_come_from_the_clock_that_was_handed_in() {
         _ => None,
     });
     assert!(took.is_some_and(|ms| ms > 0 && ms % 5 == 0), "{took:?}");
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_memory_is_read_back_and_an_error_of_it_is_the_steps() {
+    let mut names = vec!["a process with a long command line ".repeat(8); 5_000];
+    names.push("xmrig".to_owned());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (in_memory, _) = Bench::new(&names).look(GOOD).await;
+    assert_eq!(in_memory.end, LookEnd::Through);
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(&names);
+    bench.outputs = Outputs::of(dir.path());
+    let (spilled, session) = bench.look(GOOD).await;
+    assert_eq!(format!("{spilled:?}"), format!("{in_memory:?}"));
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "the file has no name"
+    );
+    drop(session);
+
+    let mut bench = Bench::new(&names);
+    bench.outputs = Outputs::of(&dir.path().join("missing"));
+    let (looked, _) = bench.look(GOOD).await;
+    let LookEnd::Failed { place, why } = looked.end else {
+        panic!("{:?}", looked.end)
+    };
+    assert_eq!(place, "phase `gather`, step `processes`");
+    assert!(why.starts_with("cannot write what a step gave in "), "{why}");
+    assert_eq!((looked.verdict, looked.proposals.len()), (None, 0));
 }

@@ -12,7 +12,7 @@ use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::fleet::{Class, Order, Together, Turn, each};
 use deminer_engine::journal::Journals;
-use deminer_engine::look::RunInfo;
+use deminer_engine::look::{Outputs, RunInfo};
 use deminer_engine::plan::{HostPlan, Plan};
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
@@ -221,6 +221,7 @@ pub(crate) async fn carry(
             clock: Arc::clone(&desk.clock),
         },
         asker: Arc::clone(&ready.people) as Arc<dyn Asker>,
+        outputs: Outputs::of(run.path()),
         until: match course.only {
             Some(Only::Preserve) => Stage::Preserve,
             Some(Only::Contain) => Stage::Contain,

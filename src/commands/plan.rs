@@ -11,8 +11,8 @@ use deminer_engine::fleet::{End, Order, each};
 use deminer_engine::host::{HostView, Transport};
 use deminer_engine::inventory::Host;
 use deminer_engine::journal::Journals;
-use deminer_engine::look::{Lent, RunInfo, look};
-use deminer_engine::plan::{HostPlan, Origin, Plan, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
+use deminer_engine::look::{Lent, Outputs, RunInfo, look};
+use deminer_engine::plan::{HostPlan, Origin, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::run::{PlanStore, RunDir};
 use deminer_worker::query::{HostError, Obstacle};
@@ -263,12 +263,13 @@ pub(crate) async fn make(
         id: run.id().to_string(),
         started_at_ms: began,
     };
+    let outputs = Outputs::of(run.path());
     let listening = Listening::begin(desk);
     let ends = each(
         &names,
         order,
         &listening.halt,
-        |_: &Result<HostPlan, Unplanned>| None,
+        |_: &Result<PlanLine, Unplanned>| None,
         |host, slot| {
             let Known { way, vars: host_vars } = known[&host].clone();
             let others = others(&host_vars, &vars);
@@ -276,6 +277,7 @@ pub(crate) async fn make(
             let lent = Lent {
                 clock: Arc::clone(&desk.clock),
                 asker: Arc::clone(&people) as Arc<dyn Asker>,
+                outputs: outputs.clone(),
             };
             let mut sink = sink.clone();
             async move {
@@ -296,7 +298,7 @@ pub(crate) async fn make(
                     let view = Arc::clone(&link) as Arc<dyn HostView>;
                     let (looked, _) = look(&checked, &host_vars, &info, lent, view, &mut sink).await?;
                     let plan = draft(&looked, link.as_ref(), &site, &mut random::<16>).await?;
-                    Ok(HostPlan { vars: others, ..plan })
+                    Ok(PlanLine::of(&HostPlan { vars: others, ..plan })?)
                 };
                 let planned = planned.await;
                 let finished = sink.record(Some(&host), EventKind::HostFinished {});
@@ -306,7 +308,7 @@ pub(crate) async fn make(
     )
     .await;
     drop(listening);
-    let mut plans: Vec<HostPlan> = Vec::new();
+    let mut plans: Vec<PlanLine> = Vec::new();
     let mut not_planned = Vec::new();
     for (host, end) in ends {
         let why = walk::ended(desk, &host, &end, false, &mut sink)?;
@@ -321,7 +323,7 @@ pub(crate) async fn make(
     sink.record(None, EventKind::RunFinished {})?;
     sink.end();
     let unanswered = people.say_open();
-    let plan = Plan::new(origin(&checked, &vars, desk.now_ms()), plans)?;
+    let plan = Plan::of_lines(origin(&checked, &vars, desk.now_ms()), plans)?;
     Ok(Made {
         plan,
         not_planned,

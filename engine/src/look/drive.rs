@@ -147,7 +147,7 @@ fn held(until: &CheckedUntil, scope: &Scope, id: &str, ran: &mut Ran) -> Result<
     scope.steps.insert(id.to_owned(), Arc::clone(&output));
     let holds = until.holds.holds(&scope).map_err(|error| error.to_string());
     drop(scope);
-    ran.output = Held::into_json(output);
+    ran.output = Held::into_json(output).map_err(|error| error.to_string())?;
     holds
 }
 

@@ -17,11 +17,11 @@ use crate::event::{EventKind, EventSink, SinkError, StepEnd};
 use crate::finding::HostVerdict;
 use crate::module::Ran;
 use crate::playbook::{CheckedBody, CheckedStep, OnFailure};
-use crate::template::{EvalError, Held, Scope};
+use crate::template::{EvalError, Held, Scope, weight};
 
 /// The steps that run side by side on one host.
 const TOGETHER: usize = 8;
-/// What the kept outputs of one host may weigh: bytes of text, and 32 for each value.
+/// What the kept outputs of one host may weigh, wherever they are held.
 const KEPT_BYTES: usize = 512 << 20;
 /// What a failure may say.
 const WHY_CHARS: usize = 1000;
@@ -350,13 +350,14 @@ impl Session {
         outcome: Outcome,
         sink: &mut dyn EventSink,
     ) -> Result<Option<RowEnd>, SinkError> {
-        let (end, row_end) = match self.within_memory(outcome) {
+        let (outcome, held) = self.hold(step, outcome);
+        let (end, row_end) = match outcome {
             Outcome::Ran {
                 given,
-                output,
                 took_ms,
                 tries,
                 answered,
+                ..
             } => {
                 if let Some(answered) = answered {
                     self.answers.push((*answered).clone());
@@ -369,8 +370,8 @@ impl Session {
                     tries,
                 };
                 self.given.insert(number, *given);
-                if let (Some(id), Some(output)) = (&step.id, output) {
-                    self.scope.steps.insert(id.clone(), Held::new(output));
+                if let (Some(id), Some(held)) = (&step.id, held) {
+                    self.scope.steps.insert(id.clone(), held);
                 }
                 (end, None)
             }
@@ -425,30 +426,23 @@ impl Session {
         (end, Some(RowEnd::Failed(Failure { place, why }, 0)))
     }
 
-    /// Weighs what is to be kept; one value too many is a failure of its step.
-    fn within_memory(&self, outcome: Outcome) -> Outcome {
-        let Outcome::Ran {
-            mut given,
-            output: Some(output),
-            took_ms,
-            tries,
-            answered,
-        } = outcome
-        else {
-            return outcome;
+    /// Takes the output out of an outcome and holds it. One too many, or one that cannot be held, is a failure of its step.
+    fn hold(&self, step: &CheckedStep, mut outcome: Outcome) -> (Outcome, Option<Arc<Held>>) {
+        let Outcome::Ran { given, output, .. } = &mut outcome else {
+            return (outcome, None);
+        };
+        let Some(output) = output.take().filter(|_| step.id.is_some()) else {
+            return (outcome, None);
         };
         given.weight = weight(&output);
         let kept: usize = self.given.values().map(|given| given.weight).sum();
+        let failed = |why: String| (Outcome::Failed(Broken::from(why)), None);
         if kept.saturating_add(given.weight) > KEPT_BYTES {
-            let why = format!("what this host gave is more than {} MiB", KEPT_BYTES >> 20);
-            return Outcome::Failed(Broken::from(why));
+            return failed(format!("what this host gave is more than {} MiB", KEPT_BYTES >> 20));
         }
-        Outcome::Ran {
-            given,
-            output: Some(output),
-            took_ms,
-            tries,
-            answered,
+        match self.lent.outputs.hold(output, given.weight) {
+            Ok(held) => (outcome, Some(held)),
+            Err(error) => failed(error.to_string()),
         }
     }
 
@@ -483,15 +477,5 @@ fn unclean(output: &mut Value) {
             }
         }
         _ => {}
-    }
-}
-
-/// About the bytes that a value takes.
-fn weight(value: &Value) -> usize {
-    32 + match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight).sum(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + weight(value)).sum(),
-        _ => 0,
     }
 }

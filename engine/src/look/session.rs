@@ -1,5 +1,6 @@
 //! What was seen of one host, and the later looks that build on it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::host::HostView;
 use crate::module::Proposal;
 use crate::playbook::{BoundVars, CheckedBody, CheckedPlaybook, CheckedStep, Phase};
 use crate::policy::Permitted;
-use crate::template::{Held, Scope};
+use crate::template::{Held, Scope, weight};
 
 /// A step that failed, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,15 +151,21 @@ impl Session {
             facts,
             Coverage::whole(),
         );
-        let held = results
-            .iter()
-            .map(|(step, output)| (step.clone(), Held::new(output.clone())));
+        let outputs = session.lent.outputs.clone();
+        let held = results.iter().map(|(step, output)| {
+            let held = outputs.hold(output.clone(), weight(output));
+            // The plan holds it in any case.
+            (step.clone(), held.unwrap_or_else(|_| Held::new(output.clone())))
+        });
         session.scope.steps.extend(held);
         session
     }
 
     /// The outputs that steps after the strike, and later rounds, refer to, by step.
-    fn results(&self) -> BTreeMap<String, Value> {
+    ///
+    /// # Errors
+    /// When one cannot be read back.
+    fn results(&self) -> Result<BTreeMap<String, Value>, Failure> {
         let steps = self.checked.steps();
         let until = self
             .checked
@@ -198,8 +205,12 @@ impl Session {
             .into_iter()
             .filter_map(|number| {
                 let id = steps[number].id.clone()?;
-                let output = self.scope.steps.get(&id)?.json().clone();
-                Some((id, output))
+                let output = self.scope.steps.get(&id)?.json().map(Cow::into_owned);
+                let output = output.map_err(|error| Failure {
+                    place: steps[number].place(),
+                    why: self.said(error.to_string()),
+                });
+                Some(output.map(|output| (id, output)))
             })
             .collect()
     }
@@ -351,6 +362,10 @@ impl Session {
         gaps.unite(&seen);
         let coverage = gaps.into_coverage();
         let mut verdict = row.iter().rev().find_map(|n| self.given.get(n)?.verdict.clone());
+        let (end, results) = match self.results() {
+            Ok(results) => (end, results),
+            Err(failure) => (RowEnd::Failed(failure, row.len()), BTreeMap::new()),
+        };
         let (end, proposals) = match end {
             RowEnd::Failed(Failure { place, why }, _) => {
                 if let Some(verdict) = verdict.as_mut().filter(|v| v.host == HostVerdict::Clean) {
@@ -382,7 +397,7 @@ impl Session {
             coverage,
             proposals,
             answers: self.answers.clone(),
-            results: self.results(),
+            results,
             programs: self.programs(),
             end,
         })

@@ -48,6 +48,26 @@ struct HostLine {
     plan: HostPlan,
 }
 
+/// The line of one host, written: all that is held of it until every host is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanLine {
+    host: String,
+    text: String,
+}
+
+impl PlanLine {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When it has no written form.
+    pub fn of(plan: &HostPlan) -> Result<PlanLine, FileError> {
+        Ok(PlanLine {
+            host: plan.orders.host.clone(),
+            text: written(plan, 2)?,
+        })
+    }
+}
+
 /// Bytes that are no plan, or host plans that make none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
@@ -154,15 +174,25 @@ impl Plan {
     /// When a host stands twice, has a name that cannot be one, or the whole passes a limit.
     pub fn new(origin: Origin, mut hosts: Vec<HostPlan>) -> Result<Plan, FileError> {
         hosts.sort_by(|a, b| a.orders.host.cmp(&b.orders.host));
-        let count = u32::try_from(hosts.len()).map_err(|_| too_large("hosts", hosts.len(), HOSTS))?;
-        let header = Header::new(origin, count, count_actions(hosts.iter()));
-        let mut text = written(&header, 1)?;
-        for (at, host) in hosts.iter().enumerate() {
-            text.push('\n');
-            text.push_str(&written(host, at + 2)?);
+        let lines = hosts.iter().map(PlanLine::of).collect::<Result<_, _>>()?;
+        Plan::of_lines(origin, lines)
+    }
+
+    /// The plan of hosts whose lines are written.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn of_lines(origin: Origin, mut lines: Vec<PlanLine>) -> Result<Plan, FileError> {
+        lines.sort_by(|a, b| a.host.cmp(&b.host));
+        let count = u32::try_from(lines.len()).map_err(|_| too_large("hosts", lines.len(), HOSTS))?;
+        let hosts = read_hosts(lines.into_iter().map(|line| line.text))?;
+        let header = Header::new(origin, count, count_actions(hosts.values().map(|line| &line.plan)));
+        let header_line = written(&header, 1)?;
+        let bytes = header_line.len() + hosts.values().map(|host| host.text.len() + 1).sum::<usize>() + 1;
+        if bytes > PLAN_BYTES {
+            return Err(too_large("bytes", bytes, PLAN_BYTES));
         }
-        text.push('\n');
-        Plan::read(text.as_bytes())
+        Plan::whole(header_line, hosts)
     }
 
     /// Reads a plan file.
@@ -185,28 +215,16 @@ impl Plan {
         if header.hosts as usize > HOSTS {
             return Err(too_large("hosts", header.hosts as usize, HOSTS));
         }
+        Plan::whole(header_line.to_owned(), read_hosts(lines.map(str::to_owned))?)
+    }
 
-        let mut hosts: BTreeMap<String, HostLine> = BTreeMap::new();
-        for (at, line_text) in lines.enumerate() {
-            let line = at + 2;
-            if hosts.len() >= HOSTS {
-                return Err(too_large("hosts", hosts.len() + 1, HOSTS));
-            }
-            let plan = read_host(line_text, line)?;
-            let host = plan.orders.host.clone();
-            if hosts.last_key_value().is_some_and(|(last, _)| *last >= host) {
-                return Err(FileError::Order { line, host });
-            }
-            let hash = Digest::of(line_text.as_bytes());
-            let text = line_text.to_owned();
-            hosts.insert(host, HostLine { text, hash, plan });
-        }
+    /// The plan of a header and hosts that were read, each from its own line.
+    fn whole(header_line: String, hosts: BTreeMap<String, HostLine>) -> Result<Plan, FileError> {
+        let header = read_header(&header_line)?;
         check_counts(&header, &hosts)?;
-
         let mut sorted_hashes: Vec<Digest> = hosts.values().map(|host| host.hash).collect();
         sorted_hashes.sort_unstable();
-        let hash = plan_hash(header_line, &sorted_hashes);
-        let header_line = header_line.to_owned();
+        let hash = plan_hash(&header_line, &sorted_hashes);
         let inner = Inner {
             header_line,
             header,
@@ -328,6 +346,25 @@ fn read_header(text: &str) -> Result<Header, FileError> {
         true => Ok(header),
         false => Err(malformed(1, "a text in it has another digest than it says")),
     }
+}
+
+/// Reads the lines of the hosts, from the second of the file on.
+fn read_hosts(lines: impl Iterator<Item = String>) -> Result<BTreeMap<String, HostLine>, FileError> {
+    let mut hosts: BTreeMap<String, HostLine> = BTreeMap::new();
+    for (at, text) in lines.enumerate() {
+        let line = at + 2;
+        if hosts.len() >= HOSTS {
+            return Err(too_large("hosts", hosts.len() + 1, HOSTS));
+        }
+        let plan = read_host(&text, line)?;
+        let host = plan.orders.host.clone();
+        if hosts.last_key_value().is_some_and(|(last, _)| *last >= host) {
+            return Err(FileError::Order { line, host });
+        }
+        let hash = Digest::of(text.as_bytes());
+        hosts.insert(host, HostLine { text, hash, plan });
+    }
+    Ok(hosts)
 }
 
 fn read_host(text: &str, line: usize) -> Result<HostPlan, FileError> {

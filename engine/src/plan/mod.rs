@@ -40,7 +40,7 @@ mod tests;
 pub use around::{AROUND, Around, NearLine};
 pub use canonical::canonical;
 pub use draft::draft;
-pub use file::{FileError, Plan};
+pub use file::{FileError, Plan, PlanLine};
 pub use group::Group;
 pub use header::{FORMAT, Header, MAKER, Origin, PlaybookRef, ResourceRef, VALID_FOR_MS};
 

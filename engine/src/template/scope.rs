@@ -1,47 +1,15 @@
 //! What an expression sees while a host is looked at.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use minijinja::Value as Mini;
 use serde_json::Value;
 
 use super::convert::from_json;
+use super::outputs::{Held, OutputError};
 use super::{Hop, Path};
-
-/// A value that many expressions may use: JSON, and minijinja's form of it, made once and only when asked for.
-#[derive(Debug)]
-pub(crate) struct Held {
-    json: Value,
-    mini: OnceLock<Mini>,
-}
-
-impl Held {
-    /// Takes a value.
-    pub(crate) fn new(json: Value) -> Arc<Held> {
-        Arc::new(Held {
-            json,
-            mini: OnceLock::new(),
-        })
-    }
-
-    /// The value.
-    pub(crate) fn json(&self) -> &Value {
-        &self.json
-    }
-
-    /// Takes the value back out; a copy where others still hold it.
-    pub(crate) fn into_json(held: Arc<Held>) -> Value {
-        match Arc::try_unwrap(held) {
-            Ok(held) => held.json,
-            Err(shared) => shared.json.clone(),
-        }
-    }
-
-    fn mini(&self) -> &Mini {
-        self.mini.get_or_init(|| from_json(&self.json))
-    }
-}
 
 /// The roots. Cheap to clone: all that is large is shared.
 #[derive(Debug, Clone)]
@@ -80,31 +48,37 @@ impl Scope {
     }
 
     /// What stands at a path; `None` where nothing does.
-    pub(crate) fn find(&self, path: &Path) -> Option<Value> {
-        match self.root(path)? {
-            (Root::Held(held), hops) => walk(held.json(), hops).cloned(),
-            (Root::Number(n), []) => Some(Value::from(n)),
-            (Root::Number(_), _) => None,
-        }
+    ///
+    /// # Errors
+    /// When what a step gave cannot be read back.
+    pub(crate) fn find(&self, path: &Path) -> Result<Option<Value>, OutputError> {
+        Ok(match self.root(path) {
+            Some((Root::Held(held), hops)) => walk(&*held.json()?, hops).cloned(),
+            Some((Root::Number(n), [])) => Some(Value::from(n)),
+            Some((Root::Number(_), _)) | None => None,
+        })
     }
 
     /// The same for a program; small values are made fresh, large ones are parts of the held one.
-    pub(super) fn mini(&self, path: &Path) -> Option<Mini> {
-        let (held, hops) = match self.root(path)? {
-            (Root::Held(held), hops) => (held, hops),
-            (Root::Number(n), []) => return Some(Mini::from(n)),
-            (Root::Number(_), _) => return None,
+    pub(super) fn mini(&self, path: &Path) -> Result<Option<Mini>, OutputError> {
+        let (held, hops) = match self.root(path) {
+            Some((Root::Held(held), hops)) => (held, hops),
+            Some((Root::Number(n), [])) => return Ok(Some(Mini::from(n))),
+            Some((Root::Number(_), _)) | None => return Ok(None),
         };
-        match walk(held.json(), hops)? {
-            Value::Array(_) | Value::Object(_) => hops.iter().try_fold(held.mini().clone(), |value, hop| {
-                let below = match hop {
-                    Hop::Field(name) => value.get_attr(name),
-                    Hop::Index(n) => value.get_item(&Mini::from(*n)),
-                };
-                below.ok().filter(|value| !value.is_undefined())
-            }),
-            scalar => Some(from_json(scalar)),
-        }
+        let json = held.json()?;
+        Ok(match (walk(&json, hops), &json) {
+            (Some(Value::Array(_) | Value::Object(_)), Cow::Borrowed(json)) => {
+                hops.iter().try_fold(held.mini(json).clone(), |value, hop| {
+                    let below = match hop {
+                        Hop::Field(name) => value.get_attr(name),
+                        Hop::Index(n) => value.get_item(&Mini::from(*n)),
+                    };
+                    below.ok().filter(|value| !value.is_undefined())
+                })
+            }
+            (found, _) => found.map(from_json),
+        })
     }
 }
 
