@@ -1,6 +1,6 @@
 //! The loop of a worker: one question or one transaction after the other, over any pair of streams.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
@@ -164,7 +164,8 @@ impl Controller {
     }
 }
 
-fn listen(mut input: impl Read, sender: &SyncSender<Result<ToWorker, FrameError>>, heard: &Heard) {
+fn listen(input: impl Read, sender: &SyncSender<Result<ToWorker, FrameError>>, heard: &Heard) {
+    let mut input = BufReader::new(input);
     loop {
         let received = frame::receive_order(&mut input);
         let here = matches!(received, Ok(ToWorker::Here));

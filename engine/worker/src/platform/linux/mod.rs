@@ -132,6 +132,8 @@ impl Platform for Linux {
     fn pace(&self, pace: Pace) {
         if let Some(manners) = &self.manners {
             manners.keep(pace);
+            // Each thread has a priority of its own.
+            self.look.change_pace();
         }
     }
 }

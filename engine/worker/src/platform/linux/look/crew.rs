@@ -4,8 +4,8 @@
 //! ever. No thread that answers reads such things itself: a crew does, and what makes no progress is given up.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{SendError, Sender, channel};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How long an item may go without progress.
@@ -14,15 +14,26 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Threads left behind at one time; with more, nothing new is begun.
 const LEFT_BEHIND: usize = 16;
 
-/// Threads at work at one time.
+/// Threads at work at one time, and threads that wait for more.
 const HANDS: usize = 4;
 
-/// Runs work over items; remembers how many of its threads still hang.
+/// The CPUs that we may use. To ask costs more than a small question, and the answer hardly ever changes.
+static CPUS: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+
+/// Runs work over items; remembers how many of its threads still hang. Threads that have ended their work wait for the next:
+/// to start one for every question costs more than most answers.
 #[derive(Debug, Clone)]
 pub(super) struct Crew {
     hanging: Arc<AtomicUsize>,
+    resting: Arc<Mutex<Arc<Resting>>>,
     patience: Duration,
 }
+
+/// What one thread does next.
+type Task = Box<dyn FnOnce() + Send>;
+
+/// The threads that wait, by how each is told its task. They end when this is dropped.
+type Resting = Mutex<Vec<Sender<Task>>>;
 
 /// What a piece of work tells while it runs.
 pub(super) struct Report<O> {
@@ -87,7 +98,7 @@ impl<O> Seat<O> {
     }
 
     fn with_basket<T>(&self, f: impl FnOnce(&mut Basket<O>) -> T) -> T {
-        f(&mut self.basket.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut lock(&self.basket))
     }
 }
 
@@ -102,8 +113,14 @@ impl Crew {
     pub(super) fn new(patience: Duration) -> Self {
         Self {
             hanging: Arc::new(AtomicUsize::new(0)),
+            resting: Arc::default(),
             patience,
         }
+    }
+
+    /// Lets the threads go that wait: a new one has the priority of who starts it.
+    pub(super) fn dismiss(&self) {
+        *lock(&self.resting) = Arc::default();
     }
 
     /// Works on every item, several at a time, and waits until each is done or given up.
@@ -130,10 +147,10 @@ impl Crew {
             });
         };
         let (ended, ends) = channel();
-        let hands = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(HANDS)
-            .min(total);
+        let hands = match total {
+            0 | 1 => total,
+            _ => total.min(HANDS).min(*CPUS),
+        };
         let mut seats: Vec<Arc<Seat<O>>> = (0..hands).filter_map(|_| self.hire(&job, &ended)).collect();
         while !seats.is_empty() {
             if let Ok(seat) = ends.recv_timeout(self.patience / 8) {
@@ -202,9 +219,48 @@ impl Crew {
             // Nobody listens any more when this thread was left behind.
             let _ = ended.send(own);
         };
-        let spawned = std::thread::Builder::new().name("look".to_owned()).spawn(body);
-        spawned.is_ok().then_some(seat)
+        self.begin(Box::new(body)).then_some(seat)
     }
+
+    /// Has a thread do this: one that waits, else a new one. False where none can be started.
+    fn begin(&self, mut task: Task) -> bool {
+        let resting = Arc::clone(&lock(&self.resting));
+        loop {
+            let Some(hand) = lock(&resting).pop() else { break };
+            match hand.send(task) {
+                Ok(()) => return true,
+                Err(SendError(back)) => task = back,
+            }
+        }
+        let resting = Arc::downgrade(&resting);
+        let body = move || {
+            let mut next = Some(task);
+            while let Some(task) = next {
+                task();
+                next = rest(&resting);
+            }
+        };
+        let spawned = std::thread::Builder::new().name("look".to_owned()).spawn(body);
+        spawned.is_ok()
+    }
+}
+
+/// Waits for the next task; `None` where enough wait already, or those that wait were let go.
+fn rest(resting: &Weak<Resting>) -> Option<Task> {
+    let (hand, told) = channel();
+    {
+        let resting = resting.upgrade()?;
+        let mut resting = lock(&resting);
+        if resting.len() >= HANDS {
+            return None;
+        }
+        resting.push(hand);
+    }
+    told.recv().ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -223,6 +279,20 @@ mod tests {
         assert!(harvest.stuck.is_empty());
         let none: Harvest<u32> = crew.run(Vec::<u32>::new(), |_, _| {});
         assert!(none.given.is_empty());
+    }
+
+    #[test]
+    fn threads_are_used_again_until_they_are_let_go() {
+        let crew = Crew::new(PATIENCE);
+        let threads = || -> std::collections::HashSet<_> {
+            let one = || crew.run(vec![()], |(), report| report.give(std::thread::current().id()));
+            (0..100).map(|_| one().given[0].1).collect()
+        };
+        let first = threads();
+        assert!(first.len() <= HANDS, "{first:?}");
+        crew.dismiss();
+        let later = threads();
+        assert!(later.len() <= HANDS && first.is_disjoint(&later), "{first:?} {later:?}");
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Look {
         }
     }
 
+    /// What is asked from now on is answered with the priority of who asks.
+    pub(super) fn change_pace(&self) {
+        self.crew.dismiss();
+    }
+
     /// Answers one query.
     ///
     /// # Errors
