@@ -58,7 +58,7 @@ fn ended(act: &Act) -> Option<&ProcessTarget> {
     }
 }
 
-/// Asks what protection and envelope go by.
+/// Asks what protection and envelope go by; nothing where nothing is proposed and nothing condemned.
 pub(super) async fn ask(looked: &Looked, view: &dyn HostView, wants: &Wants) -> Result<Learned, PlanError> {
     let acts = || wants.values().map(|want| &want.act);
     let mut learned = Learned {
@@ -69,6 +69,9 @@ pub(super) async fn ask(looked: &Looked, view: &dyn HostView, wants: &Wants) -> 
         ticks_per_second: looked.facts.ticks_per_second.into(),
         asked: asked(&looked.findings),
     };
+    if wants.is_empty() && !looked.findings.iter().any(|f| f.bearing == Bearing::Condemns) {
+        return Ok(learned);
+    }
     // Packages last: which names an executable has is known only from the processes.
     let mut questions = protect::Facts::questions(acts());
     questions.sort_by_key(|question| matches!(question, Query::Packages { .. }));

@@ -354,14 +354,16 @@ fn what_cannot_be_learned_is_not_guessed() {
 
 #[test]
 fn what_was_not_seen_is_said_what_can_hide_something_first() {
-    let mut bench = Bench::new();
-    bench.gaps.note("process", HostBytes::from("9120"), GapReason::Gone);
-    bench
-        .gaps
-        .note("directory", HostBytes::from("/srv/share"), GapReason::Denied);
-    let plan = bench.plan();
-    assert_eq!(
-        plan.gaps.iter().map(|gap| gap.why).collect::<Vec<_>>(),
-        [GapReason::Denied, GapReason::Gone]
-    );
+    let gaps = |mut bench: Bench| {
+        bench.gaps.note("process", HostBytes::from("9120"), GapReason::Gone);
+        bench
+            .gaps
+            .note("directory", HostBytes::from("/srv/share"), GapReason::Denied);
+        let plan = bench.plan();
+        plan.gaps.iter().map(|gap| gap.why).collect::<Vec<_>>()
+    };
+    let mut proposing = Bench::new();
+    proposing.propose(1, remove("/var/tmp/.x/watch"));
+    assert_eq!(gaps(proposing), [GapReason::Denied, GapReason::Gone]);
+    assert_eq!(gaps(Bench::new()), [], "nothing is asked where nothing is to be done");
 }
