@@ -112,6 +112,7 @@ impl Ways {
             },
             connect_timeout: ssh.connect_timeout.unwrap_or(usual.connect_timeout),
             kex: self.reach.kex.clone(),
+            plain_upload: self.reach.plain_upload,
             ..usual
         };
         let client = match self.ssh.get() {

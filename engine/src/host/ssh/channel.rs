@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::super::Arrival;
 use super::error::{SshError, words};
 use super::master::{Master, Share};
-use super::script::{self, Said};
+use super::script::{self, Form, Said};
 use super::{Become, SshTarget, Workers};
 
 /// How long a login shell, sudo and the host's programs may take for one step.
@@ -151,8 +151,12 @@ impl Talk {
         workers: &Workers,
         tried: &[String],
     ) -> Result<(String, u64), SshError> {
-        let (machine, directory) = match self.begin(target).await? {
-            Said::Ready { machine, directory } => (machine, directory),
+        let (machine, gzip, directory) = match self.begin(target).await? {
+            Said::Ready {
+                machine,
+                gzip,
+                directory,
+            } => (machine, gzip, directory),
             Said::NoDirectory => {
                 let tried = tried.join(" ").replace('"', "");
                 return Err(SshError::NoDirectory { tried });
@@ -161,9 +165,13 @@ impl Talk {
             _ => return Err(self.other_command()),
         };
         let worker = workers.for_machine(&machine)?;
+        let (form, sent) = match gzip && !target.plain_upload {
+            true => (Form::Gzip, worker.packed()),
+            false => (Form::Plain, &*worker.bytes),
+        };
+        let limit = STEP_TIME + Duration::from_secs(sent.len() as u64 / SLOWEST);
+        let announcement = script::announcement(sent.len() as u64, &worker.sha256, form);
         let length = worker.bytes.len() as u64;
-        let limit = STEP_TIME + Duration::from_secs(length / SLOWEST);
-        let announcement = script::announcement(length, &worker.sha256);
         let during = "while the worker was sent";
         let mut stdin = &mut self.stdin;
         let mut incoming = Incoming {
@@ -171,20 +179,20 @@ impl Talk {
             mark: &self.mark,
             banner: &mut self.banner,
         };
-        let sent = async {
+        let sending = async {
             // That it was not all taken is said by the host, or its end is seen.
-            let sending = async {
+            let all = async {
                 stdin.write_all(announcement.as_bytes()).await?;
-                for piece in worker.bytes.chunks(PIECE_BYTES.max(worker.bytes.len() / PIECES)) {
+                for piece in sent.chunks(PIECE_BYTES.max(sent.len() / PIECES)) {
                     stdin.write_all(piece).await?;
                     tokio::time::sleep(PIECE_PAUSE).await;
                 }
                 (&mut stdin).flush().await
             };
-            let (_, said) = tokio::join!(sending, incoming.said());
+            let (_, said) = tokio::join!(all, incoming.said());
             said
         };
-        let said = timeout(limit, sent).await;
+        let said = timeout(limit, sending).await;
         match said {
             Ok(Some(Said::Got)) => Ok((directory, length)),
             Ok(Some(Said::Full)) => Err(SshError::Full {

@@ -1,8 +1,8 @@
 //! What the login shell is told: one line that starts a POSIX shell, which receives the worker and becomes it.
 //!
 //! The line holds no newline, no backslash and no quote but the outer ones, so that sh, bash, dash, zsh, csh and fish read it
-//! alike. The script is for the host's `/bin/sh` and runs of the host's programs `mkdir`, `chmod` and `head`, once each, and
-//! `uname` where the kernel is older than 6.1; `rm` only where something failed. What it says begins with a random mark, so
+//! alike. The script is for the host's `/bin/sh` and runs of the host's programs `mkdir`, `chmod` and `head`, once each, `gzip`
+//! where there is one, and `uname` where the kernel is older than 6.1; `rm` only where something failed. What it says begins with a random mark, so
 //! that a banner in front of it does no harm.
 //!
 //! It never trusts a name: the directory has a random one, is made exclusively with mode 0700, and only where no other account
@@ -19,6 +19,8 @@ pub(super) enum Said {
     Ready {
         /// As uname(1) says.
         machine: String,
+        /// Whether it can unpack what gzip(1) packed.
+        gzip: bool,
         /// The directory that it made.
         directory: String,
     },
@@ -41,12 +43,17 @@ pub(super) enum Said {
 impl Said {
     /// What this line means, which begins after the mark.
     pub(super) fn parse(line: &str) -> Option<Said> {
+        if let Some(ready) = line.strip_prefix("ready ") {
+            let mut words = ready.splitn(3, ' ');
+            let (machine, form, directory) = (words.next()?, words.next()?, words.next()?);
+            return Some(Said::Ready {
+                machine: machine.to_owned(),
+                gzip: form == Form::Gzip.word(),
+                directory: directory.to_owned(),
+            });
+        }
         let mut words = line.splitn(3, ' ');
         match (words.next()?, words.next(), words.next()) {
-            ("ready", Some(machine), Some(directory)) => Some(Said::Ready {
-                machine: machine.to_owned(),
-                directory: directory.to_owned(),
-            }),
             ("nodir", None, None) => Some(Said::NoDirectory),
             ("nosudo", None, None) => Some(Said::NoSudo),
             ("got", None, None) => Some(Said::Got),
@@ -97,9 +104,27 @@ pub(super) fn prompt(mark: &str) -> String {
 /// What the controller says once the worker lies there. The shell reads it byte by byte and leaves what follows.
 pub(super) const GO: &[u8] = b"go\n";
 
-/// What the controller says before the bytes: how many there are, and their SHA-256.
-pub(super) fn announcement(length: u64, sha256: &str) -> String {
-    format!("{length} {sha256}\n")
+/// The form in which a worker travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it is.
+    Plain,
+    /// As gzip(1) packs it.
+    Gzip,
+}
+
+impl Form {
+    fn word(self) -> &'static str {
+        match self {
+            Form::Plain => "plain",
+            Form::Gzip => "gzip",
+        }
+    }
+}
+
+/// What the controller says before the bytes: how many there are, the worker's SHA-256, and their form.
+pub(super) fn announcement(length: u64, sha256: &str, form: Form) -> String {
+    format!("{length} {sha256} {}\n", form.word())
 }
 
 /// What receives the worker. Each line ends so that all may stand in one.
@@ -108,7 +133,7 @@ fn receive(mark: &str, name: &str, directories: &[String]) -> String {
     let file = arrival::FILE;
     // It first says an empty line, so that a banner without a line end does not stand before the mark.
     let lines = [
-        "PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL; umask 077; d=; a=; n=; s=; g=;",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL; umask 077; d=; a=; n=; s=; g=; z=plain;",
         &format!("say() {{ echo \"{mark} $*\"; }};"),
         "clean() { [ -z \"$d\" ] || rm -rf \"$d\"; d=; };",
         "trap clean EXIT; trap \"exit 1\" HUP INT TERM; trap \"\" PIPE; echo;",
@@ -118,8 +143,8 @@ fn receive(mark: &str, name: &str, directories: &[String]) -> String {
         &format!("d=\"$p/.{name}\"; mkdir \"$d\" 2>/dev/null || {{ d=; continue; }}; f=\"$d/{file}\";"),
         ": >\"$f\" && chmod 700 \"$f\" && [ -x \"$f\" ] && break; clean; done;",
         "[ -n \"$d\" ] || { say nodir; exit 1; };",
-        "say ready \"$a\" \"$d\"; read -r n s || exit 1;",
-        "head -c \"$n\" >\"$f\" || { say full; exit 1; };",
+        "command -v gzip >/dev/null 2>&1 && z=gzip; say ready \"$a\" $z \"$d\"; read -r n s z || exit 1;",
+        "if [ \"$z\" = gzip ]; then head -c \"$n\" | gzip -dc >\"$f\"; else head -c \"$n\" >\"$f\"; fi || { say full; exit 1; };",
         "say got; read -r g && [ \"$g\" = go ] || exit 1;",
         &format!("\"$f\" {PROGRAM_WHOLE} \"$s\" </dev/null;"),
         "case $? in 0) ;; 126|127) say blocked; exit 1;; *) say damaged; exit 1;; esac;",
@@ -151,13 +176,15 @@ mod tests {
 
     #[test]
     fn what_a_script_says_is_read_and_nothing_else() {
-        let ready = |directory: &str| Said::Ready {
+        let ready = |gzip, directory: &str| Said::Ready {
             machine: "x86_64".to_owned(),
+            gzip,
             directory: directory.to_owned(),
         };
         let rows = [
-            ("ready x86_64 /dev/shm/.a", Some(ready("/dev/shm/.a"))),
-            ("ready x86_64 /home/a b/.a", Some(ready("/home/a b/.a"))),
+            ("ready x86_64 gzip /dev/shm/.a", Some(ready(true, "/dev/shm/.a"))),
+            ("ready x86_64 plain /home/a b/.a", Some(ready(false, "/home/a b/.a"))),
+            ("ready x86_64 plain", None),
             ("ready x86_64", None),
             ("got", Some(Said::Got)),
             ("got more", None),

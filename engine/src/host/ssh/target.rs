@@ -40,6 +40,8 @@ pub struct SshTarget {
     /// Key exchanges, as `KexAlgorithms` of ssh_config(5) has them: `^curve25519-sha256` prefers one. `None` is ssh's own
     /// choice, which costs more and also holds against an eavesdropper who keeps the traffic for a quantum computer.
     pub kex: Option<String>,
+    /// Whether the worker is sent as it is even where the host could unpack it: more bytes, less CPU there.
+    pub plain_upload: bool,
     /// Whether the connection is compressed: a worker is then 1.7 MB on the wire instead of 3.8, and costs some 100 ms more of
     /// CPU. For links slower than about 100 Mbit/s.
     pub compress: bool,
@@ -149,6 +151,7 @@ impl SshTarget {
             connect_timeout: Duration::from_secs(15),
             keepalive: Duration::from_secs(15),
             kex: None,
+            plain_upload: false,
             compress: false,
             directories: Vec::new(),
         }

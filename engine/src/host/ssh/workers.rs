@@ -1,12 +1,14 @@
 //! The workers that can be sent, one a kind of machine.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use deminer_worker::stamp;
 use deminer_worker::text::Digest;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::SshError;
 
@@ -26,6 +28,27 @@ pub struct Workers {
 pub(super) struct Worker {
     pub(super) bytes: Vec<u8>,
     pub(super) sha256: String,
+    packed: OnceLock<Vec<u8>>,
+}
+
+impl Worker {
+    fn new(bytes: Vec<u8>) -> Worker {
+        Worker {
+            sha256: Digest::of(&bytes).to_string(),
+            bytes,
+            packed: OnceLock::new(),
+        }
+    }
+
+    /// The bytes as gzip(1) packs them; made once, when the first host asks for it.
+    pub(super) fn packed(&self) -> &[u8] {
+        self.packed.get_or_init(|| {
+            let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+            // Memory takes all that is written.
+            let _ = packed.write_all(&self.bytes);
+            packed.finish().unwrap_or_default()
+        })
+    }
 }
 
 impl Workers {
@@ -73,8 +96,7 @@ impl Workers {
                         found: stamp,
                     });
                 }
-                let sha256 = Digest::of(&bytes).to_string();
-                return Ok(Worker { bytes, sha256 });
+                return Ok(Worker::new(bytes));
             }
         }
         Err(none())
@@ -137,6 +159,16 @@ mod tests {
         bytes.extend_from_slice(&machine.to_le_bytes());
         bytes.extend_from_slice(stamp::OWN.as_bytes());
         bytes
+    }
+
+    #[test]
+    fn what_is_packed_is_the_worker() {
+        let worker = Worker::new([elf(62), vec![7; 100_000]].concat());
+        assert!(worker.packed().len() < 1000);
+        let mut unpacked = Vec::new();
+        let read = io::Read::read_to_end(&mut flate2::read::GzDecoder::new(worker.packed()), &mut unpacked);
+        assert_eq!(read.ok(), Some(worker.bytes.len()));
+        assert_eq!(unpacked, worker.bytes);
     }
 
     #[test]
