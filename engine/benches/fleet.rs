@@ -20,9 +20,11 @@ use deminer_worker::text::{Digest, HostBytes};
 use rustix::time::ClockId;
 use tokio::net::UnixStream;
 
+#[allow(dead_code, reason = "medians are for shorter measurements")]
 #[path = "../worker/benches/measure/mod.rs"]
 mod measure;
 mod trivial;
+#[allow(dead_code, reason = "as above")]
 #[path = "../worker/benches/measure/used.rs"]
 mod used;
 

@@ -1,6 +1,7 @@
 //! What one host over SSH costs on the controller's side, without the ssh program: run it against an sshd of your own.
 //!
-//! `cargo bench -p deminer-engine --bench ssh -- HOST SSH_CONFIG FOLDER [TIMES] [KEX]`, where FOLDER holds `deminer-worker`.
+//! `cargo bench -p deminer-engine --bench ssh -- HOST SSH_CONFIG FOLDER [TIMES] [KEX] [QUESTIONS] [plain]`, where FOLDER
+//! holds `deminer-worker`; `plain` sends it as it is.
 //! What ssh and the host spend is read from outside, from their cgroups.
 
 use std::sync::Arc;
@@ -10,9 +11,6 @@ use deminer_engine::host::ssh::{Ssh, SshClient, SshTarget, Workers};
 use deminer_engine::host::{HostView, Transport};
 use deminer_worker::query::Query;
 use deminer_worker::text::HostPath;
-
-/// Questions after the first.
-const QUESTIONS: u32 = 1000;
 
 /// User and system time of this process so far, in ms.
 fn spent_ms() -> f64 {
@@ -36,9 +34,11 @@ fn main() {
         return;
     };
     let times: u32 = rest.first().and_then(|times| times.parse().ok()).unwrap_or(20);
+    let questions: u32 = rest.get(2).and_then(|number| number.parse().ok()).unwrap_or(1000);
     let target = SshTarget {
         ssh_config: Some(config.into()),
         kex: rest.get(1).cloned(),
+        plain_upload: rest.get(3).is_some_and(|word| word == "plain"),
         ..SshTarget::parse(host).expect("a host")
     };
     let client = Arc::new(SshClient::new(
@@ -64,14 +64,17 @@ fn main() {
             each(spent_ms() - before)
         );
         let link = last.expect("at least one");
+        if questions == 0 {
+            return;
+        }
         let (began, before) = (Instant::now(), spent_ms());
-        for _ in 0..QUESTIONS {
+        for _ in 0..questions {
             let paths = vec![HostPath::from("/etc/passwd")];
             link.observe(Query::Stat { paths, digest: false })
                 .await
                 .expect("an answer");
         }
-        let each = |value: f64| value / f64::from(QUESTIONS);
+        let each = |value: f64| value / f64::from(questions);
         let wall = began.elapsed().as_secs_f64() * 1000.0;
         println!(
             "one more question: {:.3} ms wall, {:.4} ms of our CPU",
