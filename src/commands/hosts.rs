@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
+use async_trait::async_trait;
 use deminer_engine::host::ssh::{Become, Secret, Ssh, SshClient, SshTarget, TargetError, Workers};
-use deminer_engine::host::{Local, Transport};
+use deminer_engine::host::{Link, Local, Transport};
 use deminer_engine::inventory::{self, Reach};
 use deminer_worker::platform::simulated::{Simulated, World, clean, infected};
+use deminer_worker::query::HostError;
 
 use super::{Trouble, playbook, typing};
 use crate::cli;
@@ -27,6 +29,8 @@ pub(crate) struct Ways {
     reach: cli::Reach,
     /// What is known of hosts, by name.
     known: Mutex<BTreeMap<String, Reach>>,
+    /// What simulated hosts are when they begin, by name.
+    worlds: Mutex<BTreeMap<String, Arc<World>>>,
     /// Made when the first host over SSH is named.
     ssh: OnceLock<Arc<SshClient>>,
     password: OnceLock<Option<Secret>>,
@@ -88,9 +92,23 @@ impl Ways {
         };
         match reach {
             Reach::Local => Ok(Arc::new(Local::new(this_program()?))),
-            Reach::Simulated(world) => Ok(Arc::new(Simulated::new(simulated(&world)?))),
+            Reach::Simulated(world) => Ok(Arc::new(Rehearsal {
+                world: self.world(&world)?,
+                host: OnceLock::new(),
+            })),
             Reach::Ssh(ssh) => self.over_ssh(ssh),
         }
+    }
+
+    /// What a simulated host of this name is when it begins, read once.
+    fn world(&self, name: &str) -> anyhow::Result<Arc<World>> {
+        let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(world) = worlds.get(name) {
+            return Ok(Arc::clone(world));
+        }
+        let world = Arc::new(simulated(name)?);
+        worlds.insert(name.to_owned(), Arc::clone(&world));
+        Ok(world)
     }
 
     fn over_ssh(&self, ssh: inventory::Ssh) -> anyhow::Result<Arc<dyn Transport>> {
@@ -143,6 +161,20 @@ impl Ways {
             }
         };
         Ok(self.password.get_or_init(|| password.map(Secret::new)).clone())
+    }
+}
+
+/// A simulated host that comes to life when it is first reached: thousands that wait take no memory.
+struct Rehearsal {
+    world: Arc<World>,
+    host: OnceLock<Simulated>,
+}
+
+#[async_trait]
+impl Transport for Rehearsal {
+    async fn connect(&self, name: &str) -> Result<Arc<Link>, HostError> {
+        let host = self.host.get_or_init(|| Simulated::new(World::clone(&self.world)));
+        host.connect(name).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use deminer_engine::ask::Asker;
@@ -150,7 +150,6 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// What is known of a host before it is reached.
-#[derive(Clone)]
 struct Known {
     /// The way to it, or why there is none.
     way: Result<Arc<dyn Transport>, HostError>,
@@ -264,6 +263,8 @@ pub(crate) async fn make(
         started_at_ms: began,
     };
     let outputs = Outputs::of(run.path());
+    // What is known of a host goes with its task.
+    let known = Mutex::new(known);
     let listening = Listening::begin(desk);
     let ends = each(
         &names,
@@ -271,7 +272,8 @@ pub(crate) async fn make(
         &listening.halt,
         |_: &Result<PlanLine, Unplanned>| None,
         |host, slot| {
-            let Known { way, vars: host_vars } = known[&host].clone();
+            let own = known.lock().unwrap_or_else(PoisonError::into_inner).remove(&host);
+            let Known { way, vars: host_vars } = own.expect("each host is begun once");
             let others = others(&host_vars, &vars);
             let (checked, info, site) = (Arc::clone(&checked), info.clone(), site.clone());
             let lent = Lent {
