@@ -5,6 +5,7 @@
 //! only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use deminer_worker::action::{Act, ActionId, Effect};
@@ -246,6 +247,8 @@ pub struct Apply {
     pub outputs: Outputs,
     /// Where to stop.
     pub until: Stage,
+    /// Whether hosts are struck together since they write each other back.
+    pub together: bool,
     /// Whether a host is watched once it was struck; else a later contact does that.
     pub watches: bool,
 }
@@ -366,8 +369,10 @@ impl Apply {
             facts,
             &plan.results,
         );
+        let mut rounds = 1..=session.max_rounds().max(1);
         let settled = match task {
             Task::Watch { settled } => {
+                rounds = 1..=0;
                 if machine_id != plan.orders.identity.machine_id {
                     return Ok(sink.record(Some(&host), another_host())?);
                 }
@@ -375,25 +380,44 @@ impl Apply {
                 session.after_strike(sink).await?;
                 Some(settled.clone())
             }
-            Task::Begin | Task::Again => self.strike(visit, plan, &mut session, turn, sink).await?,
+            Task::Begin | Task::Again => self.strike(visit, plan, &mut session, &mut rounds, turn, sink).await?,
         };
-        let Some(settled) = settled.filter(|_| self.watches || matches!(task, Task::Watch { .. })) else {
+        let Some(mut settled) = settled.filter(|_| self.watches || matches!(task, Task::Watch { .. })) else {
             return Ok(());
         };
-        // A watch is the host's own time.
-        turn.alone();
-        let verification = session.verify(sink).await?;
-        sink.record(Some(&host), verified(&verification, &left(plan, &settled)))?;
-        Ok(())
+        loop {
+            // A watch is the host's own time.
+            turn.alone();
+            let verification = session.verify(sink).await?;
+            let verified = verified(&verification, &left(plan, &settled));
+            let is_back = matches!(
+                verified,
+                EventKind::Verified {
+                    seen: Seen::Returned,
+                    ..
+                }
+            );
+            // What other hosts wrote back in the moment in which they were struck is what was approved: it is struck again, as
+            // long as the plan has rounds left, and the whole window begins anew. On a host alone nobody knows who it was.
+            let again = match is_back && self.together {
+                true => self.strike(visit, plan, &mut session, &mut rounds, turn, sink).await?,
+                false => None,
+            };
+            match again {
+                Some(again) => settled.extend(again),
+                None => return Ok(sink.record(Some(&host), verified)?),
+            }
+        }
     }
 
     /// Strikes, and strikes again what is found by another look; gives the actions whose targets are as the plan wants them.
-    /// `None` where a transaction ended before its strike.
+    /// `None` where a transaction ended before its strike, or no round is left.
     async fn strike(
         &self,
         visit: &Visit,
         plan: &HostPlan,
         session: &mut Session,
+        rounds: &mut RangeInclusive<u32>,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
     ) -> Result<Option<BTreeSet<ActionId>>, ApplyError> {
@@ -401,8 +425,8 @@ impl Apply {
         let Some(hand) = HostHand::new(&link, visit.transport(), &self.approved, epoch, self.until) else {
             return Ok(None);
         };
-        let mut settled = BTreeSet::new();
-        for round in 1..=session.max_rounds().max(1) {
+        let mut settled: Option<BTreeSet<ActionId>> = None;
+        for round in rounds {
             if round > 1 {
                 session.round(round, sink).await?;
             }
@@ -410,7 +434,7 @@ impl Apply {
             if struck.end != End::Struck {
                 return Ok(None);
             }
-            settled.extend(struck.settled);
+            settled.get_or_insert_default().extend(struck.settled);
             let after = session.after_strike(sink).await?;
             // What is not what the plan says stays so in every round: only a new plan helps.
             let is_all_drifted = plan.orders.components.iter().all(|c| struck.drifted.contains(&c.id));
@@ -418,7 +442,7 @@ impl Apply {
                 break;
             }
         }
-        Ok(Some(settled))
+        Ok(settled)
     }
 }
 

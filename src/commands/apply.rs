@@ -227,6 +227,7 @@ pub(crate) async fn carry(
             Some(Only::Contain) => Stage::Contain,
             Some(Only::Eradicate) | None => Stage::Eradicate,
         },
+        together: course.together,
         watches: course.only != Some(Only::Eradicate),
         approved: ready.approved,
         playbook: ready.playbook,

@@ -35,6 +35,21 @@ const SOON: Duration = Duration::from_secs(20);
 /// Where programs are, on the machine and on a host.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// How many inotify instances root may have (inotify(7)): a host takes seven, and three more for each user manager; the usual
+/// 128 end at a dozen hosts, whose path units then fail.
+const WATCHERS: u32 = 2048;
+
+/// Lets root have enough of them. The switch is the machine's; it is only ever raised, and stays.
+fn let_watch() {
+    let switch = "/proc/sys/fs/inotify/max_user_instances";
+    let now = fs::read_to_string(switch)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    if now.is_some_and(|now: u32| now < WATCHERS) {
+        fs::write(switch, WATCHERS.to_string()).expect("root may raise it");
+    }
+}
+
 /// Starts the names of our cgroups, before the pid of the test program.
 const CGROUPS: &str = "deminer-tests-";
 
@@ -61,7 +76,10 @@ impl World {
     /// When it can have one and does not come to be.
     pub(crate) fn new(name: &str) -> Option<World> {
         match able().and_then(|cgroups| Ok((cgroups, image()?))) {
-            Ok((cgroups, image)) => Some(World::on(&cgroups, image, name)),
+            Ok((cgroups, image)) => {
+                let_watch();
+                Some(World::on(&cgroups, image, name))
+            }
             Err(why) => {
                 skipped(&why);
                 None
