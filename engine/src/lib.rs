@@ -17,6 +17,7 @@
 pub mod apply;
 pub mod approval;
 pub mod ask;
+pub mod base64_text;
 pub mod diagnostic;
 pub mod event;
 pub mod finding;

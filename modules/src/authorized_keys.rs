@@ -1,10 +1,9 @@
 //! Reads `authorized_keys` as sshd does, from any bytes (sshd(8), AUTHORIZED_KEYS FILE FORMAT). Pure.
 
+use deminer_engine::base64_text;
 use deminer_worker::text::{Digest, HostBytes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::base64_text;
 
 /// One line with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

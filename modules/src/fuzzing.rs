@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deminer_engine::base64_text;
 use deminer_engine::finding::Bearing;
 use deminer_worker::query::Account;
 use deminer_worker::text::{HostBytes, HostPath};
@@ -18,9 +19,7 @@ use crate::shell_text::placed_tokens;
 use crate::starter_text::{self, Text, starts_of};
 use crate::unit_exec::{Scope, bare_programs, environment, exec_commands};
 use crate::{account_signs, key_list, login_story, places, trace, unit_file, unit_row, wallet};
-use crate::{
-    authorized_keys, base64_text, command_words, container, drop_places, preload_list, session_key, sshd_config,
-};
+use crate::{authorized_keys, command_words, container, drop_places, preload_list, session_key, sshd_config};
 
 pub use crate::judge::fuzzing::arguments;
 pub use crate::sample::fuzzing::miner_settings;

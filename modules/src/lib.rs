@@ -7,7 +7,6 @@ pub mod account_lock;
 mod account_presence;
 mod account_signs;
 pub mod authorized_keys;
-mod base64_text;
 pub mod catalogue;
 pub mod command_read;
 pub mod command_run;

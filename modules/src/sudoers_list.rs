@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use deminer_engine::base64_text;
 use deminer_engine::finding::{Artifact, Bearing, Finding};
 use deminer_engine::host::HostView;
 use deminer_engine::module::{About, Collector, ModuleError, Outcome};
@@ -19,7 +20,6 @@ use deminer_worker::text::{Digest, HostBytes, HostPath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base64_text;
 use crate::command_words::{resolved, simple_commands, started_files};
 use crate::linked_files;
 use crate::saying::said;

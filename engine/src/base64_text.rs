@@ -3,7 +3,7 @@
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The text of some bytes, without padding.
-pub(crate) fn unpadded(bytes: &[u8]) -> String {
+pub fn unpadded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
@@ -16,7 +16,7 @@ pub(crate) fn unpadded(bytes: &[u8]) -> String {
 }
 
 /// The bytes of a text with its padding, or without; `None` for anything else.
-pub(crate) fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+pub fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     let end = text.iter().position(|b| *b == b'=').unwrap_or(text.len());
     let (digits, padding) = text.split_at(end);
     let fits = digits.len() % 4 != 1 && padding.len() <= 2 && padding.iter().all(|b| *b == b'=');
