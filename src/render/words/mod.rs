@@ -8,6 +8,7 @@
 //! Sentences of findings and the words of playbooks come from elsewhere, in English; [`Things::authored`] knows those that
 //! are shipped.
 
+mod approval;
 mod ask;
 mod en;
 mod inventory;
@@ -21,6 +22,7 @@ mod undo;
 mod walk;
 mod zh;
 
+pub(crate) use self::approval::{ApprovalWords, Approved};
 pub(crate) use self::ask::AskWords;
 pub(crate) use self::inventory::{Entry, InventoryWords};
 pub(crate) use self::plan::PlanWords;
@@ -75,6 +77,7 @@ pub(crate) trait Words:
     + PlanWords
     + ShowWords
     + ProgressWords
+    + ApprovalWords
     + AskWords
     + ReportWords
     + UndoWords
@@ -90,6 +93,7 @@ impl<
         + PlanWords
         + ShowWords
         + ProgressWords
+        + ApprovalWords
         + AskWords
         + ReportWords
         + UndoWords
