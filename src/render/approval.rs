@@ -67,7 +67,9 @@ impl Made<'_> {
         match self.signed {
             Some(_) => {
                 let plan = shell_word(&plain(self.plan_file));
-                self.paste.command(&format!("deminer apply {plan} --approval {file}"))
+                let others = if self.needs.needed > 1 { " FILE..." } else { "" };
+                self.paste
+                    .command(&format!("deminer apply {plan} --approval {file}{others}"))
             }
             None => format!("ssh-keygen -Y sign -n {NAMESPACE} -f KEY {file}"),
         }
