@@ -165,10 +165,10 @@ async fn begin(
     let _lock = run.lock()?;
     run.write_plan(&plan.write())?;
     run.write_ways(&desk.ways.known(&names))?;
-    run.write_approval(ready.approved.approval())?;
     if let Some(given) = signed {
         run.write_signed(&given.signed, &given.under)?;
     }
+    run.write_approval(ready.approved.approval())?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let mut sink = Watched::new(journals, &desk.screen, window(&ready.vars));
     sink.record(

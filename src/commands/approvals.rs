@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use deminer_engine::approval::{ApprovalError, Approvals, ApprovedPlan, KeygenError, Signed, SignedError, SignedFile};
+use deminer_engine::approval::{
+    ApprovalError, Approvals, ApprovedPlan, KeygenError, SIGNATURE, Signed, SignedError, SignedFile,
+};
 use deminer_engine::plan::Plan;
 use deminer_engine::run::RunDir;
 use deminer_worker::order::Approval;
@@ -106,7 +108,8 @@ pub(crate) async fn given(desk: &Desk, plan: &Plan, files: &[PathBuf]) -> anyhow
 pub(crate) async fn again(desk: &Desk, run: &RunDir, plan: &Plan, approval: &Approval) -> anyhow::Result<()> {
     let files = run.signed()?;
     let under = desk.approvals()?;
-    if files.is_empty() && under.over(&plan.header().requirement()).unsigned {
+    let is_unsigned = files.is_empty() && approval.means != SIGNATURE;
+    if is_unsigned && under.over(&plan.header().requirement()).unsigned {
         return Ok(());
     }
     let under = under.or_signers(run.signers()?);
