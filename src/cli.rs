@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deminer_engine::fleet::AT_ONCE;
 use deminer_engine::policy::Leave;
+use deminer_worker::order::Stage;
 
 use crate::render::words::Lang;
+
+mod approve;
+
+pub(crate) use approve::{Approve, Part, PolicyFile};
 
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
@@ -31,7 +36,9 @@ pub(crate) enum Verb {
     Show(Show),
     /// Look, store the plan and print it; on a terminal ask for a yes; with --approve, apply the stored plan of that hash.
     Run(Run),
-    /// Carry out a plan that was approved by its hash, then watch.
+    /// Approve a plan for others to carry out: writes the approval, signed with your SSH key; touches no host.
+    Approve(Approve),
+    /// Carry out a plan that was approved, by its hash or by signed approvals, then watch.
     Apply(Apply),
     /// Quiet at once what mines: it gets next to no CPU time, and runs on. Asks for one typed yes.
     Throttle(Quiet),
@@ -98,6 +105,8 @@ pub(crate) struct Looking {
     pub(crate) protect: Vec<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
 }
 
 /// How a command goes over hosts and reaches them.
@@ -323,6 +332,10 @@ pub(crate) struct Apply {
     /// the yes is typed.
     #[arg(long, value_name = "HASH")]
     pub(crate) approve: Option<String>,
+    /// Signed approvals of this plan, each with its signature beside it as FILE.sig. What is done is what they say; beside
+    /// them only `--only eradicate` is taken of what chooses.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["approve", "exclude", "many", "watch"])]
+    pub(crate) approval: Vec<PathBuf>,
     /// Leave an action out, by its id; what needs it is left out too. May be repeated.
     #[arg(long, value_name = "ACTION")]
     pub(crate) exclude: Vec<String>,
@@ -339,6 +352,8 @@ pub(crate) struct Apply {
     pub(crate) answers: AnswersFile,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
     #[command(flatten)]
     pub(crate) whereabouts: Whereabouts,
     #[command(flatten)]
@@ -359,6 +374,8 @@ pub(crate) struct Again {
     pub(crate) answers: AnswersFile,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
     #[command(flatten)]
     pub(crate) whereabouts: Whereabouts,
     #[command(flatten)]
@@ -415,6 +432,17 @@ pub(crate) enum Only {
     Contain,
     /// All of it but the watch: `deminer verify` watches all hosts in one common window later.
     Eradicate,
+}
+
+impl Only {
+    /// Where what was approved ends; `None` is nowhere before the watch.
+    pub(crate) fn of(stage: Stage) -> Option<Only> {
+        match stage {
+            Stage::Preserve => Some(Only::Preserve),
+            Stage::Contain => Some(Only::Contain),
+            Stage::Eradicate => None,
+        }
+    }
 }
 
 /// `deminer throttle`, `deminer contain`

@@ -139,6 +139,7 @@ fn origin(text: &str) -> Origin {
         modules: Default::default(),
         vars: Default::default(),
         secrets: Default::default(),
+        approvals: None,
         created_at_ms: 0,
         valid_for_ms: VALID_FOR_MS,
     }

@@ -2,8 +2,14 @@
 //!
 //! An [`ApprovedPlan`] cannot be read from a file: it is made here only, from a plan's bytes and an approval that fits
 //! them. Whoever holds one may strike what it allows, and nothing else.
+//!
+//! A yes is given here, unsigned ([`Plan::approve`]), or elsewhere, as files that other people signed
+//! ([`ApprovedPlan::signed`]); which of them does is said by the plan and by the site's [`Approvals`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use deminer_worker::action::{ActionId, Effect};
 use deminer_worker::order::{APPROVAL_FORMAT, Approval, ApprovedOrders, Begin, OrderError, Stage, check_all};
@@ -11,8 +17,22 @@ use deminer_worker::text::{Digest, Wide};
 
 use crate::plan::{FileError, Plan, canonical};
 
-/// What an approval is signed for: a signature for files or mail is none for a plan.
-pub const NAMESPACE: &str = "deminer-approval";
+mod keygen;
+mod policy;
+mod signature;
+mod signed;
+mod unite;
+
+pub use keygen::{KeygenError, sign};
+pub use policy::{Approvals, KeyList, PolicyError, Requirement};
+pub use signature::NAMESPACE;
+pub use signed::{Signed, SignedBy, SignedError, SignedFile, Signer, beside};
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use signature::namespace;
+
+/// The means of a yes that counts by its signatures.
+pub const SIGNATURE: &str = "signature";
 
 /// The version of the approval's form that is written and read.
 pub const FORMAT: u32 = APPROVAL_FORMAT;
@@ -139,6 +159,12 @@ pub enum ApprovalError {
         /// Which.
         component: u32,
     },
+    /// The plan wants signatures.
+    #[error("the yes is not signed: {needed} signed {} needed", if *needed == 1 { "approval is" } else { "approvals are" })]
+    Unsigned {
+        /// By how many different people.
+        needed: u32,
+    },
     /// What was approved does not hold together, by the same rules as on the host.
     #[error(transparent)]
     Orders(#[from] OrderError),
@@ -177,6 +203,9 @@ impl ApprovalError {
             ApprovalError::UnknownHost { .. }
             | ApprovalError::UnknownAction { .. }
             | ApprovalError::UnknownComponent { .. } => "`deminer show` lists what the plan has",
+            ApprovalError::Unsigned { .. } => {
+                "have it approved with `deminer approve PLAN --key KEY`, then `deminer apply PLAN --approval FILE...`"
+            }
             ApprovalError::Orders(OrderError::NotClosed { .. }) => {
                 "leave out the action too, or approve what it needs; a kill needs `contain` and `preserve`"
             }
@@ -235,11 +264,12 @@ impl Plan {
 }
 
 impl ApprovedPlan {
-    /// Reads a plan and its approval, and holds one against the other.
+    /// Reads a plan and its approval, and holds one against the other; nobody asks for a signature.
     ///
     /// # Errors
     /// When one of them cannot be read, or they do not fit, now.
-    pub fn from_files(plan: &[u8], approval: &[u8], now_ms: u64) -> Result<ApprovedPlan, ApprovalError> {
+    #[cfg(test)]
+    pub(crate) fn from_files(plan: &[u8], approval: &[u8], now_ms: u64) -> Result<ApprovedPlan, ApprovalError> {
         ApprovedPlan::new(Plan::read(plan)?, read_approval(approval)?, now_ms)
     }
 
@@ -263,6 +293,10 @@ impl ApprovedPlan {
         check_times(&plan, &approval, now_ms)?;
         if plan.is_empty() {
             return Err(ApprovalError::NothingToDo);
+        }
+        let needs = plan.header().requirement();
+        if approval.means != SIGNATURE && !needs.unsigned {
+            return Err(ApprovalError::Unsigned { needed: needs.needed });
         }
         check_names(&plan, &approval)?;
         let orders = check_all(plan.header_line(), &plan.lines(), &approval)?;
@@ -424,6 +458,13 @@ fn check_names(plan: &Plan, approval: &Approval) -> Result<(), ApprovalError> {
         }
     }
     Ok(())
+}
+
+/// The bytes of a file; `None` where there are more of them.
+fn bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
 fn read_approval(bytes: &[u8]) -> Result<Approval, ApprovalError> {

@@ -187,7 +187,7 @@ impl Audit {
         for event in begun {
             match &event.kind {
                 EventKind::RunStarted { plan, .. } => expected = *plan,
-                EventKind::Approved { approval } => approved = Some(approval),
+                EventKind::Approved { approval, .. } => approved = Some(approval),
                 _ => {}
             }
         }

@@ -10,6 +10,7 @@ use deminer_worker::text::{Digest, Wide};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::approval::SignedBy;
 use crate::ask::Answered;
 use crate::finding::{Finding, HostVerdict};
 use crate::playbook::Phase;
@@ -55,6 +56,9 @@ pub enum EventKind {
     Approved {
         /// As it was checked.
         approval: Approval,
+        /// Who signed it; empty where it is the unsigned yes of whoever applied it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        signed: Vec<SignedBy>,
     },
     /// A host was reached.
     Reached {

@@ -4,6 +4,7 @@
 //! Each function takes the bytes of one input and panics where a property is broken. `fuzz/README.md` says which parser
 //! stands under which.
 
+use crate::approval::namespace;
 use crate::host::recorded;
 use crate::journal::read::{ChainEnd, read_lines};
 use crate::plan::Plan;
@@ -29,6 +30,11 @@ pub fn files(bytes: &[u8]) {
     }
 }
 
+/// Signatures of approvals: what one is for is a part of it.
+pub fn signatures(bytes: &[u8]) {
+    assert!(namespace(bytes).is_none_or(|found| found.len() < bytes.len()));
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -45,6 +51,12 @@ mod tests {
         fn files_hold(bytes: Vec<u8>, text in "(\\{|\\}|\"prev\":|\"event\":|\"seq\":|\"1\"|,|\n){0,30}") {
             files(&bytes);
             files(text.as_bytes());
+        }
+
+        #[test]
+        fn signatures_hold(bytes: Vec<u8>, text in "U1NIU0lHAAAAAQ[A-Za-z0-9+/=\n]{0,80}") {
+            signatures(&bytes);
+            signatures(format!("-----BEGIN SSH SIGNATURE-----{text}-----END SSH SIGNATURE-----").as_bytes());
         }
     }
 }

@@ -153,7 +153,7 @@ fn approval(chains: &[Chain]) -> Option<Approval> {
         .iter()
         .flat_map(|chain| &chain.events)
         .find_map(|event| match &event.kind {
-            EventKind::Approved { approval } => Some(approval.clone()),
+            EventKind::Approved { approval, .. } => Some(approval.clone()),
             _ => None,
         })
 }

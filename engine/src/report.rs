@@ -14,6 +14,7 @@ use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::approval::SignedBy;
 use crate::ask::Answered;
 use crate::event::{Purpose, Reconciled, Seen};
 use crate::finding::{Finding, FindingId, HostVerdict};
@@ -80,6 +81,8 @@ pub struct ApprovalReport {
     pub at_ms: Wide,
     /// Actions that were left out.
     pub excluded: Vec<ActionId>,
+    /// Who signed it; empty where it is the unsigned yes of whoever applied it.
+    pub signed: Vec<SignedBy>,
 }
 
 /// A run in few facts.

@@ -1,7 +1,7 @@
 //! Where a run is kept: one directory that holds all of it and can be moved.
 //!
 //! ```text
-//! RUNS/20261114-0244-7c1e/   plan  approval.json  ways.json  journal/run.ndjson  journal/host-NAME.ndjson  vault/  report.md
+//! RUNS/20261114-0244-7c1e/   plan  approval.json  approvals/  ways.json  journal/run.ndjson  journal/host-NAME.ndjson  vault/  report.md
 //! RUNS/plans/HASH16.plan     HASH16.ways.json
 //! ```
 //!
@@ -28,6 +28,7 @@ use crate::event::EventKind;
 use crate::inventory::Reach;
 use crate::journal::{Chain, JournalError, MAX_LINE, file_name, read_chain};
 
+mod approvals;
 mod plans;
 
 pub use plans::PlanStore;

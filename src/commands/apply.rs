@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deminer_engine::apply::{Apply, Keeping, Task};
-use deminer_engine::approval::{ApprovalError, ApprovedPlan, Ask};
+use deminer_engine::approval::{ApprovalError, ApprovedPlan, Ask, Signed};
 use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose};
@@ -18,6 +18,7 @@ use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
 use deminer_engine::policy::Leave;
 use deminer_engine::report::{HostReport, Report};
+use deminer_engine::resume;
 use deminer_engine::run::{PlanStore, RunDir};
 use deminer_engine::status::Status;
 use deminer_engine::vault::{self, Vault};
@@ -26,6 +27,7 @@ use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 use deminer_worker::text::HostBytes;
 
+use super::approvals::{self, Given};
 use super::people::People;
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
@@ -34,6 +36,8 @@ use super::yes::Approving;
 use super::{Desk, Trouble, earlier, fleet, report, show, walk};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
+use crate::render;
+use crate::render::plain::plain;
 
 /// The variable that `--watch` sets: the window of verify.
 const WATCH: &str = "watch";
@@ -49,12 +53,14 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
     )?);
     earlier::settle(desk).await?;
     let (plan, file) = show::read(desk, &arguments.plan)?;
+    if !arguments.approval.is_empty() {
+        return signed(desk, &plan, arguments).await;
+    }
     let approving = Approving {
-        plan: &plan,
-        file: &file,
         exclude: &arguments.exclude,
         many: &arguments.many,
         only: arguments.only,
+        ..Approving::of(&plan, &file)
     };
     let ask = match &arguments.approve {
         Some(hash) => approving.given(desk, hash)?,
@@ -64,15 +70,42 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
             None => return Ok(Exit::Refused),
         },
     };
-    let course = Course {
-        only: arguments.only,
+    apply(desk, &plan, ask, course(arguments, arguments.only)?).await
+}
+
+/// Applies what others signed.
+async fn signed(desk: &Desk, plan: &Plan, arguments: &cli::Apply) -> anyhow::Result<Exit> {
+    if let Some(Only::Preserve | Only::Contain) = arguments.only {
+        let what = "--only preserve and --only contain do not stand beside --approval: what is done is what was signed";
+        let hint = "have that part approved: `deminer approve PLAN --only contain --key KEY`".to_owned();
+        return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+    }
+    let Some(given) = approvals::given(desk, plan, &arguments.approval).await? else {
+        return Ok(nothing_to_do(desk, plan, arguments.telling.format));
+    };
+    let left = plan.hosts().filter(|host| !host.is_empty());
+    let left = left
+        .map(|host| host.orders.host.as_str())
+        .filter(|host| given.approved.orders(host).is_none());
+    let left: Vec<_> = left.map(plain).collect();
+    if !left.is_empty() {
+        let words = desk.lang().words();
+        let left = words.commas(&render::names::brief(left.iter().map(|host| &**host)));
+        desk.screen.note(&words.approved_too_rarely(&left));
+    }
+    let only = Only::of(resume::stage(given.approved.approval())).or(arguments.only);
+    begin(desk, given.approved.clone(), Some(&given), course(arguments, only)?).await
+}
+
+fn course(arguments: &cli::Apply, only: Option<Only>) -> anyhow::Result<Course<'_>> {
+    Ok(Course {
+        only,
         watch: arguments.watch.as_deref(),
         answers: arguments.answers.file.as_deref(),
         order: walk::order(&arguments.going.walking, Some(&arguments.striking))?,
         together: arguments.striking.together,
         format: arguments.telling.format,
-    };
-    apply(desk, &plan, ask, course).await
+    })
 }
 
 /// How an approved plan is carried out.
@@ -91,7 +124,7 @@ pub(crate) struct Course<'a> {
 }
 
 /// The answer to a yes to a plan that changes nothing.
-fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
+pub(crate) fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
     match format {
         Format::Json => desk
             .screen
@@ -106,13 +139,24 @@ fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
 /// # Errors
 /// As [`run`].
 pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>) -> anyhow::Result<Exit> {
-    let approved = match plan.approve(ask) {
-        Ok(approved) => approved,
-        Err(ApprovalError::NothingToDo) => return Ok(nothing_to_do(desk, plan, course.format)),
-        Err(error) => return Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
-    };
+    approvals::allow_unsigned(desk, plan)?;
+    match plan.approve(ask) {
+        Ok(approved) => begin(desk, approved, None, course).await,
+        Err(ApprovalError::NothingToDo) => Ok(nothing_to_do(desk, plan, course.format)),
+        Err(error) => Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
+    }
+}
+
+/// Begins a run of an approved plan, with what was signed for it.
+async fn begin(
+    desk: &Desk,
+    approved: ApprovedPlan,
+    signed: Option<&Given>,
+    course: Course<'_>,
+) -> anyhow::Result<Exit> {
+    let plan = approved.plan().clone();
     let ready = Ready::of(desk, approved, course.watch, course.answers)?;
-    let names = keys_first(plan, ready.approved.hosts().map(|(host, _)| host.to_owned()).collect());
+    let names = keys_first(&plan, ready.approved.hosts().map(|(host, _)| host.to_owned()).collect());
     desk.ways.learn(PlanStore::of(&desk.runs).ways(&plan.hash())?);
     // Before anything is written: a host to which no way is known.
     desk.ways.to_all(&names)?;
@@ -122,6 +166,9 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
     let _lock = run.lock()?;
     run.write_plan(&plan.write())?;
     run.write_ways(&desk.ways.known(&names))?;
+    if let Some(given) = signed {
+        run.write_signed(&given.signed, &given.under)?;
+    }
     run.write_approval(ready.approved.approval())?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let mut sink = Watched::new(journals, &desk.screen, window(&ready.vars));
@@ -145,6 +192,11 @@ pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>
         None,
         EventKind::Approved {
             approval: ready.approved.approval().clone(),
+            signed: signed
+                .iter()
+                .flat_map(|given| &given.signed)
+                .map(Signed::told)
+                .collect(),
         },
     )?;
     let tasks = names.into_iter().map(|name| (name, Task::Begin)).collect();

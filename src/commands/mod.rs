@@ -1,6 +1,8 @@
 //! The verbs, one file each, and what they share.
 
 mod apply;
+mod approvals;
+mod approve;
 mod audit;
 mod check;
 mod demo;
@@ -38,7 +40,7 @@ use rustix::io::Errno;
 
 use self::hosts::Ways;
 use self::typing::Typing;
-use crate::cli::{Going, Language, Leaves, Reach, Runs, Telling, Verb};
+use crate::cli::{Going, Language, Leaves, PolicyFile, Reach, Runs, Telling, Verb};
 use crate::exit::Exit;
 use crate::render::paste::Paste;
 use crate::render::screen::Screen;
@@ -62,6 +64,7 @@ pub(crate) struct Desk {
 struct Said {
     runs: Option<PathBuf>,
     lang: Option<Lang>,
+    policy: Option<PathBuf>,
 }
 
 /// A message for the operator that comes with its own exit code and what to do.
@@ -88,8 +91,8 @@ impl Trouble {
 pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
     let at = |telling: &Telling| desk(&screen, &telling.runs, telling.language);
-    let over = |telling: &Telling, going: &Going, leaves: &Leaves| {
-        at(telling).map(|desk| desk.under(leaves).reaching(&going.reach))
+    let over = |telling: &Telling, going: &Going, leaves: &Leaves, policy: &PolicyFile| {
+        at(telling).map(|desk| desk.under(leaves).governed(policy).reaching(&going.reach))
     };
     let done = match verb {
         Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
@@ -98,24 +101,26 @@ pub(crate) fn run(verb: Verb) -> Exit {
             let lang = chosen(&screen, arguments.language);
             inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
         }
-        Verb::Plan(it) => {
-            over(&it.telling, &it.going, &it.looking.leaves).and_then(|desk| asynchronous(plan::run(&desk, &it)))
-        }
+        Verb::Plan(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
+            .and_then(|desk| asynchronous(plan::run(&desk, &it))),
         Verb::Show(it) => at(&it.telling).and_then(|desk| show::run(&desk, &it)),
-        Verb::Run(it) => {
-            over(&it.telling, &it.going, &it.looking.leaves).and_then(|desk| asynchronous(run::run(&desk, &it)))
+        Verb::Run(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
+            .and_then(|desk| asynchronous(run::run(&desk, &it))),
+        Verb::Approve(it) => {
+            at(&it.telling).and_then(|desk| asynchronous(approve::run(&desk.governed(&it.policy), &it)))
         }
         Verb::Apply(it) => {
-            over(&it.telling, &it.going, &it.leaves).and_then(|desk| asynchronous(apply::run(&desk, &it)))
+            over(&it.telling, &it.going, &it.leaves, &it.policy).and_then(|desk| asynchronous(apply::run(&desk, &it)))
         }
-        Verb::Throttle(it) => over(&it.telling, &it.going, &it.looking.leaves)
+        Verb::Throttle(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
             .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::THROTTLE, &it))),
-        Verb::Contain(it) => over(&it.telling, &it.going, &it.looking.leaves)
+        Verb::Contain(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
             .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::CONTAIN, &it))),
-        Verb::Undo(it) => over(&it.telling, &it.going, &it.leaves).and_then(|desk| asynchronous(undo::run(&desk, &it))),
-        Verb::Resume(it) => over(&it.again.telling, &it.again.going, &it.again.leaves)
+        Verb::Undo(it) => over(&it.telling, &it.going, &it.leaves, &PolicyFile::default())
+            .and_then(|desk| asynchronous(undo::run(&desk, &it))),
+        Verb::Resume(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
             .and_then(|desk| asynchronous(resume::run(&desk, &it))),
-        Verb::Verify(it) => over(&it.again.telling, &it.again.going, &it.again.leaves)
+        Verb::Verify(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
             .and_then(|desk| asynchronous(resume::verify(&desk, &it))),
         Verb::Audit(it) => at(&it.telling).and_then(|desk| audit::run(&desk, &it)),
         Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
@@ -151,6 +156,7 @@ fn desk(screen: &Screen, runs: &Runs, language: Language) -> anyhow::Result<Desk
     let said = Said {
         runs: directory,
         lang: language.lang,
+        policy: None,
     };
     Ok(Desk {
         runs: match &said.runs {
@@ -224,12 +230,19 @@ impl Desk {
         Paste {
             runs: self.said.runs.as_deref(),
             lang: self.said.lang,
+            policy: self.said.policy.as_deref(),
         }
     }
 
     /// The same, with what the operator allowed.
     pub(crate) fn under(mut self, leaves: &Leaves) -> Desk {
         self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
+        self
+    }
+
+    /// The same, under the policy that was named.
+    pub(crate) fn governed(mut self, policy: &PolicyFile) -> Desk {
+        self.said.policy.clone_from(&policy.file);
         self
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use deminer_engine::approval::Requirement;
 use deminer_engine::ask::Asker;
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{End, Order, each};
@@ -214,6 +215,7 @@ pub(crate) async fn make(
     order: &Order,
 ) -> anyhow::Result<Made> {
     let began = desk.now_ms();
+    let approvals = desk.approvals()?.stated();
     let found = playbook::find(name)?;
     let checked = playbook::checked(desk, &found).map_err(|mistakes| playbook::mistaken(&mistakes))?;
     let settings = settings(&looking.given)?;
@@ -325,7 +327,7 @@ pub(crate) async fn make(
     sink.record(None, EventKind::RunFinished {})?;
     sink.end();
     let unanswered = people.say_open();
-    let plan = Plan::of_lines(origin(&checked, &vars, desk.now_ms()), plans)?;
+    let plan = Plan::of_lines(origin(&checked, &vars, desk.now_ms(), approvals), plans)?;
     Ok(Made {
         plan,
         not_planned,
@@ -398,7 +400,7 @@ fn site(protect: &[String]) -> anyhow::Result<Site> {
     Ok(site)
 }
 
-fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {
+fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64, approvals: Option<Requirement>) -> Origin {
     let resources = checked.resources().iter().map(|resource| {
         let held = ResourceRef {
             sha256: resource.sha256,
@@ -429,5 +431,6 @@ fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64) -> Origin {
         secrets,
         created_at_ms: now_ms,
         valid_for_ms: VALID_FOR_MS,
+        approvals,
     }
 }

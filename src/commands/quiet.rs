@@ -4,7 +4,7 @@
 use deminer_worker::action::Effect;
 
 use super::yes::{self, Approving};
-use super::{Desk, apply, earlier, plan, show, walk};
+use super::{Desk, apply, approvals, earlier, plan, show, walk};
 use crate::cli::{Format, Only, Quiet};
 use crate::exit::Exit;
 use crate::render;
@@ -45,12 +45,10 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
         together: false,
         format: arguments.telling.format,
     };
+    let only = course.only;
     let approving = |plan, file| Approving {
-        plan,
-        file,
-        exclude: &[],
-        many: &[],
-        only: course.only,
+        only,
+        ..Approving::of(plan, file)
     };
     if let Some(hash) = &arguments.approve {
         let (plan, _) = show::read(desk, hash)?;
@@ -89,6 +87,7 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
         desk.screen.note(&words.to_do_it(&command));
         return Ok(plan::exit(&made));
     }
+    approvals::allow_unsigned(desk, &made.plan)?;
     if yes::answer(desk, &words.type_yes(touched as u64)).await.as_deref() != Some(YES) {
         desk.screen.note(words.nothing_was_changed());
         return Ok(Exit::Refused);

@@ -9,11 +9,11 @@ use deminer_engine::journal::Journals;
 use deminer_engine::report::Report;
 use deminer_engine::resume;
 use deminer_engine::run::RunDir;
-use deminer_worker::order::{Approval, Stage};
+use deminer_worker::order::Approval;
 
 use super::apply::{Course, Ready, carry};
 use super::progress::Watched;
-use super::{Desk, Trouble, apply, earlier, fleet, report, walk};
+use super::{Desk, Trouble, apply, approvals, earlier, fleet, report, walk};
 use crate::cli::{self, Only};
 use crate::exit::Exit;
 
@@ -35,22 +35,18 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Resume) -> anyhow::Result<
     };
     let taken = Taken::up(&run)?;
     let mut tasks = resume::tasks(&run.chains()?, &taken.approval);
-    let in_time = taken.approved()?.check_time(desk.now_ms());
-    if let Err(error) = in_time {
+    if let Err(error) = still_approved(desk, &run, &taken).await {
+        let error = error.downcast::<Trouble>()?;
         let all = tasks.len();
         tasks.retain(|(_, task)| matches!(task, Task::Watch { .. }));
         if tasks.is_empty() && all > 0 {
-            return Err(Trouble::new(Exit::Refused, &error, error.hint()).into());
+            return Err(error.into());
         }
         if tasks.len() < all {
-            desk.screen.error(&error.to_string(), error.hint().as_deref());
+            desk.screen.error(&error.what, error.hint.as_deref());
         }
     }
-    let only = match resume::stage(&taken.approval) {
-        Stage::Preserve => Some(Only::Preserve),
-        Stage::Contain => Some(Only::Contain),
-        Stage::Eradicate => None,
-    };
+    let only = Only::of(resume::stage(&taken.approval));
     go_on(desk, &run, taken, tasks, only, &arguments.again).await
 }
 
@@ -72,6 +68,14 @@ pub(crate) async fn verify(desk: &Desk, arguments: &cli::Verify) -> anyhow::Resu
         return Err(Trouble::new(Exit::Refused, what, Some(format!("`{hint}` says what was done"))).into());
     }
     go_on(desk, &run, taken, tasks, None, &arguments.again).await
+}
+
+/// Whether more may be begun of what a run carries out: in time, and by signatures that still count.
+async fn still_approved(desk: &Desk, run: &RunDir, taken: &Taken) -> anyhow::Result<()> {
+    let approved = taken.approved()?;
+    let in_time = approved.check_time(desk.now_ms());
+    in_time.map_err(|error| Trouble::new(Exit::Refused, &error, error.hint()))?;
+    approvals::again(desk, run, approved.plan(), approved.approval()).await
 }
 
 async fn prepare(desk: &Desk, again: &cli::Again) -> anyhow::Result<()> {

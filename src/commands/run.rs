@@ -1,11 +1,9 @@
 //! `deminer run`: look, store and print the plan, and on a terminal ask for a yes; with `--approve`, apply the stored plan of
 //! that hash.
 
-use deminer_engine::plan::Plan;
-
 use super::apply::Course;
 use super::yes::Approving;
-use super::{Desk, apply, earlier, fleet, plan, show, walk};
+use super::{Desk, apply, approvals, earlier, fleet, plan, show, walk};
 use crate::cli::{Format, Run};
 use crate::exit::Exit;
 
@@ -21,7 +19,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
             &arguments.going.reach,
         )?);
         let (plan, file) = show::read(desk, hash)?;
-        let ask = approving(&plan, &file).given(desk, hash)?;
+        let ask = Approving::of(&plan, &file).given(desk, hash)?;
         return apply::apply(desk, &plan, ask, course(arguments)?).await;
     }
     let Some(playbook) = &arguments.playbook else {
@@ -30,7 +28,10 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     let order = walk::order(&arguments.going.walking, Some(&arguments.striking))?;
     let made = plan::make(desk, playbook, &arguments.looking, &arguments.going.reach, &order).await?;
     let stored = plan::store(desk, &made)?;
-    let asks = desk.screen.answers() && arguments.telling.format == Format::Text && !made.plan.is_empty();
+    let asks = desk.screen.answers()
+        && arguments.telling.format == Format::Text
+        && !made.plan.is_empty()
+        && approvals::unsigned_does(desk, &made.plan)?;
     plan::show(desk, &made, Some(&stored), arguments.telling.format, asks);
     if !asks {
         return Ok(plan::exit(&made));
@@ -38,7 +39,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
     // What is applied is what is stored, as it is read back.
     let hash = made.plan.hash().to_string();
     let (plan, _) = show::read(desk, &hash)?;
-    match approving(&plan, &made.plan.hash().short()).asked(desk).await? {
+    match Approving::of(&plan, &made.plan.hash().short()).asked(desk).await? {
         Some(ask) => apply::apply(desk, &plan, ask, course(arguments)?).await,
         None => Ok(Exit::Refused),
     }
@@ -53,15 +54,4 @@ fn course(arguments: &Run) -> anyhow::Result<Course<'_>> {
         together: arguments.striking.together,
         format: arguments.telling.format,
     })
-}
-
-/// The whole plan.
-fn approving<'a>(plan: &'a Plan, file: &'a str) -> Approving<'a> {
-    Approving {
-        plan,
-        file,
-        exclude: &[],
-        many: &[],
-        only: None,
-    }
 }

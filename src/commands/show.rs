@@ -57,7 +57,10 @@ pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
 }
 
 /// The hosts of the plan that words name, each word one or, with `*` and `?`, several.
-fn chosen<'a>(plan: &'a Plan, words: &[String]) -> anyhow::Result<BTreeSet<&'a str>> {
+///
+/// # Errors
+/// When one names none.
+pub(crate) fn chosen<'a>(plan: &'a Plan, words: &[String]) -> anyhow::Result<BTreeSet<&'a str>> {
     let names: Vec<&str> = plan.hosts().map(|host| host.orders.host.as_str()).collect();
     let mut chosen = BTreeSet::new();
     for word in words {

@@ -38,7 +38,11 @@ pub(crate) fn order(walking: &cli::Walking, striking: Option<&cli::Striking>) ->
     Ok(order)
 }
 
-fn limit(option: &str, text: Option<&str>) -> anyhow::Result<Option<Duration>> {
+/// How long something may take, as an option says it.
+///
+/// # Errors
+/// When it is no duration.
+pub(crate) fn limit(option: &str, text: Option<&str>) -> anyhow::Result<Option<Duration>> {
     let Some(text) = text else { return Ok(None) };
     let limit = duration(text).map_err(|_| wrong(option, text, &"no duration, as 90s, 20m or 1h"))?;
     Ok(Some(limit))

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deminer_engine::approval::{ApprovalError, Ask, Hosts, with_dependents};
-use deminer_engine::plan::{Plan, VALID_FOR_MS};
+use deminer_engine::approval::{ApprovalError, Ask, Hosts, SIGNATURE, with_dependents};
+use deminer_engine::plan::{HostPlan, Plan, VALID_FOR_MS};
 use deminer_worker::action::{ActionId, Effect};
 
-use super::{Desk, Trouble};
+use super::{Desk, Trouble, approvals};
 use crate::cli::{Format, Only};
 use crate::exit::Exit;
 use crate::render;
+use crate::render::plan::Shown;
 
 /// Digits of a hash that are typed at least: enough to have read them, and more than come by themselves.
 const TYPED_DIGITS: usize = 4;
@@ -24,9 +25,29 @@ pub(crate) struct Approving<'a> {
     /// Components with many targets that are meant by name.
     pub(crate) many: &'a [String],
     pub(crate) only: Option<Only>,
+    /// The hosts that are meant; `None` is all.
+    pub(crate) hosts: Option<BTreeSet<&'a str>>,
+    /// For how long.
+    pub(crate) valid_for_ms: u64,
+    /// Whether it counts by a signature, for others to carry out; else it is for here and now.
+    pub(crate) is_signed: bool,
 }
 
-impl Approving<'_> {
+impl<'a> Approving<'a> {
+    /// All of a plan, here and now.
+    pub(crate) fn of(plan: &'a Plan, file: &'a str) -> Approving<'a> {
+        Approving {
+            plan,
+            file,
+            exclude: &[],
+            many: &[],
+            only: None,
+            hosts: None,
+            valid_for_ms: VALID_FOR_MS,
+            is_signed: false,
+        }
+    }
+
     /// The yes that was given on the command line.
     ///
     /// # Errors
@@ -60,9 +81,11 @@ impl Approving<'_> {
         if !desk.screen.answers() || format != Format::Text {
             let what = "the plan is not approved, and there is no terminal to ask on";
             let command = desk.paste().command(&format!("deminer show {}", self.file));
-            let hint = format!("read it with `{command}`, then add --approve and its hash");
+            let option = if self.is_signed { "--hash" } else { "--approve" };
+            let hint = format!("read it with `{command}`, then add {option} and its hash");
             return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
         }
+        self.may_be_asked(desk)?;
         let about = render::plan::About {
             file: Some(self.file),
             took_ms: None,
@@ -71,7 +94,11 @@ impl Approving<'_> {
             asks: true,
         };
         let style = desk.screen.style();
-        desk.screen.say(&render::plan::text(self.plan, &about, style));
+        let shown = match &self.hosts {
+            Some(hosts) => Shown::only(self.plan, hosts.clone()),
+            None => Shown::all(self.plan),
+        };
+        desk.screen.say(&render::plan::text_of(&shown, &about, style));
         self.asked(desk).await
     }
 
@@ -80,6 +107,7 @@ impl Approving<'_> {
     /// # Errors
     /// When the plan cannot be approved any more, or what is left out is not in it.
     pub(crate) async fn asked(&self, desk: &Desk) -> anyhow::Result<Option<Ask>> {
+        self.may_be_asked(desk)?;
         let (words, excluded) = (desk.lang().words(), self.excluded()?);
         let (now_ms, not_after_ms) = (desk.now_ms(), self.plan.header().not_after_ms.0);
         if now_ms > not_after_ms {
@@ -96,7 +124,7 @@ impl Approving<'_> {
             Some(Only::Eradicate) | None => {}
         }
         let mut named = many(self.many)?;
-        for (host, component) in own_yes(self.plan, &excluded) {
+        for (host, component) in self.own_yes(&excluded) {
             if named.get(&host).is_some_and(|named| named.contains(&component)) {
                 continue;
             }
@@ -106,12 +134,12 @@ impl Approving<'_> {
             }
             named.entry(host).or_default().insert(component);
         }
-        let touched = self.plan.hosts().filter(|host| !host.is_empty()).count() as u64;
+        let touched = self.meant().filter(|host| !host.is_empty()).count() as u64;
         let answer = answer(desk, &words.type_the_hash(touched)).await;
         if !answer.is_some_and(|answer| is_yes(&answer, &self.plan.hash().to_string())) {
             return Ok(self.declined(desk));
         }
-        let changes = self.plan.hosts().flat_map(|host| &host.orders.actions);
+        let changes = self.meant().flat_map(|host| &host.orders.actions);
         let changes = changes.filter(|action| action.act.is_change() && !excluded.contains(&action.id));
         let at = render::unit::time(desk.now_ms());
         desk.screen
@@ -130,7 +158,8 @@ impl Approving<'_> {
         let words = desk.lang().words();
         desk.screen.note(words.not_approved());
         let file = render::plain::shell_word(self.file);
-        let command = desk.paste().command(&format!("deminer apply {file}"));
+        let verb = if self.is_signed { "approve" } else { "apply" };
+        let command = desk.paste().command(&format!("deminer {verb} {file}"));
         desk.screen.note(&words.still_there(&command));
         None
     }
@@ -145,15 +174,46 @@ impl Approving<'_> {
     ) -> Ask {
         Ask {
             hash,
-            hosts: Hosts::All,
+            hosts: match &self.hosts {
+                Some(hosts) => Hosts::Only(hosts.iter().map(|host| (*host).to_owned()).collect()),
+                None => Hosts::All,
+            },
             classes: classes(self.only),
             excluded,
             many,
             approver: format!("uid {}", rustix::process::getuid().as_raw()),
-            means: means.to_owned(),
+            means: if self.is_signed { SIGNATURE } else { means }.to_owned(),
             at_ms: desk.now_ms(),
-            valid_for_ms: VALID_FOR_MS,
+            valid_for_ms: self.valid_for_ms,
         }
+    }
+
+    /// Refuses to ask for a yes that does not count.
+    fn may_be_asked(&self, desk: &Desk) -> anyhow::Result<()> {
+        match self.is_signed {
+            true => Ok(()),
+            false => approvals::allow_unsigned(desk, self.plan),
+        }
+    }
+
+    /// The hosts that are meant.
+    fn meant(&self) -> impl Iterator<Item = &'a HostPlan> {
+        let meant = |host: &&HostPlan| {
+            let hosts = self.hosts.as_ref();
+            hosts.is_none_or(|hosts| hosts.contains(host.orders.host.as_str()))
+        };
+        self.plan.hosts().filter(meant)
+    }
+
+    /// The components that need a yes of their own for what is not left out.
+    fn own_yes(&self, excluded: &BTreeSet<ActionId>) -> Vec<(String, u32)> {
+        let of_host = self.meant().flat_map(|host| {
+            let actions = host.orders.actions.iter();
+            let meant = actions.filter(|action| !excluded.contains(&action.id));
+            let many = deminer_worker::many::many_targets(meant);
+            many.into_iter().map(|component| (host.orders.host.clone(), component))
+        });
+        of_host.collect()
     }
 
     /// The actions that are left out: each as it was named, and what needs it.
@@ -203,20 +263,6 @@ pub(crate) async fn answer(desk: &Desk, question: &str) -> Option<String> {
 /// Whether what was typed begins the hash, in digits enough.
 fn is_yes(answer: &str, hash: &str) -> bool {
     (TYPED_DIGITS..=hash.len()).contains(&answer.len()) && hash.starts_with(&answer.to_ascii_lowercase())
-}
-
-/// The components that need a yes of their own for what is not left out.
-fn own_yes(plan: &Plan, excluded: &BTreeSet<ActionId>) -> Vec<(String, u32)> {
-    let of_host = plan.hosts().flat_map(|host| {
-        let meant = host
-            .orders
-            .actions
-            .iter()
-            .filter(|action| !excluded.contains(&action.id));
-        let many = deminer_worker::many::many_targets(meant);
-        many.into_iter().map(|component| (host.orders.host.clone(), component))
-    });
-    of_host.collect()
 }
 
 /// The components with many targets that are meant by name, by host.

@@ -4,6 +4,7 @@
 //! escaped ([`plain`]), bounded, and never decides how the rest looks. The words themselves, in each language, are in
 //! [`words`].
 
+pub(crate) mod approval;
 pub(crate) mod audit;
 pub(crate) mod inventory;
 pub(crate) mod modules;
@@ -24,7 +25,7 @@ pub(crate) mod words;
 
 mod diff;
 mod incident;
-mod names;
+pub(crate) mod names;
 mod object;
 pub(crate) mod paste;
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub(crate) struct Paste<'a> {
     pub(crate) runs: Option<&'a Path>,
     /// The language, where it was said.
     pub(crate) lang: Option<Lang>,
+    /// The policy, where it was named.
+    pub(crate) policy: Option<&'a Path>,
 }
 
 /// The leave that such a command needs, as it is added to it; empty where it needs none.
@@ -24,10 +26,20 @@ pub(crate) fn leave(leave: Leave, needed: bool) -> String {
     }
 }
 
+/// The verbs that go by a policy.
+const GOVERNED: [&str; 8] = [
+    "plan", "run", "approve", "apply", "throttle", "contain", "resume", "verify",
+];
+
 impl Paste<'_> {
     /// The command with what holds for it too.
     pub(crate) fn command(&self, command: &str) -> String {
+        let verb = command.split(' ').nth(1).unwrap_or_default();
+        let policy = self.policy.filter(|_| GOVERNED.contains(&verb));
         let mut command = command.to_owned();
+        if let Some(policy) = policy {
+            command.push_str(&format!(" --policy {}", shell_word(&plain(&policy.to_string_lossy()))));
+        }
         if let Some(runs) = self.runs {
             command.push_str(&format!(" --runs {}", shell_word(&plain(&runs.to_string_lossy()))));
         }
@@ -48,10 +60,15 @@ mod tests {
         let paste = Paste {
             runs: Some(Path::new("/srv/my runs")),
             lang: Some(Lang::Zh),
+            policy: Some(Path::new("two.yml")),
         };
         assert_eq!(
             paste.command("deminer report"),
             "deminer report --runs '/srv/my runs' --lang zh"
+        );
+        assert_eq!(
+            paste.command("deminer apply a.plan"),
+            "deminer apply a.plan --policy two.yml --runs '/srv/my runs' --lang zh"
         );
     }
 }

@@ -143,6 +143,7 @@ mod tests {
         let paste = Paste {
             runs: None,
             lang: Some(Lang::Zh),
+            policy: None,
         };
         insta::assert_snapshot!("undo", text(&disarmed, &Style::PLAIN, &Paste::default()));
         insta::assert_snapshot!("undo_zh", text(&disarmed, &Style::CHINESE, &paste));

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
@@ -21,6 +22,7 @@ pub(crate) struct Terminal {
     child: Child,
     screen: File,
     shown: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -53,14 +55,19 @@ impl Terminal {
         let screen = File::from(screen);
         let shown = Arc::new(Mutex::new(Vec::new()));
         let (mut from, into) = (screen.try_clone().expect("a second handle"), Arc::clone(&shown));
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // It ends when nobody holds the other end any more.
             while let Ok(read @ 1..) = from.read(&mut bytes) {
                 into.lock().expect("only read").extend_from_slice(&bytes[..read]);
             }
         });
-        Terminal { child, screen, shown }
+        Terminal {
+            child,
+            screen,
+            shown,
+            reader,
+        }
     }
 
     /// What was shown so far.
@@ -94,6 +101,15 @@ impl Terminal {
             assert!(began.elapsed() < LONGEST, "it still runs: {}", self.text());
             std::thread::sleep(Duration::from_millis(10));
         };
+        // Its last words may not be read yet.
+        while !self.reader.is_finished() {
+            assert!(
+                began.elapsed() < LONGEST,
+                "somebody holds its terminal: {}",
+                self.text()
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
         (status.code(), self.text())
     }
 }

@@ -505,6 +505,7 @@ pub(crate) fn origin() -> Origin {
         secrets: BTreeSet::from(["token".to_owned()]),
         created_at_ms: NOW_MS,
         valid_for_ms: VALID_FOR_MS,
+        approvals: None,
     }
 }
 

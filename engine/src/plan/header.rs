@@ -6,6 +6,7 @@ use deminer_worker::text::{Digest, HostBytes, Wide};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::approval::Requirement;
 use crate::event::Variables;
 
 /// The version of the plan's form that is written and read.
@@ -37,6 +38,9 @@ pub struct Header {
     pub created_at_ms: Wide,
     /// Until when it may be approved and begun.
     pub not_after_ms: Wide,
+    /// What it needs before it is applied, by the policy where it was made; not written where one yes does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Requirement>,
     /// How many host lines follow.
     pub hosts: u32,
     /// How many actions they hold, by kind.
@@ -85,9 +89,16 @@ pub struct Origin {
     pub created_at_ms: u64,
     /// For how long it is good, in milliseconds; [`VALID_FOR_MS`] is usual.
     pub valid_for_ms: u64,
+    /// What it will need before it is applied; `None` where one yes does.
+    pub approvals: Option<Requirement>,
 }
 
 impl Header {
+    /// What the plan needs before it is applied.
+    pub fn requirement(&self) -> Requirement {
+        self.approvals.clone().unwrap_or_default()
+    }
+
     /// Whether every text has the digest that stands beside it.
     pub(super) fn is_true_to_its_texts(&self) -> bool {
         let holds = |text: &HostBytes, sha256: Digest| Digest::of(text.as_bytes()) == sha256;
@@ -111,6 +122,7 @@ impl Header {
             vars,
             created_at_ms: Wide(origin.created_at_ms),
             not_after_ms: Wide(origin.created_at_ms.saturating_add(origin.valid_for_ms)),
+            approvals: origin.approvals,
             hosts,
             actions,
         }

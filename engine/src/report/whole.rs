@@ -110,6 +110,7 @@ impl Report {
     /// Takes the run's own chain; gives the approval and whether the operator ended the run.
     fn take_run(&mut self, own: Option<&Chain>, names: &mut Vec<String>) -> (Option<Approval>, bool) {
         let mut approval = None;
+        let mut signed = Vec::new();
         let mut cancelled = false;
         for event in own.into_iter().flat_map(|chain| &chain.events) {
             self.finished_ms = None;
@@ -133,7 +134,13 @@ impl Report {
                     }
                 }
                 EventKind::Given { vars } => self.incident = Incident::of(vars),
-                EventKind::Approved { approval: yes } => approval = Some(yes.clone()),
+                EventKind::Approved {
+                    approval: yes,
+                    signed: by,
+                } => {
+                    approval = Some(yes.clone());
+                    signed.clone_from(by);
+                }
                 EventKind::Cancelled {} => cancelled = true,
                 EventKind::Resumed { .. } => cancelled = false,
                 EventKind::RunFinished {} => self.finished_ms = Some(event.at_ms),
@@ -145,6 +152,7 @@ impl Report {
             means: yes.means.clone(),
             at_ms: yes.at_ms,
             excluded: yes.excluded.iter().copied().collect(),
+            signed,
         });
         (approval, cancelled)
     }

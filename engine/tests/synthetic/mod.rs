@@ -464,7 +464,13 @@ impl Night {
                 not_after_ms: Wide(AT + 45 * MINUTE),
             };
             journals
-                .record(None, EventKind::Approved { approval })
+                .record(
+                    None,
+                    EventKind::Approved {
+                        approval,
+                        signed: Vec::new(),
+                    },
+                )
                 .expect("a writable journal");
         }
         for (host, events) in self.chains {

@@ -55,6 +55,7 @@ pub(crate) fn json_of(shown: &Shown<'_>, file: Option<&str>, lang: Lang) -> Valu
         "vars": header.vars,
         "made_at": time(header.created_at_ms.0),
         "good_until": time(header.not_after_ms.0),
+        "needs": header.requirement(),
         "nothing_to_do": plan.is_empty(),
         "hosts": hosts,
         "actions": actions,

@@ -24,6 +24,7 @@ pub(crate) use self::shown::Shown;
 use self::subject::Subject;
 pub(crate) use self::subject::about;
 use super::Style;
+use super::approval::needs;
 use super::incident::answered;
 use super::names;
 use super::object::{gap, named, why_left};
@@ -565,7 +566,11 @@ fn approval(shown: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
     let lead = |label| padded(words.label(label), COLUMN + 1);
     let good = words.commas(&[hash.clone(), good]);
     let mut out = style.hang(&lead(Label::Hash), &good);
-    if shown.is_part() {
+    let stated = plan.header().approvals.as_ref();
+    if let Some(stated) = stated {
+        out.push_str(&style.hang(&lead(Label::Needs), &needs(stated, words)));
+    }
+    if shown.is_part() && !about.asks {
         // A yes is for the whole, which was not read here.
         out.push_str(&format!(
             "{}{}\n",
@@ -585,10 +590,14 @@ fn approval(shown: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
     let runs = actions.any(|action| matches!(action.act, Act::RunArgv { .. }));
     let leaves = leave(Leave::CommandRead, reads) + &leave(Leave::CommandRun, runs);
     // Never wrapped: these are to be pasted.
-    let commands = [
-        (Label::Why, format!("deminer show {name}")),
-        (Label::Next, format!("deminer apply {name} --approve {hash}{leaves}")),
-    ];
+    let mut commands = vec![(Label::Why, format!("deminer show {name}"))];
+    match stated.is_none_or(|stated| stated.unsigned) {
+        true => commands.push((Label::Next, format!("deminer apply {name} --approve {hash}{leaves}"))),
+        false => {
+            commands.push((Label::Next, format!("deminer approve {name} --key KEY")));
+            commands.push((Label::Then, format!("deminer apply {name} --approval FILE...{leaves}")));
+        }
+    }
     for (label, command) in commands {
         out.push_str(&format!("{}{}\n", lead(label), about.paste.command(&command)));
     }

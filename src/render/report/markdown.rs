@@ -8,6 +8,7 @@ use deminer_engine::journal::ChainEnd;
 use deminer_engine::report::{Change, HostReport, Object, Report};
 use deminer_engine::status::Status;
 
+use super::super::approval;
 use super::super::object::{object, short_id};
 use super::super::paste::Paste;
 use super::super::plain::{cut, plain, sentence_with};
@@ -70,6 +71,16 @@ pub(crate) fn markdown(report: &Report, lang: Lang, paste: &Paste<'_>) -> String
 fn rests_on(report: &Report, words: &dyn Words) -> String {
     let version = words.version(&heading(report, words), &plain(&report.version));
     let mut out = format!("\n## {}\n\n{}\n\n", words.rests_heading(), prose(&version));
+    for line in approval::signatures(report, words) {
+        let _ = writeln!(out, "- {}", prose(&line));
+    }
+    if report
+        .approval
+        .as_ref()
+        .is_some_and(|approval| !approval.signed.is_empty())
+    {
+        out.push('\n');
+    }
     let heading = [Label::Journal, Label::Lines, Label::LastHash, Label::End];
     table(
         &mut out,

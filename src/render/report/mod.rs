@@ -16,6 +16,7 @@ use serde_json::Value;
 pub(crate) use self::markdown::markdown;
 pub(crate) use self::settled::settled;
 use super::Style;
+use super::approval;
 use super::paste::Paste;
 use super::plain::{plain, sentence, value};
 use super::style::{Tone, padded};
@@ -37,6 +38,9 @@ pub(crate) fn text(report: &Report, style: &Style, paste: &Paste<'_>) -> String 
         out.push_str(&style.hang("", &line));
     }
     out.push_str(&style.hang("", &heading(report, words)));
+    for line in approval::signatures(report, words) {
+        out.push_str(&style.hang("", &line));
+    }
     out.push('\n');
     out.push_str(&hosts(report, style));
     for host in &report.hosts {
@@ -160,7 +164,11 @@ fn heading(report: &Report, words: &dyn Words) -> String {
     }
     if let Some(yes) = &report.approval {
         let at = time(yes.at_ms.0);
-        parts.push(words.approved(&plain(&yes.approver), &plain(&yes.means), &at, yes.excluded.len()));
+        let means = match yes.signed.is_empty() {
+            true => words.unsigned(&plain(&yes.means)),
+            false => words.means(&plain(&yes.means)).to_owned(),
+        };
+        parts.push(words.approved(&plain(&yes.approver), &means, &at, yes.excluded.len()));
     }
     words.commas(&parts)
 }

@@ -2,7 +2,11 @@ use super::*;
 use crate::render::plain::is_plain;
 use crate::render::sample::Night;
 
-const PASTE: Paste<'static> = Paste { runs: None, lang: None };
+const PASTE: Paste<'static> = Paste {
+    runs: None,
+    lang: None,
+    policy: None,
+};
 
 #[test]
 fn a_night_that_goes_well() {
@@ -87,6 +91,7 @@ fn what_is_to_be_pasted_names_the_runs() {
     let paste = Paste {
         runs: Some("/srv/runs".as_ref()),
         lang: Some(Lang::Zh),
+        policy: None,
     };
     let text = text(&Night::worse().report(), &Style::CHINESE, &paste);
     let commands: Vec<&str> = text.lines().filter(|line| line.contains("deminer ")).collect();

@@ -388,6 +388,7 @@ fn origin() -> Origin {
         secrets: Default::default(),
         created_at_ms: AT,
         valid_for_ms: VALID_FOR_MS,
+        approvals: None,
     }
 }
 

@@ -296,7 +296,13 @@ impl Night {
             not_after_ms: Wide(AT + 45 * MINUTE),
         };
         if is_apply {
-            events.push((None, EventKind::Approved { approval }));
+            events.push((
+                None,
+                EventKind::Approved {
+                    approval,
+                    signed: Vec::new(),
+                },
+            ));
         }
         for (host, kinds) in &self.hosts {
             events.extend(kinds.iter().map(|kind| (Some(host.clone()), kind.clone())));

@@ -8,6 +8,7 @@
 //! Sentences of findings and the words of playbooks come from elsewhere, in English; [`Things::authored`] knows those that
 //! are shipped.
 
+mod approval;
 mod ask;
 mod audit;
 mod en;
@@ -23,6 +24,7 @@ mod undo;
 mod walk;
 mod zh;
 
+pub(crate) use self::approval::{ApprovalWords, Approved};
 pub(crate) use self::ask::AskWords;
 pub(crate) use self::audit::{AuditWords, Unsound};
 pub(crate) use self::inventory::{Entry, InventoryWords};
@@ -79,6 +81,7 @@ pub(crate) trait Words:
     + PlanWords
     + ShowWords
     + ProgressWords
+    + ApprovalWords
     + AskWords
     + AuditWords
     + ReportWords
@@ -96,6 +99,7 @@ impl<
         + PlanWords
         + ShowWords
         + ProgressWords
+        + ApprovalWords
         + AskWords
         + AuditWords
         + ReportWords

@@ -109,6 +109,12 @@ pub(crate) trait ReportWords {
     /// Who said yes, how and when, and how many actions were left out.
     fn approved(&self, by: &str, means: &str, at: &str, left_out: usize) -> String;
 
+    /// How a yes was given that nobody signed.
+    fn unsigned(&self, means: &str) -> String;
+
+    /// How a yes was given: `command line`, `terminal`, `signature`.
+    fn means<'m>(&self, means: &'m str) -> &'m str;
+
     /// A verify's word, with what of its window was watched.
     fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64) -> String;
 

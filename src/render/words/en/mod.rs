@@ -1,5 +1,6 @@
 //! English.
 
+mod approval;
 mod ask;
 mod audit;
 mod inventory;

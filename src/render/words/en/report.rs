@@ -80,6 +80,14 @@ impl ReportWords for English {
         format!("approved by `{by}` ({means}) {at}{left_out}")
     }
 
+    fn unsigned(&self, means: &str) -> String {
+        format!("{means}, unsigned")
+    }
+
+    fn means<'m>(&self, means: &'m str) -> &'m str {
+        means
+    }
+
     fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64) -> String {
         let (covered, window) = (self.span(covered_ms), self.span(window_ms));
         match seen {

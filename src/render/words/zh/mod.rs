@@ -1,5 +1,6 @@
 //! Chinese.
 
+mod approval;
 mod ask;
 mod audit;
 mod authored;

@@ -71,14 +71,21 @@ impl ReportWords for Chinese {
             0 => String::new(),
             excluded => format!("，排除 {excluded} 个动作"),
         };
-        let means = match means {
+        format!("由 `{by}`（{means}）于 {at} 批准{left_out}")
+    }
+
+    fn unsigned(&self, means: &str) -> String {
+        format!("{}，未签名", self.means(means))
+    }
+
+    fn means<'m>(&self, means: &'m str) -> &'m str {
+        match means {
             "command line" => "命令行",
             "terminal" => "终端",
             "demo" => "演练",
             "signature" => "签名",
             other => other,
-        };
-        format!("由 `{by}`（{means}）于 {at} 批准{left_out}")
+        }
     }
 
     fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64) -> String {

@@ -1,0 +1,48 @@
+//! Chinese words of approvals.
+
+use super::super::approval::{ApprovalWords, Approved};
+use super::Chinese;
+
+impl ApprovalWords for Chinese {
+    fn needs(&self, signatures: u32, unsigned: bool, list: Option<&str>) -> String {
+        let list = list.map(|list| format!("，依据签名人名单 {list}")).unwrap_or_default();
+        match (unsigned, signatures) {
+            (true, _) => format!("一次批准，签名与否均可{list}"),
+            (false, 1) => format!("1 份签名批准书{list}"),
+            (false, more) => format!("{more} 份由不同的人签名的批准书{list}"),
+        }
+    }
+
+    fn approves(&self, approved: &Approved<'_>) -> String {
+        let (actions, left_out) = approved.actions;
+        let (hosts, names) = approved.hosts;
+        let left_out = match left_out {
+            0 => String::new(),
+            left_out => format!("；排除 {left_out} 个"),
+        };
+        format!(
+            "{}：{hosts} 台主机上的 {actions} 个动作，{names}{left_out}",
+            approved.effects.join("、")
+        )
+    }
+
+    fn signed_with(&self, file: &str, key: &str) -> String {
+        format!("{file}，密钥 {key}")
+    }
+
+    fn not_signed_yet(&self) -> &'static str {
+        "尚无：签名之前不作数"
+    }
+
+    fn counts_not_here(&self) -> &'static str {
+        "批准书已写入。按此处的策略，它不作数。"
+    }
+
+    fn approved_too_rarely(&self, hosts: &str) -> String {
+        format!("批准人数不足，不作改动：{hosts}")
+    }
+
+    fn signed_by(&self, signer: &str, key: &str, at: &str) -> String {
+        format!("由 `{signer}` 用 {key} 于 {at} 签名")
+    }
+}
