@@ -369,10 +369,13 @@ impl Apply {
             facts,
             &plan.results,
         );
-        let mut rounds = 1..=session.max_rounds().max(1);
+        let last = match task {
+            Task::Watch { .. } => 0,
+            Task::Begin | Task::Again => session.max_rounds().max(1),
+        };
+        let mut rounds = 1..=last;
         let settled = match task {
             Task::Watch { settled } => {
-                rounds = 1..=0;
                 if machine_id != plan.orders.identity.machine_id {
                     return Ok(sink.record(Some(&host), another_host())?);
                 }

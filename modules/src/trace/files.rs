@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use deminer_engine::module::ModuleError;
-use deminer_worker::query::{FileKind, FileStat, Process};
+use deminer_worker::query::{FileKind, FileStat, Ownership, Process};
 use deminer_worker::text::HostPath;
 use serde_json::Value;
 
 use super::Limits;
 use super::case::{Case, Words, is_vouched, words_of};
 use super::components::pid_tie;
+use super::guardian::is_interpreter;
 use super::look::Look;
 use super::speech::{Speech, speech};
 use crate::starter::Starter;
@@ -62,6 +63,35 @@ pub(super) async fn take_executable(
         case.condemn_file(&stat, &words, &tie);
     }
     Ok(ties)
+}
+
+/// Asks a person about what a condemned process runs where a package stands behind it: the host's own database is testimony,
+/// and whoever holds the host can write his file into it. An interpreter is the package's, whatever it is told to run.
+pub(super) async fn ask_packaged(
+    case: &mut Case,
+    look: &mut Look<'_>,
+    process: &Process,
+    owner: &Ownership,
+) -> Result<(), ModuleError> {
+    let Some(exe) = &process.exe else { return Ok(()) };
+    let original = match owner {
+        Ownership::Copied { original, .. } => original,
+        _ => &exe.path,
+    };
+    if is_interpreter(original) {
+        return Ok(());
+    }
+    let here = look.file(&exe.path).await?;
+    if let Some(stat) = here.filter(|stat| stat.id == exe.id) {
+        let pid = process.pid.to_string();
+        let words = Words {
+            signal: "packaged_executable",
+            say: "condemned pid {pid} runs this file, and the host's own word is that a package brought it: a person decides",
+            fields: &[("pid", pid.as_bytes())],
+        };
+        case.ask_file(&stat, &words, &[pid_tie(process.pid)]);
+    }
+    Ok(())
 }
 
 /// The directories in which copies and scripts of the intruder are looked for.

@@ -25,16 +25,18 @@ const PASSED: [&[u8]; 10] = [
 /// Ancestors that are looked at above one process.
 const ANCESTORS: usize = 32;
 
-/// Whether a process runs an interpreter, the version at the end of its name left out.
+/// Whether this is an interpreter by its name, the version at the end left out.
+pub(super) fn is_interpreter(path: &HostPath) -> bool {
+    let name = path.file_name();
+    let end = name
+        .iter()
+        .rposition(|b| !(b.is_ascii_digit() || *b == b'.'))
+        .map_or(0, |at| at + 1);
+    INTERPRETERS.contains(&&name[..end])
+}
+
 fn interprets(process: &Process) -> bool {
-    process.exe.as_ref().is_some_and(|exe| {
-        let name = exe.path.file_name();
-        let end = name
-            .iter()
-            .rposition(|b| !(b.is_ascii_digit() || *b == b'.'))
-            .map_or(0, |at| at + 1);
-        INTERPRETERS.contains(&&name[..end])
-    })
+    process.exe.as_ref().is_some_and(|exe| is_interpreter(&exe.path))
 }
 
 /// What follows `-c`, also among other letters (`-lc`).

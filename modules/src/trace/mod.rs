@@ -308,8 +308,11 @@ async fn miner(case: &mut Case, look: &mut Look<'_>, row: &JudgedRow) -> Result<
         (_, Some(package)) => package.clone(),
         _ => return Ok(()),
     };
-    if is_vouched(&owner, &exe.path) || case.spared.contains(&process.pid) {
+    if case.spared.contains(&process.pid) {
         return Ok(());
+    }
+    if is_vouched(&owner, &exe.path) {
+        return files::ask_packaged(case, look, process, &owner).await;
     }
     case.uids.insert(process.uid);
     // A name is the file's own; its place, its title and its peers may be the choice of whoever started it.

@@ -277,6 +277,33 @@ async fn a_copied_perl_is_perl() {
 }
 
 #[tokio::test]
+async fn a_package_of_the_miners_own_is_for_a_person() {
+    let argv = [
+        "x",
+        "-o",
+        "stratum+tcp://h:1",
+        "--donate-level=1",
+        "-u",
+        EXAMPLE_WALLET,
+        "-k",
+    ];
+    let (path, perl) = ("/usr/lib/sysmon/xmrig", "/usr/bin/perl5.36");
+    let row = Row::runs(100, path, &argv).packaged().cpu(100);
+    let (_, names) = trace(&Stub::default().packaged(path, MINER).process(row, MINER)).await;
+    assert_eq!(names.condemned, ["100 miner"]);
+    assert_eq!(names.review, [path]);
+    // An interpreter is none of his, whatever he runs in it.
+    let row = Row::runs(100, perl, &argv).packaged().cpu(100);
+    let stub = Stub::default()
+        .packaged(perl, PERL)
+        .file("/tmp/.x/m.pl", b"mine()\n")
+        .process(row.script("/tmp/.x/m.pl").named("kworker/0:1"), PERL);
+    let (_, names) = trace(&stub).await;
+    assert_eq!(names.condemned, ["100 miner"]);
+    assert_eq!(names.review, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_copy_of_another_users_program_condemns_no_original() {
     let erp = b"\x7fELF\0erp of a customer";
     let mut stub = Stub::default()

@@ -241,6 +241,10 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
         "condemned pid {pid} runs this file, but its user could not have put it there",
         "恶意进程 {pid} 运行此文件，但其用户无权把它放在那里",
     ),
+    (
+        "condemned pid {pid} runs this file, and the host's own word is that a package brought it: a person decides",
+        "恶意进程 {pid} 运行此文件，而据该主机自身所言，它由软件包安装：由人决定",
+    ),
     ("the file that condemned pid {pid} runs", "恶意进程 {pid} 所运行的文件"),
     (
         "its content is that of a condemned executable, sha256 {sha256}",
