@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod adversary;
 mod clean;
 mod fleet;
 mod hostile;

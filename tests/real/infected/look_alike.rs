@@ -1,6 +1,6 @@
 //! What looks like a part of a miner and is none: it must come through untouched.
 
-use crate::world::host::Host;
+use crate::world::host::{Host, Seen};
 use crate::world::part::Part;
 use crate::world::snapshot::Object;
 
@@ -12,6 +12,8 @@ pub(crate) struct LookAlike {
     pub(crate) files: Vec<String>,
     /// Must be the same process afterwards, and not stand still.
     pub(crate) program: Option<String>,
+    /// Which of those that run it: who has this among its arguments.
+    pub(crate) word: Option<String>,
 }
 
 /// A look-alike as it was at one time.
@@ -28,6 +30,7 @@ impl LookAlike {
             name,
             files: files.iter().map(|path| (*path).to_owned()).collect(),
             program: None,
+            word: None,
         }
     }
 
@@ -52,9 +55,20 @@ impl LookAlike {
         self
     }
 
+    /// Only who was told this word: others run the same program.
+    pub(crate) fn told(mut self, word: &str) -> LookAlike {
+        self.word = Some(word.to_owned());
+        self
+    }
+
     /// How it is now.
     pub(crate) fn state(&self, host: &Host<'_>) -> State {
         let living = self.program.iter().flat_map(|exe| host.running(exe));
+        let meant = |seen: &Seen| match &self.word {
+            Some(word) => seen.process.argv.iter().any(|argument| argument == word.as_bytes()),
+            None => true,
+        };
+        let living = living.filter(meant);
         let moving = living.filter(|seen| matches!(seen.process.state, 'R' | 'S' | 'D'));
         State {
             files: self.files.iter().map(|path| Object::of(&host.path(path))).collect(),

@@ -13,8 +13,8 @@ use crate::common::infection::stripped;
 /// Before the trailer's words; `stand_in.rs` reads it.
 const MARK: &str = "\nDEMINER-STAND-IN ";
 
-/// The trailer's length.
-const TRAILER: usize = 512;
+/// The trailer's length: a program may lie anywhere before it.
+pub(crate) const TRAILER: usize = 512;
 
 /// What a program plays: what it does beside being there.
 #[derive(Debug, Clone, Default)]
