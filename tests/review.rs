@@ -267,3 +267,64 @@ fn four_hundred_hosts() {
     assert_eq!(browser.eval("document.querySelectorAll('.group').length"), 1);
     reviewed.assert_silent(&browser);
 }
+
+#[test]
+fn what_the_page_gives_is_signed_and_carried_out() {
+    if !Browser::is_there() {
+        return;
+    }
+    let reviewed = Reviewed::of(&["simulated:infected", "--set", "watch=1s"]);
+    let mut browser = Browser::open(&reviewed.page);
+    browser.eval(&typed(NAME, "ana@example.org"));
+    let (_, json) = reviewed.approval(&mut browser);
+    let at = |name: &str| reviewed.folder.path().join(name);
+    fs::write(
+        at("approval"),
+        browser.download("#download", &format!("{}.approval", reviewed.short())),
+    )
+    .expect("written");
+    let keygen = |words: &[&str]| {
+        let done = std::process::Command::new("ssh-keygen").args(words).output();
+        assert!(done.expect("ssh-keygen is installed").status.success(), "{words:?}");
+    };
+    keygen(&["-q", "-t", "ed25519", "-N", "", "-f", &written(&at("ana"))]);
+    keygen(&[
+        "-Y",
+        "sign",
+        "-n",
+        "deminer-approval",
+        "-f",
+        &written(&at("ana")),
+        &written(&at("approval")),
+    ]);
+    let public = fs::read_to_string(at("ana.pub")).expect("a key");
+    fs::write(at("signers"), format!("ana@example.org {public}")).expect("written");
+    fs::write(
+        at("policy.yml"),
+        "approvals: {needed: 1, signers: signers, unsigned: false}\n",
+    )
+    .expect("written");
+    let (plan, approval, policy) = (
+        written(&at("the.plan")),
+        written(&at("approval")),
+        written(&at("policy.yml")),
+    );
+    let words = [
+        "apply",
+        &plan,
+        "--approval",
+        &approval,
+        "--policy",
+        &policy,
+        "--format",
+        "json",
+    ];
+    let report = Deminer::new().run(&words).expect(0).json();
+    assert_eq!(report["hosts"][0]["status"], "eradicated", "{report:#}");
+    assert!(
+        report["approval"].to_string().contains("ana@example.org"),
+        "{:#}",
+        report["approval"]
+    );
+    assert_eq!(json["means"], "review page");
+}
