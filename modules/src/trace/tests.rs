@@ -405,6 +405,39 @@ async fn never_upward_into_what_serves() {
 }
 
 #[tokio::test]
+async fn what_runs_containers_stays_whoever_brought_it() {
+    let shim = "/usr/local/bin/containerd-shim-runc-v2";
+    let of_container = [
+        "containerd-shim-runc-v2",
+        "-namespace",
+        "moby",
+        "-id",
+        "0123456789abcdef",
+    ];
+    let mut stub = infected()
+        .file(shim, b"\x7fELF\0shim")
+        .process(
+            Row::runs(1, "/usr/lib/systemd/systemd", &["init"]).packaged(),
+            b"\x7fELF\0init",
+        )
+        .process(Row::runs(60, shim, &of_container).child_of(1), b"\x7fELF\0shim")
+        .process(Row::runs(61, shim, &of_container).child_of(1), b"\x7fELF\0shim")
+        .process(
+            Row::runs(70, "/usr/local/bin/postgres", &["postgres"])
+                .child_of(61)
+                .cpu(90),
+            b"\x7fELF\0pg",
+        );
+    stub.rows[0].process.ppid = 60;
+    for row in &mut stub.rows {
+        let inside = matches!(row.process.pid, 70 | 100);
+        row.process.mount_namespace = Some(Wide(if inside { 2 } else { 1 }));
+    }
+    let (_, names) = trace(&stub).await;
+    assert_eq!(names.condemned, ["100 miner"]);
+}
+
+#[tokio::test]
 async fn guardians_of_every_kind() {
     let mut stub = infected()
         .process(Row::runs(70, "/tmp/.x/guard", &["guard"]).deleted(), b"\x7fELF\0guard")
