@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::super::Arrival;
-use super::error::{SshError, words};
+use super::error::{SshError, is_damage, words};
 use super::master::{Master, Share};
 use super::script::{self, Form, Said};
 use super::{Become, SshTarget, Workers};
@@ -195,11 +195,17 @@ impl Talk {
         let said = timeout(limit, sending).await;
         match said {
             Ok(Some(Said::Got)) => Ok((directory, length)),
-            Ok(Some(Said::Full)) => Err(SshError::Full {
-                directory: parent(&directory),
-                bytes: length,
-                said: self.errors.words().await,
-            }),
+            Ok(Some(Said::Full)) => {
+                let (said, directory) = (self.errors.words().await, parent(&directory));
+                Err(match is_damage(&said) {
+                    true => SshError::Damaged { directory },
+                    false => SshError::Full {
+                        directory,
+                        bytes: length,
+                        said,
+                    },
+                })
+            }
             Ok(_) => Err(self.ended(during).await),
             Err(_) => Err(SshError::TimedOut {
                 doing: "sending the worker",

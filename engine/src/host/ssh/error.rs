@@ -324,6 +324,19 @@ fn keygen_place(place: &str) -> String {
     }
 }
 
+/// Whether the host's gzip met something else than was sent, rather than a disk that takes no more (its sources `gzip.c`,
+/// `inflate.c`, `unzip.c`; the script asks for untranslated words).
+pub(super) fn is_damage(said: &str) -> bool {
+    let words = [
+        "invalid compressed data",
+        "not in gzip format",
+        "unexpected end of file",
+        "crc error",
+        "decompression OK, trailing",
+    ];
+    words.iter().any(|word| said.contains(word)) && !said.contains("No space left")
+}
+
 /// How lines begin that are no message.
 const DEBUG: &str = "debug1: ";
 
@@ -536,6 +549,24 @@ mod tests {
             Some("ssh-ed25519-cert-v01@openssh.com SHA256:Ab")
         );
         assert_eq!(host_key(b"Server host key: ssh-rsa SHA256:x\r\n"), None);
+    }
+
+    #[test]
+    fn what_gzip_says_of_other_bytes_and_of_a_full_disk() {
+        let rows = [
+            ("gzip: stdin: invalid compressed data--format violated", true),
+            ("gzip: stdin: not in gzip format", true),
+            ("gzip: stdin: unexpected end of file", true),
+            ("gzip: stdout: No space left on device", false),
+            (
+                "head: error writing: No space left on device; gzip: stdin: unexpected end of file",
+                false,
+            ),
+            ("", false),
+        ];
+        for (said, expected) in rows {
+            assert_eq!(is_damage(said), expected, "{said}");
+        }
     }
 
     #[test]
