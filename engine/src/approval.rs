@@ -365,18 +365,21 @@ pub fn with_dependents(plan: &Plan, excluded: &BTreeSet<ActionId>) -> BTreeSet<A
     }
 }
 
+/// The digits that were given of a hash, in small letters; what was given, bounded and escaped, where they are too few or none.
+pub(crate) fn digits_of(given: &str) -> Result<String, String> {
+    let digits = given.to_ascii_lowercase();
+    match (HASH_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        true => Ok(digits),
+        false => Err(given.chars().take(64).collect::<String>().escape_default().to_string()),
+    }
+}
+
 /// Whether these digits are the beginning of a hash.
 ///
 /// # Errors
 /// When there are too few of them, or they are of another.
 pub(crate) fn check_prefix(given: &str, hash: Digest) -> Result<(), ApprovalError> {
-    let digits = given.to_ascii_lowercase();
-    let fits = (HASH_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if !fits {
-        return Err(ApprovalError::ShortHash {
-            given: given.chars().take(64).collect::<String>().escape_default().to_string(),
-        });
-    }
+    let digits = digits_of(given).map_err(|given| ApprovalError::ShortHash { given })?;
     if !hash.to_string().starts_with(&digits) {
         return Err(ApprovalError::WrongHash {
             given: digits,

@@ -8,14 +8,12 @@ use std::collections::BTreeSet;
 use deminer_worker::text::Digest;
 use serde::Serialize;
 
+use crate::approval::{HASH_DIGITS, digits_of};
 use crate::event::EventKind;
 use crate::journal::{Chain, ChainEnd, heads};
 use crate::plan::Plan;
 use crate::run::{RunDir, RunError};
 use crate::vault::{Vault, VaultError};
-
-/// The digits of a head that must be given at least.
-pub const HEAD_DIGITS: usize = 16;
 
 /// What looking at a run's directory showed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -114,7 +112,7 @@ pub enum AuditError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// A head has too few digits, or none.
-    #[error("`{given}` is no head of a journal: {HEAD_DIGITS} to 64 hexadecimal digits are needed")]
+    #[error("`{given}` is no head of a journal: {HASH_DIGITS} to 64 hexadecimal digits are needed")]
     ShortHead {
         /// As it was given, bounded.
         given: String,
@@ -245,11 +243,7 @@ impl Audit {
     }
 
     fn head(&mut self, given: &str, run: &RunDir, chains: &[Chain]) -> Result<(), AuditError> {
-        let digits = given.to_ascii_lowercase();
-        if !(HEAD_DIGITS..=64).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            let given = given.chars().take(64).collect::<String>().escape_default().to_string();
-            return Err(AuditError::ShortHead { given });
-        }
+        let digits = digits_of(given).map_err(|given| AuditError::ShortHead { given })?;
         let is = |hash: &Digest| hash.to_string().starts_with(&digits);
         let is_here = is(&self.head) || chains.iter().any(|chain| is(&chain.head));
         // A run that was taken up since has grown beyond it.

@@ -1,7 +1,6 @@
 //! What works only while nobody is logged in: held against what it used while the host was watched.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use deminer_engine::finding::Artifact;
 use deminer_engine::host::HostView;
@@ -51,12 +50,7 @@ impl Alone {
         }
     }
 
-    /// How long the host is left.
-    pub(crate) fn time(&self) -> Duration {
-        Duration::from_millis(self.away_ms)
-    }
-
-    /// The same, in milliseconds.
+    /// How long the host is left, in milliseconds.
     pub(crate) fn time_ms(&self) -> u64 {
         self.away_ms
     }

@@ -9,6 +9,7 @@
 //! Handbook: no restart, no suspicious connection out.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding};
@@ -374,7 +375,7 @@ impl<'a> Vigil<'a> {
         if !self.returned() {
             let resting = questions::processes(self.host, ProcessesQuery::default()).await?.value;
             let alone = Alone::new(first, &resting, self.window_ms);
-            if self.host.leave(alone.time()).await? {
+            if self.host.leave(Duration::from_millis(alone.time_ms())).await? {
                 self.away_ms = alone.time_ms();
                 left = Some(alone);
             }

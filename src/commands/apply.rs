@@ -33,7 +33,7 @@ use super::playbook::{Held, mistaken};
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::Approving;
-use super::{Desk, Trouble, earlier, fleet, report, show, walk};
+use super::{Desk, Trouble, earlier, report, show, walk};
 use crate::cli::{self, Format, Only};
 use crate::exit::Exit;
 use crate::render;
@@ -47,11 +47,7 @@ const WATCH: &str = "watch";
 /// # Errors
 /// When it is refused, or could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<Exit> {
-    desk.ways.learn(fleet::whereabouts(
-        &arguments.whereabouts.inventory,
-        &arguments.going.reach,
-    )?);
-    earlier::settle(desk).await?;
+    earlier::settle_by(desk, &arguments.whereabouts.inventory, &arguments.going.reach).await?;
     let (plan, file) = show::read(desk, &arguments.plan)?;
     if !arguments.approval.is_empty() {
         return signed(desk, &plan, arguments).await;

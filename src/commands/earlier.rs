@@ -1,12 +1,23 @@
 //! Runs that another process left open: brought to their end before anything else is begun.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use deminer_engine::reconcile::reconcile;
 use deminer_engine::run::RunDir;
 
-use super::Desk;
+use super::{Desk, fleet};
+use crate::cli::Reach;
 use crate::render;
+
+/// As [`settle`], where the command line may name inventories by which hosts are reached, those of earlier runs too.
+///
+/// # Errors
+/// As [`settle`], and when an inventory has mistakes.
+pub(crate) async fn settle_by(desk: &Desk, inventory: &[PathBuf], reach: &Reach) -> anyhow::Result<()> {
+    desk.ways.learn(fleet::whereabouts(inventory, reach)?);
+    settle(desk).await
+}
 
 /// Looks at the hosts of runs that were left open and says what was done there.
 ///

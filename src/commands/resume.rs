@@ -9,11 +9,10 @@ use deminer_engine::journal::Journals;
 use deminer_engine::report::Report;
 use deminer_engine::resume;
 use deminer_engine::run::RunDir;
-use deminer_worker::order::Approval;
 
 use super::apply::{Course, Ready, carry};
 use super::progress::Watched;
-use super::{Desk, Trouble, apply, approvals, earlier, fleet, report, walk};
+use super::{Desk, Trouble, apply, approvals, earlier, report, walk};
 use crate::cli::{self, Only};
 use crate::exit::Exit;
 
@@ -33,9 +32,9 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Resume) -> anyhow::Result<
             }
         },
     };
-    let taken = Taken::up(&run)?;
-    let mut tasks = resume::tasks(&run.chains()?, &taken.approval);
-    if let Err(error) = still_approved(desk, &run, &taken).await {
+    let approved = taken_up(&run)?;
+    let mut tasks = resume::tasks(&run.chains()?, approved.approval());
+    if let Err(error) = still_approved(desk, &run, &approved).await {
         let error = error.downcast::<Trouble>()?;
         let all = tasks.len();
         tasks.retain(|(_, task)| matches!(task, Task::Watch { .. }));
@@ -46,8 +45,8 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Resume) -> anyhow::Result<
             desk.screen.error(&error.what, error.hint.as_deref());
         }
     }
-    let only = Only::of(resume::stage(&taken.approval));
-    go_on(desk, &run, taken, tasks, only, &arguments.again).await
+    let only = Only::of(resume::stage(approved.approval()));
+    go_on(desk, &run, approved, tasks, only, &arguments.again).await
 }
 
 /// Watches what a run struck.
@@ -57,7 +56,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Resume) -> anyhow::Result<
 pub(crate) async fn verify(desk: &Desk, arguments: &cli::Verify) -> anyhow::Result<Exit> {
     prepare(desk, &arguments.again).await?;
     let run = report::find(desk, arguments.run.as_deref())?;
-    let taken = Taken::up(&run)?;
+    let approved = taken_up(&run)?;
     let tasks = resume::struck(&run.chains()?);
     if tasks.is_empty() {
         let what = format!(
@@ -67,45 +66,28 @@ pub(crate) async fn verify(desk: &Desk, arguments: &cli::Verify) -> anyhow::Resu
         let hint = desk.paste().command(&format!("deminer report {}", run.id()));
         return Err(Trouble::new(Exit::Refused, what, Some(format!("`{hint}` says what was done"))).into());
     }
-    go_on(desk, &run, taken, tasks, None, &arguments.again).await
+    go_on(desk, &run, approved, tasks, None, &arguments.again).await
 }
 
 /// Whether more may be begun of what a run carries out: in time, and by signatures that still count.
-async fn still_approved(desk: &Desk, run: &RunDir, taken: &Taken) -> anyhow::Result<()> {
-    let approved = taken.approved()?;
+async fn still_approved(desk: &Desk, run: &RunDir, approved: &ApprovedPlan) -> anyhow::Result<()> {
     let in_time = approved.check_time(desk.now_ms());
     in_time.map_err(|error| Trouble::new(Exit::Refused, &error, error.hint()))?;
     approvals::again(desk, run, approved.plan(), approved.approval()).await
 }
 
 async fn prepare(desk: &Desk, again: &cli::Again) -> anyhow::Result<()> {
-    desk.ways
-        .learn(fleet::whereabouts(&again.whereabouts.inventory, &again.going.reach)?);
-    earlier::settle(desk).await
+    earlier::settle_by(desk, &again.whereabouts.inventory, &again.going.reach).await
 }
 
 /// What a run carries out.
-struct Taken {
-    plan: Vec<u8>,
-    approval: Approval,
-}
-
-impl Taken {
-    fn up(run: &RunDir) -> anyhow::Result<Taken> {
-        match (run.plan()?, run.approval()?) {
-            (Some(plan), Some(approval)) => Ok(Taken { plan, approval }),
-            _ => {
-                let what = format!("run {} carries out no plan", run.id());
-                let hint = "a look is made again with `deminer plan`, an undo with `deminer undo`".to_owned();
-                Err(Trouble::new(Exit::Usage, what, Some(hint)).into())
-            }
-        }
-    }
-
-    fn approved(&self) -> anyhow::Result<ApprovedPlan> {
-        ApprovedPlan::of_run(&self.plan, self.approval.clone())
-            .map_err(|error| Trouble::new(Exit::Refused, &error, error.hint()).into())
-    }
+fn taken_up(run: &RunDir) -> anyhow::Result<ApprovedPlan> {
+    let (Some(plan), Some(approval)) = (run.plan()?, run.approval()?) else {
+        let what = format!("run {} carries out no plan", run.id());
+        let hint = "a look is made again with `deminer plan`, an undo with `deminer undo`".to_owned();
+        return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+    };
+    ApprovedPlan::of_run(&plan, approval).map_err(|error| Trouble::new(Exit::Refused, &error, error.hint()).into())
 }
 
 /// The newest run of a plan that is not through.
@@ -125,7 +107,7 @@ fn newest_open(desk: &Desk) -> anyhow::Result<Option<RunDir>> {
 async fn go_on(
     desk: &Desk,
     run: &RunDir,
-    taken: Taken,
+    approved: ApprovedPlan,
     tasks: Vec<(String, Task)>,
     only: Option<Only>,
     again: &cli::Again,
@@ -135,12 +117,7 @@ async fn go_on(
         report::show(desk, &report, again.telling.format);
         return Ok(apply::exit(&report));
     }
-    let ready = Ready::of(
-        desk,
-        taken.approved()?,
-        again.watch.as_deref(),
-        again.answers.file.as_deref(),
-    )?;
+    let ready = Ready::of(desk, approved, again.watch.as_deref(), again.answers.file.as_deref())?;
     desk.ways.learn(run.ways()?);
     let course = Course {
         only,

@@ -3,7 +3,7 @@
 
 use super::apply::Course;
 use super::yes::Approving;
-use super::{Desk, apply, approvals, earlier, fleet, plan, show, walk};
+use super::{Desk, apply, approvals, earlier, plan, show, walk};
 use crate::cli::{Format, Run};
 use crate::exit::Exit;
 
@@ -12,16 +12,13 @@ use crate::exit::Exit;
 /// # Errors
 /// As [`plan::run`] or [`apply::run`].
 pub(crate) async fn run(desk: &Desk, arguments: &Run) -> anyhow::Result<Exit> {
-    earlier::settle(desk).await?;
     if let Some(hash) = &arguments.approve {
-        desk.ways.learn(fleet::whereabouts(
-            &arguments.looking.fleet.inventory,
-            &arguments.going.reach,
-        )?);
+        earlier::settle_by(desk, &arguments.looking.fleet.inventory, &arguments.going.reach).await?;
         let (plan, file) = show::read(desk, hash)?;
         let ask = Approving::of(&plan, &file).given(desk, hash)?;
         return apply::apply(desk, &plan, ask, course(arguments)?).await;
     }
+    earlier::settle(desk).await?;
     let Some(playbook) = &arguments.playbook else {
         return Ok(Exit::Usage);
     };

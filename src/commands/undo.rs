@@ -14,7 +14,7 @@ use deminer_worker::action::{ActionId, Arming, Undo};
 
 use super::progress::Watched;
 use super::walk::Listening;
-use super::{Desk, Trouble, apply, earlier, fleet, report, walk, yes};
+use super::{Desk, Trouble, apply, earlier, report, walk, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -24,11 +24,7 @@ use crate::render;
 /// # Errors
 /// When there is no such run, the yes does not fit, or it could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Exit> {
-    desk.ways.learn(fleet::whereabouts(
-        &arguments.whereabouts.inventory,
-        &arguments.going.reach,
-    )?);
-    earlier::settle(desk).await?;
+    earlier::settle_by(desk, &arguments.whereabouts.inventory, &arguments.going.reach).await?;
     let run = report::find(desk, arguments.run.as_deref())?;
     let chains = run.chains()?;
     let selection = Selection {
