@@ -18,12 +18,14 @@ use deminer_worker::text::{Digest, Wide};
 use crate::plan::{FileError, Plan, canonical};
 
 mod keygen;
+mod needed;
 mod policy;
 mod signature;
 mod signed;
 mod unite;
 
 pub use keygen::{KeygenError, sign};
+pub use needed::Needed;
 pub use policy::{Approvals, KeyList, PolicyError, Requirement};
 pub use signature::NAMESPACE;
 pub use signed::{Signed, SignedBy, SignedError, SignedFile, Signer, beside};
@@ -296,7 +298,9 @@ impl ApprovedPlan {
         }
         let needs = plan.header().requirement();
         if approval.means != SIGNATURE && !needs.unsigned {
-            return Err(ApprovalError::Unsigned { needed: needs.needed });
+            return Err(ApprovalError::Unsigned {
+                needed: needs.needed.most(),
+            });
         }
         check_names(&plan, &approval)?;
         let orders = check_all(plan.header_line(), &plan.lines(), &approval)?;

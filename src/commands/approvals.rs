@@ -81,7 +81,9 @@ pub(crate) fn allow_unsigned(desk: &Desk, plan: &Plan) -> anyhow::Result<()> {
     if needs.unsigned {
         return Ok(());
     }
-    let error = ApprovalError::Unsigned { needed: needs.needed };
+    let error = ApprovalError::Unsigned {
+        needed: needs.needed.most(),
+    };
     Err(Trouble::new(Exit::Refused, &error, error.hint()).into())
 }
 

@@ -67,7 +67,7 @@ impl Made<'_> {
         match self.signed {
             Some(_) => {
                 let plan = shell_word(&plain(self.plan_file));
-                let others = if self.needs.needed > 1 { " FILE..." } else { "" };
+                let others = if self.needs.needed.most() > 1 { " FILE..." } else { "" };
                 self.paste
                     .command(&format!("deminer apply {plan} --approval {file}{others}"))
             }
@@ -149,7 +149,7 @@ pub(super) fn signatures(report: &Report, words: &dyn Words) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use deminer_engine::approval::SignedBy;
+    use deminer_engine::approval::{Needed, SignedBy};
     use deminer_worker::text::Wide;
 
     use super::*;
@@ -160,12 +160,19 @@ mod tests {
     #[test]
     fn what_is_needed() {
         let list = Digest::of(b"a list");
+        let by_effect: Needed = serde_json::from_str(r#"{"destroy": 2}"#).expect("it is written so");
         let rows = [
-            (1, true, None, "one yes, signed or not"),
-            (1, false, None, "1 signed approval"),
-            (2, false, None, "2 signed approvals of different people"),
             (
-                2,
+                by_effect,
+                false,
+                None,
+                "signed approvals of different people: 1 to keep, 1 to contain, 2 to destroy",
+            ),
+            (Needed::all(1), true, None, "one yes, signed or not"),
+            (Needed::all(1), false, None, "1 signed approval"),
+            (Needed::all(2), false, None, "2 signed approvals of different people"),
+            (
+                Needed::all(2),
                 false,
                 Some(list),
                 "2 signed approvals of different people, by the list 34d4e6513a0aa377",

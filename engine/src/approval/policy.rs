@@ -3,11 +3,11 @@
 //!
 //! ```yaml
 //! approvals:
-//!   needed: 2                      # so many different people
-//!   signers: allowed_signers       # ssh-keygen(1), ALLOWED SIGNERS
-//!   revoked: revoked_keys          # ssh-keygen(1), KEY REVOCATION LISTS, or a public key a line
-//!   revoked_approvals: withdrawn   # the sha256 of an approval file a line
-//!   unsigned: false                # whether --approve and a typed yes do
+//!   needed: {contain: 1, destroy: 2}   # so many different people, by effect; one number is for all
+//!   signers: allowed_signers           # ssh-keygen(1), ALLOWED SIGNERS
+//!   revoked: revoked_keys              # ssh-keygen(1), KEY REVOCATION LISTS, or a public key a line
+//!   revoked_approvals: withdrawn       # the sha256 of an approval file a line
+//!   unsigned: false                    # whether --approve and a typed yes do
 //! ```
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use deminer_worker::text::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::SignedError;
+use super::{Needed, SignedError};
 
 /// The most people that a policy may ask for.
 const MOST_NEEDED: u32 = 16;
@@ -30,7 +30,7 @@ const BYTES: u64 = 16 << 20;
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// So many different people must have signed for an action.
-    pub needed: u32,
+    pub needed: Needed,
     /// Whether the unsigned yes of whoever applies the plan does.
     pub unsigned: bool,
     /// The digest of the list of allowed signers; `None` where there is none.
@@ -41,7 +41,7 @@ pub struct Requirement {
 impl Default for Requirement {
     fn default() -> Self {
         Self {
-            needed: 1,
+            needed: Needed::all(1),
             unsigned: true,
             signers: None,
         }
@@ -121,7 +121,7 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct WrittenApprovals {
     #[serde(default = "one")]
-    needed: u32,
+    needed: Needed,
     signers: Option<PathBuf>,
     revoked: Option<PathBuf>,
     revoked_approvals: Option<PathBuf>,
@@ -129,8 +129,8 @@ struct WrittenApprovals {
     unsigned: bool,
 }
 
-fn one() -> u32 {
-    1
+fn one() -> Needed {
+    Needed::all(1)
 }
 
 impl Approvals {
@@ -153,10 +153,17 @@ impl Approvals {
             policy: policy.clone(),
             why,
         };
-        if !(1..=MOST_NEEDED).contains(&approvals.needed) {
+        let needed = approvals.needed;
+        if needed.least() < 1 || needed.most() > MOST_NEEDED {
             return Err(contradiction("`needed` is 1 to 16"));
         }
-        if approvals.unsigned && approvals.needed > 1 {
+        if !needed.rises() {
+            return Err(contradiction(
+                "`needed`: who destroys also contains and keeps, so `destroy` needs no fewer people than `contain`, and \
+                 that no fewer than `preserve`",
+            ));
+        }
+        if approvals.unsigned && needed.most() > 1 {
             return Err(contradiction(
                 "`unsigned: true` lets one person alone, and `needed` asks for more",
             ));
@@ -180,7 +187,7 @@ impl Approvals {
         };
         Ok(Approvals {
             requirement: Requirement {
-                needed: approvals.needed,
+                needed,
                 unsigned: approvals.unsigned,
                 signers: signers.as_ref().map(KeyList::digest),
             },
@@ -207,10 +214,10 @@ impl Approvals {
 
     /// The stricter of what a plan states and what is wanted here.
     pub fn over(&self, plan: &Requirement) -> Requirement {
-        let needed = plan.needed.max(self.requirement.needed).max(1);
+        let needed = plan.needed.or_more(self.requirement.needed).or_more(Needed::all(1));
         Requirement {
             needed,
-            unsigned: plan.unsigned && self.requirement.unsigned && needed == 1,
+            unsigned: plan.unsigned && self.requirement.unsigned && needed.most() == 1,
             signers: plan.signers.or(self.requirement.signers),
         }
     }
@@ -317,8 +324,28 @@ mod tests {
                 "duplicate",
             ),
             ("none needed", "approvals: {needed: 0, signers: signers}", "1 to 16"),
+            (
+                "more for what destroys",
+                "approvals: {needed: {destroy: 2}, signers: signers}",
+                "",
+            ),
+            (
+                "no such effect",
+                "approvals: {needed: {kill: 2}, signers: signers}",
+                "kill",
+            ),
+            (
+                "less for what destroys",
+                "approvals: {needed: {contain: 2}, signers: signers}",
+                "no fewer",
+            ),
+            (
+                "two to destroy and nobody",
+                "approvals: {needed: {destroy: 2}, signers: signers, unsigned: true}",
+                "asks for more",
+            ),
             ("a crowd", "approvals: {needed: 17, signers: signers}", "1 to 16"),
-            ("less than none", "approvals: {needed: -1, signers: signers}", "u32"),
+            ("less than none", "approvals: {needed: -1, signers: signers}", "people"),
             (
                 "two and nobody",
                 "approvals: {needed: 2, signers: signers, unsigned: true}",
@@ -356,7 +383,7 @@ mod tests {
     #[test]
     fn the_stricter_counts() {
         let of = |needed, unsigned| Requirement {
-            needed,
+            needed: Needed::all(needed),
             unsigned,
             signers: None,
         };
@@ -380,7 +407,7 @@ mod tests {
         assert_eq!(Approvals::default().stated(), None);
         let two = policy("approvals: {needed: 2, signers: signers}").expect("a policy");
         let stated = two.stated().expect("it says more than nothing");
-        assert_eq!((stated.needed, stated.unsigned), (2, false));
+        assert_eq!((stated.needed, stated.unsigned), (Needed::all(2), false));
         assert!(two.signers(&stated).is_ok());
         let other = Requirement {
             signers: Some(Digest::of(b"another")),

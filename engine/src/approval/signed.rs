@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::keygen::{Said, ask};
 use super::policy::{Approvals, Requirement};
 use super::signature::{self, NAMESPACE, namespace};
-use super::{APPROVAL_BYTES, ApprovalError, ApprovedPlan, KeygenError, bounded, read_approval, unite};
+use super::{APPROVAL_BYTES, ApprovalError, ApprovedPlan, KeygenError, Needed, bounded, read_approval, unite};
 use crate::plan::Plan;
 
 /// What the signature's file is called behind the approval's name, as ssh-keygen calls it.
@@ -443,7 +443,7 @@ impl ApprovedPlan {
     /// # Errors
     /// When one of the approvals is for another plan or its time is over, too few people signed, or what they said together
     /// does not fit.
-    pub fn signed(plan: &Plan, signed: &[Signed], needed: u32, now_ms: u64) -> Result<ApprovedPlan, SignedError> {
+    pub fn signed(plan: &Plan, signed: &[Signed], needed: Needed, now_ms: u64) -> Result<ApprovedPlan, SignedError> {
         for one in signed {
             let fits = ApprovedPlan::new(plan.clone(), one.approval.clone(), now_ms);
             fits.map_err(|why| match why {

@@ -7,31 +7,38 @@ use deminer_worker::order::Approval;
 use deminer_worker::text::{Digest, Wide};
 
 use super::signed::{SignedError, Signer};
-use super::{FORMAT, SIGNATURE};
+use super::{FORMAT, Needed, SIGNATURE};
 use crate::plan::Plan;
 
-/// The approval of all actions for which `needed` different people said yes, each in an approval that fits the plan: to its
-/// host, its effect and itself. It ends with the first of theirs. An action that one leaves out needs as many others.
+/// The approval of all actions for which as many different people as their effects need said yes, each in an approval that
+/// fits the plan: to its host, its effect and itself. It ends with the first of theirs. An action that one leaves out needs
+/// as many others.
 ///
 /// # Errors
-/// When too few signed, or too few for any one action.
-pub(super) fn unite(plan: &Plan, given: &[(&Signer, &Approval)], needed: u32) -> Result<Approval, SignedError> {
-    let needed = needed.max(1);
+/// When fewer signed than what they approve needs, or too few for any one action.
+pub(super) fn unite(plan: &Plan, given: &[(&Signer, &Approval)], needed: Needed) -> Result<Approval, SignedError> {
+    let needed = needed.or_more(Needed::all(1));
     let persons = persons(given);
-    let who: Vec<String> = persons.iter().map(|person| person[0].0.name().to_owned()).collect();
-    if persons.len() < needed as usize {
-        return Err(SignedError::TooFew { needed, who });
+    let who = who(&persons);
+    let all = [Effect::Preserve, Effect::Contain, Effect::Destroy];
+    let asked = all.into_iter().filter(|class| {
+        let says = |(_, yes): &(&Signer, &Approval)| yes.classes.contains(class);
+        given.iter().any(says)
+    });
+    // What is needed for the most that anybody wants: half of a stroke is nobody's wish.
+    let least = asked.map(|class| needed.of(class)).max().unwrap_or(needed.least());
+    if persons.len() < least as usize {
+        return Err(SignedError::TooFew { needed: least, who });
     }
-    let enough = |says: &dyn Fn(&Approval) -> bool| {
+    let enough = |people: u32, says: &dyn Fn(&Approval) -> bool| {
         let saying = persons
             .iter()
             .filter(|person| person.iter().any(|(_, approval)| says(approval)));
-        saying.count() >= needed as usize
+        saying.count() >= people as usize
     };
-    let all = [Effect::Preserve, Effect::Contain, Effect::Destroy];
     let mut classes: BTreeSet<Effect> = all
         .into_iter()
-        .filter(|class| enough(&|yes| yes.classes.contains(class)))
+        .filter(|class| enough(needed.of(*class), &|yes| yes.classes.contains(class)))
         .collect();
     let mut hosts: BTreeMap<String, Digest> = BTreeMap::new();
     let mut many: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
@@ -40,14 +47,14 @@ pub(super) fn unite(plan: &Plan, given: &[(&Signer, &Approval)], needed: u32) ->
         let host = &planned.orders.host;
         let Some(hash) = plan
             .host_hash(host)
-            .filter(|_| enough(&|yes| yes.hosts.contains_key(host)))
+            .filter(|_| enough(needed.least(), &|yes| yes.hosts.contains_key(host)))
         else {
             continue;
         };
         let actions = &planned.orders.actions;
         let (allowed, others): (Vec<_>, Vec<_>) = actions.iter().partition(|action| {
             let effect = action.act.effect();
-            enough(&|yes| {
+            enough(needed.of(effect), &|yes| {
                 yes.hosts.contains_key(host) && yes.classes.contains(&effect) && !yes.excluded.contains(&action.id)
             })
         });
@@ -59,14 +66,17 @@ pub(super) fn unite(plan: &Plan, given: &[(&Signer, &Approval)], needed: u32) ->
         left_out.extend(others.iter().map(|action| (action.id, action.act.effect())));
         let named = planned.needs_own_approval.iter().copied();
         let named: BTreeSet<u32> = named
-            .filter(|component| enough(&|yes| yes.many.get(host).is_some_and(|named| named.contains(component))))
+            .filter(|component| {
+                let names = |yes: &Approval| yes.many.get(host).is_some_and(|named| named.contains(component));
+                enough(needed.of(Effect::Destroy), &names)
+            })
             .collect();
         if !named.is_empty() {
             many.insert(host.clone(), named);
         }
     }
     if hosts.is_empty() || classes.is_empty() {
-        return Err(SignedError::NothingTogether { needed, who });
+        return Err(SignedError::NothingTogether { needed: least, who });
     }
     let times = |of: fn(&Approval) -> u64| given.iter().map(move |(_, approval)| of(approval));
     Ok(Approval {
@@ -89,8 +99,13 @@ pub(super) fn unite(plan: &Plan, given: &[(&Signer, &Approval)], needed: u32) ->
     })
 }
 
+/// The first name of each person.
+pub(super) fn who(persons: &[Vec<(&Signer, &Approval)>]) -> Vec<String> {
+    persons.iter().map(|person| person[0].0.name().to_owned()).collect()
+}
+
 /// The approvals by who gave them. Who shares a key or a name with another is the same person.
-fn persons<'a>(given: &[(&'a Signer, &'a Approval)]) -> Vec<Vec<(&'a Signer, &'a Approval)>> {
+pub(super) fn persons<'a>(given: &[(&'a Signer, &'a Approval)]) -> Vec<Vec<(&'a Signer, &'a Approval)>> {
     let mut persons: Vec<Vec<(&Signer, &Approval)>> = Vec::new();
     for one in given {
         let same = |other: &Signer| {

@@ -1,5 +1,8 @@
 //! Words of approvals.
 
+use deminer_engine::approval::Needed;
+use deminer_worker::action::Effect;
+
 /// What somebody approved.
 pub(crate) struct Approved<'a> {
     /// `preserve`, `contain`, `destroy`.
@@ -12,9 +15,9 @@ pub(crate) struct Approved<'a> {
 
 /// See the module.
 pub(crate) trait ApprovalWords {
-    /// What a plan needs before it is applied: so many signatures of different people; whether an unsigned yes does; the list
+    /// What a plan needs before it is applied: so many signatures of different people, by effect; whether an unsigned yes does; the list
     /// of those who may sign, by the first digits of its sha256.
-    fn needs(&self, signatures: u32, unsigned: bool, list: Option<&str>) -> String;
+    fn needs(&self, people: Needed, unsigned: bool, list: Option<&str>) -> String;
 
     /// What is approved.
     fn approves(&self, approved: &Approved<'_>) -> String;
@@ -33,4 +36,9 @@ pub(crate) trait ApprovalWords {
 
     /// Who signed, with which key, when.
     fn signed_by(&self, signer: &str, key: &str, at: &str) -> String;
+}
+
+/// How many people are needed to keep evidence, to contain, and to destroy.
+pub(crate) fn by_effect(people: Needed) -> [u32; 3] {
+    [Effect::Preserve, Effect::Contain, Effect::Destroy].map(|effect| people.of(effect))
 }

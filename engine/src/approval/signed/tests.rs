@@ -121,7 +121,7 @@ fn keys_of_both_kinds_and_a_certificate() {
         assert!(signed.by.key.starts_with("SHA256:"), "{key}");
         let told = signed.told();
         assert_eq!((told.signer.as_str(), told.sha256), (names[0], Digest::of(&bytes)));
-        let plan = ApprovedPlan::signed(&sample(), &[signed], 1, NOW_MS).expect("it fits");
+        let plan = ApprovedPlan::signed(&sample(), &[signed], Needed::all(1), NOW_MS).expect("it fits");
         assert_eq!(plan.approval().approver, names[0]);
     }
     assert_eq!(
@@ -309,15 +309,15 @@ fn it_must_be_for_this_plan_and_in_time() {
         error.to_string()
     };
     let one = [signed.clone()];
-    assert!(refused(&other, &one, 1, NOW_MS).contains("a.json: the plan's hash is"));
-    assert!(refused(&plan, &one, 1, NOW_MS + 60_001).contains("a.json: the approval was good until"));
-    assert!(refused(&plan, &one, 2, NOW_MS).contains("2 different signers are needed, 1 signed: ada"));
-    assert!(refused(&plan, &[signed.clone(), signed.clone()], 2, NOW_MS).contains("1 signed: ada"));
-    assert!(refused(&plan, &[], 1, NOW_MS).contains("0 signed"));
+    assert!(refused(&other, &one, Needed::all(1), NOW_MS).contains("a.json: the plan's hash is"));
+    assert!(refused(&plan, &one, Needed::all(1), NOW_MS + 60_001).contains("a.json: the approval was good until"));
+    assert!(refused(&plan, &one, Needed::all(2), NOW_MS).contains("2 different signers are needed, 1 signed: ada"));
+    assert!(refused(&plan, &[signed.clone(), signed.clone()], Needed::all(2), NOW_MS).contains("1 signed: ada"));
+    assert!(refused(&plan, &[], Needed::all(1), NOW_MS).contains("0 signed"));
     let second = keys
         .check(keys.signed("ec", &written(&plan)), &approvals)
         .expect("it is signed");
-    let two = ApprovedPlan::signed(&plan, &[signed, second], 2, NOW_MS).expect("two signed");
+    let two = ApprovedPlan::signed(&plan, &[signed, second], Needed::all(2), NOW_MS).expect("two signed");
     assert_eq!(two.approval().approver, "ada, bo");
     assert!(two.begin("web-1", 1, deminer_worker::order::Stage::Eradicate).is_some());
 }
@@ -326,7 +326,7 @@ fn it_must_be_for_this_plan_and_in_time() {
 fn a_plan_that_wants_signatures_takes_no_unsigned_yes() {
     let origin = crate::plan::Origin {
         approvals: Some(Requirement {
-            needed: 2,
+            needed: Needed::all(2),
             unsigned: false,
             signers: Some(Digest::of(b"a list")),
         }),
@@ -339,7 +339,7 @@ fn a_plan_that_wants_signatures_takes_no_unsigned_yes() {
             .header()
             .requirement()
             .needed,
-        2
+        Needed::all(2)
     );
     let error = plan.approve(yes_to(&plan)).expect_err("it is not signed");
     assert!(matches!(error, ApprovalError::Unsigned { needed: 2 }), "{error}");

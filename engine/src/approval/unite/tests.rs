@@ -145,7 +145,7 @@ fn what_enough_people_said() {
     ];
     for (name, needed, given, expected) in rows {
         let given: Vec<(&Signer, &Approval)> = given.iter().map(|(who, yes)| (*who, yes)).collect();
-        match (unite(&plan, &given, needed), expected) {
+        match (unite(&plan, &given, Needed::all(needed)), expected) {
             (Ok(approval), Ok(expected)) => assert_eq!(told(&plan, &approval), expected, "{name}"),
             (Err(error), Err(expected)) => {
                 assert!(error.to_string().contains(expected), "{name}: {error}");
@@ -161,7 +161,7 @@ fn one_persons_yes_is_taken_over_as_it_is() {
     let plan = plan();
     let out = with_dependents(&plan, &BTreeSet::from([id_of(&plan, "a", "kill")]));
     let said = yes_but(&plan, "ab", 3, |ask| ask.excluded.clone_from(&out));
-    let united = unite(&plan, &[(&signer(&["ada"], "k"), &said)], 1).expect("one is enough");
+    let united = unite(&plan, &[(&signer(&["ada"], "k"), &said)], Needed::all(1)).expect("one is enough");
     let expected = Approval {
         approver: "ada".to_owned(),
         ..said
@@ -178,9 +178,9 @@ fn what_one_leaves_out_needs_as_many_others() {
         yes(&plan, "a", 3),
         yes_but(&plan, "a", 3, |ask| ask.excluded.clone_from(&out)),
     );
-    let two = unite(&plan, &[(&ada, &all), (&bo, &but)], 2).expect("two are enough");
+    let two = unite(&plan, &[(&ada, &all), (&bo, &but)], Needed::all(2)).expect("two are enough");
     assert_eq!(two.excluded, out);
-    let three = unite(&plan, &[(&ada, &all), (&bo, &but), (&cy, &all)], 2).expect("two are enough");
+    let three = unite(&plan, &[(&ada, &all), (&bo, &but), (&cy, &all)], Needed::all(2)).expect("two are enough");
     assert_eq!(three.excluded, BTreeSet::new());
 }
 
@@ -214,7 +214,7 @@ fn it_ends_with_the_first_of_them() {
     let short = yes_but(&plan, "a", 3, |ask| ask.valid_for_ms = 1_000);
     let late = yes_but(&plan, "a", 3, |ask| ask.at_ms += 500);
     let given = [(&signer(&["ada"], "1"), &short), (&signer(&["bo"], "2"), &late)];
-    let united = unite(&plan, &given, 2).expect("two are enough");
+    let united = unite(&plan, &given, Needed::all(2)).expect("two are enough");
     assert_eq!((united.at_ms, united.not_after_ms), (late.at_ms, short.not_after_ms));
     assert_eq!(
         (united.approver.as_str(), united.means.as_str()),
@@ -233,7 +233,7 @@ fn many_targets_are_named_by_as_many() {
     let named = yes_but(&plan, "a", 3, |ask| {
         ask.many.insert("a".to_owned(), BTreeSet::from([4]));
     });
-    let two = unite(&plan, &[(&ada, &named), (&bo, &named)], 2).expect("two are enough");
+    let two = unite(&plan, &[(&ada, &named), (&bo, &named)], Needed::all(2)).expect("two are enough");
     assert_eq!(
         two,
         Approval {
@@ -250,7 +250,30 @@ fn many_targets_are_named_by_as_many() {
         .collect();
     let fewer = |n: usize| yes_but(&plan, "a", 3, |ask| ask.excluded = BTreeSet::from([removes[n]]));
     let given = [(&ada, &fewer(0)), (&bo, &fewer(1)), (&signer(&["cy"], "cy"), &named)];
-    let united = unite(&plan, &given, 2).expect("two are enough");
+    let united = unite(&plan, &given, Needed::all(2)).expect("two are enough");
     let error = ApprovedPlan::new(plan.clone(), united, NOW_MS).expect_err("one named them, two are needed");
     assert!(matches!(error, ApprovalError::Orders(_)), "{error}");
+}
+
+#[test]
+fn what_destroys_needs_more_people() {
+    let plan = plan();
+    let [ada, bo] = ["ada", "bo"].map(|name| signer(&[name], name));
+    let needed: Needed = serde_json::from_str(r#"{"destroy": 2}"#).expect("it is written so");
+    let (whole, contains) = (yes(&plan, "a", 3), yes(&plan, "a", 2));
+    let error = unite(&plan, &[(&ada, &whole)], needed).expect_err("one does not for what destroys");
+    assert_eq!(error.to_string(), "2 different signers are needed, 1 signed: ada");
+    let rows: [(&str, Vec<(&Signer, &Approval)>, &Approval); 3] = [
+        ("one to contain", vec![(&ada, &contains)], &contains),
+        ("two to destroy", vec![(&ada, &whole), (&bo, &whole)], &whole),
+        (
+            "one of two to destroy",
+            vec![(&ada, &whole), (&bo, &contains)],
+            &contains,
+        ),
+    ];
+    for (name, given, expected) in rows {
+        let united = unite(&plan, &given, needed).expect("they are enough");
+        assert_eq!(told(&plan, &united), told(&plan, expected), "{name}");
+    }
 }

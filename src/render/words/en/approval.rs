@@ -1,15 +1,23 @@
 //! English words of approvals.
 
-use super::super::approval::{ApprovalWords, Approved};
+use deminer_engine::approval::Needed;
+
+use super::super::approval::{ApprovalWords, Approved, by_effect};
 use super::super::{Noun, Things};
 use super::English;
 use super::things::counted;
 
 impl ApprovalWords for English {
-    fn needs(&self, signatures: u32, unsigned: bool, list: Option<&str>) -> String {
+    fn needs(&self, people: Needed, unsigned: bool, list: Option<&str>) -> String {
         let list = list.map(|list| format!(", by the list {list}")).unwrap_or_default();
-        match (unsigned, signatures) {
+        match (unsigned, people.most()) {
             (true, _) => format!("one yes, signed or not{list}"),
+            (false, _) if people.least() < people.most() => {
+                let [keep, contain, destroy] = by_effect(people);
+                format!(
+                    "signed approvals of different people: {keep} to keep, {contain} to contain, {destroy} to destroy{list}"
+                )
+            }
             (false, 1) => format!("1 signed approval{list}"),
             (false, more) => format!("{more} signed approvals of different people{list}"),
         }

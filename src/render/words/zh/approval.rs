@@ -1,13 +1,19 @@
 //! Chinese words of approvals.
 
-use super::super::approval::{ApprovalWords, Approved};
+use deminer_engine::approval::Needed;
+
+use super::super::approval::{ApprovalWords, Approved, by_effect};
 use super::Chinese;
 
 impl ApprovalWords for Chinese {
-    fn needs(&self, signatures: u32, unsigned: bool, list: Option<&str>) -> String {
+    fn needs(&self, people: Needed, unsigned: bool, list: Option<&str>) -> String {
         let list = list.map(|list| format!("，依据签名人名单 {list}")).unwrap_or_default();
-        match (unsigned, signatures) {
+        match (unsigned, people.most()) {
             (true, _) => format!("一次批准，签名与否均可{list}"),
+            (false, _) if people.least() < people.most() => {
+                let [keep, contain, destroy] = by_effect(people);
+                format!("由不同的人签名的批准书：取证 {keep} 份，遏制 {contain} 份，清除 {destroy} 份{list}")
+            }
             (false, 1) => format!("1 份签名批准书{list}"),
             (false, more) => format!("{more} 份由不同的人签名的批准书{list}"),
         }
