@@ -466,7 +466,7 @@ pub(crate) struct Quiet {
 /// `deminer undo`
 #[derive(Debug, Args)]
 pub(crate) struct Undo {
-    /// The run; none is the newest that changed something.
+    /// The run, or the file of a list that --output wrote; none is the newest run that changed something.
     pub(crate) run: Option<String>,
     /// Take back only this change, by its id; may be repeated.
     #[arg(long, value_name = "ACTION")]
@@ -474,6 +474,9 @@ pub(crate) struct Undo {
     /// Take back only on this host; may be repeated.
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<String>,
+    /// Write the list to a file, for others to sign with `deminer approve FILE`.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["approve", "approval"])]
+    pub(crate) output: Option<PathBuf>,
     /// Give back armed what starts something: exactly as it was. Needs --because.
     #[arg(long, requires = "because")]
     pub(crate) armed: bool,
@@ -483,6 +486,11 @@ pub(crate) struct Undo {
     /// The hash of the list that was read: takes back what is on it.
     #[arg(long, value_name = "HASH")]
     pub(crate) approve: Option<String>,
+    /// Signed approvals of the list, each with its signature beside it as FILE.sig: takes back what they say.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "approve")]
+    pub(crate) approval: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
     #[command(flatten)]

@@ -593,3 +593,106 @@ fn a_policy_is_found_where_it_is_named_or_lies() {
         (Some(2), None)
     );
 }
+
+#[test]
+fn what_is_taken_back_is_signed_too() {
+    let site = Site::new(TWO);
+    let hash = site.plan();
+    let (ada, bo) = (site.approve("ada", &hash, &[]), site.approve("bo", &hash, &[]));
+    let report = site.apply(&[&ada, &bo], &["--format", "json"]).expect(0).json();
+    let run = report["run"].as_str().expect("a name").to_owned();
+
+    let list = site.file("undo.json");
+    let answer = site.run(&["undo", &run, "--output", &list]).expect(0);
+    assert!(
+        answer.out.contains(&format!("deminer approve {list} --key KEY")),
+        "{answer}"
+    );
+    let hash = site.run(&["undo", &list, "--format", "json"]).expect(0).json()["hash"]
+        .as_str()
+        .expect("a hash")
+        .to_owned();
+    refuses(
+        site.run(&["undo", &run, "--approve", &hash]),
+        4,
+        "2 signed approvals are needed",
+    );
+    // The plan of the run said so, whatever the policy here says.
+    refuses(
+        site.deminer.run(&["undo", &run, "--approve", &hash]),
+        4,
+        "2 signed approvals are needed",
+    );
+    let sign = |name: &str, more: &[&str]| {
+        let (file, key) = (site.file(&format!("undo-{name}.json")), site.file(name));
+        let _ = fs::remove_file(&file);
+        let _ = fs::remove_file(format!("{file}.sig"));
+        let words = ["approve", &list, "--hash", &hash, "--key", &key, "-o", &file];
+        site.run(&[&words, more].concat()).expect(0);
+        file
+    };
+    refuses(
+        site.run(&["approve", &list, "--hash", &hash, "--only", "contain"]),
+        2,
+        "do not fit a list",
+    );
+    refuses(
+        site.run(&["approve", &list, "--hash", &hash, "--host", "db-1"]),
+        4,
+        "`db-1` is not in the plan",
+    );
+    let (ada_back, bo_back) = (sign("ada", &[]), sign("bo", &["--host", "web-1"]));
+    let undo = |files: &[&str]| site.run(&[&["undo", &list, "--format", "json", "--approval"], files].concat());
+    refuses(undo(&[&ada_back]), 4, "2 different signers are needed, 1 signed");
+    refuses(undo(&[&ada_back, &ada]), 4, "the plan's hash is");
+    let whole = site.read("undo.json");
+    let armed = whole
+        .replace("\"disarmed\"", "\"armed\"")
+        .replacen("\"because\":null", "\"because\":\"x\"", 1);
+    site.write("undo.json", &armed);
+    refuses(undo(&[&ada_back, &bo_back]), 4, "the plan's hash is");
+    let other = whole.replacen("\"size\":\"", "\"size\":\"1", 1);
+    assert!(armed != whole && other != whole);
+    site.write("undo.json", &other);
+    refuses(undo(&[&ada_back, &bo_back]), 4, "gives another list");
+    site.write("undo.json", &whole.replacen("{", "{ ", 1));
+    refuses(undo(&[&ada_back, &bo_back]), 2, "deminer undo");
+    site.write("undo.json", &whole);
+    refuses(
+        site.run(&[
+            "undo",
+            &list,
+            "--armed",
+            "--because",
+            "x",
+            "--approval",
+            &ada_back,
+            &bo_back,
+        ]),
+        2,
+        "do not stand beside a list",
+    );
+
+    // Both signed for web-1, one of them for web-2.
+    let undone = undo(&[&ada_back, &bo_back]).json();
+    let hosts: Vec<&str> = undone["hosts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|host| host["host"].as_str())
+        .collect();
+    assert_eq!(hosts, ["web-1"], "{undone:#}");
+    assert_eq!(undone["approval"]["approver"], "ada@example.org, bo@example.org");
+    assert_eq!(undone["approval"]["signed"].as_array().map(Vec::len), Some(2));
+    let name = undone["run"].as_str().expect("a name");
+    site.deminer.run(&["audit", name]).expect(0);
+    let kept = site.deminer.runs().join(name).join("undo.json");
+    fs::write(
+        &kept,
+        fs::read_to_string(&kept)
+            .expect("it is kept")
+            .replacen("disarmed", "armed", 1),
+    )
+    .expect("written");
+    site.deminer.run(&["audit", name]).expect(5);
+}

@@ -32,6 +32,7 @@ pub use signed::{Signed, SignedBy, SignedError, SignedFile, Signer, beside};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use signature::namespace;
+pub(crate) use unite::unite_whole;
 
 /// The means of a yes that counts by its signatures.
 pub const SIGNATURE: &str = "signature";
@@ -395,24 +396,36 @@ pub(crate) fn check_prefix(given: &str, hash: Digest) -> Result<(), ApprovalErro
 
 fn check_times(plan: &Plan, approval: &Approval, now_ms: u64) -> Result<(), ApprovalError> {
     let header = plan.header();
-    for (what, at_ms) in [("plan", header.created_at_ms.0), ("approval", approval.at_ms.0)] {
-        if at_ms > now_ms.saturating_add(SKEW_MS) {
-            return Err(ApprovalError::NotYet { what, at_ms, now_ms });
-        }
-    }
+    check_made("plan", header.created_at_ms.0, now_ms)?;
     if now_ms > header.not_after_ms.0 {
         return Err(ApprovalError::PlanExpired {
             not_after_ms: header.not_after_ms.0,
             now_ms,
         });
     }
-    if now_ms > approval.not_after_ms.0 {
-        return Err(ApprovalError::ApprovalExpired {
+    check_approval_time(approval, now_ms)
+}
+
+/// Whether an approval is good now.
+///
+/// # Errors
+/// When its time is over, or has not come.
+pub(crate) fn check_approval_time(approval: &Approval, now_ms: u64) -> Result<(), ApprovalError> {
+    check_made("approval", approval.at_ms.0, now_ms)?;
+    match now_ms > approval.not_after_ms.0 {
+        true => Err(ApprovalError::ApprovalExpired {
             not_after_ms: approval.not_after_ms.0,
             now_ms,
-        });
+        }),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+fn check_made(what: &'static str, at_ms: u64, now_ms: u64) -> Result<(), ApprovalError> {
+    match at_ms > now_ms.saturating_add(SKEW_MS) {
+        true => Err(ApprovalError::NotYet { what, at_ms, now_ms }),
+        false => Ok(()),
+    }
 }
 
 /// Whether all that the approval names is there.

@@ -9,10 +9,11 @@ use deminer_worker::text::Digest;
 use serde::Serialize;
 
 use crate::approval::{HASH_DIGITS, digits_of};
-use crate::event::EventKind;
+use crate::event::{EventKind, Purpose};
 use crate::journal::{Chain, ChainEnd, heads};
 use crate::plan::Plan;
 use crate::run::{RunDir, RunError};
+use crate::undo::UndoPlan;
 use crate::vault::{Vault, VaultError};
 
 /// What looking at a run's directory showed.
@@ -182,9 +183,13 @@ impl Audit {
         let begun = own(chains).into_iter().flat_map(|chain| &chain.events);
         let mut expected = None;
         let mut approved = None;
+        let mut is_undo = false;
         for event in begun {
             match &event.kind {
-                EventKind::RunStarted { plan, .. } => expected = *plan,
+                EventKind::RunStarted { plan, purpose, .. } => {
+                    expected = *plan;
+                    is_undo = *purpose == Purpose::Undo;
+                }
                 EventKind::Approved { approval, .. } => approved = Some(approval),
                 _ => {}
             }
@@ -195,6 +200,14 @@ impl Audit {
             self.problems.push(Problem::Approval {});
         }
         let Some(expected) = expected else { return Ok(()) };
+        if is_undo {
+            let list = run.undo()?.and_then(|bytes| UndoPlan::read(&bytes).ok());
+            let found = list.as_ref().map(UndoPlan::hash);
+            if found != Some(expected) {
+                self.problems.push(Problem::Plan { expected, found });
+            }
+            return Ok(());
+        }
         let plan = run.plan()?.and_then(|bytes| Plan::read(&bytes).ok());
         let found = plan.as_ref().map(Plan::hash);
         if found != Some(expected) {

@@ -11,7 +11,7 @@ use deminer_worker::frame::{EvidenceItem, RefusalKind};
 use deminer_worker::network::Net;
 use deminer_worker::query::{Gap, HostError, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::approval::SignedBy;
@@ -403,8 +403,8 @@ pub enum UndoWay {
 }
 
 /// What a change is about, for people.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "object", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "object", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Object {
     /// A process.
     Process {

@@ -1,7 +1,7 @@
 //! Where a run is kept: one directory that holds all of it and can be moved.
 //!
 //! ```text
-//! RUNS/20261114-0244-7c1e/   plan  approval.json  approvals/  ways.json  journal/run.ndjson  journal/host-NAME.ndjson  vault/  report.md
+//! RUNS/20261114-0244-7c1e/   plan or undo.json  approval.json  approvals/  ways.json  journal/run.ndjson  journal/host-NAME.ndjson  vault/  report.md
 //! RUNS/plans/HASH16.plan     HASH16.ways.json
 //! ```
 //!
@@ -32,6 +32,9 @@ mod approvals;
 mod plans;
 
 pub use plans::PlanStore;
+
+/// The list of what a run takes back.
+const UNDO: &str = "undo.json";
 
 /// The name of a run: `20261114-0244-7c1e`, date and minute in UTC and four hexadecimal digits, `-2` and on where two
 /// would be equal.
@@ -318,6 +321,22 @@ impl RunDir {
     /// When it cannot be read.
     pub fn approval(&self) -> Result<Option<Approval>, RunError> {
         read_json(&self.path.join("approval.json"))
+    }
+
+    /// Keeps the list of what the run takes back, byte for byte.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_undo(&self, bytes: &[u8]) -> Result<(), RunError> {
+        write_whole(&self.path.join(UNDO), bytes)
+    }
+
+    /// The list of what the run takes back; `None` for a run that takes nothing back.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn undo(&self) -> Result<Option<Vec<u8>>, RunError> {
+        read_whole(&self.path.join(UNDO))
     }
 
     /// Keeps how the run's hosts are reached from here.

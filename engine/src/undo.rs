@@ -8,20 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, Action, ActionId, Arming, Done, Undo};
 use deminer_worker::frame::{self, FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
-use deminer_worker::order::HostOrders;
+use deminer_worker::order::{Approval, HostOrders};
 use deminer_worker::query::{HostError, limits};
 use deminer_worker::take_back::{TakeBack, UndoStep};
 use deminer_worker::text::Digest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::approval::{ApprovalError, check_prefix};
+use crate::approval::{ApprovalError, SignedError};
 use crate::event::{EventKind, EventSink, Reconciled, SinkError};
 use crate::host::{Link, Transport};
 use crate::journal::{Chain, ChainEnd};
 use crate::plan::canonical;
 use crate::report::Object;
 use crate::vault::Vault;
+
+mod approval;
 
 /// Which changes of a run are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +35,8 @@ pub struct Selection {
 }
 
 /// What is to be taken back, for a person to read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UndoPlan {
     /// The run whose changes they are.
     pub of: String,
@@ -46,7 +49,8 @@ pub struct UndoPlan {
 }
 
 /// What is to be taken back on one host.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostUndo {
     /// The host.
     pub host: String,
@@ -63,7 +67,7 @@ pub struct HostUndo {
 }
 
 /// Why a change is not taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoWay {
     /// There is none: a killed process does not come back, a command has no way back that the plan states.
@@ -107,6 +111,23 @@ pub enum UndoError {
     /// The yes does not fit the list.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
+    /// The bytes are no list.
+    #[error("it is no list of `deminer undo`: {why}")]
+    Malformed {
+        /// The parser's word.
+        why: String,
+    },
+    /// The journals give another list than the file.
+    #[error("run {run} gives another list than that with the hash {}", given.short())]
+    OtherList {
+        /// The run.
+        run: String,
+        /// The file's hash.
+        given: Digest,
+    },
+    /// What was signed does not do.
+    #[error(transparent)]
+    Signed(#[from] SignedError),
 }
 
 impl UndoError {
@@ -121,17 +142,22 @@ impl UndoError {
             }
             UndoError::NoReason => "give it with --because TEXT, or leave --armed out",
             UndoError::Approval(_) => "look at the list again: `deminer undo RUN` prints it with its hash",
+            UndoError::Malformed { .. } => "`deminer undo RUN --output FILE` writes one",
+            UndoError::OtherList { .. } => {
+                "the run went on, or a file was changed: write the list anew and have it approved"
+            }
+            UndoError::Signed(error) => return error.hint(),
         };
         Some(hint.to_owned())
     }
 }
 
-/// A list that a person said yes to. Made by [`UndoPlan::approve`] only.
+/// A list that a person said yes to, or enough people signed. Made by [`UndoPlan::approve`] and [`UndoPlan::signed`] only.
 #[derive(Debug, Clone)]
 pub struct ApprovedUndo {
     plan: UndoPlan,
-    approver: String,
-    means: String,
+    /// What of it: the hosts, and who said so.
+    approval: Approval,
 }
 
 /// The last word of a chain about a change.
@@ -208,19 +234,6 @@ impl UndoPlan {
     pub fn hash(&self) -> Digest {
         // Nothing in it is without a JSON form: strings, numbers and lists.
         Digest::of(canonical(self).unwrap_or_default().as_bytes())
-    }
-
-    /// Holds a yes against the list.
-    ///
-    /// # Errors
-    /// When the hash is too short or another.
-    pub fn approve(self, hash: &str, approver: &str, means: &str) -> Result<ApprovedUndo, UndoError> {
-        check_prefix(hash, self.hash())?;
-        Ok(ApprovedUndo {
-            plan: self,
-            approver: approver.to_owned(),
-            means: means.to_owned(),
-        })
     }
 }
 
@@ -356,9 +369,20 @@ fn fits(undo: &Undo, act: &Act) -> bool {
 }
 
 impl ApprovedUndo {
-    /// What was approved.
+    /// The list, whole.
     pub fn plan(&self) -> &UndoPlan {
         &self.plan
+    }
+
+    /// What of it may be taken back, and who said so.
+    pub fn approval(&self) -> &Approval {
+        &self.approval
+    }
+
+    /// The hosts on which something may be taken back, by name.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostUndo> {
+        let hosts = self.plan.hosts.iter();
+        hosts.filter(|host| self.approval.hosts.contains_key(&host.host))
     }
 
     /// Takes back what is listed for one host. What happened stands in its chain; a host that could not be reached or was
@@ -373,7 +397,7 @@ impl ApprovedUndo {
         vault: &Vault,
         sink: &mut dyn EventSink,
     ) -> Result<(), SinkError> {
-        let Some(undo) = self.plan.hosts.iter().find(|undo| undo.host == host) else {
+        let Some(undo) = self.hosts().find(|undo| undo.host == host) else {
             return Ok(());
         };
         let name = Some(host);
@@ -392,8 +416,8 @@ impl ApprovedUndo {
                 actions: undo.order.steps.iter().map(|step| step.action).collect(),
                 arming: Some(self.plan.arming),
                 because: self.plan.because.clone(),
-                approver: self.approver.clone(),
-                means: self.means.clone(),
+                approver: self.approval.approver.clone(),
+                means: self.approval.means.clone(),
             },
         )?;
         let link = match transport.connect(host).await {

@@ -135,7 +135,7 @@ pub(crate) fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
 /// # Errors
 /// As [`run`].
 pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>) -> anyhow::Result<Exit> {
-    approvals::allow_unsigned(desk, plan)?;
+    approvals::allow_unsigned(desk, &plan.header().requirement())?;
     match plan.approve(ask) {
         Ok(approved) => begin(desk, approved, None, course).await,
         Err(ApprovalError::NothingToDo) => Ok(nothing_to_do(desk, plan, course.format)),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use deminer_engine::approval::{
-    ApprovalError, Approvals, ApprovedPlan, KeygenError, SIGNATURE, Signed, SignedError, SignedFile,
+    ApprovalError, Approvals, ApprovedPlan, KeygenError, Requirement, SIGNATURE, Signed, SignedError, SignedFile,
 };
 use deminer_engine::plan::Plan;
 use deminer_engine::run::RunDir;
@@ -76,8 +76,8 @@ pub(crate) fn unsigned_does(desk: &Desk, plan: &Plan) -> anyhow::Result<bool> {
 ///
 /// # Errors
 /// Then.
-pub(crate) fn allow_unsigned(desk: &Desk, plan: &Plan) -> anyhow::Result<()> {
-    let needs = desk.approvals()?.over(&plan.header().requirement());
+pub(crate) fn allow_unsigned(desk: &Desk, stated: &Requirement) -> anyhow::Result<()> {
+    let needs = desk.approvals()?.over(stated);
     if needs.unsigned {
         return Ok(());
     }
@@ -85,6 +85,31 @@ pub(crate) fn allow_unsigned(desk: &Desk, plan: &Plan) -> anyhow::Result<()> {
         needed: needs.needed.most(),
     };
     Err(Trouble::new(Exit::Refused, &error, error.hint()).into())
+}
+
+/// Reads signed approvals and holds each against its signature and the lists here; not yet against what it approves.
+///
+/// # Errors
+/// When one of them is none.
+pub(crate) async fn signed(
+    desk: &Desk,
+    stated: &Requirement,
+    files: &[PathBuf],
+) -> anyhow::Result<(Vec<Signed>, Approvals)> {
+    let files: Result<Vec<SignedFile>, SignedError> = files.iter().map(|file| SignedFile::read(file)).collect();
+    let under = desk.approvals()?;
+    let signed = checked(files.map_err(refused)?, &under, stated)
+        .await
+        .map_err(refused)?;
+    Ok((signed, under))
+}
+
+async fn checked(files: Vec<SignedFile>, under: &Approvals, stated: &Requirement) -> Result<Vec<Signed>, SignedError> {
+    let mut signed = Vec::new();
+    for file in files {
+        signed.push(Signed::check(file, under, stated, &std::env::temp_dir()).await?);
+    }
+    Ok(signed)
 }
 
 /// Reads signed approvals and holds them against the plan, as its header and the policy here want it; `None` where the plan
@@ -126,10 +151,7 @@ pub(crate) async fn again(desk: &Desk, run: &RunDir, plan: &Plan, approval: &App
 
 async fn held(plan: &Plan, files: Vec<SignedFile>, under: Approvals, now_ms: u64) -> Result<Given, SignedError> {
     let stated = plan.header().requirement();
-    let mut signed = Vec::new();
-    for file in files {
-        signed.push(Signed::check(file, &under, &stated, &std::env::temp_dir()).await?);
-    }
+    let signed = checked(files, &under, &stated).await?;
     let approved = ApprovedPlan::signed(plan, &signed, under.over(&stated).needed, now_ms)?;
     Ok(Given {
         approved,

@@ -1,18 +1,22 @@
-//! `deminer approve`: writes what somebody approves of a plan, signed with their SSH key, for others to carry out. Touches no
-//! host.
+//! `deminer approve`: writes what somebody approves of a plan, or of a list of changes to take back, signed with their SSH
+//! key, for others to carry out. Touches no host.
 
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use deminer_engine::approval::{Signed, SignedFile, beside, sign};
-use deminer_engine::plan::{Plan, VALID_FOR_MS};
+use deminer_engine::approval::{ApprovalError, Ask, Hosts, Requirement, SIGNATURE, Signed, SignedFile, beside, sign};
+use deminer_engine::plan::{VALID_FOR_MS, canonical};
+use deminer_engine::undo::UndoPlan;
+use deminer_worker::order::Approval;
+use deminer_worker::text::Digest;
 
 use super::yes::Approving;
-use super::{Desk, Trouble, apply, show, walk};
+use super::{Desk, Trouble, apply, show, undo, walk};
 use crate::cli::{Approve, Format, Only, Part};
 use crate::exit::Exit;
+use crate::render::plain::{plain, shell_word};
 use crate::render::{self, approval};
 
 /// Asks for a yes, or takes the one of `--hash`, and writes it down.
@@ -20,8 +24,10 @@ use crate::render::{self, approval};
 /// # Errors
 /// When the yes does not fit the plan, the key does not sign, or a file is there already.
 pub(crate) async fn run(desk: &Desk, arguments: &Approve) -> anyhow::Result<Exit> {
+    if let Some(list) = undo::list(Path::new(&arguments.plan))? {
+        return of_list(desk, arguments, &list).await;
+    }
     let (plan, file) = show::read(desk, &arguments.plan)?;
-    let valid_for = walk::limit("--valid-for", arguments.valid_for.as_deref())?;
     let approving = Approving {
         exclude: &arguments.exclude,
         many: &arguments.many,
@@ -33,23 +39,14 @@ pub(crate) async fn run(desk: &Desk, arguments: &Approve) -> anyhow::Result<Exit
             true => None,
             false => Some(show::chosen(&plan, &arguments.host)?),
         },
-        valid_for_ms: valid_for.map_or(VALID_FOR_MS, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        valid_for_ms: valid_for_ms(arguments)?,
         is_signed: true,
         ..Approving::of(&plan, &file)
     };
     if plan.is_empty() {
         return Ok(apply::nothing_to_do(desk, &plan, arguments.telling.format));
     }
-    let path = match &arguments.output {
-        Some(path) => path.clone(),
-        None => PathBuf::from(format!("{}.approval.json", plan.hash().short())),
-    };
-    for path in [path.clone(), beside(&path)] {
-        // Before anybody is asked.
-        if path.symlink_metadata().is_ok() {
-            return Err(there_already(&path));
-        }
-    }
+    let path = file_of(arguments, plan.hash())?;
     let ask = match &arguments.hash {
         Some(hash) => approving.given(desk, hash)?,
         None => match approving.typed(desk, arguments.telling.format).await? {
@@ -57,9 +54,93 @@ pub(crate) async fn run(desk: &Desk, arguments: &Approve) -> anyhow::Result<Exit
             None => return Ok(Exit::Refused),
         },
     };
-    let refused = |error: deminer_engine::approval::ApprovalError| Trouble::new(Exit::Refused, &error, error.hint());
+    let refused = |error: ApprovalError| Trouble::new(Exit::Refused, &error, error.hint());
     let approved = plan.approve(ask).map_err(refused)?;
-    let bytes = approved.write_approval().map_err(refused)?;
+    let orders = approved.hosts().map(|(_, orders)| orders);
+    let (all, allowed) = orders.fold((0, 0), |(all, allowed), orders| {
+        let actions = orders.orders().actions.len() as u64;
+        (all + actions, allowed + orders.actions().count() as u64)
+    });
+    let yes = Yes {
+        approval: approved.approval(),
+        actions: (allowed, all - allowed),
+        carried_out_by: format!("deminer apply {}", shell_word(&plain(&file))),
+        stated: plan.header().requirement(),
+    };
+    write_down(desk, arguments, &path, yes).await
+}
+
+/// Approves a list of changes to take back.
+async fn of_list(desk: &Desk, arguments: &Approve, list: &UndoPlan) -> anyhow::Result<Exit> {
+    if arguments.only.is_some() || !arguments.exclude.is_empty() || !arguments.many.is_empty() {
+        let what = "--only, --exclude and --many do not fit a list of `deminer undo`";
+        let hint = "have a shorter list written: `deminer undo RUN --action ACTION --output FILE`".to_owned();
+        return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+    }
+    let path = file_of(arguments, list.hash())?;
+    let hash = match &arguments.hash {
+        Some(hash) => hash.clone(),
+        None if undo::is_typed(desk, list, arguments.telling.format).await? => list.hash().to_string(),
+        None => return Ok(Exit::Refused),
+    };
+    let ask = Ask {
+        hosts: match arguments.host.is_empty() {
+            true => Hosts::All,
+            false => Hosts::Only(arguments.host.iter().cloned().collect()),
+        },
+        valid_for_ms: valid_for_ms(arguments)?,
+        means: SIGNATURE.to_owned(),
+        ..undo::ask(desk, hash, "")
+    };
+    let approval = list.yes(ask).map_err(undo::refused)?;
+    let hosts = list.hosts.iter().filter(|host| approval.hosts.contains_key(&host.host));
+    let yes = Yes {
+        actions: (hosts.map(|host| host.order.steps.len() as u64).sum(), 0),
+        approval: &approval,
+        carried_out_by: format!("deminer undo {}", shell_word(&plain(&arguments.plan))),
+        stated: Requirement::default(),
+    };
+    write_down(desk, arguments, &path, yes).await
+}
+
+/// A yes that is written down to be signed.
+struct Yes<'a> {
+    approval: &'a Approval,
+    /// How many actions it approves, and how many of the same hosts it leaves out.
+    actions: (u64, u64),
+    /// The command that carries it out.
+    carried_out_by: String,
+    /// What the plan itself needs.
+    stated: Requirement,
+}
+
+/// For how long a yes is good, in milliseconds.
+fn valid_for_ms(arguments: &Approve) -> anyhow::Result<u64> {
+    let valid_for = walk::limit("--valid-for", arguments.valid_for.as_deref())?;
+    Ok(valid_for.map_or(VALID_FOR_MS, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// The file to write; not there yet, nor its signature. Asked before anybody is.
+fn file_of(arguments: &Approve, hash: Digest) -> anyhow::Result<PathBuf> {
+    let path = match &arguments.output {
+        Some(path) => path.clone(),
+        None => PathBuf::from(format!("{}.approval.json", hash.short())),
+    };
+    match [path.clone(), beside(&path)]
+        .iter()
+        .find(|path| path.symlink_metadata().is_ok())
+    {
+        Some(taken) => Err(there_already(taken)),
+        None => Ok(path),
+    }
+}
+
+/// Signs it where a key was named, writes it, and says what it is.
+async fn write_down(desk: &Desk, arguments: &Approve, path: &Path, yes: Yes<'_>) -> anyhow::Result<Exit> {
+    let mut bytes = canonical(yes.approval)
+        .context("the approval has no canonical form")?
+        .into_bytes();
+    bytes.push(b'\n');
     let signature = match &arguments.key {
         Some(key) => Some(
             sign(key, &bytes)
@@ -68,18 +149,19 @@ pub(crate) async fn run(desk: &Desk, arguments: &Approve) -> anyhow::Result<Exit
         ),
         None => None,
     };
-    write(&path, &bytes)?;
+    write(path, &bytes)?;
     if let Some(signature) = &signature {
-        write(&beside(&path), signature)?;
+        write(&beside(path), signature)?;
     }
     let name = path.to_string_lossy().into_owned();
     let made = approval::Made {
-        approved: &approved,
-        plan_file: &file,
+        approval: yes.approval,
+        actions: yes.actions,
+        carried_out_by: yes.carried_out_by,
         file: &name,
         bytes: &bytes,
         signed: arguments.key.as_deref(),
-        needs: desk.approvals()?.over(&plan.header().requirement()),
+        needs: desk.approvals()?.over(&yes.stated),
         paste: desk.paste(),
     };
     match arguments.telling.format {
@@ -87,19 +169,19 @@ pub(crate) async fn run(desk: &Desk, arguments: &Approve) -> anyhow::Result<Exit
         Format::Text | Format::Markdown => desk.screen.say(&approval::text(&made, desk.screen.style())),
     }
     if let Some(signature) = signature {
-        say_whether_it_counts(desk, &plan, SignedFile { name, bytes, signature }).await?;
+        say_whether_it_counts(desk, &yes.stated, SignedFile { name, bytes, signature }).await?;
     }
     Ok(Exit::Done)
 }
 
 /// Says where a signature would not count by the policy here. It may count where the plan is applied.
-async fn say_whether_it_counts(desk: &Desk, plan: &Plan, file: SignedFile) -> anyhow::Result<()> {
+async fn say_whether_it_counts(desk: &Desk, stated: &Requirement, file: SignedFile) -> anyhow::Result<()> {
     let approvals = desk.approvals()?;
     if approvals.listed().is_none() {
         return Ok(());
     }
     let place = std::env::temp_dir();
-    if let Err(error) = Signed::check(file, &approvals, &plan.header().requirement(), &place).await {
+    if let Err(error) = Signed::check(file, &approvals, stated, &place).await {
         let words = desk.lang().words();
         desk.screen.error(&error.to_string(), error.hint().as_deref());
         desk.screen.note(words.counts_not_here());

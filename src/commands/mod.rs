@@ -94,40 +94,40 @@ pub(crate) fn run(verb: Verb) -> Exit {
     let over = |telling: &Telling, going: &Going, leaves: &Leaves, policy: &PolicyFile| {
         at(telling).map(|desk| desk.under(leaves).governed(policy).reaching(&going.reach))
     };
-    let done = match verb {
-        Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
-        Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
-        Verb::Inventory(arguments) => {
-            let lang = chosen(&screen, arguments.language);
-            inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
-        }
-        Verb::Plan(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
-            .and_then(|desk| asynchronous(plan::run(&desk, &it))),
-        Verb::Show(it) => at(&it.telling).and_then(|desk| show::run(&desk, &it)),
-        Verb::Run(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
-            .and_then(|desk| asynchronous(run::run(&desk, &it))),
-        Verb::Approve(it) => {
-            at(&it.telling).and_then(|desk| asynchronous(approve::run(&desk.governed(&it.policy), &it)))
-        }
-        Verb::Apply(it) => {
-            over(&it.telling, &it.going, &it.leaves, &it.policy).and_then(|desk| asynchronous(apply::run(&desk, &it)))
-        }
-        Verb::Throttle(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
-            .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::THROTTLE, &it))),
-        Verb::Contain(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
-            .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::CONTAIN, &it))),
-        Verb::Undo(it) => over(&it.telling, &it.going, &it.leaves, &PolicyFile::default())
-            .and_then(|desk| asynchronous(undo::run(&desk, &it))),
-        Verb::Resume(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
-            .and_then(|desk| asynchronous(resume::run(&desk, &it))),
-        Verb::Verify(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
-            .and_then(|desk| asynchronous(resume::verify(&desk, &it))),
-        Verb::Audit(it) => at(&it.telling).and_then(|desk| audit::run(&desk, &it)),
-        Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
-        Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
-        Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),
-        Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),
-    };
+    let done =
+        match verb {
+            Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
+            Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Inventory(arguments) => {
+                let lang = chosen(&screen, arguments.language);
+                inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
+            }
+            Verb::Plan(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
+                .and_then(|desk| asynchronous(plan::run(&desk, &it))),
+            Verb::Show(it) => at(&it.telling).and_then(|desk| show::run(&desk, &it)),
+            Verb::Run(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
+                .and_then(|desk| asynchronous(run::run(&desk, &it))),
+            Verb::Approve(it) => {
+                at(&it.telling).and_then(|desk| asynchronous(approve::run(&desk.governed(&it.policy), &it)))
+            }
+            Verb::Apply(it) => over(&it.telling, &it.going, &it.leaves, &it.policy)
+                .and_then(|desk| asynchronous(apply::run(&desk, &it))),
+            Verb::Throttle(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
+                .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::THROTTLE, &it))),
+            Verb::Contain(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
+                .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::CONTAIN, &it))),
+            Verb::Undo(it) => over(&it.telling, &it.going, &it.leaves, &it.policy)
+                .and_then(|desk| asynchronous(undo::run(&desk, &it))),
+            Verb::Resume(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
+                .and_then(|desk| asynchronous(resume::run(&desk, &it))),
+            Verb::Verify(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
+                .and_then(|desk| asynchronous(resume::verify(&desk, &it))),
+            Verb::Audit(it) => at(&it.telling).and_then(|desk| audit::run(&desk, &it)),
+            Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
+            Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
+            Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),
+            Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),
+        };
     match done {
         Ok(exit) => exit,
         Err(error) => match error.downcast_ref::<Trouble>() {

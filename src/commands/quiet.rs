@@ -87,7 +87,7 @@ pub(crate) async fn run(desk: &Desk, verb: &Verb, arguments: &Quiet) -> anyhow::
         desk.screen.note(&words.to_do_it(&command));
         return Ok(plan::exit(&made));
     }
-    approvals::allow_unsigned(desk, &made.plan)?;
+    approvals::allow_unsigned(desk, &made.plan.header().requirement())?;
     if yes::answer(desk, &words.type_yes(touched as u64)).await.as_deref() != Some(YES) {
         desk.screen.note(words.nothing_was_changed());
         return Ok(Exit::Refused);

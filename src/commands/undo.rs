@@ -1,20 +1,25 @@
 //! `deminer undo`: lists what a run changed and can be taken back; takes it back when that list is approved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
+use deminer_engine::approval::{Approvals, Ask, Hosts, Requirement, Signed};
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::fleet::{Class, End, each};
 use deminer_engine::journal::Journals;
+use deminer_engine::plan::{Plan, VALID_FOR_MS};
 use deminer_engine::report::Report;
 use deminer_engine::run::RunDir;
-use deminer_engine::undo::{Selection, UndoError, UndoPlan};
+use deminer_engine::undo::{ApprovedUndo, HostUndo, Selection, UndoError, UndoPlan};
 use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Arming, Undo};
 
+use super::plan::write_new;
 use super::progress::Watched;
 use super::walk::Listening;
-use super::{Desk, Trouble, apply, earlier, report, walk, yes};
+use super::{Desk, Trouble, apply, approvals, earlier, report, walk, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -25,43 +30,136 @@ use crate::render;
 /// When there is no such run, the yes does not fit, or it could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Exit> {
     earlier::settle_by(desk, &arguments.whereabouts.inventory, &arguments.going.reach).await?;
+    let (run, plan) = listed(desk, arguments)?;
+    if !arguments.approval.is_empty() {
+        let stated = stated(&run)?;
+        let (signed, under) = approvals::signed(desk, &stated, &arguments.approval).await?;
+        let needed = under.over(&stated).needed;
+        let approved = plan.signed(&signed, needed, desk.now_ms()).map_err(refused)?;
+        return take_back(desk, &run, approved, Some((&signed, &under)), arguments).await;
+    }
+    if let Some(hash) = &arguments.approve {
+        approvals::allow_unsigned(desk, &stated(&run)?)?;
+        let approved = plan.approve(ask(desk, hash.clone(), "command line")).map_err(refused)?;
+        return take_back(desk, &run, approved, None, arguments).await;
+    }
+    if let Some(file) = &arguments.output {
+        write_new(file, &plan.write()).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    match arguments.telling.format {
+        Format::Json => desk.screen.json(&render::undo::json(&plan)),
+        _ => desk.screen.say(&text(desk, &plan, arguments.output.as_deref())),
+    }
+    Ok(Exit::Done)
+}
+
+/// The run whose changes are meant, and the list of them: that of a file must be what the run still gives.
+fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, UndoPlan)> {
+    let named = arguments.run.as_deref().map(Path::new).filter(|name| name.is_file());
+    let file = match named {
+        Some(name) => Some(list(name)?.ok_or_else(|| {
+            let why = format!("{} begins otherwise", name.display());
+            refused(UndoError::Malformed { why })
+        })?),
+        None => None,
+    };
+    let of = |run: &RunDir, selection: Selection, arming, because: Option<String>| -> anyhow::Result<UndoPlan> {
+        let list = UndoPlan::of(run.id().as_str(), &run.chains()?, &selection, arming, because);
+        list.map_err(refused)
+    };
+    if let Some(file) = file {
+        if arguments.armed || !arguments.host.is_empty() || !arguments.action.is_empty() {
+            let what = "--host, --action and --armed do not stand beside a list: it says what is taken back";
+            let hint = "write another: `deminer undo RUN --output FILE`".to_owned();
+            return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+        }
+        let run = report::find(desk, Some(&file.of))?;
+        let plan = of(&run, file.selection(), file.arming, file.because.clone())?;
+        return Ok((run, plan.is_of(&file).map_err(refused)?));
+    }
     let run = report::find(desk, arguments.run.as_deref())?;
-    let chains = run.chains()?;
     let selection = Selection {
         hosts: arguments.host.iter().cloned().collect(),
-        actions: actions(&Report::from_events(&chains), &arguments.action)?,
+        actions: actions(&Report::from_events(&run.chains()?), &arguments.action)?,
     };
     let arming = match arguments.armed {
         true => Arming::Armed,
         false => Arming::Disarmed,
     };
-    let plan = UndoPlan::of(
-        run.id().as_str(),
-        &chains,
-        &selection,
-        arming,
-        arguments.because.clone(),
-    );
-    let plan = plan.map_err(refused)?;
-    match &arguments.approve {
-        Some(hash) => take_back(desk, &run, plan, hash, arguments).await,
-        None => {
-            match arguments.telling.format {
-                Format::Json => desk.screen.json(&render::undo::json(&plan)),
-                _ => {
-                    let text = render::undo::text(&plan, desk.screen.style(), &desk.paste());
-                    desk.screen.say(&text);
-                }
-            }
-            Ok(Exit::Done)
-        }
+    let plan = of(&run, selection, arming, arguments.because.clone())?;
+    Ok((run, plan))
+}
+
+/// The list that a file holds; `None` where it is no file, or holds something else.
+///
+/// # Errors
+/// When it begins as a list does and is none.
+pub(super) fn list(file: &Path) -> anyhow::Result<Option<UndoPlan>> {
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    match UndoPlan::is_one(&bytes) {
+        true => Ok(Some(UndoPlan::read(&bytes).map_err(refused)?)),
+        false => Ok(None),
     }
 }
 
-fn refused(error: UndoError) -> anyhow::Error {
+/// What the plan whose changes are taken back needed; who may destroy may give back.
+fn stated(of: &RunDir) -> anyhow::Result<Requirement> {
+    let plan = of.plan()?.and_then(|bytes| Plan::read(&bytes).ok());
+    Ok(plan.map(|plan| plan.header().requirement()).unwrap_or_default())
+}
+
+/// A yes to all of a list, here and now.
+pub(super) fn ask(desk: &Desk, hash: String, means: &str) -> Ask {
+    Ask {
+        hash,
+        hosts: Hosts::All,
+        classes: BTreeSet::new(),
+        excluded: BTreeSet::new(),
+        many: BTreeMap::new(),
+        approver: format!("uid {}", rustix::process::getuid().as_raw()),
+        means: means.to_owned(),
+        at_ms: desk.now_ms(),
+        valid_for_ms: VALID_FOR_MS,
+    }
+}
+
+fn text(desk: &Desk, plan: &UndoPlan, file: Option<&Path>) -> String {
+    let file = file.map(Path::to_string_lossy);
+    render::undo::text(plan, file.as_deref(), desk.screen.style(), &desk.paste())
+}
+
+/// Shows a list and asks for a yes to it; false where it was not given.
+///
+/// # Errors
+/// Where there is no terminal.
+pub(super) async fn is_typed(desk: &Desk, list: &UndoPlan, format: Format) -> anyhow::Result<bool> {
+    if !desk.screen.answers() || format != Format::Text {
+        let what = "the list is not approved, and there is no terminal to ask on";
+        let hint = format!("read it, then add --hash {}", list.hash().short());
+        return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+    }
+    desk.screen.say(&text(desk, list, None));
+    let words = desk.lang().words();
+    let touched = list.hosts.iter().filter(|host| !host.order.steps.is_empty()).count();
+    let answer = yes::answer(desk, &words.type_the_hash(touched as u64)).await;
+    let is_yes = answer.is_some_and(|answer| yes::is_yes(&answer, &list.hash().to_string()));
+    if !is_yes {
+        desk.screen.note(words.not_approved());
+    }
+    Ok(is_yes)
+}
+
+pub(super) fn refused(error: UndoError) -> anyhow::Error {
     let exit = match error {
-        UndoError::NoReason | UndoError::UnknownAction { .. } => Exit::Usage,
-        UndoError::Nothing { .. } | UndoError::Journal { .. } | UndoError::Approval(_) => Exit::Refused,
+        UndoError::NoReason | UndoError::UnknownAction { .. } | UndoError::Malformed { .. } => Exit::Usage,
+        UndoError::Nothing { .. }
+        | UndoError::Journal { .. }
+        | UndoError::Approval(_)
+        | UndoError::OtherList { .. }
+        | UndoError::Signed(_) => Exit::Refused,
     };
     Trouble::new(exit, &error, error.hint()).into()
 }
@@ -96,23 +194,29 @@ fn actions(report: &Report, named: &[String]) -> anyhow::Result<BTreeSet<ActionI
 async fn take_back(
     desk: &Desk,
     of: &RunDir,
-    plan: UndoPlan,
-    hash: &str,
+    approved: ApprovedUndo,
+    signed: Option<(&[Signed], &Approvals)>,
     arguments: &cli::Undo,
 ) -> anyhow::Result<Exit> {
     let order = walk::order(&arguments.going.walking, Some(&arguments.striking))?;
-    let digest = plan.hash();
-    let approver = format!("uid {}", rustix::process::getuid().as_raw());
-    let mut steps = plan.hosts.iter().flat_map(|host| &host.order.steps);
-    apply::leave_to_run(desk, steps.any(|step| matches!(step.undo, Undo::RunArgv { .. })))?;
-    let approved = plan.approve(hash, &approver, "command line");
-    let approved = Arc::new(approved.map_err(refused)?);
-    let names: Vec<String> = approved.plan().hosts.iter().map(|host| host.host.clone()).collect();
+    let digest = approved.plan().hash();
+    let runs = |host: &HostUndo| {
+        let mut steps = host.order.steps.iter();
+        steps.any(|step| matches!(step.undo, Undo::RunArgv { .. }))
+    };
+    apply::leave_to_run(desk, approved.hosts().any(runs))?;
+    let approved = Arc::new(approved);
+    let names: Vec<String> = approved.hosts().map(|host| host.host.clone()).collect();
     desk.ways.learn(of.ways()?);
     let ways = desk.ways.to_all(&names)?;
     let vault = Vault::at(&of.vault());
     let run = RunDir::create(&desk.runs, desk.now_ms(), &digest.to_string())?;
     let _lock = run.lock()?;
+    run.write_undo(&approved.plan().write())?;
+    if let Some((signed, under)) = signed {
+        run.write_signed(signed, under)?;
+    }
+    run.write_approval(approved.approval())?;
     run.write_ways(&desk.ways.known(&names))?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let mut sink = Watched::new(journals, &desk.screen, None);
@@ -124,6 +228,14 @@ async fn take_back(
             purpose: Purpose::Undo,
             plan: Some(digest),
             hosts: names.clone(),
+        },
+    )?;
+    let by = signed.iter().flat_map(|(signed, _)| signed.iter().map(Signed::told));
+    sink.record(
+        None,
+        EventKind::Approved {
+            approval: approved.approval().clone(),
+            signed: by.collect(),
         },
     )?;
     let listening = Listening::begin(desk);

@@ -192,7 +192,7 @@ impl<'a> Approving<'a> {
     fn may_be_asked(&self, desk: &Desk) -> anyhow::Result<()> {
         match self.is_signed {
             true => Ok(()),
-            false => approvals::allow_unsigned(desk, self.plan),
+            false => approvals::allow_unsigned(desk, &self.plan.header().requirement()),
         }
     }
 
@@ -261,7 +261,7 @@ pub(crate) async fn answer(desk: &Desk, question: &str) -> Option<String> {
 }
 
 /// Whether what was typed begins the hash, in digits enough.
-fn is_yes(answer: &str, hash: &str) -> bool {
+pub(crate) fn is_yes(answer: &str, hash: &str) -> bool {
     (TYPED_DIGITS..=hash.len()).contains(&answer.len()) && hash.starts_with(&answer.to_ascii_lowercase())
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use deminer_engine::approval::{ApprovedPlan, NAMESPACE, Requirement, beside};
+use deminer_engine::approval::{NAMESPACE, Requirement, beside};
 use deminer_engine::report::Report;
 use deminer_worker::action::Effect;
+use deminer_worker::order::Approval;
 use deminer_worker::text::Digest;
 use serde_json::{Value, json};
 
@@ -21,16 +22,18 @@ const COLUMN: usize = 12;
 
 /// An approval that was just written.
 pub(crate) struct Made<'a> {
-    pub(crate) approved: &'a ApprovedPlan,
-    /// The plan's file, as the operator named it.
-    pub(crate) plan_file: &'a str,
-    /// The approval's.
+    pub(crate) approval: &'a Approval,
+    /// How many actions are approved, and how many of the same hosts are left out.
+    pub(crate) actions: (u64, u64),
+    /// The command that carries it out, up to the approval: `deminer apply miner.plan`.
+    pub(crate) carried_out_by: String,
+    /// The approval's file.
     pub(crate) file: &'a str,
     /// What is in it.
     pub(crate) bytes: &'a [u8],
     /// The key that it is signed with; `None` where it is not yet.
     pub(crate) signed: Option<&'a Path>,
-    /// What the plan needs.
+    /// What is needed.
     pub(crate) needs: Requirement,
     pub(crate) paste: Paste<'a>,
 }
@@ -44,32 +47,21 @@ impl Made<'_> {
             // No action has them.
             Effect::Read | Effect::Judge => "",
         };
-        self.approved.approval().classes.iter().map(name).collect()
+        self.approval.classes.iter().map(name).collect()
     }
 
     fn hosts(&self) -> Vec<&str> {
-        self.approved.hosts().map(|(host, _)| host).collect()
+        self.approval.hosts.keys().map(String::as_str).collect()
     }
 
-    /// How many actions are approved, and how many of the same hosts are left out.
-    fn actions(&self) -> (u64, u64) {
-        let (mut all, mut allowed) = (0, 0);
-        for (_, orders) in self.approved.hosts() {
-            all += orders.orders().actions.len() as u64;
-            allowed += orders.actions().count() as u64;
-        }
-        (allowed, all - allowed)
-    }
-
-    /// What comes next: to sign it, or to apply the plan with it.
+    /// What comes next: to sign it, or to carry it out.
     fn next(&self) -> String {
         let file = shell_word(&plain(self.file));
         match self.signed {
             Some(_) => {
-                let plan = shell_word(&plain(self.plan_file));
                 let others = if self.needs.needed.most() > 1 { " FILE..." } else { "" };
                 self.paste
-                    .command(&format!("deminer apply {plan} --approval {file}{others}"))
+                    .command(&format!("{} --approval {file}{others}", self.carried_out_by))
             }
             None => format!("ssh-keygen -Y sign -n {NAMESPACE} -f KEY {file}"),
         }
@@ -79,12 +71,12 @@ impl Made<'_> {
 /// For people.
 pub(crate) fn text(made: &Made<'_>, style: &Style) -> String {
     let words = style.words();
-    let approval = made.approved.approval();
+    let approval = made.approval;
     let hosts: Vec<_> = made.hosts().into_iter().map(plain).collect();
     let names = words.commas(&names::brief(hosts.iter().map(|name| &**name)));
     let approves = words.approves(&Approved {
         effects: &made.effects(),
-        actions: made.actions(),
+        actions: made.actions,
         hosts: (hosts.len() as u64, &names),
     });
     let signature = match made.signed {
@@ -114,7 +106,7 @@ pub(crate) fn text(made: &Made<'_>, style: &Style) -> String {
 
 /// For programs.
 pub(crate) fn json(made: &Made<'_>) -> Value {
-    let approval = made.approved.approval();
+    let approval = made.approval;
     let signature = made
         .signed
         .map(|_| beside(Path::new(made.file)).to_string_lossy().into_owned());
@@ -126,8 +118,8 @@ pub(crate) fn json(made: &Made<'_>) -> Value {
         "plan": approval.plan,
         "hosts": made.hosts(),
         "effects": made.effects(),
-        "actions": made.actions().0,
-        "left_out": made.actions().1,
+        "actions": made.actions.0,
+        "left_out": made.actions.1,
         "good_until": time(approval.not_after_ms.0),
         "needs": made.needs,
     })

@@ -19,8 +19,8 @@ use super::words::{GivesBack, Label};
 /// The column of the last lines.
 const COLUMN: usize = 10;
 
-/// For people.
-pub(crate) fn text(plan: &UndoPlan, style: &Style, paste: &Paste<'_>) -> String {
+/// For people; `file` is where the list was written for others to sign.
+pub(crate) fn text(plan: &UndoPlan, file: Option<&str>, style: &Style, paste: &Paste<'_>) -> String {
     let words = style.words();
     let lead = |label: Label| padded(words.label(label), COLUMN);
     let steps: usize = plan.hosts.iter().map(|host| host.order.steps.len()).sum();
@@ -76,7 +76,7 @@ pub(crate) fn text(plan: &UndoPlan, style: &Style, paste: &Paste<'_>) -> String 
     }
     out.push_str(&format!("{}{}\n", lead(Label::Hash), plan.hash().short()));
     // Never wrapped: it is to be pasted.
-    out.push_str(&format!("{}{}\n", lead(Label::Next), paste.command(&next(plan))));
+    out.push_str(&format!("{}{}\n", lead(Label::Next), paste.command(&next(plan, file))));
     out
 }
 
@@ -86,8 +86,11 @@ fn programs(plan: &UndoPlan) -> u64 {
     steps.filter(|step| matches!(step.undo, Undo::RunArgv { .. })).count() as u64
 }
 
-/// The command that takes it back.
-fn next(plan: &UndoPlan) -> String {
+/// The command that takes it back, or has it signed.
+fn next(plan: &UndoPlan, file: Option<&str>) -> String {
+    if let Some(file) = file {
+        return format!("deminer approve {} --key KEY", shell_word(&plain(file)));
+    }
     let because = plan.because.as_deref().unwrap_or_default();
     let armed = match plan.arming {
         Arming::Armed => format!(" --armed --because {}", shell_word(&plain(because))),
@@ -145,10 +148,11 @@ mod tests {
             lang: Some(Lang::Zh),
             policy: None,
         };
-        insta::assert_snapshot!("undo", text(&disarmed, &Style::PLAIN, &Paste::default()));
-        insta::assert_snapshot!("undo_zh", text(&disarmed, &Style::CHINESE, &paste));
+        insta::assert_snapshot!("undo", text(&disarmed, None, &Style::PLAIN, &Paste::default()));
+        insta::assert_snapshot!("undo_zh", text(&disarmed, None, &Style::CHINESE, &paste));
         let armed = text(
             &list(Arming::Armed, Some("it is ours")),
+            None,
             &Style::PLAIN,
             &Paste::default(),
         );
@@ -161,7 +165,7 @@ mod tests {
         let night = Night::of(sample::fleet_plan());
         let chains = hosts.into_iter().fold(night, Night::all_done).chains();
         let list = UndoPlan::of("r", &chains, &Selection::default(), Arming::Disarmed, None).expect("a list");
-        let text = text(&list, &Style::PLAIN, &Paste::default());
+        let text = text(&list, None, &Style::PLAIN, &Paste::default());
         let stays: Vec<&str> = text
             .lines()
             .filter(|line| line.contains("there is no way back"))

@@ -418,6 +418,21 @@ impl Signed {
         }
     }
 
+    /// What messages call its file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was signed.
+    pub fn approval(&self) -> &Approval {
+        &self.approval
+    }
+
+    /// Who signed it.
+    pub fn by(&self) -> &Signer {
+        &self.by
+    }
+
     /// The approval's bytes and the signature's, as they were signed.
     pub fn files(&self) -> (&[u8], &[u8]) {
         (&self.bytes, &self.signature)

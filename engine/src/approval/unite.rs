@@ -6,7 +6,7 @@ use deminer_worker::action::{ActionId, Effect};
 use deminer_worker::order::Approval;
 use deminer_worker::text::{Digest, Wide};
 
-use super::signed::{SignedError, Signer};
+use super::signed::{Signed, SignedError, Signer};
 use super::{FORMAT, Needed, SIGNATURE};
 use crate::plan::Plan;
 
@@ -78,8 +78,7 @@ pub(super) fn unite(plan: &Plan, given: &[(&Signer, &Approval)], needed: Needed)
     if hosts.is_empty() || classes.is_empty() {
         return Err(SignedError::NothingTogether { needed: least, who });
     }
-    let times = |of: fn(&Approval) -> u64| given.iter().map(move |(_, approval)| of(approval));
-    Ok(Approval {
+    let united = Approval {
         format: FORMAT,
         plan: plan.hash(),
         hosts,
@@ -90,22 +89,63 @@ pub(super) fn unite(plan: &Plan, given: &[(&Signer, &Approval)], needed: Needed)
             .collect(),
         classes,
         many,
+        reasons: BTreeMap::new(),
+        approver: String::new(),
+        means: String::new(),
+        at_ms: Wide(0),
+        not_after_ms: Wide(0),
+    };
+    Ok(told_by_all(given, &who, united))
+}
+
+/// The approval of the hosts that so many different people approve, each host whole: all were held against the same thing.
+///
+/// # Errors
+/// When too few signed, or too few for any one host.
+pub(crate) fn unite_whole(signed: &[Signed], needed: u32) -> Result<Approval, SignedError> {
+    let given: Vec<(&Signer, &Approval)> = signed.iter().map(|one| (one.by(), one.approval())).collect();
+    let persons = persons(&given);
+    let who = who(&persons);
+    let needed = needed.max(1);
+    let Some((_, first)) = given.first().filter(|_| persons.len() >= needed as usize) else {
+        return Err(SignedError::TooFew { needed, who });
+    };
+    let named: BTreeMap<String, Digest> = given.iter().flat_map(|(_, yes)| yes.hosts.clone()).collect();
+    let enough = |host: &String| {
+        let names = |person: &Vec<(&Signer, &Approval)>| person.iter().any(|(_, yes)| yes.hosts.contains_key(host));
+        persons.iter().filter(|person| names(person)).count() >= needed as usize
+    };
+    let hosts: BTreeMap<String, Digest> = named.into_iter().filter(|(host, _)| enough(host)).collect();
+    if hosts.is_empty() {
+        return Err(SignedError::NothingTogether { needed, who });
+    }
+    Ok(Approval {
+        hosts,
+        ..told_by_all(&given, &who, (*first).clone())
+    })
+}
+
+/// An approval with the words and times of all who gave one: it is as young as the last of theirs, and ends with the first.
+fn told_by_all(given: &[(&Signer, &Approval)], who: &[String], approval: Approval) -> Approval {
+    let times = |of: fn(&Approval) -> u64| given.iter().map(move |(_, approval)| of(approval));
+    Approval {
         // Of two reasons for one thing one is enough: all files are kept beside the run.
         reasons: given.iter().flat_map(|(_, yes)| yes.reasons.clone()).collect(),
         approver: who.join(", "),
         means: SIGNATURE.to_owned(),
         at_ms: Wide(times(|yes| yes.at_ms.0).max().unwrap_or_default()),
         not_after_ms: Wide(times(|yes| yes.not_after_ms.0).min().unwrap_or_default()),
-    })
+        ..approval
+    }
 }
 
 /// The first name of each person.
-pub(super) fn who(persons: &[Vec<(&Signer, &Approval)>]) -> Vec<String> {
+fn who(persons: &[Vec<(&Signer, &Approval)>]) -> Vec<String> {
     persons.iter().map(|person| person[0].0.name().to_owned()).collect()
 }
 
 /// The approvals by who gave them. Who shares a key or a name with another is the same person.
-pub(super) fn persons<'a>(given: &[(&'a Signer, &'a Approval)]) -> Vec<Vec<(&'a Signer, &'a Approval)>> {
+fn persons<'a>(given: &[(&'a Signer, &'a Approval)]) -> Vec<Vec<(&'a Signer, &'a Approval)>> {
     let mut persons: Vec<Vec<(&Signer, &Approval)>> = Vec::new();
     for one in given {
         let same = |other: &Signer| {

@@ -263,7 +263,8 @@ fn what_destroys_needs_more_people() {
     let (whole, contains) = (yes(&plan, "a", 3), yes(&plan, "a", 2));
     let error = unite(&plan, &[(&ada, &whole)], needed).expect_err("one does not for what destroys");
     assert_eq!(error.to_string(), "2 different signers are needed, 1 signed: ada");
-    let rows: [(&str, Vec<(&Signer, &Approval)>, &Approval); 3] = [
+    type Row<'r> = (&'r str, Vec<(&'r Signer, &'r Approval)>, &'r Approval);
+    let rows: [Row<'_>; 3] = [
         ("one to contain", vec![(&ada, &contains)], &contains),
         ("two to destroy", vec![(&ada, &whole), (&bo, &whole)], &whole),
         (
