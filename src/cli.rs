@@ -103,6 +103,10 @@ pub(crate) struct Looking {
     /// A path never to be touched, with all below it, or a network never to be blocked; may be repeated.
     #[arg(long, value_name = "PATH|NETWORK")]
     pub(crate) protect: Vec<String>,
+    /// Touch an object though it is protected, for a reason that stands in the plan: the id that an earlier plan gave the act
+    /// when it left it alone. May be repeated. What could lock us out or stop the host is protected all the same.
+    #[arg(long, value_name = "ACTION=REASON")]
+    pub(crate) r#override: Vec<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
     #[command(flatten)]
@@ -308,7 +312,7 @@ pub(crate) struct Run {
     #[arg(required_unless_present = "approve")]
     pub(crate) playbook: Option<String>,
     /// Apply the stored plan of this hash; nothing is planned anew.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "set_file", "protect"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "set_file", "protect", "override"])]
     pub(crate) approve: Option<String>,
     /// How long verify watches.
     #[arg(long, value_name = "DURATION", requires = "approve")]
@@ -453,7 +457,7 @@ pub(crate) struct Quiet {
     #[arg(long, value_name = "PLAYBOOK")]
     pub(crate) playbook: Option<String>,
     /// Do what the stored plan of this hash contains, without a question; nothing is planned anew.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["hosts", "playbook", "set", "set_file", "protect"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["hosts", "playbook", "set", "set_file", "protect", "override"])]
     pub(crate) approve: Option<String>,
     #[command(flatten)]
     pub(crate) looking: Looking,

@@ -244,3 +244,68 @@ fn what_the_site_lists_is_not_blocked() {
     let refused = deminer.run(&["plan", "linux-miner", INFECTED, "--protect", "office"]);
     refused.expect(2);
 }
+
+#[test]
+fn what_is_protected_is_touched_only_by_name_and_with_a_reason() {
+    let deminer = Deminer::new();
+    let plan = |more: &[&str]| {
+        let words = ["plan", "linux-miner", "simulated:infected", "--protect", "/tmp/.x/guard"];
+        deminer
+            .run(&[&words, more, &["--format", "json"]].concat())
+            .expect(0)
+            .json()
+    };
+    let removes = |plan: &Value| {
+        let actions = plan["actions"].as_array().expect("a list");
+        let found = actions
+            .iter()
+            .find(|action| action["kind"] == "remove_file" && action["target"]["file"]["path"] == "/tmp/.x/guard");
+        found.cloned()
+    };
+    let spared = plan(&[]);
+    assert_eq!(removes(&spared), None, "{spared:#}");
+    let left = spared["hosts"][0]["left_alone"].as_array().expect("a list");
+    let left = left.iter().find(|left| {
+        left["what"]["act"]["kind"] == "remove_file" && left["what"]["act"]["file"]["path"] == "/tmp/.x/guard"
+    });
+    let id = left.expect("it is said")["what"]["action"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+
+    let kills: Vec<String> = spared["hosts"][0]["left_alone"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|left| left["what"]["act"]["kind"] == "kill")
+        .filter_map(|left| Some(format!("{}=it mines", left["what"]["action"].as_str()?)))
+        .collect();
+    let wanted = format!("{id}=the list is older than this folder");
+    let mut more = vec!["--override", &wanted];
+    for kill in &kills {
+        more.extend(["--override", kill]);
+    }
+    let made = plan(&more);
+    let removal = removes(&made).expect("it is planned");
+    assert_eq!(removal["override"]["rule"], "the site lists /tmp/.x/guard");
+    assert_eq!(removal["override"]["because"], "the list is older than this folder");
+    let hash = made["hash"].as_str().expect("a hash");
+    let shown = deminer.run(&["show", hash]).expect(0).out;
+    assert!(shown.contains("PROTECTED (the site lists /tmp/.x/guard)"), "{shown}");
+    let chinese = deminer.run(&["show", hash, &id[..8], "--lang", "zh"]).expect(0).out;
+    assert!(chinese.contains("受保护"), "{chinese}");
+    let apply = ["apply", hash, "--approve", hash, "--watch", "1s", "--format", "json"];
+    let report = deminer.run(&apply).expect(0).json();
+    assert_eq!(report["hosts"][0]["status"], "eradicated", "{report:#}");
+
+    let words = ["plan", "linux-miner", "simulated:infected"];
+    for (more, said) in [
+        (["--override", "0123456789abcdef=why"], "met nothing"),
+        (["--override", "/tmp/.x/guard=why"], "not an action's id"),
+        (["--override", &id], "no `=`"),
+        (["--override", &format!("{id}= ")], "not an action's id"),
+    ] {
+        let answer = deminer.run(&[&words[..], &more].concat());
+        assert!(answer.err.contains(said), "{answer}");
+    }
+}

@@ -13,9 +13,12 @@ use deminer_engine::host::{HostView, Transport};
 use deminer_engine::inventory::Host;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Lent, Outputs, RunInfo, look};
-use deminer_engine::plan::{HostPlan, Origin, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft};
+use deminer_engine::plan::{
+    HostPlan, Origin, Overriding, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft,
+};
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::run::{PlanStore, RunDir};
+use deminer_worker::action::ActionId;
 use deminer_worker::query::{HostError, Obstacle};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
 use serde_json::Value;
@@ -23,6 +26,7 @@ use serde_json::Value;
 use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
+use super::yes::ACTION_DIGITS;
 use super::{Desk, Trouble, earlier, fleet, playbook, random, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
@@ -222,7 +226,8 @@ pub(crate) async fn make(
     let vars = checked
         .bind(&settings)
         .map_err(|mistakes| playbook::mistaken(&mistakes))?;
-    let site = site(&looking.protect)?;
+    let site = site(looking)?;
+    let overrides = site.overrides.clone();
     let meant = fleet::meant(&looking.fleet, reach)?;
     let warnings = meant.inventory.warnings();
     if !warnings.is_empty() {
@@ -328,6 +333,7 @@ pub(crate) async fn make(
     sink.end();
     let unanswered = people.say_open();
     let plan = Plan::of_lines(origin(&checked, &vars, desk.now_ms(), approvals), plans)?;
+    say_unused(desk, &plan, &overrides);
     Ok(Made {
         plan,
         not_planned,
@@ -358,6 +364,9 @@ fn others(host: &BoundVars, all: &BoundVars) -> Variables {
 /// The longest value out of a file.
 const VALUE_BYTES: u64 = 64 << 10;
 
+/// The bytes of a reason.
+const BECAUSE_BYTES: usize = 4 << 10;
+
 /// What `--set` and `--set-file` say; of a file's text without its last line feed.
 fn settings(given: &cli::Given) -> anyhow::Result<Vec<(String, Setting)>> {
     let mut settings = Vec::new();
@@ -383,10 +392,27 @@ fn parted<'t>(option: &str, text: &'t str, what: &str) -> anyhow::Result<(String
     })
 }
 
-/// What the site protects: paths, and networks that are never blocked.
-fn site(protect: &[String]) -> anyhow::Result<Site> {
+/// What the site protects, paths and networks that are never blocked, and what of it is touched all the same.
+fn site(looking: &cli::Looking) -> anyhow::Result<Site> {
     let mut site = Site::default();
-    for named in protect {
+    for text in &looking.r#override {
+        let (action, because) = parted("--override", text, "REASON")?;
+        let digits = action.to_ascii_lowercase();
+        let is_id = digits.len() >= ACTION_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_id || because.trim().is_empty() || because.len() > BECAUSE_BYTES {
+            let what = format!("--override {text}: not an action's id and a reason");
+            let hint = format!(
+                "give {ACTION_DIGITS} digits or more of an id that `deminer show` has under what is left alone, and why: \
+                 --override 0a1b2c3d=\"it came with the intruder\""
+            );
+            return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+        }
+        site.overrides.push(Overriding {
+            action: digits,
+            because: because.to_owned(),
+        });
+    }
+    for named in &looking.protect {
         match (named.starts_with('/'), named.parse()) {
             (true, _) => site.protect.push(HostPath::from(&**named)),
             (false, Ok(net)) => site.spare.push(net),
@@ -398,6 +424,22 @@ fn site(protect: &[String]) -> anyhow::Result<Site> {
         }
     }
     Ok(site)
+}
+
+/// Says which overrides met nothing: the object changed, a firm rule protects it, or nothing is planned for it.
+fn say_unused(desk: &Desk, plan: &Plan, overrides: &[Overriding]) {
+    if overrides.is_empty() {
+        return;
+    }
+    let used: BTreeSet<ActionId> = plan
+        .hosts()
+        .flat_map(|host| host.orders.overrides.keys().copied())
+        .collect();
+    for over in overrides {
+        if !used.iter().any(|action| over.means(*action)) {
+            desk.screen.note(&desk.lang().words().overrides_nothing(&over.action));
+        }
+    }
 }
 
 fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64, approvals: Option<Requirement>) -> Origin {

@@ -187,6 +187,9 @@ fn told(plan: &Plan, host: &HostPlan, action: &Action, place: &BTreeMap<ActionId
     // What is frozen or kept is so for what is done to it then, where the reasons stand.
     let because = action.because.iter().filter(|_| action.act.is_change());
     let because = because.filter_map(|id| by_id.get(id.as_str()));
+    let over = host.orders.overrides.get(&action.id);
+    let over = over.map(|over| plan::override_words(over, words));
+    let because = over.into_iter().chain(because.map(|finding| sentence(finding, words)));
     let needs: Vec<usize> = action
         .needs
         .iter()
@@ -204,7 +207,7 @@ fn told(plan: &Plan, host: &HostPlan, action: &Action, place: &BTreeMap<ActionId
         "change": action.act.is_change(),
         "undo": words.undo(UndoKind::of(&action.act)),
         "component": action.component,
-        "because": because.map(|finding| sentence(finding, words)).collect::<Vec<_>>(),
+        "because": because.collect::<Vec<_>>(),
         "needs": needs,
         "brings_back": brings_back(&action.act),
         "diff": diff,

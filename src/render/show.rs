@@ -223,6 +223,9 @@ pub(crate) fn account(plan: &Plan, host: &HostPlan, action: &Action, style: &Sty
         let lead = if at == 0 { words.label(Label::Because) } else { "" };
         out.push_str(&entry(lead, &because(id, by_id.get(id.as_str()).copied(), words)));
     }
+    if let Some(over) = host.orders.overrides.get(&action.id) {
+        out.push_str(&labelled(Label::Override, &plan::override_words(over, words)));
+    }
     for (at, condition) in only_if(host, action, words).iter().enumerate() {
         let lead = if at == 0 { words.label(Label::OnlyIf) } else { "" };
         out.push_str(&entry(lead, condition));

@@ -44,7 +44,7 @@ fn keep_process(process: &ProcessTarget) -> Act {
 }
 
 /// The acts on the same object that must come first.
-fn preparations(act: &Act) -> Vec<Act> {
+pub(super) fn preparations(act: &Act) -> Vec<Act> {
     match act {
         Act::Keep { .. }
         | Act::Freeze { .. }

@@ -54,7 +54,7 @@ pub async fn draft(
     let mut left_alone = Vec::new();
     prefer_edits(&mut wants, &mut left_alone);
     complete(&looked.host, &mut wants);
-    spare(&looked.host, &mut wants, &learned, &mut left_alone);
+    let mut overrides = spare(&looked.host, &mut wants, &learned, &site.overrides, &mut left_alone);
     say_held_directories(&wants, &learned, &mut left_alone);
     let predicates = Predicates::of(&wants, &learned);
     let own = |process: &ProcessTarget| predicates.is_alone(process);
@@ -62,6 +62,7 @@ pub async fn draft(
     limit(looked, "actions", wants.len(), ACTIONS)?;
 
     let (settle, settle_because) = settle(&wants, &looked.findings, &learned.facts.processes);
+    overrides.retain(|id, _| wants.contains_key(id));
     let orders = HostOrders {
         host: looked.host.clone(),
         identity: looked.facts.identity.clone(),
@@ -69,6 +70,7 @@ pub async fn draft(
         actions: actions(&looked.host, &wants, &learned.facts.processes),
         protect: site.protect.clone(),
         spare: site.spare.clone(),
+        overrides,
         journal: journal(names),
         settle,
         bounds: site.bounds.clone(),

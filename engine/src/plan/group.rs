@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use deminer_worker::action::Act;
+use deminer_worker::action::{Act, Action};
 use deminer_worker::order::Birth;
 
 use super::{HostPlan, Left, Plan};
@@ -38,7 +38,11 @@ impl Plan {
 /// What two hosts must have in common to be shown as one: the word, what is done to which content where, what is left
 /// alone and why, and what later rounds may do.
 fn shape(plan: &HostPlan) -> String {
-    let mut lines: Vec<String> = plan.orders.actions.iter().map(|action| outline(&action.act)).collect();
+    let said = |action: &Action| match plan.orders.overrides.get(&action.id) {
+        Some(over) => format!("{} override {:?} {:?}", outline(&action.act), over.rule, over.because),
+        None => outline(&action.act),
+    };
+    let mut lines: Vec<String> = plan.orders.actions.iter().map(said).collect();
     lines.extend(plan.left_alone.iter().map(|left| match &left.what {
         Left::Act { act, .. } => format!("left {} {:?}", outline(act), std::mem::discriminant(&left.why)),
         Left::Directory { path } => format!("left directory {path}"),

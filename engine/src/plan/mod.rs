@@ -57,10 +57,28 @@ pub struct Site {
     pub protect: Vec<HostPath>,
     /// Networks that are never blocked.
     pub spare: Vec<Net>,
+    /// What is touched though it is protected.
+    pub overrides: Vec<Overriding>,
     /// Processes that each component's envelope admits, all rounds together.
     pub max_births: u32,
     /// Limits of one transaction.
     pub bounds: Bounds,
+}
+
+/// A protected object that somebody wants touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overriding {
+    /// The beginning of the id that a plan gave the act when it left it alone: the object, its content and the host.
+    pub action: String,
+    /// Why.
+    pub because: String,
+}
+
+impl Overriding {
+    /// Whether it means this act.
+    pub fn means(&self, action: ActionId) -> bool {
+        action.to_string().starts_with(&self.action)
+    }
 }
 
 impl Default for Site {
@@ -68,6 +86,7 @@ impl Default for Site {
         Self {
             protect: Vec::new(),
             spare: Vec::new(),
+            overrides: Vec::new(),
             max_births: 8,
             bounds: Bounds::default(),
         }

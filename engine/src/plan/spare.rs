@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, ActionId};
-use deminer_worker::protect::protection;
+use deminer_worker::order::Override;
+use deminer_worker::protect::{firm_protection, protection};
 use deminer_worker::query::Ownership;
 use deminer_worker::text::HostPath;
 
 use super::ask::Learned;
-use super::complete::needs;
+use super::complete::{needs, preparations};
 use super::merge::{Wanted, Wants};
-use super::{Left, LeftAlone, WhyLeft};
+use super::{Left, LeftAlone, Overriding, WhyLeft};
 
 /// Takes out the removal of files that are edited: an edit keeps the other lines.
 pub(super) fn prefer_edits(wants: &mut Wants, left: &mut Vec<LeftAlone>) {
@@ -33,8 +34,17 @@ pub(super) fn prefer_edits(wants: &mut Wants, left: &mut Vec<LeftAlone>) {
 
 /// Takes out what is protected and what needs it, until nothing more is; then what only prepared such acts.
 ///
-/// A process that turns out protected is not condemned, so what it runs is protected by its use: hence the rounds.
-pub(super) fn spare(host: &str, wants: &mut Wants, learned: &Learned, left: &mut Vec<LeftAlone>) {
+/// A process that turns out protected is not condemned, so what it runs is protected by its use: hence the rounds. Gives what
+/// stays though it is protected, since somebody wants it so and no firm rule speaks against it.
+pub(super) fn spare(
+    host: &str,
+    wants: &mut Wants,
+    learned: &Learned,
+    overriding: &[Overriding],
+    left: &mut Vec<LeftAlone>,
+) -> BTreeMap<ActionId, Override> {
+    let overridden = overridden(host, wants, overriding);
+    let mut overrides = BTreeMap::new();
     let prepared = served(host, wants, learned);
     loop {
         let condemned = learned.condemned(wants);
@@ -43,7 +53,15 @@ pub(super) fn spare(host: &str, wants: &mut Wants, learned: &Learned, left: &mut
             .filter_map(|(id, want)| {
                 let rule =
                     protection(&want.act, &condemned, &learned.facts).or_else(|| packaged_line(&want.act, learned))?;
-                Some((*id, WhyLeft::Protected { rule }))
+                let Some(Overriding { because, .. }) = overridden.get(id) else {
+                    return Some((*id, WhyLeft::Protected { rule }));
+                };
+                if let Some(rule) = firm_protection(&want.act, &condemned, &learned.facts) {
+                    return Some((*id, WhyLeft::Protected { rule }));
+                }
+                let because = because.clone();
+                overrides.insert(*id, Override { rule, because });
+                None
             })
             .collect();
         if hits.is_empty() {
@@ -77,6 +95,19 @@ pub(super) fn spare(host: &str, wants: &mut Wants, learned: &Learned, left: &mut
             leave(wants, id, WhyLeft::ServesNothing {}, left);
         }
     }
+    overrides
+}
+
+/// The acts that somebody wants although their target is protected, with those on the same object that prepare them.
+fn overridden<'o>(host: &str, wants: &Wants, overriding: &'o [Overriding]) -> BTreeMap<ActionId, &'o Overriding> {
+    let mut overridden = BTreeMap::new();
+    for (id, want) in wants {
+        if let Some(over) = overriding.iter().find(|over| over.means(*id)) {
+            overridden.insert(*id, over);
+            overridden.extend(preparations(&want.act).iter().map(|act| (act.id(host), over)));
+        }
+    }
+    overridden
 }
 
 /// The acts that others need.

@@ -72,6 +72,7 @@ fn orders(actions: Vec<Action>) -> HostOrders {
         actions,
         protect: Vec::new(),
         spare: Vec::new(),
+        overrides: BTreeMap::new(),
         journal: "/run/.deminer-000102030405060708090a0b0c0d0e0f".into(),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),

@@ -180,6 +180,7 @@ fn plan_line(host: &str, actions: Vec<Action>, verdict: HostVerdict) -> Value {
         actions,
         protect: Vec::new(),
         spare: Vec::new(),
+        overrides: BTreeMap::new(),
         journal: JOURNAL.into(),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),

@@ -251,6 +251,7 @@ fn orders(linux: &Linux, intruder: &Intruder, journal: HostPath) -> HostOrders {
         actions,
         protect: vec![],
         spare: Vec::new(),
+        overrides: BTreeMap::new(),
         journal,
         settle: Settle::AtOnce,
         bounds: Bounds::default(),

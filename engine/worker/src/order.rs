@@ -30,12 +30,25 @@ pub struct HostOrders {
     /// Networks that the site lists as never to be blocked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spare: Vec<Net>,
+    /// The actions whose targets are protected, and are touched all the same: somebody gave a reason for each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<ActionId, Override>,
     /// The directory, not there yet, in which the host keeps its journal and spool from the commit to the next contact.
     pub journal: HostPath,
     /// What to wait for after the stroke before the host is believed.
     pub settle: Settle,
     /// How long and how much.
     pub bounds: Bounds,
+}
+
+/// Why a protected object is touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// What protected it when the plan was made; anything else that protects it still does.
+    pub rule: String,
+    /// The reason, as the planner gave it.
+    pub because: String,
 }
 
 /// Findings that belong together, and what later rounds may do about them.
@@ -366,7 +379,7 @@ fn check_line(line: &str, sorted_hashes: &[Digest], approval: &Approval) -> Resu
 }
 
 /// Whether the actions of a line contradict themselves or each other: ids that are not those of their targets or stand
-/// twice, unknown components, no reasons, needs that are not there or lead back.
+/// twice, unknown components, no reasons, needs that are not there or lead back, protection that is overridden without a reason.
 ///
 /// # Errors
 /// The first contradiction.
@@ -387,6 +400,19 @@ pub fn check_consistent(orders: &HostOrders) -> Result<(), OrderError> {
         };
         return Err(OrderError::Inconsistent {
             action: action.id,
+            why: why.to_owned(),
+        });
+    }
+    for (id, over) in &orders.overrides {
+        let why = if !seen.contains(id) {
+            "its protection is overridden, and it is not in the plan"
+        } else if over.because.trim().is_empty() {
+            "its protection is overridden without a reason"
+        } else {
+            continue;
+        };
+        return Err(OrderError::Inconsistent {
+            action: *id,
             why: why.to_owned(),
         });
     }

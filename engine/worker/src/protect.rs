@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use crate::action::{AccountTarget, Act, FileTarget, ProcessTarget};
 use crate::network::{Net, Network, is_never_foreign};
-use crate::order::Birth;
+use crate::order::{Birth, Override};
 use crate::query::{Answer, FileId, Ownership, Process, ProcessesQuery, Query};
 use crate::text::{HostBytes, HostPath};
 
@@ -99,6 +99,35 @@ pub fn protection(act: &Act, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) ->
         Act::Isolate { keep, .. } => protected_session(keep, facts),
         Act::LockAccount { account } => protected_account(account, condemned, facts),
         Act::ReloadUnits { .. } => None,
+    }
+}
+
+/// Why an act must not be carried out, whoever asks for it; `None` where nothing protects its target, or only what a person
+/// can override with a reason: the site's own list, a package's ownership, and that others run a file. Never overridden are pid
+/// 1, kernel threads, our own session, mount points, the last ways in and the network that holds them.
+pub fn firm_protection(act: &Act, condemned: &BTreeSet<(u32, u64)>, facts: &Facts) -> Option<String> {
+    let mut bare = Facts {
+        site: Vec::new(),
+        ownership: BTreeMap::new(),
+        ..facts.clone()
+    };
+    if act.file().is_some() {
+        bare.processes.clear();
+    }
+    protection(act, condemned, &bare)
+}
+
+/// As [`protection`], but for what the plan overrides: then `None` where that very rule protects it and no firm one.
+pub fn protection_unless(
+    over: Option<&Override>,
+    act: &Act,
+    condemned: &BTreeSet<(u32, u64)>,
+    facts: &Facts,
+) -> Option<String> {
+    let rule = protection(act, condemned, facts)?;
+    match over {
+        Some(over) if over.rule == rule => firm_protection(act, condemned, facts),
+        _ => Some(rule),
     }
 }
 

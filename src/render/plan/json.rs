@@ -133,6 +133,9 @@ fn action_json(host: &HostPlan, action: &Action, findings: &BTreeMap<&str, &Find
         "because": because,
         "needs": action.needs,
     });
+    if let Some(over) = host.orders.overrides.get(&action.id) {
+        value["override"] = written(over);
+    }
     if let Some(around) = host.around.get(&action.id) {
         value["around"] = written(around);
     }

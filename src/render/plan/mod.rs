@@ -14,6 +14,7 @@ use deminer_engine::playbook::{Phase, parse};
 use deminer_engine::policy::Leave;
 use deminer_worker::action::{Act, ActionId};
 use deminer_worker::many::losses;
+use deminer_worker::order::Override;
 use deminer_worker::query::Gap;
 use deminer_worker::text::HostPath;
 use indexmap::IndexMap;
@@ -79,6 +80,7 @@ pub(crate) fn text_of(plan: &Shown<'_>, about: &About<'_>, style: &Style) -> Str
     out.push_str(&part(plan, style));
     out.push_str(&told(plan.plan(), style));
     out.push_str(&own_yes(plan, style));
+    out.push_str(&overridden(plan, style));
     out.push('\n');
     out.push_str(&blocks(plan, style));
     out.push('\n');
@@ -241,6 +243,27 @@ fn own_yes(plan: &Shown<'_>, style: &Style) -> String {
         }
     }
     out
+}
+
+/// What is touched though it is protected.
+fn overridden(plan: &Shown<'_>, style: &Style) -> String {
+    let words = style.words();
+    let mut out = String::new();
+    for host in plan.hosts() {
+        for action in &host.orders.actions {
+            if let Some(over) = host.orders.overrides.get(&action.id) {
+                let what = named(&action.act, action.id, words);
+                let said = words.override_of(&plain(&host.orders.host), &what, &override_words(over, words));
+                out.push_str(&style.hang(&padded(words.label(Label::Override), COLUMN + 1), &said));
+            }
+        }
+    }
+    out
+}
+
+/// By which rule something is protected, and why it is touched all the same.
+pub(crate) fn override_words(over: &Override, words: &dyn Words) -> String {
+    words.overrides(&plain(&over.rule), &plain(&over.because))
 }
 
 fn many_word(host: &HostPlan, component: u32) -> String {

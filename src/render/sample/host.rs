@@ -241,6 +241,7 @@ impl Host {
                 actions,
                 protect: Vec::new(),
                 spare: Vec::new(),
+                overrides: BTreeMap::new(),
                 journal,
                 settle: if timed_settle(&self.acts) {
                     Settle::NextMinute

@@ -19,6 +19,15 @@ pub(crate) trait PlanWords {
     /// A component that needs a yes of its own, and the word for it.
     fn own_yes(&self, host: &str, component: u32, loss: Loss, many: &str) -> String;
 
+    /// What is touched though it is protected: the host, the action, and [`Self::overrides`].
+    fn override_of(&self, host: &str, action: &str, why: &str) -> String;
+
+    /// By which rule something is protected, and why it is touched all the same.
+    fn overrides(&self, rule: &str, because: &str) -> String;
+
+    /// An override that met nothing, by the digits of the id.
+    fn overrides_nothing(&self, action: &str) -> String;
+
     /// Which hosts of a plan are shown, of how many.
     fn part(&self, shown: u64, all: u64, hosts: &str) -> String;
 

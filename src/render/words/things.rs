@@ -82,6 +82,7 @@ pub(crate) enum Label {
     Open,
     Outcome,
     OwnYes,
+    Override,
     Playbook,
     Programs,
     Purpose,

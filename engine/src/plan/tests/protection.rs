@@ -29,6 +29,9 @@ fn one_line(path: &str) -> Act {
     edit(path, vec![line(1, "* * * * * /tmp/x", "/tmp/x")])
 }
 
+/// What nobody can override.
+const FIRM: [&str; 4] = ["pid 1", "our own session", "kernel thread", "mount point"];
+
 /// The rule by which an act is left alone.
 fn rule(plan: &HostPlan, id: ActionId) -> Option<String> {
     plan.left_alone.iter().find_map(|left| match (&left.what, &left.why) {
@@ -158,6 +161,31 @@ fn every_destructive_kind_is_refused_on_what_is_protected() {
         let rule = rule(&plan, id).unwrap_or_default();
         assert!(rule.contains(expected), "{name}: {rule}");
         assert!(!plan.left_alone[0].because.is_empty(), "{name}");
+
+        // Somebody wants it all the same, and says why.
+        bench.site.overrides = vec![Overriding {
+            action: id.to_string()[..8].to_owned(),
+            because: "it came with the intruder".to_owned(),
+        }];
+        let plan = bench.plan();
+        let is_firm = FIRM.iter().any(|firm| expected.contains(firm));
+        assert_eq!(plan.is_empty(), is_firm, "{name}: {:?}", plan.orders.actions);
+        assert_eq!(
+            plan.orders.actions.iter().any(|action| action.id == id),
+            !is_firm,
+            "{name}"
+        );
+        match plan.orders.overrides.get(&id) {
+            Some(over) => assert!(
+                !is_firm && over.rule == rule && over.because.contains("intruder"),
+                "{name}"
+            ),
+            None => assert!(is_firm, "{name}"),
+        }
+        // Another object is not meant.
+        let digits = id.to_string();
+        bench.site.overrides[0].action = digits.chars().rev().collect();
+        assert!(bench.plan().is_empty(), "{name}");
     }
 }
 

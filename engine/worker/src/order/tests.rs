@@ -61,6 +61,7 @@ fn orders(actions: Vec<Action>) -> HostOrders {
         actions,
         protect: Vec::new(),
         spare: Vec::new(),
+        overrides: BTreeMap::new(),
         journal: "/var/tmp/.deminer-00000000000000000000000000000000".into(),
         settle: Settle::AtOnce,
         bounds: Bounds::default(),

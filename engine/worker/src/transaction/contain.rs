@@ -43,7 +43,9 @@ impl Transaction<'_> {
         for action in actions {
             let protected = match &facts {
                 Ok(facts) => {
-                    protect::protection(&action.act, &BTreeSet::new(), facts).map(|why| protected(&action.act, why))
+                    let over = self.orders.orders().overrides.get(&action.id);
+                    protect::protection_unless(over, &action.act, &BTreeSet::new(), facts)
+                        .map(|why| protected(&action.act, why))
                 }
                 Err(why) => Some(why.clone()),
             };

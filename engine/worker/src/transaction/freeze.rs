@@ -22,7 +22,8 @@ impl Transaction<'_> {
                 self.outcome(action.id, Outcome::Skipped { needs: action.id });
                 continue;
             }
-            if let Some(why) = protect::protection(&action.act, &BTreeSet::new(), &self.facts) {
+            let over = self.orders.orders().overrides.get(&action.id);
+            if let Some(why) = protect::protection_unless(over, &action.act, &BTreeSet::new(), &self.facts) {
                 let doing = action.act.kind().to_owned();
                 self.drift(&action, HostError::Protected { doing, why });
                 continue;

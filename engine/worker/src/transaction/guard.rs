@@ -20,7 +20,8 @@ impl Transaction<'_> {
             if self.drifted.contains_key(&action.component) {
                 continue;
             }
-            if let Some(why) = protect::protection(&action.act, &condemned, &facts) {
+            let over = self.orders.orders().overrides.get(&action.id);
+            if let Some(why) = protect::protection_unless(over, &action.act, &condemned, &facts) {
                 self.drift(
                     &action,
                     HostError::Protected {

@@ -250,6 +250,7 @@ pub(crate) fn orders(host: &Simulated) -> HostOrders {
         actions,
         protect: vec![],
         spare: Vec::new(),
+        overrides: BTreeMap::new(),
         journal: HostPath::from(JOURNAL),
         settle: Settle::NextMinute,
         bounds: Bounds::default(),

@@ -5,13 +5,17 @@ mod contain;
 mod running;
 mod starters;
 
+use std::collections::BTreeSet;
+
 use bench::{BAD_LINE, CRONTAB, JOURNAL, Manner, approved, orders, processes, transact};
 use deminer_worker::accounts::line_digest;
 use deminer_worker::action::{AccountTarget, Act, Action, Done};
 use deminer_worker::frame::{End, Outcome, RefusalKind, TransactionEvent};
 use deminer_worker::journal;
+use deminer_worker::order::Override;
 use deminer_worker::platform::Platform;
 use deminer_worker::platform::simulated::{At, Call, CallAt, Fault, FaultKind, Side, Simulated, Snapshot, infected};
+use deminer_worker::protect::{Facts, protection, protection_unless};
 use deminer_worker::query::{FileKind, HostError};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
 
@@ -599,6 +603,65 @@ fn what_the_site_lists_is_not_even_frozen() {
             .any(|event| matches!(event, TransactionEvent::Frozen { .. })),
         "protected before the freeze"
     );
+}
+
+#[test]
+fn what_protects_is_overridden_by_that_rule_and_with_a_reason_only() {
+    let listed = "the site lists /tmp/.x";
+    let rows = [
+        ("the rule that was read", listed, "it is the intruder's", true),
+        ("another rule", "the site lists /tmp", "it is the intruder's", false),
+    ];
+    for (name, rule, because, is_done) in rows {
+        let host = Simulated::new(infected());
+        let mut orders = orders(&host);
+        orders.protect = vec![HostPath::from("/tmp/.x")];
+        let over = Override {
+            rule: rule.to_owned(),
+            because: because.to_owned(),
+        };
+        orders.overrides = orders.actions.iter().map(|action| (action.id, over.clone())).collect();
+        transact(&host, &approved(&orders), Manner::Good);
+        let gone = intruder_lives(&host.snapshot()).is_empty();
+        assert_eq!(gone, is_done, "{name}");
+    }
+    // What is firm is protected whatever a plan says.
+    let host = Simulated::new(infected());
+    let mut orders = orders(&host);
+    let Some(Act::Kill { process }) = orders
+        .actions
+        .iter()
+        .map(|action| &action.act)
+        .find(|act| matches!(act, Act::Kill { .. }))
+    else {
+        panic!("the plan kills")
+    };
+    let mut facts = Facts {
+        own_chain: [process.pid].into(),
+        ..Facts::default()
+    };
+    let act = Act::Kill {
+        process: process.clone(),
+    };
+    let rule = protection(&act, &BTreeSet::new(), &facts).expect("it is ours");
+    let over = Override {
+        rule,
+        because: "by mistake".to_owned(),
+    };
+    let left = protection_unless(Some(&over), &act, &BTreeSet::new(), &facts);
+    assert!(left.is_some_and(|why| why.contains("our own session")));
+    facts.own_chain.clear();
+    assert_eq!(protection_unless(Some(&over), &act, &BTreeSet::new(), &facts), None);
+    orders.overrides = [(
+        orders.actions[0].id,
+        Override {
+            because: " ".to_owned(),
+            ..over
+        },
+    )]
+    .into();
+    let heard = transact(&host, &approved(&orders), Manner::Good);
+    assert!(!heard.committed, "a reason is none that is empty");
 }
 
 #[test]

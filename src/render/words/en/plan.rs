@@ -48,6 +48,20 @@ impl PlanWords for English {
         )
     }
 
+    fn override_of(&self, host: &str, action: &str, why: &str) -> String {
+        format!("{host} {action}: {why}")
+    }
+
+    fn overrides(&self, rule: &str, because: &str) -> String {
+        format!("PROTECTED ({rule}), and touched all the same: {because}")
+    }
+
+    fn overrides_nothing(&self, action: &str) -> String {
+        format!(
+            "note: --override {action} met nothing: the plan has no protected object of that id that may be overridden"
+        )
+    }
+
     fn part(&self, shown: u64, all: u64, hosts: &str) -> String {
         format!(
             "Shown: {shown} of {}, {hosts}. The hash is of the whole plan.",

@@ -65,6 +65,7 @@ impl Things for English {
             Label::Open => "open",
             Label::Outcome => "what became of it",
             Label::OwnYes => "own yes",
+            Label::Override => "override",
             Label::Programs => "programs",
             Label::Tables => "tables",
             Label::Does => "does",

@@ -38,6 +38,18 @@ impl PlanWords for Chinese {
         )
     }
 
+    fn override_of(&self, host: &str, action: &str, why: &str) -> String {
+        format!("{host} {action}：{why}")
+    }
+
+    fn overrides(&self, rule: &str, because: &str) -> String {
+        format!("受保护（{rule}），仍予改动：{because}")
+    }
+
+    fn overrides_nothing(&self, action: &str) -> String {
+        format!("注意：--override {action} 未匹配：计划中没有该编号的、可强制改动的受保护对象")
+    }
+
     fn part(&self, shown: u64, all: u64, hosts: &str) -> String {
         format!("此处显示 {all} 台主机中的 {shown} 台：{hosts}。哈希针对整个计划。")
     }

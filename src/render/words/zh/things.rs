@@ -66,6 +66,7 @@ impl Things for Chinese {
             Label::Open => "待办",
             Label::Outcome => "结果",
             Label::OwnYes => "单独批准",
+            Label::Override => "强制",
             Label::Programs => "运行程序",
             Label::Tables => "表",
             Label::Does => "动作",
