@@ -301,6 +301,10 @@ pub(crate) struct Show {
     /// needs a browser and nothing else.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "host"])]
     pub(crate) page: Option<PathBuf>,
+    /// Only what is new since an earlier plan: of a file, a hash, or a run. A host that drifted or where the miner returned is
+    /// planned again, and this is what its reviewer has not read.
+    #[arg(long, value_name = "PLAN|RUN", conflicts_with_all = ["action", "host", "page"])]
+    pub(crate) since: Option<String>,
     #[command(flatten)]
     pub(crate) telling: Telling,
 }
@@ -416,6 +420,12 @@ pub(crate) struct Audit {
     /// The head that a report or an earlier audit printed, 16 digits or all: nothing before it may be changed or missing.
     #[arg(long, value_name = "HASH")]
     pub(crate) head: Option<String>,
+    /// Sign the head with this SSH key, where all holds: a file of one line and its signature beside it, to be kept elsewhere.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// The file to write the signed head to; the signature lies beside it, as FILE.sig [default: RUN.head].
+    #[arg(short, long, value_name = "FILE", requires = "key")]
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) telling: Telling,
 }

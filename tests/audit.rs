@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use common::command::Deminer;
 use common::machine::written;
@@ -218,4 +219,60 @@ fn a_head_that_was_printed_holds_a_run_that_went_on() {
         );
     }
     deminer.run(&["audit", &whole, "--head", &of_run]).expect(5);
+}
+
+#[test]
+fn a_head_is_signed_for_anybody_to_check() {
+    let deminer = Deminer::new();
+    let (run, head) = applied(&deminer);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| written(&folder.path().join(name));
+    let keygen = |words: &[&str], input: Stdio| {
+        let mut command = Command::new("ssh-keygen");
+        command
+            .args(words)
+            .stdin(input)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.status().expect("ssh-keygen is installed").success()
+    };
+    assert!(keygen(
+        &["-q", "-t", "ed25519", "-N", "", "-f", &file("key")],
+        Stdio::null()
+    ));
+    let (run, signed) = (written(&run), file("run.head"));
+    let words = ["audit", &run, "--key", &file("key"), "--output", &signed];
+    deminer.run(&words).expect(0);
+    deminer.run(&words).expect(2);
+    let line = fs::read_to_string(&signed).expect("it is written");
+    assert!(line.trim().ends_with(&head), "{line}");
+    let public = fs::read_to_string(file("key.pub")).expect("a key");
+    fs::write(file("signers"), format!("ada {public}")).expect("written");
+    let verify = |namespace: &str| {
+        let words = [
+            "-Y",
+            "verify",
+            "-n",
+            namespace,
+            "-f",
+            &file("signers"),
+            "-I",
+            "ada",
+            "-s",
+            &format!("{signed}.sig"),
+        ];
+        keygen(&words, fs::File::open(&signed).expect("it is there").into())
+    };
+    assert!(verify("deminer-head") && !verify("deminer-approval"));
+    let given = line.split_whitespace().nth(1).expect("a head").to_owned();
+    deminer.run(&["audit", &run, "--head", &given]).expect(0);
+    fs::write(&signed, line.replacen(' ', "  ", 1)).expect("written");
+    assert!(!verify("deminer-head"), "another line was signed");
+
+    // What does not hold is not signed.
+    change(&one(Path::new(&run), ".ndjson"), 40);
+    deminer
+        .run(&["audit", &run, "--key", &file("key"), "--output", &file("b.head")])
+        .expect(5);
+    assert!(!Path::new(&file("b.head")).exists());
 }

@@ -249,7 +249,13 @@ fn what_the_site_lists_is_not_blocked() {
 fn what_is_protected_is_touched_only_by_name_and_with_a_reason() {
     let deminer = Deminer::new();
     let plan = |more: &[&str]| {
-        let words = ["plan", "linux-miner", "simulated:infected", "--protect", "/tmp/.x/guard"];
+        let words = [
+            "plan",
+            "linux-miner",
+            "simulated:infected",
+            "--protect",
+            "/tmp/.x/guard",
+        ];
         deminer
             .run(&[&words, more, &["--format", "json"]].concat())
             .expect(0)
@@ -294,6 +300,19 @@ fn what_is_protected_is_touched_only_by_name_and_with_a_reason() {
     assert!(shown.contains("PROTECTED (the site lists /tmp/.x/guard)"), "{shown}");
     let chinese = deminer.run(&["show", hash, &id[..8], "--lang", "zh"]).expect(0).out;
     assert!(chinese.contains("受保护"), "{chinese}");
+    let since = spared["hash"].as_str().expect("a hash");
+    let new = deminer
+        .run(&["show", hash, "--since", since, "--format", "json"])
+        .expect(0)
+        .json();
+    let new = &new["hosts"][0]["new"];
+    assert!(
+        new.as_array().is_some_and(|new| new.contains(&Value::from(&*id))),
+        "{new}"
+    );
+    let told = deminer.run(&["show", hash, "--since", since]).expect(0).out;
+    assert!(told.contains(" new, ") && told.contains("/tmp/.x/guard"), "{told}");
+    deminer.run(&["show", hash, "--since", "0000000000000000"]).expect(2);
     let apply = ["apply", hash, "--approve", hash, "--watch", "1s", "--format", "json"];
     let report = deminer.run(&apply).expect(0).json();
     assert_eq!(report["hosts"][0]["status"], "eradicated", "{report:#}");

@@ -6,7 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use deminer_engine::approval::{ApprovalError, Ask, Hosts, Requirement, SIGNATURE, Signed, SignedFile, beside, sign};
+use deminer_engine::approval::{
+    ApprovalError, Ask, Hosts, NAMESPACE, Requirement, SIGNATURE, Signed, SignedFile, beside, sign,
+};
 use deminer_engine::plan::{VALID_FOR_MS, canonical};
 use deminer_engine::undo::UndoPlan;
 use deminer_worker::order::Approval;
@@ -143,7 +145,7 @@ async fn write_down(desk: &Desk, arguments: &Approve, path: &Path, yes: Yes<'_>)
     bytes.push(b'\n');
     let signature = match &arguments.key {
         Some(key) => Some(
-            sign(key, &bytes)
+            sign(key, NAMESPACE, &bytes)
                 .await
                 .map_err(|error| Trouble::new(Exit::Failed, &error, error.hint()))?,
         ),
@@ -189,14 +191,14 @@ async fn say_whether_it_counts(desk: &Desk, stated: &Requirement, file: SignedFi
     Ok(())
 }
 
-fn there_already(path: &Path) -> anyhow::Error {
+pub(super) fn there_already(path: &Path) -> anyhow::Error {
     let what = format!("{} is there already", render::plain::plain(&path.to_string_lossy()));
     let hint = "name another file with --output, or remove it".to_owned();
     Trouble::new(Exit::Usage, what, Some(hint)).into()
 }
 
 /// Writes a file that is not there yet.
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || {
         let mut file = std::fs::OpenOptions::new()
             .write(true)

@@ -1,17 +1,21 @@
-//! `deminer audit`: whether a run's directory is as it was written.
+//! `deminer audit`: whether a run's directory is as it was written; signs its head.
 
-use deminer_engine::audit::{self, AuditError};
+use std::path::{Path, PathBuf};
 
-use super::{Desk, Trouble, report};
+use deminer_engine::approval::{HEAD_NAMESPACE, beside, sign};
+use deminer_engine::audit::{self, Audit, AuditError};
+
+use super::{Desk, Trouble, approve, report};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
+use crate::render::plain::plain;
 
-/// Looks at a run's journals, plan, approval and vault; asks no host and writes nothing.
+/// Looks at a run's journals, plan, approval and vault; asks no host and writes nothing into the run.
 ///
 /// # Errors
 /// When there is no such run, or its directory cannot be read.
-pub(crate) fn run(desk: &Desk, arguments: &cli::Audit) -> anyhow::Result<Exit> {
+pub(crate) async fn run(desk: &Desk, arguments: &cli::Audit) -> anyhow::Result<Exit> {
     let run = report::find(desk, arguments.run.as_deref())?;
     let audit = audit::audit(&run, arguments.head.as_deref()).map_err(|error| match error {
         AuditError::ShortHead { .. } => {
@@ -26,8 +30,30 @@ pub(crate) fn run(desk: &Desk, arguments: &cli::Audit) -> anyhow::Result<Exit> {
             .screen
             .say(&render::audit::text(&audit, desk.screen.style(), &desk.paste())),
     }
-    Ok(match audit.problems.is_empty() {
-        true => Exit::Done,
-        false => Exit::Look,
-    })
+    if !audit.problems.is_empty() {
+        return Ok(Exit::Look);
+    }
+    if let Some(key) = &arguments.key {
+        sign_head(desk, &audit, key, arguments.output.as_deref()).await?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes the head down, signed; it says of all that was written before that it is unchanged and whole.
+async fn sign_head(desk: &Desk, audit: &Audit, key: &Path, file: Option<&Path>) -> anyhow::Result<()> {
+    let line = format!("{} {}\n", audit.run, audit.head);
+    let file = file.map_or_else(|| PathBuf::from(format!("{}.head", audit.run)), Path::to_path_buf);
+    for path in [file.clone(), beside(&file)] {
+        if path.symlink_metadata().is_ok() {
+            return Err(approve::there_already(&path));
+        }
+    }
+    let signature = sign(key, HEAD_NAMESPACE, line.as_bytes()).await;
+    let signature = signature.map_err(|error| Trouble::new(Exit::Failed, &error, error.hint()))?;
+    approve::write(&file, line.as_bytes())?;
+    approve::write(&beside(&file), &signature)?;
+    let name = plain(&file.to_string_lossy()).into_owned();
+    desk.screen
+        .note(&desk.lang().words().head_is_signed(&name, HEAD_NAMESPACE));
+    Ok(())
 }

@@ -122,7 +122,7 @@ pub(crate) fn run(verb: Verb) -> Exit {
                 .and_then(|desk| asynchronous(resume::run(&desk, &it))),
             Verb::Verify(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
                 .and_then(|desk| asynchronous(resume::verify(&desk, &it))),
-            Verb::Audit(it) => at(&it.telling).and_then(|desk| audit::run(&desk, &it)),
+            Verb::Audit(it) => at(&it.telling).and_then(|desk| asynchronous(audit::run(&desk, &it))),
             Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
             Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
             Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
-use deminer_engine::plan::Plan;
-use deminer_engine::run::PlanStore;
+use deminer_engine::plan::{FileError, Plan};
+use deminer_engine::run::{PlanStore, RunDir};
 
 use super::{Desk, Trouble};
 use crate::cli::{Format, Show};
@@ -24,6 +24,16 @@ pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
         super::plan::write_new(page, text.as_bytes()).with_context(|| format!("cannot write {}", page.display()))?;
         desk.screen
             .note(&desk.lang().words().page_is_written(&page.to_string_lossy()));
+        return Ok(Exit::Done);
+    }
+    if let Some(since) = &arguments.since {
+        let earlier = earlier(desk, since)?;
+        match arguments.telling.format {
+            Format::Json => desk.screen.json(&render::since::json(&plan, &earlier)),
+            _ => desk
+                .screen
+                .say(&render::since::text(&plan, &earlier, desk.screen.style())),
+        }
         return Ok(Exit::Done);
     }
     let shown = match arguments.host.is_empty() {
@@ -114,6 +124,23 @@ fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let likeness = |name: &&'a str| (strsim::damerau_levenshtein(word, name), *name);
     let near = names.iter().map(likeness).min()?;
     (near.0 <= 1 + word.chars().count() / 3).then_some(near.1)
+}
+
+/// The plan of a run, or one that [`read`] finds.
+fn earlier(desk: &Desk, name: &str) -> anyhow::Result<Plan> {
+    let is_run = |run: &RunDir| run.id().as_str() == name;
+    let run = match Path::new(name).is_dir() {
+        true => Some(RunDir::open(Path::new(name))?),
+        false => RunDir::list(&desk.runs)?.into_iter().find(is_run),
+    };
+    let Some(run) = run else { return Ok(read(desk, name)?.0) };
+    let none = || {
+        let what = format!("run {} has no plan", run.id());
+        Trouble::new(Exit::Usage, what, Some("`deminer runs` lists the runs".to_owned()))
+    };
+    let bytes = run.plan()?.ok_or_else(none)?;
+    let refused = |error: FileError| Trouble::new(Exit::Refused, format!("{}: {error}", run.id()), error.hint());
+    Ok(Plan::read(&bytes).map_err(refused)?)
 }
 
 /// The plan of that file, or the stored one whose hash begins so; and its file.

@@ -18,6 +18,7 @@ pub(crate) mod review;
 pub(crate) mod runs;
 pub(crate) mod screen;
 pub(crate) mod show;
+pub(crate) mod since;
 pub(crate) mod table;
 pub(crate) mod undo;
 pub(crate) mod unit;

@@ -11,8 +11,6 @@ use deminer_worker::text::HostBytes;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::signature::NAMESPACE;
-
 /// What it is called; looked for as the operator's shell would.
 const PROGRAM: &str = "ssh-keygen";
 
@@ -64,16 +62,16 @@ impl KeygenError {
     }
 }
 
-/// Signs these bytes. ssh-keygen asks for a passphrase, or for a touch, on the terminal itself.
+/// Signs these bytes, for this purpose ([`super::NAMESPACE`], [`super::HEAD_NAMESPACE`]). ssh-keygen asks for a passphrase, or for a touch, on the terminal itself.
 ///
 /// # Errors
 /// When it cannot be run or does not sign; then it said why on stderr.
-pub async fn sign(key: &Path, bytes: &[u8]) -> Result<Vec<u8>, KeygenError> {
+pub async fn sign(key: &Path, namespace: &str, bytes: &[u8]) -> Result<Vec<u8>, KeygenError> {
     let words = [
         OsStr::new("-Y"),
         "sign".as_ref(),
         "-n".as_ref(),
-        NAMESPACE.as_ref(),
+        namespace.as_ref(),
         "-f".as_ref(),
         key.as_ref(),
     ];

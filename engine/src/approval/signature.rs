@@ -6,6 +6,9 @@ use crate::base64_text;
 /// What an approval is signed for: a signature for files or mail is none for a plan.
 pub const NAMESPACE: &str = "deminer-approval";
 
+/// What signatures of the head of a run's journals are made for: no such one passes for an approval.
+pub const HEAD_NAMESPACE: &str = "deminer-head";
+
 /// The bytes of a signature file.
 pub(super) const BYTES: usize = 64 << 10;
 

@@ -19,6 +19,9 @@ pub(crate) trait ApprovalWords {
     /// of those who may sign, by the first digits of its sha256.
     fn needs(&self, people: Needed, unsigned: bool, list: Option<&str>) -> String;
 
+    /// Where the signed head of a run's journals stands, and what it was signed for.
+    fn head_is_signed(&self, file: &str, namespace: &str) -> String;
+
     /// What is approved.
     fn approves(&self, approved: &Approved<'_>) -> String;
 

@@ -25,6 +25,9 @@ pub(crate) trait PlanWords {
     /// By which rule something is protected, and why it is touched all the same.
     fn overrides(&self, rule: &str, because: &str) -> String;
 
+    /// How many changes are new since an earlier plan, stood there too, and stood only there.
+    fn since(&self, earlier: &str, counts: [u64; 3]) -> String;
+
     /// An override that met nothing, by the digits of the id.
     fn overrides_nothing(&self, action: &str) -> String;
 

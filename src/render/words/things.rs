@@ -83,6 +83,8 @@ pub(crate) enum Label {
     Outcome,
     OwnYes,
     Override,
+    New,
+    NotAnyMore,
     Playbook,
     Programs,
     Purpose,

@@ -57,4 +57,8 @@ impl ApprovalWords for English {
     fn signed_by(&self, signer: &str, key: &str, at: &str) -> String {
         format!("signed by `{signer}` with {key} {at}")
     }
+
+    fn head_is_signed(&self, file: &str, namespace: &str) -> String {
+        format!("signed as {namespace}: {file} and {file}.sig; keep them where this run is not")
+    }
 }

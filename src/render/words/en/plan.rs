@@ -56,6 +56,10 @@ impl PlanWords for English {
         format!("PROTECTED ({rule}), and touched all the same: {because}")
     }
 
+    fn since(&self, earlier: &str, [new, same, gone]: [u64; 3]) -> String {
+        format!("Since plan {earlier}: {new} new, {same} as before, {gone} no more.")
+    }
+
     fn overrides_nothing(&self, action: &str) -> String {
         format!(
             "note: --override {action} met nothing: the plan has no protected object of that id that may be overridden"

@@ -66,6 +66,8 @@ impl Things for English {
             Label::Outcome => "what became of it",
             Label::OwnYes => "own yes",
             Label::Override => "override",
+            Label::New => "new",
+            Label::NotAnyMore => "no more",
             Label::Programs => "programs",
             Label::Tables => "tables",
             Label::Does => "does",

@@ -51,4 +51,8 @@ impl ApprovalWords for Chinese {
     fn signed_by(&self, signer: &str, key: &str, at: &str) -> String {
         format!("由 `{signer}` 用 {key} 于 {at} 签名")
     }
+
+    fn head_is_signed(&self, file: &str, namespace: &str) -> String {
+        format!("已按 {namespace} 签名：{file} 与 {file}.sig；请保存在与本次运行不同的地方")
+    }
 }

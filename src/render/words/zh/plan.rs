@@ -46,6 +46,10 @@ impl PlanWords for Chinese {
         format!("受保护（{rule}），仍予改动：{because}")
     }
 
+    fn since(&self, earlier: &str, [new, same, gone]: [u64; 3]) -> String {
+        format!("与计划 {earlier} 相比：新增 {new} 项，相同 {same} 项，不再有 {gone} 项。")
+    }
+
     fn overrides_nothing(&self, action: &str) -> String {
         format!("注意：--override {action} 未匹配：计划中没有该编号的、可强制改动的受保护对象")
     }

@@ -67,6 +67,8 @@ impl Things for Chinese {
             Label::Outcome => "结果",
             Label::OwnYes => "单独批准",
             Label::Override => "强制",
+            Label::New => "新增",
+            Label::NotAnyMore => "不再有",
             Label::Programs => "运行程序",
             Label::Tables => "表",
             Label::Does => "动作",
