@@ -62,7 +62,7 @@ impl Keys {
     }
 
     fn signed(&self, key: &str, bytes: &[u8]) -> SignedFile {
-        let signature = wait(sign(Path::new(&self.path(key)), bytes)).expect("it signs");
+        let signature = wait(sign(Path::new(&self.path(key)), NAMESPACE, bytes)).expect("it signs");
         SignedFile {
             name: "a.json".to_owned(),
             bytes: bytes.to_vec(),
