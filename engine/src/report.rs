@@ -525,8 +525,12 @@ pub struct Drift {
 pub struct LeftAlone {
     /// What.
     pub object: Object,
-    /// Why, in the plan's own form; `{"why": "excluded"}` where the approval leaves it out.
+    /// Why, in the plan's own form; `{"why": "excluded"}` where the approval leaves it out, with its `reason` where it gives
+    /// one.
     pub why: Value,
+    /// Whether it is a process of which another of its component was to be killed: what is left can start it again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub brings_back: bool,
 }
 
 /// Somebody who still holds a removed file: it is to be started again.

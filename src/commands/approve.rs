@@ -24,6 +24,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &Approve) -> anyhow::Result<Exit
     let valid_for = walk::limit("--valid-for", arguments.valid_for.as_deref())?;
     let approving = Approving {
         exclude: &arguments.exclude,
+        reason: arguments.reason.as_deref(),
         many: &arguments.many,
         only: arguments.only.map(|part| match part {
             Part::Preserve => Only::Preserve,

@@ -2,7 +2,7 @@
 
 use deminer_worker::action::{Act, Action, ActionId, Done, Effect, ProcessTarget, Undo};
 use deminer_worker::frame::{Outcome, TransactionEvent};
-use deminer_worker::order::Approval;
+use deminer_worker::order::{self, Approval};
 use deminer_worker::query::{CommandEnd, HostError};
 use deminer_worker::text::{HostBytes, Wide};
 use indexmap::IndexMap;
@@ -90,6 +90,19 @@ impl Changes {
                 reconciled: None,
             });
         }
+    }
+
+    /// Whether a process of a component was to be killed.
+    pub(super) fn kills_of(&self, component: u32) -> bool {
+        let mut allowed = self.allowed();
+        allowed.any(|entry| entry.action.component == component && matches!(entry.action.act, Act::Kill { .. }))
+    }
+
+    /// Why an approval leaves an action out.
+    pub(super) fn reason(&self, id: ActionId, approval: Option<&Approval>) -> Option<String> {
+        let actions: Vec<Action> = self.entries.values().map(|entry| entry.action.clone()).collect();
+        let action = &self.entries.get(&id)?.action;
+        order::reason(action, &actions, approval?).map(str::to_owned)
     }
 
     /// Takes in what a transaction told of an action. False: it is not one that the host was to carry out.

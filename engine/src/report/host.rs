@@ -279,8 +279,13 @@ impl<'a> HostFold<'a> {
                 .map(|act| Object::of(&act))
                 .or_else(|| field::<HostPath>(&left["what"], "path").map(|path| Object::Directory { path }));
             if let Some(object) = object {
-                let why = left["why"].clone();
-                self.left_alone.push(LeftAlone { object, why });
+                let component = field::<u32>(&left["what"], "component");
+                let is_kill = left["what"]["act"]["kind"] == "kill";
+                self.left_alone.push(LeftAlone {
+                    object,
+                    why: left["why"].clone(),
+                    brings_back: is_kill && component.is_some_and(|component| self.changes.kills_of(component)),
+                });
             }
         }
         self.answers
@@ -442,9 +447,14 @@ impl<'a> HostFold<'a> {
             Some(undone) => (Vec::new(), taken_back(undone)),
         };
         for change in changes.iter().filter(|change| change.state == ChangeState::Excluded) {
+            let mut why = json!({"why": "excluded"});
+            if let Some(reason) = self.changes.reason(change.action, self.run.approval) {
+                why["reason"] = reason.into();
+            }
             self.left_alone.push(LeftAlone {
                 object: change.object.clone(),
-                why: json!({"why": "excluded"}),
+                why,
+                brings_back: change.kind == "kill" && self.changes.kills_of(change.component),
             });
         }
         let mut stays = Vec::new();

@@ -254,10 +254,17 @@ fn left(left: &LeftAlone, words: &dyn Words) -> String {
     let word = left.why.get("why").and_then(Value::as_str);
     let why = match serde_json::from_value(left.why.clone()) {
         Ok(why) => super::super::object::why_left(&why, words),
-        Err(_) if word == Some("excluded") => words.outcome(Outcome::LeftOut, false),
+        Err(_) if word == Some("excluded") => {
+            let reason = left.why.get("reason").and_then(Value::as_str).map(plain);
+            let clauses =
+                std::iter::once(words.outcome(Outcome::LeftOut, false)).chain(reason.map(|it| it.into_owned()));
+            words.clauses(&clauses.collect::<Vec<_>>())
+        }
         Err(_) => word.map_or_else(|| words.not_said().to_owned(), |word| plain(word).into_owned()),
     };
-    words.of(&object(&left.object, words), &cut(&why, WHY))
+    let mut clauses = vec![cut(&why, WHY).into_owned()];
+    clauses.extend(left.brings_back.then(|| words.brings_back().to_owned()));
+    words.of(&object(&left.object, words), &words.clauses(&clauses))
 }
 
 /// Of these changes how many looking showed done, not done, and neither.
