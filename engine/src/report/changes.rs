@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::{Change, ChangeState, Object, Stay, Tally, UndoWay};
 use crate::event::Reconciled;
+use crate::finding::FindingId;
 
 /// As much is told of what a program complained of.
 const SAID_BYTES: usize = 200;
@@ -96,6 +97,15 @@ impl Changes {
     pub(super) fn kills_of(&self, component: u32) -> bool {
         let mut allowed = self.allowed();
         allowed.any(|entry| entry.action.component == component && matches!(entry.action.act, Act::Kill { .. }))
+    }
+
+    /// Whether all that was to be changed because of a finding is done.
+    pub(super) fn settles(&self, finding: &FindingId) -> bool {
+        let mut because = self
+            .changes()
+            .filter(|entry| entry.action.because.iter().any(|id| id == finding.as_str()))
+            .peekable();
+        because.peek().is_some() && because.all(Entry::is_done)
     }
 
     /// Why an approval leaves an action out.

@@ -12,9 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::changes::Changes;
+use super::entry;
 use super::{
-    Appeared, Born, ChangeState, Drift, Entry, FindingReport, Held, HostReport, KeptCount, LeftAlone, NextStep,
-    NotKept, Object, Progress, Stay, Tally, Times, Trouble, UndoReport, VerifyReport,
+    Appeared, Born, ChangeState, Drift, FindingReport, Held, HostReport, KeptCount, LeftAlone, NextStep, NotKept,
+    Object, Progress, Stay, Tally, Times, Trouble, UndoReport, VerifyReport,
 };
 use crate::ask::Answered;
 use crate::event::{Event, EventKind, Purpose, Seen, StepEnd};
@@ -26,6 +27,8 @@ pub(super) struct RunSays<'a> {
     pub(super) purpose: Option<Purpose>,
     pub(super) approval: Option<&'a Approval>,
     pub(super) cancelled: bool,
+    /// The way in, as somebody named it.
+    pub(super) way_in: Option<&'a str>,
 }
 
 /// What was heard of a host so far.
@@ -457,6 +460,10 @@ impl<'a> HostFold<'a> {
                 brings_back: change.kind == "kill" && self.changes.kills_of(change.component),
             });
         }
+        let doors = match &undone {
+            None => entry::doors(&self.findings, &self.changes, self.verify.as_ref()),
+            Some(_) => Vec::new(),
+        };
         let mut stays = Vec::new();
         stays.extend(self.journal.clone().map(|path| Stay::Journal { path }));
         if self.frozen > 0 {
@@ -499,7 +506,8 @@ impl<'a> HostFold<'a> {
             answers: self.answers,
             hand_over: self.hand_over,
             undone: undone.unwrap_or_default(),
-            entry: Entry::Unknown,
+            entry: entry::entry(&doors, self.run.way_in),
+            doors,
         }
     }
 

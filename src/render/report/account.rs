@@ -2,7 +2,9 @@
 
 use deminer_engine::event::Reconciled;
 use deminer_engine::finding::Bearing;
-use deminer_engine::report::{Change, ChangeState, Drift, FindingReport, HostReport, LeftAlone, Progress, Trouble};
+use deminer_engine::report::{
+    Change, ChangeState, Door, Drift, FindingReport, HostReport, LeftAlone, Progress, Trouble,
+};
 use deminer_engine::status::Status;
 use deminer_worker::query::HostError;
 use indexmap::IndexMap;
@@ -80,6 +82,7 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
         host.drifted.iter().map(|drifted| drift(drifted, words)).collect(),
     );
     let hand_over = host.hand_over.iter().map(|to| plain(to).into_owned()).collect();
+    add(Label::WayIn, LINES, doors(host, words));
     add(Label::HandOver, LINES, hand_over);
     add(Label::NotKnown, usize::MAX, with_state(host, is_unknown, words));
     add(Label::NotDone, usize::MAX, with_state(host, is_not_done, words));
@@ -127,6 +130,22 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
     let gaps = telling_first(&host.gaps).into_iter().map(|seen| gap(seen, words));
     add(Label::NotSeen, GAPS, gaps.collect());
     lines
+}
+
+/// The known ways in, those that stand first; they are not told again as something to look at.
+fn doors(host: &HostReport, words: &dyn Words) -> Vec<String> {
+    let mut doors: Vec<&Door> = host.doors.iter().collect();
+    doors.sort_by_key(|door| door.shut);
+    let told = |door: &Door| {
+        let mut findings = host.findings.iter().map(|report| &report.finding);
+        let finding = findings.find(|finding| finding.id == door.finding)?;
+        let said = cut(&sentence(finding, words), WHY).into_owned();
+        Some(match door.shut {
+            true => words.door_is_shut(&said),
+            false => words.door_stands(&said),
+        })
+    };
+    doors.into_iter().filter_map(told).collect()
 }
 
 /// What came back, by the last verify.
