@@ -342,11 +342,15 @@ pub(crate) struct Apply {
     pub(crate) approve: Option<String>,
     /// Signed approvals of this plan, each with its signature beside it as FILE.sig. What is done is what they say; beside
     /// them only `--only eradicate` is taken of what chooses.
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["approve", "exclude", "many", "watch"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["approve", "exclude", "reason", "many", "watch"])]
     pub(crate) approval: Vec<PathBuf>,
     /// Leave an action out, by its id; what needs it is left out too. May be repeated.
     #[arg(long, value_name = "ACTION")]
     pub(crate) exclude: Vec<String>,
+    /// Why it is left out, for the record. Needed where one process of a component would be killed and another left, which can
+    /// start it again.
+    #[arg(long, value_name = "TEXT", requires = "exclude")]
+    pub(crate) reason: Option<String>,
     /// Also approve a component with more targets than one approval covers, by its number; may be repeated.
     #[arg(long, value_name = "HOST:COMPONENT")]
     pub(crate) many: Vec<String>,

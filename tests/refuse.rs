@@ -120,6 +120,61 @@ fn an_approval_that_is_none() {
     assert_eq!(runs(&deminer), begun, "a run was begun");
 }
 
+#[test]
+fn a_guardian_is_not_left_beside_its_killed_miner() {
+    let deminer = Deminer::new();
+    let planned = planned(&deminer);
+    let name = planned.name();
+    let kill_of = |role: &str| {
+        let is_it =
+            |action: &&serde_json::Value| action["act"]["kind"] == "kill" && action["act"]["process"]["role"] == role;
+        let action = planned.actions().iter().find(is_it).expect("the sample host has one");
+        action["id"].as_str().expect("a text").to_owned()
+    };
+    let begun = runs(&deminer);
+    let apply = ["apply", &name, "--approve", planned.short_hash()];
+    for role in ["guardian", "miner"] {
+        let kill = kill_of(role);
+        let half = deminer.run(&[&apply[..], &["--exclude", &kill]].concat());
+        refuses(half, 4, "which it can start again");
+        let unsaid = deminer.run(&[&apply[..], &["--exclude", &kill, "--reason", " "]].concat());
+        refuses(unsaid, 4, "which it can start again");
+        let signed = deminer.run(&["approve", &name, "--hash", planned.short_hash(), "--exclude", &kill]);
+        refuses(signed, 4, "which it can start again");
+    }
+    assert_eq!(runs(&deminer), begun, "a run was begun");
+    let said = [
+        "--exclude",
+        &kill_of("guardian"),
+        "--reason",
+        "the shop team asks",
+        "--watch",
+        "5s",
+    ];
+    let report = deminer.run(&[&apply[..], &said, &["--format", "json"]].concat()).json();
+    let left = report["hosts"][0]["left_alone"].as_array().expect("a list");
+    let guardian = left
+        .iter()
+        .find(|left| left["brings_back"] == true)
+        .expect("it is told");
+    assert_eq!(guardian["object"]["role"], "guardian");
+    assert_eq!(
+        guardian["why"],
+        serde_json::json!({"why": "excluded", "reason": "the shop team asks"})
+    );
+    let text = deminer.run(&["report"]).out;
+    assert!(text.contains("the shop team asks; ATTENTION"), "{text}");
+    assert_eq!(
+        report["hosts"][0]["status"], "cannot_say",
+        "a guardian that lives is no good word"
+    );
+    let spared = deminer
+        .run(&["plan", "linux-miner", INFECTED, "--protect", "/tmp/.x/guard"])
+        .out;
+    let spared: String = spared.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(spared.contains("the site lists /tmp/.x/guard; ATTENTION"), "{spared}");
+}
+
 /// Writes a plan with another header, and gives the answer to applying it with the hash that was approved.
 fn with_header(deminer: &Deminer, planned: &Planned, field: &str, change: impl Fn(&str) -> String) -> Answer {
     let text = std::fs::read_to_string(&planned.file).expect("the plan");

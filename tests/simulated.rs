@@ -116,6 +116,51 @@ fn what_is_named_is_shut() {
     assert!(answer.out.contains("root is the last way in"), "{answer}");
 }
 
+/// What the report of an apply of this plan says of the way in, as data and as words.
+fn way_in(words: &[&str]) -> (Value, String) {
+    let deminer = Deminer::new();
+    let file = deminer.runs().join("the.plan");
+    let planned = Planned::by(&deminer, "users", &file, &[&[USERS], words].concat());
+    let report = planned.apply(&deminer, "5s").expect(0).json();
+    assert_eq!(report["entry"], report["hosts"][0]["entry"], "one host");
+    (report["hosts"][0].clone(), deminer.run(&["report"]).out)
+}
+
+#[test]
+fn a_clean_host_with_an_open_door_will_be_infected_again() {
+    // The outlaw's key goes; root under another name stays, for a person to name.
+    let (open, text) = way_in(&[]);
+    assert_eq!(open["entry"], "open", "{open:#}");
+    assert_eq!(open["verify"]["seen"], "clean");
+    for said in [
+        "entry OPEN: it will return",
+        "Way in: OPEN",
+        "OPEN: toor has the number 0",
+        "closed: the key",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let shut = ["--set", "accounts=toor", "--set", "reason=ticket 7"];
+    // That every known door is shut does not say that it was one of them.
+    let (unknown, text) = way_in(&shut);
+    assert_eq!(unknown["entry"], "unknown", "{unknown:#}");
+    let doors = unknown["doors"].as_array().expect("doors");
+    assert!(
+        doors.len() > 1 && doors.iter().all(|door| door["shut"] == true),
+        "{doors:?}"
+    );
+    assert!(text.contains("Way in: not known, so it may return"), "{text}");
+    let (elsewhere, _) = way_in(&[&shut[..], &["--set", "way_in=www-data"]].concat());
+    assert_eq!(elsewhere["entry"], "unknown", "another way in was named");
+    for named in ["way_in=toor".to_owned(), format!("way_in={OUTLAW}")] {
+        let (closed, text) = way_in(&[&shut[..], &["--set", &named]].concat());
+        assert_eq!(closed["entry"], "closed", "{named}: {closed:#}");
+        assert!(text.contains("entry CLOSED"), "{text}");
+    }
+    let (one, _) = way_in(&["--set", &format!("way_in={OUTLAW}")]);
+    assert_eq!(one["entry"], "open", "the one that was named is shut, another stands");
+}
+
 #[test]
 fn a_clean_host() {
     let deminer = Deminer::new();

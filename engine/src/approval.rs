@@ -74,6 +74,8 @@ pub struct Ask {
     pub excluded: BTreeSet<ActionId>,
     /// Components with many targets that are meant by name, by host.
     pub many: BTreeMap<String, BTreeSet<u32>>,
+    /// Why actions are left out, by id. Needed where that leaves a process beside a killed one of its component.
+    pub reasons: BTreeMap<ActionId, String>,
     /// Who says it.
     pub approver: String,
     /// How: `command line`, `terminal`, `demo`, `signature`.
@@ -212,6 +214,9 @@ impl ApprovalError {
             ApprovalError::Orders(OrderError::NotClosed { .. }) => {
                 "leave out the action too, or approve what it needs; a kill needs `contain` and `preserve`"
             }
+            ApprovalError::Orders(OrderError::Halved { .. }) => {
+                "leave out the whole component, or none of it; or say why with `--reason`, or on the page of `deminer show --page`"
+            }
             ApprovalError::Orders(OrderError::ManyTargets { .. }) => {
                 "read its targets with `deminer show`, then approve the component by name"
             }
@@ -256,7 +261,7 @@ impl Plan {
             classes: ask.classes,
             excluded: ask.excluded,
             many: ask.many,
-            reasons: BTreeMap::new(),
+            reasons: ask.reasons.into_iter().map(|(id, why)| (id.to_string(), why)).collect(),
             approver: ask.approver,
             means: ask.means,
             at_ms: Wide(ask.at_ms),

@@ -28,6 +28,10 @@ impl fmt::Display for FindingId {
     }
 }
 
+/// The field of a finding that names a way in of the intruder: an account's name, a key's or a rule's fingerprint. What
+/// carries it and is neither harmless nor only a weight stands open until it is removed.
+pub const DOOR: &str = "door";
+
 /// A module's statement about one object of one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {

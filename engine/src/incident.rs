@@ -25,6 +25,8 @@ pub struct Incident {
     pub done_already: Option<String>,
     /// Notes on the network; the variable `topology`.
     pub topology: Option<String>,
+    /// By what the intruder came in: an account's name or a key's fingerprint; the variable `way_in`.
+    pub way_in: Option<String>,
 }
 
 impl Incident {
@@ -47,6 +49,7 @@ impl Incident {
             handled: time("handled"),
             done_already: text("done_already"),
             topology: text("topology"),
+            way_in: text("way_in"),
         }
     }
 

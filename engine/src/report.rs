@@ -23,6 +23,7 @@ use crate::journal::ChainEnd;
 use crate::status::Status;
 
 mod changes;
+mod entry;
 mod host;
 mod whole;
 
@@ -167,6 +168,21 @@ pub struct Appeared {
 pub enum Entry {
     /// Not known, so it may return.
     Unknown,
+    /// A known door of the intruder still stands: it will return.
+    Open,
+    /// By the door that was named, which is shut, and no other known one stands.
+    Closed,
+}
+
+/// A known way in of the intruder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Door {
+    /// What tells of it.
+    pub finding: FindingId,
+    /// The account's name, or the fingerprint of the key or rule.
+    pub name: String,
+    /// Whether it was removed or locked, and not seen again since.
+    pub shut: bool,
 }
 
 /// Something to do, for these hosts.
@@ -284,8 +300,18 @@ pub struct HostReport {
     pub times: Times,
     /// How the intruder came in.
     pub entry: Entry,
+    /// The known ways in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doors: Vec<Door>,
     /// What to do; `None` where nothing is.
     pub next: Option<NextStep>,
+}
+
+impl HostReport {
+    /// Whether there was, or may be, an intruder.
+    pub fn is_infected(&self) -> bool {
+        self.tally.done > 0 || self.verdict == Some(HostVerdict::Infected)
+    }
 }
 
 /// How far a run came with a host.
@@ -525,8 +551,12 @@ pub struct Drift {
 pub struct LeftAlone {
     /// What.
     pub object: Object,
-    /// Why, in the plan's own form; `{"why": "excluded"}` where the approval leaves it out.
+    /// Why, in the plan's own form; `{"why": "excluded"}` where the approval leaves it out, with its `reason` where it gives
+    /// one.
     pub why: Value,
+    /// Whether it is a process of which another of its component was to be killed: what is left can start it again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub brings_back: bool,
 }
 
 /// Somebody who still holds a removed file: it is to be started again.

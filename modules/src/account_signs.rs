@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deminer_engine::finding::{Artifact, Bearing, Finding};
+use deminer_engine::finding::{Artifact, Bearing, DOOR, Finding};
 use deminer_worker::action::AccountTarget;
 use deminer_worker::query::{Account, Before, Password};
 use deminer_worker::text::HostBytes;
@@ -110,14 +110,18 @@ fn of_account(account: &Account, facts: &Facts<'_>) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     let mut state = |signal: &str, bearing: Bearing, say: &str, value: &[u8]| {
-        findings.push(
-            Finding::new(artifact(), signal, bearing, say)
-                .field("account", said(account.name.as_bytes()))
-                .field("uid", account.uid)
-                .field("value", said(value))
-                .field("shell", said(account.shell.as_bytes()))
-                .rests_on(format!("/etc/passwd:{}", account.number), account.line_sha256),
-        );
+        let is_door =
+            matches!(signal, "root_twin" | "empty_password") && lets_in(account) && !account.is_shut(u32::MAX);
+        let mut finding = Finding::new(artifact(), signal, bearing, say)
+            .field("account", said(account.name.as_bytes()))
+            .field("uid", account.uid)
+            .field("value", said(value))
+            .field("shell", said(account.shell.as_bytes()))
+            .rests_on(format!("/etc/passwd:{}", account.number), account.line_sha256);
+        if is_door {
+            finding = finding.field(DOOR, said(account.name.as_bytes()));
+        }
+        findings.push(finding);
     };
     let name = account.name.as_bytes();
     let is_system = account.uid != 0 && account.uid < FIRST_USER;

@@ -120,6 +120,12 @@ impl Row {
         self
     }
 
+    pub(crate) fn of_user(mut self, uid: u32) -> Row {
+        self.0.process.uid = uid;
+        self.0.user = uid.to_string();
+        self
+    }
+
     pub(crate) fn named(mut self, comm: &str) -> Row {
         self.0.process.comm = comm.into();
         self

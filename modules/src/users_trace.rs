@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use deminer_engine::finding::{Artifact, Bearing, Condemned, Finding, FindingId, HostVerdict, Verdict};
+use deminer_engine::finding::{Artifact, Bearing, Condemned, DOOR, Finding, FindingId, HostVerdict, Verdict};
 use deminer_engine::module::{About, Analyzer, ModuleError, Outcome, Resource};
 use deminer_engine::playbook::Phase;
 use deminer_worker::action::{AccountTarget, Effect};
@@ -274,6 +274,7 @@ impl Case {
                 .field("account", said(account.name.as_bytes()))
                 .field("uid", account.uid)
                 .field("reason", &self.reason)
+                .field(DOOR, said(account.name.as_bytes()))
                 .rests_on(format!("/etc/passwd:{}", account.number), account.line_sha256);
             self.state(finding, vec![account_tie(&account.name)]);
         }
@@ -329,12 +330,15 @@ impl Case {
                 ),
                 Tenor::Unrelated => continue,
             };
-            let finding = Finding::new(row.artifact(), signal, bearing, say)
+            let mut finding = Finding::new(row.artifact(), signal, bearing, say)
                 .field("key", print)
                 .field("accounts", names.join(", "))
                 .field("value", said(&value))
                 .field("reason", &self.reason)
                 .rests_on(&row.file.path, Some(row.file.sha256));
+            if !SHOWN.contains(&signal) {
+                finding = finding.field(DOOR, print);
+            }
             self.state(finding, ties);
         }
     }
@@ -393,11 +397,14 @@ impl Case {
             let ties: Vec<String> = who.chain([tie]).collect();
             // The lines that a rule goes on in stand or go with it.
             for artifact in row.artifacts() {
-                let finding = Finding::new(artifact, signal, bearing, say)
+                let mut finding = Finding::new(artifact, signal, bearing, say)
                     .field("line", said(row.lines[0].line.as_bytes()))
                     .field("value", said(&value))
                     .field("reason", &self.reason)
                     .rests_on(&row.file.path, Some(row.file.sha256));
+                if !SHOWN.contains(&signal) {
+                    finding = finding.field(DOOR, &row.fingerprint);
+                }
                 self.state(finding, ties.clone());
             }
         }

@@ -24,6 +24,10 @@ pub(crate) struct Approve {
     /// Leave an action out, by its id; what needs it is left out too. May be repeated.
     #[arg(long, value_name = "ACTION")]
     pub(crate) exclude: Vec<String>,
+    /// Why it is left out, for the record. Needed where one process of a component would be killed and another left, which can
+    /// start it again.
+    #[arg(long, value_name = "TEXT", requires = "exclude")]
+    pub(crate) reason: Option<String>,
     /// Also approve a component with more targets than one approval covers, by its number; may be repeated.
     #[arg(long, value_name = "HOST:COMPONENT")]
     pub(crate) many: Vec<String>,

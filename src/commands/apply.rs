@@ -54,6 +54,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Apply) -> anyhow::Result<E
     }
     let approving = Approving {
         exclude: &arguments.exclude,
+        reason: arguments.reason.as_deref(),
         many: &arguments.many,
         only: arguments.only,
         ..Approving::of(&plan, &file)

@@ -32,6 +32,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &Approve) -> anyhow::Result<Exit
     let (plan, file) = show::read(desk, &arguments.plan)?;
     let approving = Approving {
         exclude: &arguments.exclude,
+        reason: arguments.reason.as_deref(),
         many: &arguments.many,
         only: arguments.only.map(|part| match part {
             Part::Preserve => Only::Preserve,

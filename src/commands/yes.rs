@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deminer_engine::approval::{ApprovalError, Ask, Hosts, SIGNATURE, with_dependents};
 use deminer_engine::plan::{HostPlan, Plan, VALID_FOR_MS};
 use deminer_worker::action::{ActionId, Effect};
+use deminer_worker::order::{OrderError, survivors};
 
 use super::{Desk, Trouble, approvals};
 use crate::cli::{Format, Only};
@@ -22,6 +23,8 @@ pub(crate) struct Approving<'a> {
     pub(crate) file: &'a str,
     /// Actions that are left out, by their ids.
     pub(crate) exclude: &'a [String],
+    /// Why they are.
+    pub(crate) reason: Option<&'a str>,
     /// Components with many targets that are meant by name.
     pub(crate) many: &'a [String],
     pub(crate) only: Option<Only>,
@@ -40,6 +43,7 @@ impl<'a> Approving<'a> {
             plan,
             file,
             exclude: &[],
+            reason: None,
             many: &[],
             only: None,
             hosts: None,
@@ -109,6 +113,7 @@ impl<'a> Approving<'a> {
     pub(crate) async fn asked(&self, desk: &Desk) -> anyhow::Result<Option<Ask>> {
         self.may_be_asked(desk)?;
         let (words, excluded) = (desk.lang().words(), self.excluded()?);
+        self.check_whole(&excluded)?;
         let (now_ms, not_after_ms) = (desk.now_ms(), self.plan.header().not_after_ms.0);
         if now_ms > not_after_ms {
             let error = ApprovalError::PlanExpired { not_after_ms, now_ms };
@@ -179,6 +184,10 @@ impl<'a> Approving<'a> {
                 None => Hosts::All,
             },
             classes: classes(self.only),
+            reasons: self
+                .reason
+                .map(|why| excluded.iter().map(|id| (*id, why.to_owned())).collect())
+                .unwrap_or_default(),
             excluded,
             many,
             approver: format!("uid {}", rustix::process::getuid().as_raw()),
@@ -186,6 +195,25 @@ impl<'a> Approving<'a> {
             at_ms: desk.now_ms(),
             valid_for_ms: self.valid_for_ms,
         }
+    }
+
+    /// Refuses to ask for a yes that leaves one process of a component alive and kills another, and does not say why.
+    fn check_whole(&self, excluded: &BTreeSet<ActionId>) -> anyhow::Result<()> {
+        if self.reason.is_some_and(|why| !why.trim().is_empty()) || !classes(self.only).contains(&Effect::Destroy) {
+            return Ok(());
+        }
+        for host in self.meant() {
+            let actions = &host.orders.actions;
+            let allowed = actions
+                .iter()
+                .map(|action| action.id)
+                .filter(|id| !excluded.contains(id));
+            if let Some(kill) = survivors(actions, &allowed.collect()).next() {
+                let error = ApprovalError::Orders(OrderError::halved(&host.orders.host, kill));
+                return Err(Trouble::new(Exit::Refused, &error, error.hint()).into());
+            }
+        }
+        Ok(())
     }
 
     /// Refuses to ask for a yes that does not count.

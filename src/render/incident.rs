@@ -30,6 +30,7 @@ pub(crate) fn told(incident: &Incident, words: &dyn Words) -> Vec<String> {
     told.extend(said(&incident.found).map(|at| words.found(&at)));
     told.extend(said(&incident.handled).map(|at| words.handled(&at)));
     told.extend(said(&incident.done_already).map(|done| words.done_already(&done)));
+    told.extend(said(&incident.way_in).map(|name| words.said_way_in(&name)));
     told.extend(said(&incident.topology).map(|network| words.topology(&network)));
     told
 }

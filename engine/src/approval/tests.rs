@@ -13,6 +13,7 @@ pub(crate) fn ask(plan: &Plan) -> Ask {
         classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
         excluded: BTreeSet::new(),
         many: BTreeMap::new(),
+        reasons: BTreeMap::new(),
         approver: "ada".to_owned(),
         means: "terminal".to_owned(),
         at_ms: NOW_MS,

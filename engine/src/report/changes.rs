@@ -2,13 +2,14 @@
 
 use deminer_worker::action::{Act, Action, ActionId, Done, Effect, ProcessTarget, Undo};
 use deminer_worker::frame::{Outcome, TransactionEvent};
-use deminer_worker::order::Approval;
+use deminer_worker::order::{self, Approval};
 use deminer_worker::query::{CommandEnd, HostError};
 use deminer_worker::text::{HostBytes, Wide};
 use indexmap::IndexMap;
 
 use super::{Change, ChangeState, Object, Stay, Tally, UndoWay};
 use crate::event::Reconciled;
+use crate::finding::FindingId;
 
 /// As much is told of what a program complained of.
 const SAID_BYTES: usize = 200;
@@ -90,6 +91,28 @@ impl Changes {
                 reconciled: None,
             });
         }
+    }
+
+    /// Whether a process of a component was to be killed.
+    pub(super) fn kills_of(&self, component: u32) -> bool {
+        let mut allowed = self.allowed();
+        allowed.any(|entry| entry.action.component == component && matches!(entry.action.act, Act::Kill { .. }))
+    }
+
+    /// Whether all that was to be changed because of a finding is done.
+    pub(super) fn settles(&self, finding: &FindingId) -> bool {
+        let mut because = self
+            .changes()
+            .filter(|entry| entry.action.because.iter().any(|id| id == finding.as_str()))
+            .peekable();
+        because.peek().is_some() && because.all(Entry::is_done)
+    }
+
+    /// Why an approval leaves an action out.
+    pub(super) fn reason(&self, id: ActionId, approval: Option<&Approval>) -> Option<String> {
+        let actions: Vec<Action> = self.entries.values().map(|entry| entry.action.clone()).collect();
+        let action = &self.entries.get(&id)?.action;
+        order::reason(action, &actions, approval?).map(str::to_owned)
     }
 
     /// Takes in what a transaction told of an action. False: it is not one that the host was to carry out.

@@ -12,9 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::changes::Changes;
+use super::entry;
 use super::{
-    Appeared, Born, ChangeState, Drift, Entry, FindingReport, Held, HostReport, KeptCount, LeftAlone, NextStep,
-    NotKept, Object, Progress, Stay, Tally, Times, Trouble, UndoReport, VerifyReport,
+    Appeared, Born, ChangeState, Drift, FindingReport, Held, HostReport, KeptCount, LeftAlone, NextStep, NotKept,
+    Object, Progress, Stay, Tally, Times, Trouble, UndoReport, VerifyReport,
 };
 use crate::ask::Answered;
 use crate::event::{Event, EventKind, Purpose, Seen, StepEnd};
@@ -26,6 +27,8 @@ pub(super) struct RunSays<'a> {
     pub(super) purpose: Option<Purpose>,
     pub(super) approval: Option<&'a Approval>,
     pub(super) cancelled: bool,
+    /// The way in, as somebody named it.
+    pub(super) way_in: Option<&'a str>,
 }
 
 /// What was heard of a host so far.
@@ -279,8 +282,13 @@ impl<'a> HostFold<'a> {
                 .map(|act| Object::of(&act))
                 .or_else(|| field::<HostPath>(&left["what"], "path").map(|path| Object::Directory { path }));
             if let Some(object) = object {
-                let why = left["why"].clone();
-                self.left_alone.push(LeftAlone { object, why });
+                let component = field::<u32>(&left["what"], "component");
+                let is_kill = left["what"]["act"]["kind"] == "kill";
+                self.left_alone.push(LeftAlone {
+                    object,
+                    why: left["why"].clone(),
+                    brings_back: is_kill && component.is_some_and(|component| self.changes.kills_of(component)),
+                });
             }
         }
         self.answers
@@ -442,11 +450,20 @@ impl<'a> HostFold<'a> {
             Some(undone) => (Vec::new(), taken_back(undone)),
         };
         for change in changes.iter().filter(|change| change.state == ChangeState::Excluded) {
+            let mut why = json!({"why": "excluded"});
+            if let Some(reason) = self.changes.reason(change.action, self.run.approval) {
+                why["reason"] = reason.into();
+            }
             self.left_alone.push(LeftAlone {
                 object: change.object.clone(),
-                why: json!({"why": "excluded"}),
+                why,
+                brings_back: change.kind == "kill" && self.changes.kills_of(change.component),
             });
         }
+        let doors = match &undone {
+            None => entry::doors(&self.findings, &self.changes, self.verify.as_ref()),
+            Some(_) => Vec::new(),
+        };
         let mut stays = Vec::new();
         stays.extend(self.journal.clone().map(|path| Stay::Journal { path }));
         if self.frozen > 0 {
@@ -489,7 +506,8 @@ impl<'a> HostFold<'a> {
             answers: self.answers,
             hand_over: self.hand_over,
             undone: undone.unwrap_or_default(),
-            entry: Entry::Unknown,
+            entry: entry::entry(&doors, self.run.way_in),
+            doors,
         }
     }
 

@@ -6,6 +6,7 @@ use deminer_worker::action::Done;
 use deminer_worker::order::Approval;
 use deminer_worker::text::{Digest, Wide};
 
+use super::entry;
 use super::host::{HostFold, RunSays};
 use super::{
     ApprovalReport, ChangeState, Counts, Entry, FORMAT, Headline, HostReport, JournalReport, Next, NextStep, NotUsed,
@@ -57,10 +58,12 @@ impl Report {
             });
         }
 
+        let way_in = report.incident.way_in.clone();
         let says = RunSays {
             purpose: report.purpose,
             approval: approval.as_ref(),
             cancelled,
+            way_in: way_in.as_deref(),
         };
         for name in &names {
             let mut fold = HostFold::new(name, &says);
@@ -183,6 +186,8 @@ impl Report {
             let verify = host.verify.as_ref().filter(|_| host.tally.done > 0)?;
             Some(verify.covered_ms.min(verify.window_ms))
         };
+        let infected = self.hosts.iter().filter(|host| host.is_infected());
+        self.entry = entry::together(infected.map(|host| host.entry));
         self.headline.worst = self.headline.statuses.keys().next().copied();
         self.headline.watched_ms = self.hosts.iter().filter_map(watched).min();
         self.headline.unfinished = self.unfinished();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, ActionId, Effect};
+use crate::action::{Act, Action, ActionId, Effect};
 use crate::many::many_targets;
 use crate::network::Net;
 use crate::query::HostIdentity;
@@ -249,6 +249,21 @@ pub enum OrderError {
         /// The component.
         component: u32,
     },
+    /// Of a component one process would be killed and another left, which can start it again, and nobody says why.
+    #[error(
+        "host `{host}`: the approval leaves pid {pid} alive and kills another process of component {component}, \
+         which it can start again, and gives no reason"
+    )]
+    Halved {
+        /// The host.
+        host: String,
+        /// The component.
+        component: u32,
+        /// The kill that is left out.
+        action: ActionId,
+        /// Whom it would have ended.
+        pid: u32,
+    },
     /// The line is not one that this version understands.
     #[error("the host's line cannot be read: {why}")]
     Malformed {
@@ -263,6 +278,18 @@ pub enum OrderError {
         /// What is wrong.
         why: String,
     },
+}
+
+impl OrderError {
+    /// Of a kill that is left out while another of its component is not.
+    pub fn halved(host: &str, kill: &Action) -> OrderError {
+        OrderError::Halved {
+            host: host.to_owned(),
+            component: kill.component,
+            action: kill.id,
+            pid: kill.act.process().map_or(0, |process| process.pid),
+        }
+    }
 }
 
 /// The hash of a plan: over its header line and its sorted host hashes.
@@ -281,8 +308,8 @@ pub fn plan_hash(header: &str, sorted_host_hashes: &[Digest]) -> Digest {
 ///
 /// # Errors
 /// Whenever the approval is of another format or contradicts itself, a byte of header or line differs from what was
-/// approved, the host or a needed action was left out, a component
-/// with many targets was not approved by name, or the line contradicts itself. Whether the approval's time is over is not
+/// approved, the host or a needed action was left out, a process is left beside a killed one of its component without a
+/// reason, a component with many targets was not approved by name, or the line contradicts itself. Whether the approval's time is over is not
 /// asked here: that is the controller's to hold to.
 pub fn check(begin: &Begin) -> Result<ApprovedOrders, OrderError> {
     let mut hashes = begin.host_hashes.clone();
@@ -367,6 +394,11 @@ fn check_line(line: &str, sorted_hashes: &[Digest], approval: &Approval) -> Resu
             });
         }
     }
+    let unreasoned =
+        survivors(&orders.actions, &allowed).find(|kill| reason(kill, &orders.actions, approval).is_none());
+    if let Some(kill) = unreasoned {
+        return Err(OrderError::halved(&orders.host, kill));
+    }
     let named = approval.many.get(&orders.host);
     let many = many_targets(orders.actions.iter().filter(|a| allowed.contains(&a.id)));
     if let Some(component) = many.into_iter().find(|c| !named.is_some_and(|named| named.contains(c))) {
@@ -376,6 +408,34 @@ fn check_line(line: &str, sorted_hashes: &[Digest], approval: &Approval) -> Resu
         });
     }
     Ok(ApprovedOrders { orders, allowed })
+}
+
+/// The kills that are not allowed although another of their component is: a guardian that is left starts its miner again.
+pub fn survivors<'a>(actions: &'a [Action], allowed: &BTreeSet<ActionId>) -> impl Iterator<Item = &'a Action> {
+    let kills = || actions.iter().filter(|action| matches!(action.act, Act::Kill { .. }));
+    let struck: BTreeSet<u32> = kills()
+        .filter(|kill| allowed.contains(&kill.id))
+        .map(|kill| kill.component)
+        .collect();
+    kills().filter(move |kill| struck.contains(&kill.component) && !allowed.contains(&kill.id))
+}
+
+/// Why an approval leaves an action out: its own reason, or that of what it needs.
+pub fn reason<'a>(action: &Action, actions: &[Action], approval: &'a Approval) -> Option<&'a str> {
+    let mut waiting = vec![action.id];
+    let mut seen = BTreeSet::new();
+    while let Some(id) = waiting.pop() {
+        if !seen.insert(id) || !approval.excluded.contains(&id) {
+            continue;
+        }
+        let own = approval.reasons.get(&id.to_string()).map(|text| text.trim());
+        if let Some(text) = own.filter(|text| !text.is_empty()) {
+            return Some(text);
+        }
+        let needed = actions.iter().find(|other| other.id == id).map(|other| &other.needs);
+        waiting.extend(needed.into_iter().flatten());
+    }
+    None
 }
 
 /// Whether the actions of a line contradict themselves or each other: ids that are not those of their targets or stand

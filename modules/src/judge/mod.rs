@@ -8,6 +8,7 @@ mod arguments;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod indicators;
+mod owner;
 mod rules;
 mod signals;
 mod weigh;
@@ -26,10 +27,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::indicators::Indicators;
+use self::owner::{Allowed, Starter as Begun};
 use self::rules::{Group, Rules, Signal};
 use self::signals::{Scene, Seen};
 use crate::process_row::ProcessRow;
-use crate::saying::stated_process;
+use crate::saying::{said, stated_process};
 use crate::starter::Starter;
 use crate::unit_row::Units;
 
@@ -66,6 +68,11 @@ pub struct Params {
     /// is about. Names are not resolved. What is none of these is told as not seen.
     #[serde(default)]
     pub indicators: Vec<String>,
+    /// Miners that are the owner's own: who may run which file with which content, as `USER:PATH:SHA256`, with a login name or
+    /// a number. All three must fit. It frees the process, not a copy elsewhere; list the path with `--protect` too.
+    /// Example: `allow: ["alice:/opt/hpc/xmrig:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]`.
+    #[serde(default)]
+    pub allow: Vec<String>,
     /// The boot that the processes belong to, from `host.facts`; findings carry it, nothing is decided by it.
     #[serde(default)]
     pub boot_id: String,
@@ -118,7 +125,8 @@ impl Analyzer for MinerJudge {
 
     async fn judge(&self, params: Params) -> Result<(Outcome<Judged>, Option<Verdict>), ModuleError> {
         let rules = Rules::read(&params.rules)?;
-        let (outcome, because) = judge(&params, &rules);
+        let allowed = owner::read(&params.allow)?;
+        let (outcome, because) = judge(&params, &rules, &allowed);
         let verdict = Verdict {
             host: outcome.output.host,
             because,
@@ -127,7 +135,7 @@ impl Analyzer for MinerJudge {
     }
 }
 
-fn judge(params: &Params, rules: &Rules) -> (Outcome<Judged>, Vec<FindingId>) {
+fn judge(params: &Params, rules: &Rules, allowed: &[Allowed]) -> (Outcome<Judged>, Vec<FindingId>) {
     let indicators = Indicators::new(&params.pools, &params.indicators);
     let scene = Scene::new(
         rules,
@@ -153,7 +161,7 @@ fn judge(params: &Params, rules: &Rules) -> (Outcome<Judged>, Vec<FindingId>) {
                     GapReason::Denied,
                 );
             }
-            judge_row(row, &scene, rules, &params.boot_id)
+            judge_row(row, &scene, rules, allowed, &params.boot_id)
         })
         .collect();
     judged.sort_by_key(|(row, _)| (std::cmp::Reverse((row.verdict, row.points)), row.row.process.pid));
@@ -184,7 +192,13 @@ fn judge(params: &Params, rules: &Rules) -> (Outcome<Judged>, Vec<FindingId>) {
 }
 
 /// The verdict on one process; `None` where there is nothing to say of it.
-fn judge_row(row: &ProcessRow, scene: &Scene<'_>, rules: &Rules, boot_id: &str) -> Option<(JudgedRow, Vec<Finding>)> {
+fn judge_row(
+    row: &ProcessRow,
+    scene: &Scene<'_>,
+    rules: &Rules,
+    allowed: &[Allowed],
+    boot_id: &str,
+) -> Option<(JudgedRow, Vec<Finding>)> {
     let seen = scene.signals(row);
     let busy = row.process.cpu_centi.is_some_and(|centi| centi >= rules.busy_centi);
     let worked = rules
@@ -192,11 +206,16 @@ fn judge_row(row: &ProcessRow, scene: &Scene<'_>, rules: &Rules, boot_id: &str) 
         .worked_s
         .is_some_and(|s| row.process.cpu_ms.0 >= u64::from(s) * 1000);
     let signals: Vec<_> = seen.iter().map(|seen| seen.signal).collect();
-    let weighed = weigh::weigh(&signals, busy || worked, rules);
-    if row.process.kernel_thread || weighed.verdict == ProcessVerdict::Clean && !busy {
+    let mut weighed = weigh::weigh(&signals, busy || worked, rules);
+    let owners = owners_word(row, scene, rules, allowed, &signals, weighed.verdict, boot_id);
+    if let Some((verdict, _)) = &owners {
+        weighed.verdict = *verdict;
+    }
+    if row.process.kernel_thread || weighed.verdict == ProcessVerdict::Clean && !busy && owners.is_none() {
         return None;
     }
-    let findings: Vec<Finding> = seen.iter().map(|seen| state(row, seen, rules, boot_id)).collect();
+    let mut findings: Vec<Finding> = seen.iter().map(|seen| state(row, seen, rules, boot_id)).collect();
+    findings.extend(owners.map(|(_, finding)| finding));
     let judged = JudgedRow {
         row: row.clone(),
         verdict: weighed.verdict,
@@ -207,6 +226,51 @@ fn judge_row(row: &ProcessRow, scene: &Scene<'_>, rules: &Rules, boot_id: &str) 
         role: (weighed.verdict == ProcessVerdict::Miner).then_some(Role::Miner),
     };
     Some((judged, findings))
+}
+
+/// What is less than the weights say, since it may be the owner's own; `None` where nothing speaks for that.
+fn owners_word(
+    row: &ProcessRow,
+    scene: &Scene<'_>,
+    rules: &Rules,
+    allowed: &[Allowed],
+    signals: &[Signal],
+    verdict: ProcessVerdict,
+    boot_id: &str,
+) -> Option<(ProcessVerdict, Finding)> {
+    if verdict == ProcessVerdict::Clean {
+        return None;
+    }
+    let artifact = || Artifact::Process {
+        process: stated_process(&row.process, boot_id, Role::Miner),
+    };
+    if owner::is_allowed(row, allowed) {
+        let say = "the site allows {user} to run this file from this place, by its content";
+        let finding = Finding::new(artifact(), "allowed", Bearing::Benign, say).field("user", &row.user);
+        return Some((ProcessVerdict::Clean, finding));
+    }
+    if verdict != ProcessVerdict::Miner || owner::shows_an_intruder(signals) {
+        return None;
+    }
+    let (starter, pid) = owner::started_by(row, scene.rows(), rules)?;
+    let say = match starter {
+        Begun::Login => {
+            "pid {starter} let somebody in who started it, and nothing hides it: the owner's own, or an intruder's who is \
+             logged in; to allow it: --set allow={allow}"
+        }
+        Begun::Batch => {
+            "the batch system, pid {starter}, started it, and nothing hides it: somebody's job, wanted or not; to allow it: \
+             --set allow={allow}"
+        }
+    };
+    let exe = row.process.exe.as_ref();
+    let path = exe.map(|exe| said(exe.path.as_bytes())).unwrap_or_default();
+    let sha256 = exe.and_then(|exe| exe.sha256).map(|sha256| sha256.to_string());
+    let finding = Finding::new(artifact(), "started_by_somebody", Bearing::Review, say)
+        .field("starter", pid)
+        .field("allow", format!("{}:{path}:{}", row.user, sha256.unwrap_or_default()))
+        .rests_on(format!("/proc/{}/stat", row.process.pid), None);
+    Some((ProcessVerdict::Suspect, finding))
 }
 
 /// A signal as a finding, in its rule's words.

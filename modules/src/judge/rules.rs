@@ -173,6 +173,12 @@ pub(crate) struct Lists {
     pub(crate) interpreters: Vec<String>,
     pub(crate) interactive_tools: Vec<String>,
     pub(crate) compute_programs: Vec<String>,
+    /// Programs through which people log in; with none, nobody is taken for one who did.
+    #[serde(default)]
+    pub(crate) login_programs: Vec<String>,
+    /// Programs that start the jobs of a batch system.
+    #[serde(default)]
+    pub(crate) batch_programs: Vec<String>,
     temporary_places: Vec<String>,
     system_places: Vec<String>,
     local_places: Vec<String>,

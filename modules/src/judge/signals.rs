@@ -109,6 +109,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// All processes, by pid.
+    pub(crate) fn rows(&self) -> &BTreeMap<u32, &'a ProcessRow> {
+        &self.rows
+    }
+
     /// Everything recognised of one process. A kernel thread, and a process that ended, has nothing.
     pub(crate) fn signals(&self, row: &ProcessRow) -> Vec<Seen> {
         let process = &row.process;

@@ -20,10 +20,11 @@ pub(crate) fn shipped_verdict(processes: Vec<ProcessRow>, starters: Vec<Starter>
         sockets,
         pools: Vec::new(),
         indicators: Vec::new(),
+        allow: Vec::new(),
         boot_id: "boot".to_owned(),
         rules: shipped_resource(),
     };
-    judge(&params, &shipped()).0.output
+    judge(&params, &shipped(), &[]).0.output
 }
 
 fn params(rows: Vec<ProcessRow>) -> Params {
@@ -66,6 +67,7 @@ fn params(rows: Vec<ProcessRow>) -> Params {
         ],
         pools: vec!["203.0.113.9".to_owned()],
         indicators: Vec::new(),
+        allow: Vec::new(),
         boot_id: "boot".to_owned(),
         rules: shipped_resource(),
     }
@@ -511,7 +513,7 @@ fn world() -> Vec<ProcessRow> {
 
 #[test]
 fn labelled_processes() {
-    let (outcome, _) = judge(&params(world()), &shipped());
+    let (outcome, _) = judge(&params(world()), &shipped(), &[]);
     let mut wrong = String::new();
     for (name, row, expected) in table() {
         let pid = row.build().process.pid;
@@ -548,7 +550,7 @@ fn hosts() {
         ),
     ];
     for (name, processes, expected) in rows {
-        let (outcome, because) = judge(&params(processes), &shipped());
+        let (outcome, because) = judge(&params(processes), &shipped(), &[]);
         assert_eq!(outcome.output.host, expected, "{name}");
         assert_eq!(because.is_empty(), expected != HostVerdict::Suspected, "{name}");
     }
@@ -558,7 +560,7 @@ fn hosts() {
 fn an_unreadable_executable_is_a_gap() {
     let mut row = Row::runs(9, "/x", &["x"]).build();
     row.process.exe = None;
-    let (outcome, _) = judge(&params(vec![row]), &shipped());
+    let (outcome, _) = judge(&params(vec![row]), &shipped(), &[]);
     assert!(outcome.coverage.material().next().is_some());
 }
 
@@ -566,7 +568,7 @@ fn an_unreadable_executable_is_a_gap() {
 fn findings_of_an_infected_host() {
     let guardian = world().pop().expect("the guardian is last");
     let rows = vec![table()[0].1.clone().build(), table()[3].1.clone().build(), guardian];
-    let (outcome, because) = judge(&params(rows), &shipped());
+    let (outcome, because) = judge(&params(rows), &shipped(), &[]);
     let mut text = format!("host {}\n", outcome.output.host);
     for row in &outcome.output.rows {
         writeln!(
@@ -599,7 +601,7 @@ fn findings_of_an_infected_host() {
 
 #[test]
 fn judged_rows_travel() {
-    let (outcome, _) = judge(&params(world()), &shipped());
+    let (outcome, _) = judge(&params(world()), &shipped(), &[]);
     let value = serde_json::to_value(&outcome.output).expect("rows are plain data");
     let back: Judged = serde_json::from_value(value).expect("own form reads back");
     assert_eq!(back, outcome.output);
@@ -623,7 +625,7 @@ proptest! {
         let mut given = params(vec![row, parent]);
         given.starters[0].command = HostBytes::new(command);
         given.starters[0].starts = vec![HostPath::new(path)];
-        let (outcome, _) = judge(&given, &shipped());
+        let (outcome, _) = judge(&given, &shipped(), &[]);
         for finding in &outcome.findings {
             prop_assert!(!finding.sentence().chars().any(char::is_control));
         }
@@ -636,7 +638,7 @@ fn only_a_process_of_which_nothing_runs_has_ended() {
     let verdict = |change: fn(&mut Process)| {
         let mut row = running.clone();
         change(&mut row.process);
-        let (outcome, _) = judge(&params(vec![row]), &shipped());
+        let (outcome, _) = judge(&params(vec![row]), &shipped(), &[]);
         (outcome.output.host, outcome.coverage.is_whole())
     };
     type Change = fn(&mut Process);
@@ -729,13 +731,13 @@ fn indicators_of_an_alarm_weigh_and_never_condemn_alone() {
         let mut given = params(vec![row]);
         given.sockets = vec![connection("198.51.100.7", 8443, pid)];
         given.indicators = indicators;
-        let (outcome, _) = judge(&given, &shipped());
+        let (outcome, _) = judge(&given, &shipped(), &[]);
         let verdict = outcome.output.rows.first().map_or(Clean, |row| row.verdict);
         assert_eq!(verdict, expected, "{name}: {:?}", outcome.output.rows);
     }
     let mut given = params(vec![quiet.build()]);
     given.indicators = vec!["d41d8cd98f00b204e9800998ecf8427e".to_owned()];
-    let (outcome, _) = judge(&given, &shipped());
+    let (outcome, _) = judge(&given, &shipped(), &[]);
     assert_eq!(
         outcome.coverage.gaps[0].subject, "indicator",
         "what is not looked for is said"

@@ -452,11 +452,31 @@ pub(crate) fn left(left: &LeftAlone, words: &dyn Words) -> String {
     words.of(&what, &why_left(&left.why, words))
 }
 
+/// The same, loudly where a process stays of which others of its component are killed.
+fn left_of(host: &HostPlan, item: &LeftAlone, words: &dyn Words) -> String {
+    let said = left(item, words);
+    let Left::Act {
+        component,
+        act: Act::Kill { .. },
+        ..
+    } = &item.what
+    else {
+        return said;
+    };
+    let mut actions = host.orders.actions.iter();
+    match actions.any(|action| action.component == *component && matches!(action.act, Act::Kill { .. })) {
+        true => words.clauses(&[said, words.brings_back().to_owned()]),
+        false => said,
+    }
+}
+
 fn left_alone(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
-    let items = plan
-        .hosts()
-        .flat_map(|host| host.left_alone.iter().map(move |item| (host, left(item, words))));
+    let items = plan.hosts().flat_map(|host| {
+        host.left_alone
+            .iter()
+            .map(move |item| (host, left_of(host, item, words)))
+    });
     listed(Label::LeftAlone, &by_words(items, words), LEFT_ALONE, 0, style)
 }
 

@@ -2,7 +2,9 @@
 
 use deminer_engine::event::Reconciled;
 use deminer_engine::finding::Bearing;
-use deminer_engine::report::{Change, ChangeState, Drift, FindingReport, HostReport, LeftAlone, Progress, Trouble};
+use deminer_engine::report::{
+    Change, ChangeState, Door, Drift, FindingReport, HostReport, LeftAlone, Progress, Trouble,
+};
 use deminer_engine::status::Status;
 use deminer_worker::query::HostError;
 use indexmap::IndexMap;
@@ -80,6 +82,7 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
         host.drifted.iter().map(|drifted| drift(drifted, words)).collect(),
     );
     let hand_over = host.hand_over.iter().map(|to| plain(to).into_owned()).collect();
+    add(Label::WayIn, LINES, doors(host, words));
     add(Label::HandOver, LINES, hand_over);
     add(Label::NotKnown, usize::MAX, with_state(host, is_unknown, words));
     add(Label::NotDone, usize::MAX, with_state(host, is_not_done, words));
@@ -127,6 +130,22 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
     let gaps = telling_first(&host.gaps).into_iter().map(|seen| gap(seen, words));
     add(Label::NotSeen, GAPS, gaps.collect());
     lines
+}
+
+/// The known ways in, those that stand first; they are not told again as something to look at.
+fn doors(host: &HostReport, words: &dyn Words) -> Vec<String> {
+    let mut doors: Vec<&Door> = host.doors.iter().collect();
+    doors.sort_by_key(|door| door.shut);
+    let told = |door: &Door| {
+        let mut findings = host.findings.iter().map(|report| &report.finding);
+        let finding = findings.find(|finding| finding.id == door.finding)?;
+        let said = cut(&sentence(finding, words), WHY).into_owned();
+        Some(match door.shut {
+            true => words.door_is_shut(&said),
+            false => words.door_stands(&said),
+        })
+    };
+    doors.into_iter().filter_map(told).collect()
 }
 
 /// What came back, by the last verify.
@@ -254,10 +273,17 @@ fn left(left: &LeftAlone, words: &dyn Words) -> String {
     let word = left.why.get("why").and_then(Value::as_str);
     let why = match serde_json::from_value(left.why.clone()) {
         Ok(why) => super::super::object::why_left(&why, words),
-        Err(_) if word == Some("excluded") => words.outcome(Outcome::LeftOut, false),
+        Err(_) if word == Some("excluded") => {
+            let reason = left.why.get("reason").and_then(Value::as_str).map(plain);
+            let clauses =
+                std::iter::once(words.outcome(Outcome::LeftOut, false)).chain(reason.map(|it| it.into_owned()));
+            words.clauses(&clauses.collect::<Vec<_>>())
+        }
         Err(_) => word.map_or_else(|| words.not_said().to_owned(), |word| plain(word).into_owned()),
     };
-    words.of(&object(&left.object, words), &cut(&why, WHY))
+    let mut clauses = vec![cut(&why, WHY).into_owned()];
+    clauses.extend(left.brings_back.then(|| words.brings_back().to_owned()));
+    words.of(&object(&left.object, words), &words.clauses(&clauses))
 }
 
 /// Of these changes how many looking showed done, not done, and neither.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use deminer_engine::event::Seen;
 use deminer_engine::finding::{Bearing, Finding, HostVerdict};
 use deminer_engine::journal::ChainEnd;
-use deminer_engine::report::{Change, HostReport, Object, Report};
+use deminer_engine::report::{Change, Entry, HostReport, Object, Report};
 use deminer_engine::status::Status;
 
 use super::super::approval;
@@ -135,7 +135,7 @@ fn title(report: &Report, words: &dyn Words) -> String {
         facts.push(words.title_quiet(watched));
     }
     if super::is_infected(report) {
-        facts.push(words.title_way_in().to_owned());
+        facts.push(words.title_way_in(report.entry).to_owned());
     }
     if hosts.is_empty() && facts.is_empty() {
         facts.push(words.title_nobody().to_owned());
@@ -168,8 +168,8 @@ fn summary(report: &Report, words: &dyn Words) -> Vec<(Label, String)> {
     };
     below(Label::NotSeen, report.counts.material_gaps, Noun::Thing);
     below(Label::LookAt, report.counts.reviews, Noun::Finding);
-    if super::is_infected(report) {
-        lines.push((Label::Open, words.way_in_open().to_owned()));
+    if super::is_infected(report) && report.entry != Entry::Closed {
+        lines.push((Label::Open, words.way_in_open(report.entry).to_owned()));
     }
     if report.counts.frozen > 0 {
         lines.push((Label::FrozenNow, report.counts.frozen.to_string()));

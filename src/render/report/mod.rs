@@ -191,7 +191,7 @@ fn rows(report: &Report, words: &dyn Words) -> ([&'static str; 6], Vec<[String; 
         let verify = host
             .verify
             .as_ref()
-            .map(|verify| words.verify(verify.seen, verify.covered_ms, verify.window_ms));
+            .map(|verify| words.verify(verify.seen, verify.covered_ms, verify.window_ms, host.entry));
         let kept = match host.kept.items {
             0 => String::new(),
             items => words.kept(u64::from(items), host.kept.bytes.0),
@@ -285,7 +285,7 @@ fn last(report: &Report, words: &dyn Words) -> Vec<String> {
     lines.extend(watched(report, words).map(|watched| words.fact(Label::Watched, &watched)));
     let mut facts = Vec::new();
     if is_infected(report) {
-        facts.push(words.way_in().to_owned());
+        facts.push(words.way_in(report.entry).to_owned());
     }
     if report.purpose != Some(Purpose::Look) {
         facts.push(words.frozen_now(report.counts.frozen));
@@ -301,11 +301,7 @@ fn last(report: &Report, words: &dyn Words) -> Vec<String> {
 
 /// Whether there was, or may be, an intruder.
 fn is_infected(report: &Report) -> bool {
-    use deminer_engine::finding::HostVerdict;
-    report
-        .hosts
-        .iter()
-        .any(|host| host.tally.done > 0 || host.verdict == Some(HostVerdict::Infected))
+    report.hosts.iter().any(HostReport::is_infected)
 }
 
 /// For how long changed hosts were watched, and what came.

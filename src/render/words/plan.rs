@@ -152,6 +152,9 @@ pub(crate) trait PlanWords {
     /// What a process runs, and as what.
     fn runs(&self, exe: &str, deleted: bool, argv: Option<&str>) -> String;
 
+    /// That a process stays of which another of its component is killed.
+    fn brings_back(&self) -> &'static str;
+
     /// Processes that are not shown with their reasons.
     fn more_processes(&self, more: u64, stand_below: bool) -> String;
 

@@ -2,7 +2,7 @@
 
 use deminer_engine::ask::ReplyMeans;
 use deminer_engine::event::Seen;
-use deminer_engine::report::UndoWay;
+use deminer_engine::report::{Entry, UndoWay};
 use deminer_engine::status::Status;
 use deminer_worker::frame::Part;
 
@@ -116,7 +116,7 @@ pub(crate) trait ReportWords {
     fn means<'m>(&self, means: &'m str) -> &'m str;
 
     /// A verify's word, with what of its window was watched.
-    fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64) -> String;
+    fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64, entry: Entry) -> String;
 
     /// How much is kept.
     fn kept(&self, items: u64, bytes: u64) -> String;
@@ -139,11 +139,20 @@ pub(crate) trait ReportWords {
     /// How many of the changed hosts stayed clean, and how many did not.
     fn stayed_partly_quiet(&self, watched_ms: u64, quiet: usize, changed: usize, returned: usize) -> String;
 
-    /// That the way in is not known, as a line.
-    fn way_in(&self) -> &'static str;
+    /// What is known of the way in, as a line.
+    fn way_in(&self, entry: Entry) -> &'static str;
 
     /// The same, as something to do.
-    fn way_in_open(&self) -> &'static str;
+    fn way_in_open(&self, entry: Entry) -> &'static str;
+
+    /// A known way in that stands.
+    fn door_stands(&self, door: &str) -> String;
+
+    /// One that was shut.
+    fn door_is_shut(&self, door: &str) -> String;
+
+    /// What somebody named as the way in.
+    fn said_way_in(&self, name: &str) -> String;
 
     /// How many processes are frozen now.
     fn frozen_now(&self, frozen: u32) -> String;
@@ -250,8 +259,8 @@ pub(crate) trait ReportWords {
     /// For how long nothing came back, in the title.
     fn title_quiet(&self, watched_ms: u64) -> String;
 
-    /// That the way in is not known, in the title.
-    fn title_way_in(&self) -> &'static str;
+    /// What is known of the way in, in the title.
+    fn title_way_in(&self, entry: Entry) -> &'static str;
 
     /// That nothing is known of any host, in the title.
     fn title_nobody(&self) -> &'static str;

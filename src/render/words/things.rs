@@ -80,6 +80,7 @@ pub(crate) enum Label {
     OldKernel,
     OnlyIf,
     Open,
+    WayIn,
     Outcome,
     OwnYes,
     Override,

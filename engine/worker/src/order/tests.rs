@@ -1,7 +1,7 @@
 //! What a host refuses, whoever sends it.
 
 use super::*;
-use crate::action::{Act, FileTarget, Object};
+use crate::action::{Act, FileTarget, Object, ProcessTarget, Role};
 use crate::query::FileId;
 
 fn file(path: &str) -> FileTarget {
@@ -195,4 +195,76 @@ fn many_targets_must_be_approved_by_name() {
     assert!(check(&begin).is_err(), "another component");
     begin.approval.many.insert("web-1".to_owned(), BTreeSet::from([1]));
     assert!(check(&begin).is_ok());
+}
+
+fn process(pid: u32) -> ProcessTarget {
+    ProcessTarget {
+        boot_id: "b".to_owned(),
+        pid,
+        start_ticks: Wide(u64::from(pid)),
+        exe: file("/tmp/x").id,
+        exe_path: "/tmp/x".into(),
+        exe_sha256: Digest::of(b"x"),
+        exe_size: Wide(3),
+        argv_sha256: Digest::of(b"x"),
+        uid: 0,
+        comm: "x".into(),
+        role: Role::Miner,
+    }
+}
+
+#[test]
+fn a_guardian_is_not_left_beside_its_killed_miner_without_a_reason() {
+    let freeze = |pid| action(Act::Freeze { process: process(pid) }, &[]);
+    let kill = |pid| action(Act::Kill { process: process(pid) }, &[freeze(pid).id]);
+    let elsewhere = Action {
+        component: 2,
+        ..kill(9)
+    };
+    let mut orders = orders(vec![
+        freeze(7),
+        kill(7),
+        freeze(8),
+        kill(8),
+        freeze(9),
+        elsewhere.clone(),
+    ]);
+    let other = ComponentOrders {
+        id: 2,
+        ..orders.components[0].clone()
+    };
+    orders.components.push(other);
+    let (miner, guardian) = (kill(7).id, kill(8).id);
+    type Reasons<'a> = &'a [(ActionId, &'a str)];
+    let rows: [(&str, &[ActionId], Reasons<'_>, bool); 9] = [
+        ("nothing is left out", &[], &[], true),
+        ("the guardian stays", &[guardian], &[], false),
+        ("the miner stays", &[miner], &[], false),
+        ("both stay", &[miner, guardian], &[], true),
+        ("another component stays", &[elsewhere.id], &[], true),
+        ("with a reason", &[guardian], &[(guardian, "the shop team asks")], true),
+        ("with an empty reason", &[guardian], &[(guardian, " ")], false),
+        ("with a reason for another", &[guardian], &[(miner, "why not")], false),
+        (
+            "with a reason for what it needs",
+            &[freeze(8).id, guardian],
+            &[(freeze(8).id, "it must not stand still")],
+            true,
+        ),
+    ];
+    for (name, excluded, reasons, expected) in rows {
+        let mut begin = begin(&orders);
+        begin.approval.excluded = excluded.iter().copied().collect();
+        let reasons = reasons.iter().map(|(id, why)| (id.to_string(), (*why).to_owned()));
+        begin.approval.reasons = reasons.collect();
+        match check(&begin) {
+            Ok(_) => assert!(expected, "{name}"),
+            Err(OrderError::Halved { component: 1, .. }) => assert!(!expected, "{name}"),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    let mut begin = begin(&orders);
+    begin.approval.excluded = BTreeSet::from([guardian]);
+    begin.approval.classes = BTreeSet::from([Effect::Contain]);
+    assert!(check(&begin).is_ok(), "nobody is killed");
 }

@@ -160,6 +160,10 @@ impl PlanWords for English {
         format!("was good until {time}: hosts change, plan again")
     }
 
+    fn brings_back(&self) -> &'static str {
+        "ATTENTION: others of its component are killed, and it can start them again"
+    }
+
     fn add_each_many(&self) -> &'static str {
         "with each --many from above whose targets you read, or with --exclude for what is to stay"
     }

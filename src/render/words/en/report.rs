@@ -2,7 +2,7 @@
 
 use deminer_engine::ask::ReplyMeans;
 use deminer_engine::event::Seen;
-use deminer_engine::report::UndoWay;
+use deminer_engine::report::{Entry, UndoWay};
 use deminer_engine::status::Status;
 use deminer_worker::action::Role;
 use deminer_worker::frame::Part;
@@ -88,10 +88,14 @@ impl ReportWords for English {
         means
     }
 
-    fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64) -> String {
+    fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64, entry: Entry) -> String {
         let (covered, window) = (self.span(covered_ms), self.span(window_ms));
         match seen {
-            Seen::Clean => format!("clean over {window}"),
+            Seen::Clean => match entry {
+                Entry::Unknown => format!("clean over {window}"),
+                Entry::Open => format!("clean over {window}, entry OPEN: it will return"),
+                Entry::Closed => format!("clean over {window}, entry CLOSED"),
+            },
             Seen::Returned => format!("returned, {covered} of {window}"),
             Seen::CannotSay => format!("cannot_say, {covered} of {window}"),
         }
@@ -158,12 +162,31 @@ impl ReportWords for English {
         )
     }
 
-    fn way_in(&self) -> &'static str {
-        "Way in: not known, so it may return."
+    fn way_in(&self, entry: Entry) -> &'static str {
+        match entry {
+            Entry::Unknown => "Way in: not known, so it may return.",
+            Entry::Open => "Way in: OPEN, it will return.",
+            Entry::Closed => "Way in: the one that was named is CLOSED.",
+        }
     }
 
-    fn way_in_open(&self) -> &'static str {
-        "way in not known, so it may return"
+    fn way_in_open(&self, entry: Entry) -> &'static str {
+        match entry {
+            Entry::Open => "a known way in still stands: it will return",
+            Entry::Unknown | Entry::Closed => "way in not known, so it may return",
+        }
+    }
+
+    fn door_stands(&self, door: &str) -> String {
+        format!("OPEN: {door}")
+    }
+
+    fn door_is_shut(&self, door: &str) -> String {
+        format!("closed: {door}")
+    }
+
+    fn said_way_in(&self, name: &str) -> String {
+        format!("way in by {name}")
     }
 
     fn frozen_now(&self, frozen: u32) -> String {
@@ -358,8 +381,12 @@ impl ReportWords for English {
         format!("no return in {}", self.span(watched_ms))
     }
 
-    fn title_way_in(&self) -> &'static str {
-        "way in not known"
+    fn title_way_in(&self, entry: Entry) -> &'static str {
+        match entry {
+            Entry::Unknown => "way in not known",
+            Entry::Open => "way in OPEN: it will return",
+            Entry::Closed => "way in closed",
+        }
     }
 
     fn title_nobody(&self) -> &'static str {

@@ -63,6 +63,7 @@ impl Things for English {
             Label::OldKernel => "old kernel",
             Label::OnlyIf => "only if",
             Label::Open => "open",
+            Label::WayIn => "way in",
             Label::Outcome => "what became of it",
             Label::OwnYes => "own yes",
             Label::Override => "override",

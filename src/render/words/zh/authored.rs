@@ -178,6 +178,21 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
         "`{value}` is a tool that is told what to look for: words in its arguments are not its own",
         "`{value}` 是查找类工具：其参数中的词语并非它自身的特征",
     ),
+    (
+        "the site allows {user} to run this file from this place, by its content",
+        "站点允许 {user} 从此位置运行此内容的文件",
+    ),
+    (
+        "pid {starter} let somebody in who started it, and nothing hides it: the owner's own, or an intruder's who is \
+         logged in; to allow it: --set allow={allow}",
+        "由经进程 {starter} 登录的人启动，且没有隐藏迹象：可能是主人自己的，也可能属于已登录的入侵者；如要放行：\
+         --set allow={allow}",
+    ),
+    (
+        "the batch system, pid {starter}, started it, and nothing hides it: somebody's job, wanted or not; to allow it: \
+         --set allow={allow}",
+        "由作业调度系统（进程 {starter}）启动，且没有隐藏迹象：是某人的作业，是否允许须由人决定；如要放行：--set allow={allow}",
+    ),
     // miner.trace
     (
         "judged a miner with {points} points of {needed}",

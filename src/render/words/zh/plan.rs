@@ -145,6 +145,10 @@ impl PlanWords for Chinese {
         format!("已于 {time} 过期：主机会变化，请重新制定计划")
     }
 
+    fn brings_back(&self) -> &'static str {
+        "注意：同一组件的其他进程会被结束，而它可以再次启动它们"
+    }
+
     fn add_each_many(&self) -> &'static str {
         "对上面已核对目标的每个组件加上 --many，或用 --exclude 排除要保留的动作"
     }

@@ -2,7 +2,7 @@
 
 use deminer_engine::ask::ReplyMeans;
 use deminer_engine::event::Seen;
-use deminer_engine::report::UndoWay;
+use deminer_engine::report::{Entry, UndoWay};
 use deminer_engine::status::Status;
 use deminer_worker::action::Role;
 use deminer_worker::frame::Part;
@@ -88,10 +88,14 @@ impl ReportWords for Chinese {
         }
     }
 
-    fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64) -> String {
+    fn verify(&self, seen: Seen, covered_ms: u64, window_ms: u64, entry: Entry) -> String {
         let (covered, window) = (self.span(covered_ms), self.span(window_ms));
         match seen {
-            Seen::Clean => format!("{window}内未复发"),
+            Seen::Clean => match entry {
+                Entry::Unknown => format!("{window}内未复发"),
+                Entry::Open => format!("{window}内未复发，入口未封堵：将会复发"),
+                Entry::Closed => format!("{window}内未复发，入口已封堵"),
+            },
             Seen::Returned => format!("复发，已观察 {covered}，共 {window}"),
             Seen::CannotSay => format!("无法判断，已观察 {covered}，共 {window}"),
         }
@@ -150,12 +154,31 @@ impl ReportWords for Chinese {
         )
     }
 
-    fn way_in(&self) -> &'static str {
-        "攻击入口：未查明，可能复发。"
+    fn way_in(&self, entry: Entry) -> &'static str {
+        match entry {
+            Entry::Unknown => "攻击入口：未查明，可能复发。",
+            Entry::Open => "攻击入口：未封堵，将会复发。",
+            Entry::Closed => "攻击入口：所指明的入口已封堵。",
+        }
     }
 
-    fn way_in_open(&self) -> &'static str {
-        "溯源攻击入口：未查明，可能复发"
+    fn way_in_open(&self, entry: Entry) -> &'static str {
+        match entry {
+            Entry::Open => "封堵攻击入口：已知的入口仍然存在，将会复发",
+            Entry::Unknown | Entry::Closed => "溯源攻击入口：未查明，可能复发",
+        }
+    }
+
+    fn door_stands(&self, door: &str) -> String {
+        format!("未封堵：{door}")
+    }
+
+    fn door_is_shut(&self, door: &str) -> String {
+        format!("已封堵：{door}")
+    }
+
+    fn said_way_in(&self, name: &str) -> String {
+        format!("攻击入口 {name}")
     }
 
     fn frozen_now(&self, frozen: u32) -> String {
@@ -350,8 +373,12 @@ impl ReportWords for Chinese {
         format!("{}内未复发", self.span(watched_ms))
     }
 
-    fn title_way_in(&self) -> &'static str {
-        "攻击入口未查明"
+    fn title_way_in(&self, entry: Entry) -> &'static str {
+        match entry {
+            Entry::Unknown => "攻击入口未查明",
+            Entry::Open => "攻击入口未封堵，将会复发",
+            Entry::Closed => "攻击入口已封堵",
+        }
     }
 
     fn title_nobody(&self) -> &'static str {

@@ -64,6 +64,7 @@ impl Things for Chinese {
             Label::OldKernel => "旧版内核",
             Label::OnlyIf => "前提",
             Label::Open => "待办",
+            Label::WayIn => "攻击入口",
             Label::Outcome => "结果",
             Label::OwnYes => "单独批准",
             Label::Override => "强制",
