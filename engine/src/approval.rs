@@ -25,6 +25,7 @@ mod unite;
 
 pub use keygen::{KeygenError, sign};
 pub use policy::{Approvals, KeyList, PolicyError, Requirement};
+pub(crate) use policy::{WrittenApprovals, read_list};
 pub use signature::NAMESPACE;
 pub use signed::{Signed, SignedBy, SignedError, SignedFile, Signer, beside};
 

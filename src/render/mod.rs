@@ -21,6 +21,7 @@ pub(crate) mod show;
 pub(crate) mod table;
 pub(crate) mod undo;
 pub(crate) mod unit;
+pub(crate) mod vars;
 pub(crate) mod words;
 
 mod diff;

@@ -17,7 +17,7 @@ use crate::host::HostView;
 use crate::module::Proposal;
 use crate::playbook::{BoundVars, CheckedBody, CheckedPlaybook, CheckedStep, Phase};
 use crate::policy::Permitted;
-use crate::template::{Held, Scope, weight};
+use crate::template::{EvalError, Held, Scope, weight};
 
 /// A step that failed, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +158,29 @@ impl Session {
             (step.clone(), held.unwrap_or_else(|_| Held::new(output.clone())))
         });
         session.scope.steps.extend(held);
+        session.compute_secrets(results);
         session
+    }
+
+    /// Computes again what was not written down because secrets are in it, as far as it can be here.
+    fn compute_secrets(&mut self, results: &BTreeMap<String, Value>) {
+        let checked = Arc::clone(&self.checked);
+        for step in checked.steps().iter().filter(|step| step.holds_secret) {
+            let (Some(id), CheckedBody::Let(values)) = (&step.id, &step.body) else {
+                continue;
+            };
+            if results.contains_key(id) {
+                continue;
+            }
+            let scope = self.sees_values(step.frame);
+            let made: Result<serde_json::Map<_, _>, _> = values
+                .iter()
+                .map(|(name, value)| Ok::<_, EvalError>((name.clone(), value.value(&scope)?)))
+                .collect();
+            if let Ok(made) = made {
+                self.scope.steps.insert(id.clone(), Held::new(Value::Object(made)));
+            }
+        }
     }
 
     /// The outputs that steps after the strike, and later rounds, refer to, by step.
@@ -203,6 +225,8 @@ impl Session {
         );
         wanted
             .into_iter()
+            // What is computed of a secret is computed again.
+            .filter(|number| !(steps[*number].holds_secret && matches!(steps[*number].body, CheckedBody::Let(_))))
             .filter_map(|number| {
                 let id = steps[number].id.clone()?;
                 let output = self.scope.steps.get(&id)?.json().map(Cow::into_owned);
