@@ -425,7 +425,8 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
         }
         settings.push((WATCH.to_owned(), Setting::Text(watch.to_owned())));
     }
-    let vars = checked.bind_with(&settings, &desk.drawer);
+    // What only the lines of hosts have is bound for each of them.
+    let vars = checked.bind_partly(&settings, &desk.drawer);
     let vars = vars.map_err(|mistakes| mistaken(&mistakes))?;
     Ok((Arc::new(checked), vars))
 }

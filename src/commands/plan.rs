@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use deminer_engine::ask::Asker;
+use deminer_engine::diagnostic::Diagnostics;
 use deminer_engine::environment::Environment;
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{End, Order, each};
@@ -170,7 +171,7 @@ impl Known {
         checked: &CheckedPlaybook,
         environment: Option<&Environment>,
         settings: &[(String, Setting)],
-        vars: &BoundVars,
+        of_all: &Result<BoundVars, Diagnostics>,
     ) -> anyhow::Result<Known> {
         let own = host.settings_under(environment, checked);
         for over in &own.passed_over {
@@ -184,14 +185,14 @@ impl Known {
             }
         }
         let vars = match own.settings.is_empty() {
-            true => vars.clone(),
+            true => of_all.clone(),
             false => {
                 let below = environment.map(Environment::settings).unwrap_or_default();
                 let all = [below, own.settings, settings.to_vec()].concat();
-                let bound = checked.bind_with(&all, &desk.drawer);
-                bound.map_err(|mistakes| playbook::mistaken(&mistakes))?
+                checked.bind_with(&all, &desk.drawer)
             }
         };
+        let vars = vars.map_err(|mistakes| playbook::mistaken(&mistakes))?;
         desk.ways.hide(desk.drawer.variables());
         let way = match host.reach {
             Ok(reach) => {
@@ -233,8 +234,10 @@ pub(crate) async fn make(
         settings.clone(),
     ]
     .concat();
-    let vars = checked.bind_with(&all, &desk.drawer);
+    // What an inventory alone gives a value is bound for each host; what is wrong for all is told before one is named.
+    let vars = checked.bind_partly(&all, &desk.drawer);
     let vars = vars.map_err(|mistakes| playbook::mistaken(&mistakes))?;
+    let of_all = checked.bind_with(&all, &desk.drawer);
     let site = site(&looking.protect, &policy)?;
     let meant = fleet::meant(&looking.fleet, reach)?;
     let warnings = meant.inventory.warnings();
@@ -246,7 +249,7 @@ pub(crate) async fn make(
     for host in meant.hosts {
         known.insert(
             host.name.to_string(),
-            Known::of(desk, host, &checked, environment, &settings, &vars)?,
+            Known::of(desk, host, &checked, environment, &settings, &of_all)?,
         );
     }
 
@@ -407,7 +410,8 @@ pub(crate) fn settings(given: &cli::Given) -> anyhow::Result<Vec<(String, Settin
         let value = playbook::read_bounded(Path::new(file), VALUE_BYTES)
             .map_err(|error| Trouble::new(Exit::Usage, format!("--set-file {text}: {error}"), None))?;
         let value = value.strip_suffix('\n').unwrap_or(&value);
-        let (file, text) = (Arc::from(file), value.to_owned());
+        let file = std::path::absolute(file)?;
+        let (file, text) = (Arc::from(file.to_string_lossy()), value.to_owned());
         settings.push((name, Setting::File { file, text }));
     }
     Ok(settings)

@@ -17,7 +17,7 @@ use crate::host::HostView;
 use crate::module::Proposal;
 use crate::playbook::{BoundVars, CheckedBody, CheckedPlaybook, CheckedStep, Phase};
 use crate::policy::Permitted;
-use crate::template::{EvalError, Held, Scope, weight};
+use crate::template::{Held, Scope, weight};
 
 /// A step that failed, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,13 +173,12 @@ impl Session {
                 continue;
             }
             let scope = self.sees_values(step.frame);
-            let made: Result<serde_json::Map<_, _>, _> = values
+            // A value of which a part is not here is left out: what reads it fails, and says so.
+            let made: serde_json::Map<_, _> = values
                 .iter()
-                .map(|(name, value)| Ok::<_, EvalError>((name.clone(), value.value(&scope)?)))
+                .filter_map(|(name, value)| Some((name.clone(), value.value(&scope).ok()?)))
                 .collect();
-            if let Ok(made) = made {
-                self.scope.steps.insert(id.clone(), Held::new(Value::Object(made)));
-            }
+            self.scope.steps.insert(id.clone(), Held::new(Value::Object(made)));
         }
     }
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::Var;
 use super::checked::CheckedPlaybook;
 use super::mask::Masks;
 use super::value::Misfit;
+use super::{Var, VarType};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, line_number, quoted, suggest};
-use crate::environment::{Change, NoSecrets, Secrets, opened, sources};
+use crate::environment::{Change, NoSecrets, SecretSource, Secrets, opened, sources};
 use crate::event::Variables;
 use crate::inventory::{Content, Given, Layer as Nearness, Origin};
 
@@ -24,7 +24,7 @@ pub enum Setting {
     Text(String),
     /// As `--set-file NAME=FILE` gives it.
     File {
-        /// Which file.
+        /// Which file, by its whole path: a plan says so of a secret.
         file: Arc<str>,
         /// What stands in it.
         text: String,
@@ -272,7 +272,13 @@ impl Binding<'_> {
         let is_secret = var.kind.value.is_secret();
         let mut from = None;
         let value = match setting {
-            Setting::Text(text) | Setting::File { text, .. } => Some(var.kind.value.decode_text(text)?),
+            Setting::Text(text) => Some(var.kind.value.decode_text(text)?),
+            Setting::File { file, text } => {
+                if var.kind.value == VarType::Secret {
+                    from = serde_json::to_value(SecretSource::File(file.to_string())).ok();
+                }
+                Some(var.kind.value.decode_text(text)?)
+            }
             // The plan does not hold it: whatever reads it fails, rather than work with another.
             Setting::Value(Value::String(text)) if is_secret && text == MASK => None,
             Setting::Value(value) => Some(var.decode(value)?),
