@@ -58,6 +58,8 @@ pub(crate) enum Verb {
     Runs(RunList),
     /// Check playbooks; touches no host.
     Check(Check),
+    /// Show every variable of a playbook, its value, and who says what of it; touches no host, opens no secret.
+    Vars(Vars),
     /// List modules, or show one like a manual page.
     Modules(Modules),
     /// Show what hosts an inventory has, how each is reached, and why; connects to none.
@@ -167,6 +169,10 @@ pub(crate) struct Given {
     /// Set a variable to what stands in a file: for secrets, and for more than a line. May be repeated.
     #[arg(long, value_name = "NAME=FILE")]
     pub(crate) set_file: Vec<String>,
+    /// The environment: `envs/NAME.yml` beside the playbook or the inventory, or a file. It changes declared variables, leaves
+    /// out steps and narrows what may be done.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) env: Option<String>,
     #[command(flatten)]
     pub(crate) answers: AnswersFile,
 }
@@ -316,7 +322,7 @@ pub(crate) struct Run {
     #[arg(required_unless_present = "approve")]
     pub(crate) playbook: Option<String>,
     /// Apply the stored plan of this hash; nothing is planned anew.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "set_file", "protect", "override"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["set", "set_file", "env", "protect", "override"])]
     pub(crate) approve: Option<String>,
     /// How long verify watches.
     #[arg(long, value_name = "DURATION", requires = "approve")]
@@ -471,7 +477,7 @@ pub(crate) struct Quiet {
     #[arg(long, value_name = "PLAYBOOK")]
     pub(crate) playbook: Option<String>,
     /// Do what the stored plan of this hash contains, without a question; nothing is planned anew.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["hosts", "playbook", "set", "set_file", "protect", "override"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["hosts", "playbook", "set", "set_file", "env", "protect", "override"])]
     pub(crate) approve: Option<String>,
     #[command(flatten)]
     pub(crate) looking: Looking,
@@ -536,8 +542,33 @@ pub(crate) struct Check {
     /// Playbook files, or names of shipped ones.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
+    /// Check this environment for them too: `envs/NAME.yml` beside each, or a file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) env: Option<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// `deminer vars`
+#[derive(Debug, Args)]
+pub(crate) struct Vars {
+    /// A playbook file, or the name of a shipped one.
+    pub(crate) playbook: String,
+    /// An inventory; may be repeated, what a later one says counts more.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) inventory: Vec<PathBuf>,
+    /// As this host has them; without it as all hosts have them.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+    #[command(flatten, next_help_heading = "Answering")]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

@@ -27,6 +27,7 @@ mod unite;
 pub use keygen::{KeygenError, sign};
 pub use needed::Needed;
 pub use policy::{Approvals, KeyList, PolicyError, Requirement};
+pub(crate) use policy::{WrittenApprovals, read_list};
 pub use signature::{HEAD_NAMESPACE, NAMESPACE};
 pub use signed::{Signed, SignedBy, SignedError, SignedFile, Signer, beside};
 

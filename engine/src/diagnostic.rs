@@ -112,7 +112,10 @@ impl Diagnostics {
     }
 
     /// The mistakes of a file and of those that it includes, put in the order of their places.
-    pub fn of(texts: Texts, mut list: Vec<Diagnostic>) -> Diagnostics {
+    pub fn of(mut texts: Texts, mut list: Vec<Diagnostic>) -> Diagnostics {
+        for span in list.iter().filter(|d| d.code.hides()).filter_map(|d| d.span) {
+            texts.blot(span);
+        }
         list.sort_by_key(|d| (d.span.map(|s| (s.start, s.end)), d.code));
         list.dedup();
         Diagnostics { texts, list }
@@ -188,6 +191,11 @@ impl std::fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// The line in which a span of a text begins, from 1.
+pub(crate) fn line_number(text: &str, span: Span) -> usize {
+    frame::place(text, span).line
+}
 
 /// The line in which a span begins, as it is named beside `from`: `line 7`, of another file `line 7 of parts/look.yml`.
 pub(crate) fn line_of(texts: &Texts, from: Span, span: Span) -> String {

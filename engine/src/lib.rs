@@ -8,8 +8,8 @@
 //! Events  -fold->  Report                                             no host is touched
 //! ```
 //!
-//! [`inventory`] is which hosts there are. [`playbook`] is the first two arrows, [`look`] the third, [`plan`] and
-//! [`approval`] the next, [`apply`] the fifth, [`report`] the last. Where it was cut, [`reconcile`] asks what was done, and
+//! [`inventory`] is which hosts there are, [`environment`] what is other in production. [`playbook`] is the first two arrows,
+//! [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth, [`report`] the last. Where it was cut, [`reconcile`] asks what was done, and
 //! [`resume`] says what is still to be done. [`host`] reaches hosts, [`fleet`] walks over many, [`module`] is what a module
 //! is, [`finding`] what modules say, [`audit`] whether what is on disk was changed, [`policy`] what a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
@@ -20,6 +20,7 @@ pub mod ask;
 pub mod audit;
 pub mod base64_text;
 pub mod diagnostic;
+pub mod environment;
 pub mod event;
 pub mod finding;
 pub mod fleet;

@@ -1,6 +1,11 @@
 //! What is done only by leave of its own, and whether it was given.
 //!
-//! The leave is the operator's, given on the command line or by an overlay; a playbook cannot give it to itself.
+//! The leave is the operator's, given on the command line; a playbook cannot give it to itself. What a site bounds is in
+//! [`SitePolicy`].
+
+mod limits;
+mod site;
+mod window;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,6 +15,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
+
+pub use limits::{LimitError, Limits};
+pub(crate) use site::{KEYS, Written};
+pub use site::{SitePolicy, protected};
+pub use window::{BadWindow, Window};
 
 use crate::host::{Arrival, HostView};
 

@@ -341,6 +341,14 @@ fn between_braces(text: &str, range: std::ops::Range<usize>) -> Option<(usize, &
 }
 
 impl Text {
+    /// The expressions in it.
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Raw(_) => None,
+            Part::Value(expression) => Some(expression),
+        })
+    }
+
     /// Compiles a template that `check` has read.
     pub(crate) fn compile(text: &str) -> Option<Text> {
         pieces(text)

@@ -172,6 +172,7 @@ fn act(act: &Act) -> String {
 fn why(why: &WhyLeft) -> String {
     match why {
         WhyLeft::Protected { rule } => format!("protected: {rule}"),
+        WhyLeft::Limited { most } => format!("at most {most}"),
         WhyLeft::Needs { .. } => "needs what is left alone".to_owned(),
         WhyLeft::Edited { .. } => "its lines are edited".to_owned(),
         WhyLeft::ServesNothing {} => "serves nothing".to_owned(),

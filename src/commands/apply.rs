@@ -9,7 +9,7 @@ use deminer_engine::apply::{Apply, Keeping, Task};
 use deminer_engine::approval::{ApprovalError, ApprovedPlan, Ask, Signed};
 use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Code;
-use deminer_engine::event::{EventKind, EventSink, Purpose};
+use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{Class, Order, Together, Turn, each};
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Outputs, RunInfo};
@@ -26,8 +26,10 @@ use deminer_worker::action::Act;
 use deminer_worker::frame::RefusalKind;
 use deminer_worker::order::Stage;
 use deminer_worker::text::HostBytes;
+use serde_json::Value;
 
 use super::approvals::{self, Given};
+use super::environment::may_be_allowed;
 use super::people::People;
 use super::playbook::{Held, mistaken};
 use super::progress::Watched;
@@ -152,6 +154,7 @@ async fn begin(
     course: Course<'_>,
 ) -> anyhow::Result<Exit> {
     let plan = approved.plan().clone();
+    within_limits(desk, &approved)?;
     let ready = Ready::of(desk, approved, course.watch, course.answers)?;
     let names = keys_first(&plan, ready.approved.hosts().map(|(host, _)| host.to_owned()).collect());
     desk.ways.learn(PlanStore::of(&desk.runs).ways(&plan.hash())?);
@@ -200,6 +203,30 @@ async fn begin(
     carry(desk, &run, sink, ready, tasks, course).await
 }
 
+/// Holds what was approved against what bounds it, by the plan and by the policy here.
+///
+/// # Errors
+/// When it goes further, or not now.
+pub(crate) fn within_limits(desk: &Desk, approved: &ApprovedPlan) -> anyhow::Result<()> {
+    let policy = desk.policy()?;
+    may_be_allowed(desk, &policy)?;
+    let plan = approved.plan();
+    let limits = plan.header().limits.clone().and(policy.limits);
+    let approval = approved.approval();
+    for (host, _) in approved.hosts() {
+        let actions = plan
+            .host(host)
+            .map(|host| host.orders.actions.as_slice())
+            .unwrap_or_default();
+        let meant = actions.iter().filter(|action| {
+            approval.classes.contains(&action.act.effect()) && !approval.excluded.contains(&action.id)
+        });
+        let held = limits.hold(host, meant, desk.now_ms());
+        held.map_err(|error| Trouble::new(Exit::Refused, &error, Some(error.hint())))?;
+    }
+    Ok(())
+}
+
 /// An approved plan with all that carrying it out needs beside the hosts.
 pub(crate) struct Ready {
     approved: ApprovedPlan,
@@ -227,7 +254,8 @@ impl Ready {
             acts.any(|act| matches!(act, Act::RunArgv { .. }))
         };
         leave_to_run(desk, plan.hosts().any(runs))?;
-        let host_vars = host_vars(&playbook, &vars, plan, watch)?;
+        let host_vars = host_vars(desk, &playbook, &vars, plan, watch)?;
+        desk.ways.hide(desk.drawer.variables());
         let people = Arc::new(People::new(desk, answers, &playbook)?);
         Ok(Ready {
             approved,
@@ -382,11 +410,11 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
         };
         Trouble::new(Exit::Refused, mistakes.text().trim_end(), Some(hint))
     })?;
-    let mut settings: Vec<(String, Setting)> = header
-        .vars
-        .iter()
-        .map(|(name, value)| (name.clone(), Setting::Value(value.clone())))
-        .collect();
+    let disabled = header.environment.as_ref().map(|environment| &environment.disabled);
+    let checked = checked
+        .without(disabled.unwrap_or(&BTreeMap::new()))
+        .map_err(|why| Trouble::new(Exit::Refused, why, Some("plan again".to_owned())))?;
+    let mut settings = stored(&checked, &header.vars, &header.secrets);
     if let Some(watch) = watch {
         if checked
             .vars()
@@ -398,26 +426,47 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
         }
         settings.push((WATCH.to_owned(), Setting::Text(watch.to_owned())));
     }
-    let vars = checked.bind(&settings).map_err(|mistakes| mistaken(&mistakes))?;
+    // What only the lines of hosts have is bound for each of them.
+    let vars = checked.bind_partly(&settings, &desk.drawer);
+    let vars = vars.map_err(|mistakes| mistaken(&mistakes))?;
     Ok((Arc::new(checked), vars))
+}
+
+/// Variables as a plan holds them; of its secrets those that later steps read are had again from where they come from.
+fn stored(playbook: &CheckedPlaybook, vars: &Variables, secrets: &BTreeMap<String, Value>) -> Vec<(String, Setting)> {
+    let values = vars
+        .iter()
+        .map(|(name, value)| (name.clone(), Setting::Value(value.clone())));
+    let places = secrets.iter().filter(|_| playbook.reads_secrets_later());
+    let places = places.map(|(name, place)| (name.clone(), Setting::Secret(place.clone())));
+    values.chain(places).collect()
 }
 
 /// The variables of the hosts that have others, by host.
 fn host_vars(
+    desk: &Desk,
     playbook: &CheckedPlaybook,
     vars: &BoundVars,
     plan: &Plan,
     watch: Option<&str>,
 ) -> anyhow::Result<BTreeMap<String, BoundVars>> {
     let mut bound = BTreeMap::new();
-    for host in plan.hosts().filter(|host| !host.vars.is_empty()) {
+    for host in plan
+        .hosts()
+        .filter(|host| !host.vars.is_empty() || !host.secrets.is_empty())
+    {
         // What the command line says counts more than any inventory.
         let own = host.vars.iter().filter(|(name, _)| watch.is_none() || *name != WATCH);
-        let all = vars.public().iter().chain(own);
-        let settings: Vec<_> = all
-            .map(|(name, value)| (name.clone(), Setting::Value(value.clone())))
+        let all: Variables = vars
+            .public()
+            .iter()
+            .chain(own)
+            .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let vars = playbook.bind(&settings).map_err(|mistakes| mistaken(&mistakes))?;
+        let places = plan.header().secrets.iter().chain(&host.secrets);
+        let places = places.map(|(name, place)| (name.clone(), place.clone())).collect();
+        let vars = playbook.bind_with(&stored(playbook, &all, &places), &desk.drawer);
+        let vars = vars.map_err(|mistakes| mistaken(&mistakes))?;
         bound.insert(host.orders.host.clone(), vars);
     }
     Ok(bound)

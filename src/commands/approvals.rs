@@ -6,6 +6,7 @@ use deminer_engine::approval::{
     ApprovalError, Approvals, ApprovedPlan, KeygenError, Requirement, SIGNATURE, Signed, SignedError, SignedFile,
 };
 use deminer_engine::plan::Plan;
+use deminer_engine::policy::SitePolicy;
 use deminer_engine::run::RunDir;
 use deminer_worker::order::Approval;
 
@@ -30,12 +31,20 @@ impl Desk {
     /// What the site wants of approvals.
     ///
     /// # Errors
-    /// When the policy that was named is not there, or none.
+    /// As [`Desk::policy`].
     pub(crate) fn approvals(&self) -> anyhow::Result<Approvals> {
+        Ok(self.policy()?.approvals)
+    }
+
+    /// What the site decides about every plan.
+    ///
+    /// # Errors
+    /// When the policy that was named is not there, or none.
+    pub(crate) fn policy(&self) -> anyhow::Result<SitePolicy> {
         let Some(file) = policy_file(self.said.policy.as_deref()) else {
-            return Ok(Approvals::default());
+            return Ok(SitePolicy::default());
         };
-        Approvals::read(&file).map_err(|error| {
+        SitePolicy::read(&file).map_err(|error| {
             let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
             Trouble::new(Exit::Usage, format!("{error}{}", why.unwrap_or_default()), error.hint()).into()
         })

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::environment::Under;
 use super::{Desk, playbook};
 use crate::cli::{Check, Format};
 use crate::exit::Exit;
@@ -15,7 +16,12 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
     let mut all: Vec<Value> = Vec::new();
     for name in &arguments.files {
         let found = playbook::find(name)?;
-        match (playbook::checked(desk, &found), arguments.format) {
+        let checked = playbook::checked(desk, &found);
+        if let (Ok(_), Some(_)) = (&checked, &arguments.env) {
+            // Its mistakes are told as those of a playbook.
+            Under::of(desk, &found, arguments.env.as_deref(), &[])?;
+        }
+        match (checked, arguments.format) {
             (Ok(checked), Format::Json) => all.push(json!({"file": name, "playbook": checked.name(), "mistakes": []})),
             (Ok(checked), _) => {
                 let steps = checked.outline().count();

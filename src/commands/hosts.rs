@@ -1,6 +1,6 @@
 //! How each host is reached.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -34,6 +34,8 @@ pub(crate) struct Ways {
     /// Made when the first host over SSH is named.
     ssh: OnceLock<Arc<SshClient>>,
     password: OnceLock<Option<Secret>>,
+    /// Variables of our environment that hold secrets.
+    hidden: Mutex<BTreeSet<String>>,
 }
 
 impl Ways {
@@ -43,6 +45,11 @@ impl Ways {
             reach,
             ..Ways::default()
         }
+    }
+
+    /// Starts no ssh with these variables of our environment: they hold secrets.
+    pub(crate) fn hide(&self, names: impl IntoIterator<Item = String>) {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
     }
 
     /// Learns how hosts are reached; what was learned before counts more.
@@ -140,6 +147,7 @@ impl Ways {
                 self.ssh.get_or_init(|| client)
             }
         };
+        client.hide(self.hidden.lock().unwrap_or_else(PoisonError::into_inner).clone());
         Ok(Arc::new(Ssh::new(target, Arc::clone(client)).map_err(refused)?))
     }
 

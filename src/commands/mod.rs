@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod demo;
 mod earlier;
+mod environment;
 mod fleet;
 mod hosts;
 mod inventory;
@@ -20,9 +21,11 @@ mod report;
 mod resume;
 mod run;
 mod runs;
+mod secrets;
 mod show;
 mod typing;
 mod undo;
+mod vars;
 mod walk;
 mod yes;
 
@@ -39,6 +42,7 @@ use deminer_engine::policy::Policy;
 use rustix::io::Errno;
 
 use self::hosts::Ways;
+use self::secrets::Drawer;
 use self::typing::Typing;
 use crate::cli::{Going, Language, Leaves, PolicyFile, Reach, Runs, Telling, Verb};
 use crate::exit::Exit;
@@ -55,6 +59,8 @@ pub(crate) struct Desk {
     pub(crate) runs: PathBuf,
     /// How hosts are reached.
     pub(crate) ways: Ways,
+    /// The places of secrets on this machine.
+    pub(crate) drawer: Drawer,
     typing: Arc<Typing>,
     said: Said,
 }
@@ -97,6 +103,13 @@ pub(crate) fn run(verb: Verb) -> Exit {
     let done =
         match verb {
             Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
+            Verb::Vars(arguments) => {
+                let lang = chosen(&screen, arguments.language);
+                vars::run(
+                    &Desk::bare(screen.clone().in_language(lang)).under(&arguments.leaves),
+                    &arguments,
+                )
+            }
             Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
             Verb::Inventory(arguments) => {
                 let lang = chosen(&screen, arguments.language);
@@ -215,6 +228,7 @@ impl Desk {
             clock: Arc::new(now_ms),
             runs: PathBuf::new(),
             ways: Ways::default(),
+            drawer: Drawer::default(),
             typing: Arc::new(Typing::default()),
             said: Said::default(),
         }

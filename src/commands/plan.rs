@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use deminer_engine::approval::Requirement;
 use deminer_engine::ask::Asker;
+use deminer_engine::diagnostic::Diagnostics;
+use deminer_engine::environment::Environment;
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{End, Order, each};
 use deminer_engine::host::{HostView, Transport};
@@ -17,12 +18,14 @@ use deminer_engine::plan::{
     HostPlan, Origin, Overriding, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft,
 };
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
+use deminer_engine::policy::{SitePolicy, protected};
 use deminer_engine::run::{PlanStore, RunDir};
 use deminer_worker::action::ActionId;
 use deminer_worker::query::{HostError, Obstacle};
-use deminer_worker::text::{Digest, HostBytes, HostPath};
+use deminer_worker::text::{Digest, HostBytes};
 use serde_json::Value;
 
+use super::environment::Under;
 use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
@@ -170,10 +173,11 @@ impl Known {
         desk: &Desk,
         host: Host,
         checked: &CheckedPlaybook,
+        environment: Option<&Environment>,
         settings: &[(String, Setting)],
-        vars: &BoundVars,
+        of_all: &Result<BoundVars, Diagnostics>,
     ) -> anyhow::Result<Known> {
-        let own = host.settings(checked);
+        let own = host.settings_under(environment, checked);
         for over in &own.passed_over {
             if let Some(near) = &over.near {
                 let place = over.origin.to_string();
@@ -185,12 +189,15 @@ impl Known {
             }
         }
         let vars = match own.settings.is_empty() {
-            true => vars.clone(),
+            true => of_all.clone(),
             false => {
-                let all = [own.settings, settings.to_vec()].concat();
-                checked.bind(&all).map_err(|mistakes| playbook::mistaken(&mistakes))?
+                let below = environment.map(Environment::settings).unwrap_or_default();
+                let all = [below, own.settings, settings.to_vec()].concat();
+                checked.bind_with(&all, &desk.drawer)
             }
         };
+        let vars = vars.map_err(|mistakes| playbook::mistaken(&mistakes))?;
+        desk.ways.hide(desk.drawer.variables());
         let way = match host.reach {
             Ok(reach) => {
                 let name = host.name.to_string();
@@ -219,14 +226,23 @@ pub(crate) async fn make(
     order: &Order,
 ) -> anyhow::Result<Made> {
     let began = desk.now_ms();
-    let approvals = desk.approvals()?.stated();
     let found = playbook::find(name)?;
-    let checked = playbook::checked(desk, &found).map_err(|mistakes| playbook::mistaken(&mistakes))?;
+    let under = Under::of(desk, &found, looking.given.env.as_deref(), &looking.fleet.inventory)?;
+    let policy = under.policy(desk)?;
+    let Under { checked, environment } = under;
+    let environment = environment.as_ref();
     let settings = settings(&looking.given)?;
-    let vars = checked
-        .bind(&settings)
-        .map_err(|mistakes| playbook::mistaken(&mistakes))?;
-    let site = site(looking)?;
+    say_secrets_on_command_line(desk, &checked, &settings);
+    let all = [
+        environment.map(Environment::settings).unwrap_or_default(),
+        settings.clone(),
+    ]
+    .concat();
+    // What an inventory alone gives a value is bound for each host; what is wrong for all is told before one is named.
+    let vars = checked.bind_partly(&all, &desk.drawer);
+    let vars = vars.map_err(|mistakes| playbook::mistaken(&mistakes))?;
+    let of_all = checked.bind_with(&all, &desk.drawer);
+    let site = site(looking, &policy)?;
     let overrides = site.overrides.clone();
     let meant = fleet::meant(&looking.fleet, reach)?;
     let warnings = meant.inventory.warnings();
@@ -238,7 +254,7 @@ pub(crate) async fn make(
     for host in meant.hosts {
         known.insert(
             host.name.to_string(),
-            Known::of(desk, host, &checked, &settings, &vars)?,
+            Known::of(desk, host, &checked, environment, &settings, &of_all)?,
         );
     }
 
@@ -281,7 +297,7 @@ pub(crate) async fn make(
         |host, slot| {
             let own = known.lock().unwrap_or_else(PoisonError::into_inner).remove(&host);
             let Known { way, vars: host_vars } = own.expect("each host is begun once");
-            let others = others(&host_vars, &vars);
+            let (others, secrets) = (others(&host_vars, &vars), other_sources(&host_vars, &vars));
             let (checked, info, site) = (Arc::clone(&checked), info.clone(), site.clone());
             let lent = Lent {
                 clock: Arc::clone(&desk.clock),
@@ -307,7 +323,11 @@ pub(crate) async fn make(
                     let view = Arc::clone(&link) as Arc<dyn HostView>;
                     let (looked, _) = look(&checked, &host_vars, &info, lent, view, &mut sink).await?;
                     let plan = draft(&looked, link.as_ref(), &site, &mut random::<16>).await?;
-                    Ok(PlanLine::of(&HostPlan { vars: others, ..plan })?)
+                    Ok(PlanLine::of(&HostPlan {
+                        vars: others,
+                        secrets,
+                        ..plan
+                    })?)
                 };
                 let planned = planned.await;
                 let finished = sink.record(Some(&host), EventKind::HostFinished {});
@@ -332,7 +352,7 @@ pub(crate) async fn make(
     sink.record(None, EventKind::RunFinished {})?;
     sink.end();
     let unanswered = people.say_open();
-    let plan = Plan::of_lines(origin(&checked, &vars, desk.now_ms(), approvals), plans)?;
+    let plan = Plan::of_lines(origin(&checked, &vars, desk.now_ms(), environment, policy), plans)?;
     say_unused(desk, &plan, &overrides);
     Ok(Made {
         plan,
@@ -361,6 +381,23 @@ fn others(host: &BoundVars, all: &BoundVars) -> Variables {
     others.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// Where secrets of a host come from that come from elsewhere for all.
+fn other_sources(host: &BoundVars, all: &BoundVars) -> BTreeMap<String, Value> {
+    let differs = |(name, place): &(&String, &Value)| all.sources().get(*name) != Some(*place);
+    let others = host.sources().iter().filter(differs);
+    others.map(|(name, place)| (name.clone(), place.clone())).collect()
+}
+
+/// Says which secrets everybody on this machine can read.
+fn say_secrets_on_command_line(desk: &Desk, checked: &CheckedPlaybook, settings: &[(String, Setting)]) {
+    let is_secret = |name: &str| checked.vars().get(name).is_some_and(|var| var.kind.value.is_secret());
+    for (name, setting) in settings {
+        if matches!(setting, Setting::Text(_)) && is_secret(name) {
+            desk.screen.note(&desk.lang().words().secret_on_command_line(name));
+        }
+    }
+}
+
 /// The longest value out of a file.
 const VALUE_BYTES: u64 = 64 << 10;
 
@@ -368,7 +405,10 @@ const VALUE_BYTES: u64 = 64 << 10;
 const BECAUSE_BYTES: usize = 4 << 10;
 
 /// What `--set` and `--set-file` say; of a file's text without its last line feed.
-fn settings(given: &cli::Given) -> anyhow::Result<Vec<(String, Setting)>> {
+///
+/// # Errors
+/// When one has no `=`, or a file cannot be read.
+pub(crate) fn settings(given: &cli::Given) -> anyhow::Result<Vec<(String, Setting)>> {
     let mut settings = Vec::new();
     for text in &given.set {
         let (name, value) = parted("--set", text, "VALUE")?;
@@ -379,7 +419,9 @@ fn settings(given: &cli::Given) -> anyhow::Result<Vec<(String, Setting)>> {
         let value = playbook::read_bounded(Path::new(file), VALUE_BYTES)
             .map_err(|error| Trouble::new(Exit::Usage, format!("--set-file {text}: {error}"), None))?;
         let value = value.strip_suffix('\n').unwrap_or(&value);
-        settings.push((name, Setting::Text(value.to_owned())));
+        let file = std::path::absolute(file)?;
+        let (file, text) = (Arc::from(file.to_string_lossy()), value.to_owned());
+        settings.push((name, Setting::File { file, text }));
     }
     Ok(settings)
 }
@@ -392,9 +434,15 @@ fn parted<'t>(option: &str, text: &'t str, what: &str) -> anyhow::Result<(String
     })
 }
 
-/// What the site protects, paths and networks that are never blocked, and what of it is touched all the same.
-fn site(looking: &cli::Looking) -> anyhow::Result<Site> {
-    let mut site = Site::default();
+/// What the site protects, by its policy and the command line: paths, and networks that are never blocked; and what of it is
+/// touched all the same.
+fn site(looking: &cli::Looking, policy: &SitePolicy) -> anyhow::Result<Site> {
+    let mut site = Site {
+        protect: policy.protect.clone(),
+        spare: policy.spare.clone(),
+        effects: policy.limits.effects,
+        ..Site::default()
+    };
     for text in &looking.r#override {
         let (action, because) = parted("--override", text, "REASON")?;
         let digits = action.to_ascii_lowercase();
@@ -413,15 +461,13 @@ fn site(looking: &cli::Looking) -> anyhow::Result<Site> {
         });
     }
     for named in &looking.protect {
-        match (named.starts_with('/'), named.parse()) {
-            (true, _) => site.protect.push(HostPath::from(&**named)),
-            (false, Ok(net)) => site.spare.push(net),
-            (false, Err(_)) => {
-                let what = format!("--protect {named}: neither an absolute path nor a network");
-                let hint = "as in --protect /srv/app or --protect 192.0.2.0/24".to_owned();
-                return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
-            }
-        }
+        let (path, net) = protected(named).map_err(|_| {
+            let what = format!("--protect {named}: neither an absolute path nor a network");
+            let hint = "as in --protect /srv/app or --protect 192.0.2.0/24".to_owned();
+            Trouble::new(Exit::Usage, what, Some(hint))
+        })?;
+        site.protect.extend(path);
+        site.spare.extend(net);
     }
     Ok(site)
 }
@@ -442,7 +488,13 @@ fn say_unused(desk: &Desk, plan: &Plan, overrides: &[Overriding]) {
     }
 }
 
-fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64, approvals: Option<Requirement>) -> Origin {
+fn origin(
+    checked: &CheckedPlaybook,
+    vars: &BoundVars,
+    now_ms: u64,
+    environment: Option<&Environment>,
+    policy: SitePolicy,
+) -> Origin {
     let resources = checked.resources().iter().map(|resource| {
         let held = ResourceRef {
             sha256: resource.sha256,
@@ -471,8 +523,11 @@ fn origin(checked: &CheckedPlaybook, vars: &BoundVars, now_ms: u64, approvals: O
         modules,
         vars: vars.public().clone(),
         secrets,
+        sources: vars.sources().clone(),
+        environment: environment.map(Environment::stated),
+        limits: policy.limits,
         created_at_ms: now_ms,
         valid_for_ms: VALID_FOR_MS,
-        approvals,
+        approvals: policy.approvals.stated(),
     }
 }

@@ -1,7 +1,6 @@
 //! Finding a playbook: a file, or one of those that are shipped inside the command.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use deminer_engine::diagnostic::Diagnostics;
 use deminer_engine::playbook::{CheckedPlaybook, Sources, check};
@@ -32,6 +31,13 @@ pub(crate) struct Found {
     pub(crate) file: String,
     pub(crate) text: String,
     folder: Option<PathBuf>,
+}
+
+impl Found {
+    /// Where it lies; `None` of a shipped one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
 }
 
 /// A playbook is at most so many bytes; they are small.
@@ -118,12 +124,12 @@ pub(crate) fn find(name: &str) -> anyhow::Result<Found> {
 ///
 /// # Errors
 /// All mistakes.
-pub(crate) fn checked(desk: &Desk, found: &Found) -> Result<Arc<CheckedPlaybook>, Diagnostics> {
+pub(crate) fn checked(desk: &Desk, found: &Found) -> Result<CheckedPlaybook, Diagnostics> {
     let sources: Box<dyn Sources> = match &found.folder {
         Some(folder) => Box::new(Folder(folder.clone())),
         None => Box::new(Shipped),
     };
-    check(&found.file, &found.text, &desk.registry, sources.as_ref()).map(Arc::new)
+    check(&found.file, &found.text, &desk.registry, sources.as_ref())
 }
 
 /// A trouble out of mistakes: they are said whole.

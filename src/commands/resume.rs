@@ -73,6 +73,7 @@ pub(crate) async fn verify(desk: &Desk, arguments: &cli::Verify) -> anyhow::Resu
 async fn still_approved(desk: &Desk, run: &RunDir, approved: &ApprovedPlan) -> anyhow::Result<()> {
     let in_time = approved.check_time(desk.now_ms());
     in_time.map_err(|error| Trouble::new(Exit::Refused, &error, error.hint()))?;
+    apply::within_limits(desk, approved)?;
     approvals::again(desk, run, approved.plan(), approved.approval()).await
 }
 

@@ -119,6 +119,7 @@ pub(super) fn ask(desk: &Desk, hash: String, means: &str) -> Ask {
         classes: BTreeSet::new(),
         excluded: BTreeSet::new(),
         many: BTreeMap::new(),
+        reasons: BTreeMap::new(),
         approver: format!("uid {}", rustix::process::getuid().as_raw()),
         means: means.to_owned(),
         at_ms: desk.now_ms(),

@@ -22,6 +22,7 @@ pub(crate) mod since;
 pub(crate) mod table;
 pub(crate) mod undo;
 pub(crate) mod unit;
+pub(crate) mod vars;
 pub(crate) mod words;
 
 mod diff;

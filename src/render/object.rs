@@ -114,6 +114,7 @@ pub(crate) fn flags(flags: u32, words: &dyn Words) -> String {
 pub(crate) fn why_left(why: &WhyLeft, words: &dyn Words) -> String {
     match why {
         WhyLeft::Protected { rule } => words.protected(&plain(rule)),
+        WhyLeft::Limited { most } => words.limited(*most),
         WhyLeft::Needs { action } => words.needs_what_is_left(&short_id(*action)),
         WhyLeft::Edited { action } => words.edited_instead(&short_id(*action)),
         WhyLeft::ServesNothing {} => words.serves_nothing().to_owned(),

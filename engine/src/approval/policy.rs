@@ -1,5 +1,5 @@
-//! What a site wants of approvals: how many people, who, and what is taken back. A file of YAML; where there is none, one
-//! yes does, signed or not.
+//! What a site wants of approvals: how many people, who, and what is taken back. A part of
+//! [`SitePolicy`](crate::policy::SitePolicy); where there is none, one yes does, signed or not.
 //!
 //! ```yaml
 //! approvals:
@@ -18,6 +18,7 @@ use deminer_worker::text::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{Needed, SignedError};
+use crate::policy::SitePolicy;
 
 /// The most people that a policy may ask for.
 const MOST_NEEDED: u32 = 16;
@@ -103,7 +104,8 @@ impl PolicyError {
         let hint = match self {
             PolicyError::Unreadable { .. } => "paths in a policy begin where the policy lies",
             PolicyError::Malformed { .. } => {
-                "as in `approvals: {needed: 2, signers: allowed_signers, revoked: revoked_keys, unsigned: false}`"
+                "as in `approvals: {needed: 2, signers: allowed_signers, revoked: revoked_keys, unsigned: false}`, \
+                 `effects: contain`, `protect: [/srv/shop, 192.0.2.0/24]`, `windows: [mon-fri 22:00-05:00 +02:00]`"
             }
             PolicyError::Contradiction { .. } => "correct the policy: nothing could be approved by it as it is meant",
         };
@@ -113,13 +115,7 @@ impl PolicyError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    approvals: WrittenApprovals,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenApprovals {
+pub(crate) struct WrittenApprovals {
     #[serde(default = "one")]
     needed: Needed,
     signers: Option<PathBuf>,
@@ -134,21 +130,24 @@ fn one() -> Needed {
 }
 
 impl Approvals {
-    /// Reads a policy and the lists that it names.
+    /// Reads what a policy says of approvals, and the lists that it names.
     ///
     /// # Errors
     /// When one of them cannot be read, or what it says cannot hold together.
     pub fn read(file: &Path) -> Result<Approvals, PolicyError> {
+        SitePolicy::read(file).map(|policy| policy.approvals)
+    }
+
+    /// Of what is written in a file; the lists that it names lie beside that.
+    ///
+    /// # Errors
+    /// As [`Approvals::read`].
+    pub(crate) fn of(approvals: WrittenApprovals, file: &Path) -> Result<Approvals, PolicyError> {
         let policy = file.display().to_string();
-        let text = read(file, file)?;
         let malformed = |why: String| PolicyError::Malformed {
             policy: policy.clone(),
             why,
         };
-        let text = String::from_utf8(text).map_err(|_| malformed("it is not UTF-8".to_owned()))?;
-        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-        let Written { approvals } = serde_saphyr::from_str_with_options(&text, options)
-            .map_err(|error| malformed(error.without_snippet().to_string()))?;
         let contradiction = |why| PolicyError::Contradiction {
             policy: policy.clone(),
             why,
@@ -176,7 +175,7 @@ impl Approvals {
         let listed = |path: &Option<PathBuf>| -> Result<Option<KeyList>, PolicyError> {
             let Some(path) = path else { return Ok(None) };
             let path = file.parent().unwrap_or(Path::new(".")).join(path);
-            let bytes = read(file, &path)?;
+            let bytes = read_list(file, &path)?;
             Ok(Some(KeyList { path, bytes }))
         };
         let signers = listed(&approvals.signers)?;
@@ -194,6 +193,35 @@ impl Approvals {
             revoked: listed(&approvals.revoked)?,
             signers,
             withdrawn,
+        })
+    }
+
+    /// The stricter of both.
+    ///
+    /// # Errors
+    /// When both name lists of keys, and these are not the same.
+    pub fn and(self, other: Approvals) -> Result<Approvals, PolicyError> {
+        let contradiction = |why| PolicyError::Contradiction {
+            policy: "two policies together".to_owned(),
+            why,
+        };
+        let same = |a: Option<KeyList>, b: Option<KeyList>, why: &'static str| match (a, b) {
+            (Some(a), Some(b)) if a.bytes != b.bytes => Err(contradiction(why)),
+            (a, b) => Ok(a.or(b)),
+        };
+        let mut requirement = self.over(&other.requirement);
+        let signers = same(self.signers, other.signers, "they name different `signers`")?;
+        let revoked = same(
+            self.revoked,
+            other.revoked,
+            "they name different lists of `revoked` keys",
+        )?;
+        requirement.signers = signers.as_ref().map(KeyList::digest);
+        Ok(Approvals {
+            requirement,
+            signers,
+            revoked,
+            withdrawn: &self.withdrawn | &other.withdrawn,
         })
     }
 
@@ -261,7 +289,11 @@ impl KeyList {
     }
 }
 
-fn read(policy: &Path, path: &Path) -> Result<Vec<u8>, PolicyError> {
+/// The bytes of a policy, or of a list that it names.
+///
+/// # Errors
+/// When they cannot be read, or are too many.
+pub(crate) fn read_list(policy: &Path, path: &Path) -> Result<Vec<u8>, PolicyError> {
     let unreadable = |source| PolicyError::Unreadable {
         policy: policy.display().to_string(),
         path: path.display().to_string(),
@@ -313,7 +345,7 @@ mod tests {
                 "approvals:\n  needed: 2\n  signers: signers\n  revoked: signers\n  revoked_approvals: gone\n  unsigned: false\n",
                 "",
             ),
-            ("nothing", "", "end of input"),
+            ("nothing", "", "it says nothing"),
             ("no approvals", "{}", "approvals"),
             ("no map", "approvals: 2", "2"),
             ("an unknown key", "approvals: {signers: signers, quorum: 2}", "quorum"),

@@ -6,7 +6,7 @@ macro_rules! codes {
     ($($name:ident = $code:literal, $meaning:literal;)*) => {
         /// A rule, by its stable number. Of an inventory: I01. Of a playbook: P00 shape, P01 modules and parameters, P02 references, P03 power and order,
         /// P04 variables, P05 files beside the playbook and included ones, P06
-        /// answers to questions.
+        /// answers to questions, P07 environments.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $meaning] $name,)*
@@ -19,6 +19,11 @@ macro_rules! codes {
             /// The number as it is written.
             pub fn as_str(self) -> &'static str {
                 match self { $(Code::$name => $code,)* }
+            }
+
+            /// Whether what it points at may be a secret, and is not shown.
+            pub(crate) fn hides(self) -> bool {
+                matches!(self, Code::SecretDefault | Code::SecretSource)
             }
 
             /// One line of meaning.
@@ -98,6 +103,7 @@ codes! {
     AskParameter = "P0313", "A question's answers, or the way it is asked, do not fit.";
     NeedsLeave = "P0320", "A module does what needs a leave that was not given.";
     WordOfHost = "P0321", "A value of a host stands where only the playbook's own words may.";
+    SecretUse = "P0322", "A secret is given to a step that reaches a host, proposes or asks.";
     UnknownType = "P0401", "No type of variables has this name.";
     VariableValue = "P0402", "A value does not fit the variable's type.";
     NotDeclared = "P0403", "A variable is set that the playbook does not declare.";
@@ -110,6 +116,12 @@ codes! {
     IncludeTooMuch = "P0505", "Files are included too deeply, or there are too many of them or their steps.";
     NoQuestion = "P0601", "An answer is given to a question that is not asked.";
     NoSuchAnswer = "P0602", "An answer is none of the question's words.";
+    NotForPlaybook = "P0701", "An environment is not for this playbook.";
+    Disable = "P0702", "An environment disables a step that cannot be left out.";
+    Merge = "P0703", "A merge does not fit its variable, or what it goes over.";
+    Policy = "P0704", "A policy cannot be read, or contradicts itself.";
+    SecretSource = "P0705", "A secret stands in the open, or is not named by where it comes from.";
+    SecretClosed = "P0706", "A secret cannot be had from where it comes from.";
 }
 
 impl fmt::Display for Code {

@@ -57,6 +57,18 @@ impl Texts {
         start
     }
 
+    /// Puts `*` over every byte of a span but spaces and line ends: nothing shows it any more.
+    pub(super) fn blot(&mut self, span: Span) {
+        let mut bytes = self.all.as_bytes().to_vec();
+        let end = span.end.min(bytes.len());
+        for byte in bytes.get_mut(span.start..end).unwrap_or_default() {
+            if !byte.is_ascii_whitespace() {
+                *byte = b'*';
+            }
+        }
+        self.all = Arc::from(String::from_utf8_lossy(&bytes));
+    }
+
     /// All texts, one behind the other.
     pub(crate) fn all(&self) -> &Arc<str> {
         &self.all

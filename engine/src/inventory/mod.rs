@@ -33,6 +33,7 @@ pub use reach::{Become, Hop, Reach, Ssh};
 pub use resolve::Resolved;
 
 use crate::diagnostic::{Diagnostics, nearest};
+use crate::environment::Environment;
 use crate::playbook::{CheckedPlaybook, Setting};
 
 /// The hosts of one or more files.
@@ -302,11 +303,28 @@ impl Host {
 
     /// What it sets of a playbook's variables, each with where; mistakes of type are told by [`CheckedPlaybook::bind`].
     pub fn settings(&self, playbook: &CheckedPlaybook) -> HostSettings {
+        self.settings_under(None, playbook)
+    }
+
+    /// The same, with what an environment says of its groups between what the inventory says of them and of the host.
+    pub fn settings_under(&self, environment: Option<&Environment>, playbook: &CheckedPlaybook) -> HostSettings {
         let mut found = HostSettings::default();
+        let mut of_host = Vec::new();
         for (name, resolved) in &self.vars {
             if playbook.vars().contains_key(&**name) {
-                let setting = Setting::Given(Arc::clone(&resolved.won));
-                found.settings.push((name.to_string(), setting));
+                let is_host = |given: &Arc<Given>| given.layer >= Layer::Host;
+                for lost in resolved.lost.iter().rev() {
+                    let passed = (name.to_string(), Setting::Passed(Arc::clone(lost)));
+                    match is_host(lost) {
+                        true => of_host.push(passed),
+                        false => found.settings.push(passed),
+                    }
+                }
+                let won = (name.to_string(), Setting::Given(Arc::clone(&resolved.won)));
+                match is_host(&resolved.won) {
+                    true => of_host.push(won),
+                    false => found.settings.push(won),
+                }
                 continue;
             }
             let unset = playbook
@@ -320,6 +338,12 @@ impl Host {
                 near: nearest(name, unset).map(str::to_owned),
             });
         }
+        found.settings.extend(
+            environment
+                .iter()
+                .flat_map(|environment| environment.settings_of_groups(self)),
+        );
+        found.settings.extend(of_host);
         found
     }
 }

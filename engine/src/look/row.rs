@@ -14,7 +14,7 @@ use super::job::Job;
 use super::session::{Failure, Given, Session};
 use crate::ask::{Answered, Question};
 use crate::event::{EventKind, EventSink, SinkError, StepEnd};
-use crate::finding::HostVerdict;
+use crate::finding::{Finding, HostVerdict};
 use crate::module::Ran;
 use crate::playbook::{CheckedBody, CheckedStep, OnFailure};
 use crate::template::{EvalError, Held, Scope, weight};
@@ -23,6 +23,8 @@ use crate::template::{EvalError, Held, Scope, weight};
 const TOGETHER: usize = 8;
 /// What the kept outputs of one host may weigh, wherever they are held.
 const KEPT_BYTES: usize = 512 << 20;
+/// Why a step failed whose findings rest on a secret.
+const NOT_TOLD: &str = "what it found cannot be told without a secret";
 /// What a failure may say.
 const WHY_CHARS: usize = 1000;
 
@@ -134,6 +136,9 @@ impl Session {
     /// A step that uses a module or asks, made ready; what is decided here already is an outcome.
     fn prepare(&self, number: usize, step: &CheckedStep) -> Result<Work, Outcome> {
         let failed = |why: String| Outcome::Failed(Broken::from(why));
+        if step.is_left_out {
+            return Err(Outcome::Skipped);
+        }
         if step.instead_of.is_some_and(|owner| !self.missing.contains(&owner)) {
             return Err(Outcome::Skipped);
         }
@@ -316,6 +321,13 @@ impl Session {
             Err(broken) => return Outcome::Failed(broken),
         };
         let mut output = std::mem::take(&mut ran.output);
+        if step.holds_secret {
+            ran.findings = match self.masked_findings(ran.findings) {
+                Some(findings) => findings,
+                None => return Outcome::Failed(Broken::from(NOT_TOLD.to_owned())),
+            };
+            output = self.vars.masked_value(output);
+        }
         let mut given = Box::new(self.given_by(step, ran));
         if given.verdict.is_some() && given.united.gaps.iter().any(forbids_clean) {
             if let Some(verdict) = given.verdict.as_mut().filter(|v| v.host == HostVerdict::Clean) {
@@ -331,6 +343,12 @@ impl Session {
             tries: end.tries,
             answered: None,
         }
+    }
+
+    /// Findings of a step that holds a secret, as they may be told; `None` where one is none without it.
+    fn masked_findings(&self, findings: Vec<Finding>) -> Option<Vec<Finding>> {
+        let masked = |finding| serde_json::from_value(self.vars.masked_value(serde_json::to_value(finding).ok()?)).ok();
+        findings.into_iter().map(masked).collect()
     }
 
     fn forget(&mut self, number: usize) {

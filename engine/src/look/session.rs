@@ -158,7 +158,28 @@ impl Session {
             (step.clone(), held.unwrap_or_else(|_| Held::new(output.clone())))
         });
         session.scope.steps.extend(held);
+        session.compute_secrets(results);
         session
+    }
+
+    /// Computes again what was not written down because secrets are in it, as far as it can be here.
+    fn compute_secrets(&mut self, results: &BTreeMap<String, Value>) {
+        let checked = Arc::clone(&self.checked);
+        for step in checked.steps().iter().filter(|step| step.holds_secret) {
+            let (Some(id), CheckedBody::Let(values)) = (&step.id, &step.body) else {
+                continue;
+            };
+            if results.contains_key(id) {
+                continue;
+            }
+            let scope = self.sees_values(step.frame);
+            // A value of which a part is not here is left out: what reads it fails, and says so.
+            let made: serde_json::Map<_, _> = values
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), value.value(&scope).ok()?)))
+                .collect();
+            self.scope.steps.insert(id.clone(), Held::new(Value::Object(made)));
+        }
     }
 
     /// The outputs that steps after the strike, and later rounds, refer to, by step.
@@ -203,6 +224,8 @@ impl Session {
         );
         wanted
             .into_iter()
+            // What is computed of a secret is computed again.
+            .filter(|number| !(steps[*number].holds_secret && matches!(steps[*number].body, CheckedBody::Let(_))))
             .filter_map(|number| {
                 let id = steps[number].id.clone()?;
                 let output = self.scope.steps.get(&id)?.json().map(Cow::into_owned);

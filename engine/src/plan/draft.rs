@@ -15,7 +15,7 @@ use super::complete::{complete, needs};
 use super::envelope::{Predicates, components};
 use super::merge::{Wants, merge, proposed_in, unite_components};
 use super::settle::settle;
-use super::spare::{prefer_edits, say_held_directories, spare};
+use super::spare::{limited, prefer_edits, say_held_directories, spare};
 use super::{ACTIONS, Footprint, HostPlan, LINE_BYTES, PlanError, SentWorker, Site, people};
 use crate::event::Variables;
 use crate::finding::FindingId;
@@ -53,6 +53,7 @@ pub async fn draft(
     learned.facts.spare = site.spare.clone();
     let mut left_alone = Vec::new();
     prefer_edits(&mut wants, &mut left_alone);
+    limited(&mut wants, site.effects, &mut left_alone);
     complete(&looked.host, &mut wants);
     let mut overrides = spare(&looked.host, &mut wants, &learned, &site.overrides, &mut left_alone);
     say_held_directories(&wants, &learned, &mut left_alone);
@@ -84,6 +85,7 @@ pub async fn draft(
     let needs_own_approval = many_targets(&orders.actions);
     let plan = HostPlan {
         vars: Variables::new(),
+        secrets: BTreeMap::new(),
         end: (&looked.end).into(),
         verdict: looked.verdict.clone(),
         machine: people::machine(&looked.facts),

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::approval::Requirement;
+use crate::environment::EnvironmentRef;
 use crate::event::Variables;
+use crate::policy::Limits;
 
 /// The version of the plan's form that is written and read.
 pub const FORMAT: u32 = 1;
@@ -38,6 +40,15 @@ pub struct Header {
     pub created_at_ms: Wide,
     /// Until when it may be approved and begun.
     pub not_after_ms: Wide,
+    /// The environment that it was made under; not written where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentRef>,
+    /// Where secrets come from that are not in it, by variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Value>,
+    /// How far it may go, and when.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
     /// What it needs before it is applied, by the policy where it was made; not written where one yes does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<Requirement>,
@@ -85,6 +96,12 @@ pub struct Origin {
     pub vars: Variables,
     /// Which of them are secret: their values are not written down.
     pub secrets: BTreeSet<String>,
+    /// Where those come from that are named by a place, by variable.
+    pub sources: BTreeMap<String, Value>,
+    /// The environment.
+    pub environment: Option<EnvironmentRef>,
+    /// How far the plan may go, and when.
+    pub limits: Limits,
     /// When the plan is made, in milliseconds since 1970.
     pub created_at_ms: u64,
     /// For how long it is good, in milliseconds; [`VALID_FOR_MS`] is usual.
@@ -102,7 +119,9 @@ impl Header {
     /// Whether every text has the digest that stands beside it.
     pub(super) fn is_true_to_its_texts(&self) -> bool {
         let holds = |text: &HostBytes, sha256: Digest| Digest::of(text.as_bytes()) == sha256;
-        holds(&self.playbook.text, self.playbook.sha256) && self.resources.values().all(|r| holds(&r.text, r.sha256))
+        holds(&self.playbook.text, self.playbook.sha256)
+            && self.resources.values().all(|r| holds(&r.text, r.sha256))
+            && self.environment.iter().all(|e| holds(&e.text, e.sha256))
     }
 
     /// The header of a plan from this origin with these actions.
@@ -122,6 +141,9 @@ impl Header {
             vars,
             created_at_ms: Wide(origin.created_at_ms),
             not_after_ms: Wide(origin.created_at_ms.saturating_add(origin.valid_for_ms)),
+            environment: origin.environment,
+            secrets: origin.sources,
+            limits: origin.limits,
             approvals: origin.approvals,
             hosts,
             actions,

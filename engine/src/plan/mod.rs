@@ -59,6 +59,8 @@ pub struct Site {
     pub spare: Vec<Net>,
     /// What is touched though it is protected.
     pub overrides: Vec<Overriding>,
+    /// What an action may do at most; `None`: anything.
+    pub effects: Option<Effect>,
     /// Processes that each component's envelope admits, all rounds together.
     pub max_births: u32,
     /// Limits of one transaction.
@@ -87,6 +89,7 @@ impl Default for Site {
             protect: Vec::new(),
             spare: Vec::new(),
             overrides: Vec::new(),
+            effects: None,
             max_births: 8,
             bounds: Bounds::default(),
         }
@@ -115,6 +118,9 @@ pub struct HostPlan {
     /// The variables that are others on this host than in the header, as the inventory has them; a secret is `***`.
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub vars: Variables,
+    /// Where secrets come from that come from elsewhere on this host than the header says, by variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, serde_json::Value>,
     /// What people answered while the host was looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answered>,
@@ -243,6 +249,11 @@ pub enum WhyLeft {
     Protected {
         /// By which rule.
         rule: String,
+    },
+    /// It does more than the environment or the policy allows.
+    Limited {
+        /// What is allowed at most.
+        most: Effect,
     },
     /// It needs an act that is left alone.
     Needs {

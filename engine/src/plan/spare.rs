@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deminer_worker::action::{Act, ActionId};
+use deminer_worker::action::{Act, ActionId, Effect};
 use deminer_worker::order::Override;
 use deminer_worker::protect::{firm_protection, protection};
 use deminer_worker::query::Ownership;
@@ -29,6 +29,19 @@ pub(super) fn prefer_edits(wants: &mut Wants, left: &mut Vec<LeftAlone>) {
         .collect();
     for (removal, action) in removals {
         leave(wants, removal, WhyLeft::Edited { action }, left);
+    }
+}
+
+/// Takes out what does more than is allowed.
+pub(super) fn limited(wants: &mut Wants, most: Option<Effect>, left: &mut Vec<LeftAlone>) {
+    let Some(most) = most else { return };
+    let over: Vec<ActionId> = wants
+        .iter()
+        .filter(|(_, want)| want.act.effect() > most)
+        .map(|(id, _)| *id)
+        .collect();
+    for id in over {
+        leave(wants, id, WhyLeft::Limited { most }, left);
     }
 }
 

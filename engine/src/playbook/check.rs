@@ -3,6 +3,7 @@
 mod ask;
 mod entry;
 mod frame;
+mod secret;
 mod step;
 
 use std::collections::HashSet;
@@ -211,6 +212,10 @@ impl<'c> Checker<'c> {
             {
                 step.after_strike = step.phase == Phase::Eradicate && step.refers.iter().any(|n| late.contains(n));
             }
+            let frames: Vec<_> = std::mem::take(&mut self.frames);
+            let read: Vec<&Option<CheckedFrame>> = frames.iter().map(|frame| &frame.checked).collect();
+            self.secrets(&entries, &self.playbook.vars, &read, steps);
+            self.frames = frames;
             let wanted: HashSet<usize> = steps.iter().flat_map(|step| step.refers.iter().copied()).collect();
             for (number, step) in steps.iter_mut().enumerate() {
                 step.wanted = step.wanted || wanted.contains(&number);

@@ -73,6 +73,12 @@ pub(crate) struct CheckedStep {
     pub(crate) after_strike: bool,
     /// Whether anything refers to it.
     pub(crate) wanted: bool,
+    /// Whether a secret is in what it is given or computes.
+    pub(crate) holds_secret: bool,
+    /// Whether anything of it reads a secret, its conditions too.
+    pub(crate) reads_secret: bool,
+    /// Whether an environment leaves it out.
+    pub(crate) is_left_out: bool,
 }
 
 /// What becomes of a host's playbook where a step fails.
@@ -258,6 +264,21 @@ impl CheckedPlaybook {
 
     pub(crate) fn repeat(&self) -> Option<&CheckedRepeat> {
         self.repeat.as_ref()
+    }
+
+    /// Whether steps that are taken after the plan read secrets.
+    pub fn reads_secrets_later(&self) -> bool {
+        let refreshed = self.repeat.iter().flat_map(|repeat| &repeat.refresh);
+        let refreshed: Vec<usize> = refreshed.copied().collect();
+        let later = |(number, step): (usize, &CheckedStep)| {
+            step.after_strike || step.phase >= Phase::Eradicate || refreshed.contains(&number)
+        };
+        let mut later = self
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(number, step)| later((*number, step)));
+        later.any(|(_, step)| step.reads_secret)
     }
 
     /// The leaves under which it was checked.

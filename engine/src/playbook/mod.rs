@@ -6,6 +6,7 @@ mod checked;
 pub(crate) mod expression;
 mod include;
 mod kind;
+mod mask;
 pub(crate) mod node;
 mod order;
 mod params;
@@ -13,6 +14,7 @@ mod parse;
 mod scalar;
 mod shape;
 pub mod value;
+mod without;
 
 use std::fmt;
 use std::ops::Range;
@@ -24,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use bind::{BoundVars, Setting};
+pub use bind::{BoundVars, Candidate, Layer, Setting};
 pub use check::{Sources, check};
 pub use checked::{Asked, CheckedPlaybook, CheckedResource, StepOutline};
 pub(crate) use checked::{CheckedBody, CheckedStep, CheckedUntil, OnFailure, Recipe};

@@ -37,6 +37,12 @@ impl Form {
         is_ansible: false,
     };
 
+    /// An environment.
+    pub(crate) const ENVIRONMENT: Form = Form {
+        what: "an environment",
+        ..Form::PLAYBOOK
+    };
+
     /// An inventory of our own.
     pub(crate) const INVENTORY: Form = Form {
         what: "an inventory",

@@ -229,7 +229,6 @@ impl Drop for Piece {
 }
 
 /// A value that many expressions may use: JSON, and minijinja's form of it, made once and only when asked for.
-#[derive(Debug)]
 pub(crate) struct Held {
     kept: Kept,
     _share: Option<Share>,
@@ -240,6 +239,13 @@ pub(crate) struct Held {
 enum Kept {
     Memory(Value),
     File(Piece),
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Variables are held so too, and some are secret.
+        f.write_str("Held")
+    }
 }
 
 impl Held {

@@ -78,6 +78,7 @@ pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
 pub(crate) fn text_of(plan: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
     let mut out = headline(plan.plan(), about, style);
     out.push_str(&part(plan, style));
+    out.push_str(&under(plan.plan(), style));
     out.push_str(&told(plan.plan(), style));
     out.push_str(&own_yes(plan, style));
     out.push_str(&overridden(plan, style));
@@ -176,6 +177,36 @@ fn headline(plan: &Plan, about: &About<'_>, style: &Style) -> String {
         "",
         &words.headline(&playbook, hosts, about.took_ms, &planned, &tally(plan.hosts())),
     )
+}
+
+/// The environment that it was made under, and what bounds it.
+pub(crate) fn under(plan: &Plan, style: &Style) -> String {
+    let (header, words) = (plan.header(), style.words());
+    let mut out = String::new();
+    if let Some(environment) = &header.environment {
+        let left_out = environment.disabled.iter();
+        let left_out: Vec<_> = left_out
+            .map(|(step, why)| (step.clone(), plain(why).into_owned()))
+            .collect();
+        let text = words.environment(&plain(&environment.name), &left_out);
+        out.push_str(&style.labelled(Label::Environment, COLUMN, &text));
+    }
+    let limits = &header.limits;
+    let windows = limits.windows.iter().map(|windows| {
+        let windows: Vec<String> = windows.iter().map(ToString::to_string).collect();
+        words.removal_only(&words.list(&windows))
+    });
+    let bounds = limits
+        .effects
+        .map(|most| words.at_most(most))
+        .into_iter()
+        .chain(windows);
+    let bounds = bounds.chain(limits.max_actions.map(|most| words.most_actions(most.into())));
+    let bounds: Vec<String> = bounds.collect();
+    if !bounds.is_empty() {
+        out.push_str(&style.labelled(Label::Limits, COLUMN, &words.commas(&bounds)));
+    }
+    out
 }
 
 /// Which hosts are shown, where these are not all.

@@ -174,6 +174,7 @@ impl Host {
         let journal = HostPath::from("/var/tmp/.deminer-000102030405060708090a0b0c0d0e0f");
         HostPlan {
             vars: std::collections::BTreeMap::new(),
+            secrets: Default::default(),
             end: self.end,
             verdict: self.verdict.map(|host| Verdict {
                 host,

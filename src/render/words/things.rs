@@ -3,7 +3,7 @@
 use deminer_engine::finding::HostVerdict;
 use deminer_engine::plan::UndoKind;
 use deminer_engine::status::Status;
-use deminer_worker::action::{Role, ServiceManager};
+use deminer_worker::action::{Effect, Role, ServiceManager};
 use deminer_worker::query::GapReason;
 
 use super::super::plan::Judged;
@@ -51,6 +51,7 @@ pub(crate) enum Label {
     Drifted,
     End,
     Envelope,
+    Environment,
     Failed,
     Footprint,
     GivesBack,
@@ -67,6 +68,7 @@ pub(crate) enum Label {
     Kind,
     LastHash,
     LeftAlone,
+    Limits,
     Lines,
     LookAt,
     Needs,
@@ -225,6 +227,9 @@ pub(crate) trait Things {
 
     /// What is left alone: protected by this rule.
     fn protected(&self, rule: &str) -> String;
+
+    /// That it does more than is allowed.
+    fn limited(&self, most: Effect) -> String;
 
     /// What is left alone: it needs an act that is left alone.
     fn needs_what_is_left(&self, action: &str) -> String;

@@ -1,8 +1,8 @@
 //! What all hosts over SSH share in one command: the program, a private place, the workers, and how many log in at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -21,6 +21,8 @@ pub struct SshClient {
     pub(super) program: PathBuf,
     pub(super) place: PathBuf,
     pub(super) workers: Workers,
+    /// Variables of the environment that no ssh is started with.
+    hidden: Mutex<BTreeSet<String>>,
     swept: Once,
     logins: Arc<Semaphore>,
     per_jump: usize,
@@ -34,6 +36,15 @@ pub(super) struct Turn {
 }
 
 impl SshClient {
+    /// Starts no ssh with these variables of the environment from now on: they hold secrets.
+    pub fn hide(&self, names: impl IntoIterator<Item = String>) {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+    }
+
+    pub(super) fn hidden(&self) -> BTreeSet<String> {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Starts the `ssh` of the search path. `place` is an existing directory with a short name, for private directories with
     /// the sockets of the masters: `$XDG_RUNTIME_DIR`, or the one for temporary files.
     pub fn new(place: impl Into<PathBuf>, workers: Workers) -> SshClient {
@@ -41,6 +52,7 @@ impl SshClient {
             program: PathBuf::from("ssh"),
             place: place.into(),
             workers,
+            hidden: Mutex::default(),
             swept: Once::new(),
             logins: Arc::new(Semaphore::new(LOGINS)),
             per_jump: LOGINS_PER_JUMP,

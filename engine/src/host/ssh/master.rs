@@ -92,7 +92,11 @@ async fn attach(path: &Path) -> Result<Arc<Master>, SshError> {
 
 async fn start(target: &SshTarget, client: &SshClient) -> Result<Arc<Master>, SshError> {
     let (directory, in_use) = place(target, client)?;
-    let started = Command::new(&client.program)
+    let mut command = Command::new(&client.program);
+    for name in client.hidden() {
+        command.env_remove(name);
+    }
+    let started = command
         .args(arguments(target, directory.path()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

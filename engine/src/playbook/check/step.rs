@@ -96,6 +96,9 @@ impl Checker<'_> {
             refers: numbers.into_iter().collect(),
             after_strike: entry.is_after_strike(),
             wanted: false,
+            holds_secret: false,
+            reads_secret: false,
+            is_left_out: false,
         });
         Read { checked, refers }
     }

@@ -2,7 +2,7 @@
 
 use deminer_engine::plan::UndoKind;
 use deminer_engine::status::Status;
-use deminer_worker::action::{Role, ServiceManager};
+use deminer_worker::action::{Effect, Role, ServiceManager};
 use deminer_worker::query::GapReason;
 
 use super::super::{Label, Noun, Things};
@@ -34,6 +34,8 @@ impl Things for English {
             Label::Drifted => "drifted",
             Label::End => "end",
             Label::Envelope => "envelope",
+            Label::Environment => "environment",
+            Label::Limits => "limits",
             Label::Failed => "failed",
             Label::Footprint => "footprint",
             Label::FrozenNow => "frozen now",
@@ -308,6 +310,10 @@ impl Things for English {
 
     fn protected(&self, rule: &str) -> String {
         format!("protected: {rule}")
+    }
+
+    fn limited(&self, most: Effect) -> String {
+        format!("at most `{most}` is allowed")
     }
 
     fn needs_what_is_left(&self, action: &str) -> String {

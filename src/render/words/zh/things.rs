@@ -2,7 +2,7 @@
 
 use deminer_engine::plan::UndoKind;
 use deminer_engine::status::Status;
-use deminer_worker::action::{Role, ServiceManager};
+use deminer_worker::action::{Effect, Role, ServiceManager};
 use deminer_worker::query::GapReason;
 
 use super::super::{Label, Noun, Things};
@@ -35,6 +35,8 @@ impl Things for Chinese {
             Label::Drifted => "已变化",
             Label::End => "结尾",
             Label::Envelope => "授权范围",
+            Label::Environment => "环境",
+            Label::Limits => "限制",
             Label::Failed => "失败",
             Label::Footprint => "留痕",
             Label::FrozenNow => "仍冻结",
@@ -339,6 +341,10 @@ impl Things for Chinese {
 
     fn protected(&self, rule: &str) -> String {
         format!("受保护：{}", protection::rule(rule))
+    }
+
+    fn limited(&self, most: Effect) -> String {
+        format!("最多允许 `{most}`")
     }
 
     fn needs_what_is_left(&self, action: &str) -> String {

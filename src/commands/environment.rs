@@ -1,0 +1,133 @@
+//! Which environment is meant: a file, or a name beside the playbook, an inventory or the working directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use deminer_engine::environment::Environment;
+use deminer_engine::playbook::CheckedPlaybook;
+use deminer_engine::policy::{Leave, SitePolicy};
+
+use super::playbook::{Found, checked, mistaken, read_bounded};
+use super::{Desk, Trouble};
+use crate::exit::Exit;
+
+/// An environment is at most so many bytes.
+const BYTES: u64 = 4 << 20;
+
+/// The folder in which environments lie.
+const FOLDER: &str = "envs";
+
+/// A playbook that is checked, and the environment that it is under.
+pub(crate) struct Under {
+    pub(crate) checked: Arc<CheckedPlaybook>,
+    pub(crate) environment: Option<Environment>,
+}
+
+impl Under {
+    /// Checks a playbook, and the environment of that name for it; steps that the environment leaves out are left out.
+    ///
+    /// # Errors
+    /// All mistakes of the playbook, else all of the environment; when there is no such environment.
+    pub(crate) fn of(
+        desk: &Desk,
+        found: &Found,
+        environment: Option<&str>,
+        inventories: &[PathBuf],
+    ) -> anyhow::Result<Under> {
+        let checked = checked(desk, found).map_err(|mistakes| mistaken(&mistakes))?;
+        let Some(name) = environment else {
+            let checked = Arc::new(checked);
+            return Ok(Under {
+                checked,
+                environment: None,
+            });
+        };
+        let file = find(name, found.folder(), inventories)?;
+        let shown = file.to_string_lossy();
+        let text = read_bounded(&file, BYTES).map_err(|error| {
+            let hint = "an environment is a YAML file in UTF-8".to_owned();
+            Trouble::new(Exit::Usage, format!("{shown}: {error}"), Some(hint))
+        })?;
+        let environment = Environment::read(&shown, &text, &checked).map_err(|mistakes| mistaken(&mistakes))?;
+        let checked = checked
+            .without(environment.disabled())
+            .map_err(|why| Trouble::new(Exit::Usage, format!("{shown}: {why}"), None))?;
+        Ok(Under {
+            checked: Arc::new(checked),
+            environment: Some(environment),
+        })
+    }
+
+    /// What the site and the environment decide together; the stricter of both.
+    ///
+    /// # Errors
+    /// When a policy is none, both contradict each other, or more is allowed on the command line than they let be.
+    pub(crate) fn policy(&self, desk: &Desk) -> anyhow::Result<SitePolicy> {
+        let policy = desk.policy()?;
+        let policy = match &self.environment {
+            None => policy,
+            Some(environment) => policy
+                .and(environment.policy().clone())
+                .map_err(|error| Trouble::new(Exit::Usage, &error, error.hint()))?,
+        };
+        may_be_allowed(desk, &policy)?;
+        Ok(policy)
+    }
+}
+
+/// Refuses what the command line allows and a policy does not let be allowed.
+///
+/// # Errors
+/// Then.
+pub(crate) fn may_be_allowed(desk: &Desk, policy: &SitePolicy) -> anyhow::Result<()> {
+    let allowed = |leave: &Leave| desk.registry.policy().allows(*leave);
+    match Leave::ALL
+        .into_iter()
+        .filter(allowed)
+        .find(|leave| !policy.may_allow(*leave))
+    {
+        None => Ok(()),
+        Some(leave) => {
+            let what = format!("--allow {leave}: the policy does not let it be allowed");
+            let hint = "leave it out, or have `leaves` of the policy or the environment changed".to_owned();
+            Err(Trouble::new(Exit::Refused, what, Some(hint)).into())
+        }
+    }
+}
+
+/// The file of an environment.
+fn find(name: &str, playbook: Option<&Path>, inventories: &[PathBuf]) -> anyhow::Result<PathBuf> {
+    if name.contains('/') || name.ends_with(".yml") || name.ends_with(".yaml") {
+        return Ok(PathBuf::from(name));
+    }
+    let of_inventories = inventories.iter().map(|file| match file.is_dir() {
+        true => file.as_path(),
+        false => file.parent().unwrap_or(Path::new("")),
+    });
+    let folders = playbook.into_iter().chain(of_inventories).chain([Path::new("")]);
+    let mut folders: Vec<PathBuf> = folders.map(|folder| folder.join(FOLDER)).collect();
+    folders.dedup();
+    let names = folders
+        .iter()
+        .flat_map(|folder| [format!("{name}.yml"), format!("{name}.yaml")].map(|file| folder.join(file)));
+    if let Some(file) = names.into_iter().find(|file| file.is_file()) {
+        return Ok(file);
+    }
+    let there = |folder: &PathBuf| {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files
+            .filter_map(|file| Some(Path::new(&file.file_name()).file_stem()?.to_str()?.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let mut known: Vec<String> = folders.iter().flat_map(there).collect();
+    known.sort();
+    known.dedup();
+    let hint = match known.is_empty() {
+        true => {
+            "an environment is a file `envs/NAME.yml` beside the playbook or the inventory; or name the file".to_owned()
+        }
+        false => format!("there are: {}", known.join(", ")),
+    };
+    let what = format!("no environment `{}`", name.escape_debug());
+    Err(Trouble::new(Exit::Usage, what, Some(hint)).into())
+}

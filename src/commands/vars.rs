@@ -1,0 +1,77 @@
+//! `deminer vars`: every variable of a playbook, its value, and who says what of it. No secret is opened, no host touched.
+
+use deminer_engine::environment::{SecretError, SecretSource, Secrets};
+use deminer_engine::inventory::Host;
+
+use super::environment::Under;
+use super::plan::settings;
+use super::{Desk, Trouble, fleet, playbook};
+use crate::cli::{Fleet, Format, Vars};
+use crate::exit::Exit;
+use crate::render;
+
+/// Stands for every secret: it is never shown, and long enough to be one.
+struct Closed;
+
+impl Secrets for Closed {
+    fn open(&self, _: &SecretSource) -> Result<String, SecretError> {
+        Ok("************".to_owned())
+    }
+}
+
+/// Shows them.
+///
+/// # Errors
+/// When the playbook, the environment or the inventory has mistakes, or a value does not fit.
+pub(crate) fn run(desk: &Desk, arguments: &Vars) -> anyhow::Result<Exit> {
+    let found = playbook::find(&arguments.playbook)?;
+    let given = &arguments.given;
+    let under = Under::of(desk, &found, given.env.as_deref(), &arguments.inventory)?;
+    let host = match &arguments.host {
+        None => None,
+        Some(name) => Some(one(name, arguments)?),
+    };
+    let environment = under.environment.as_ref();
+    let mut all = environment
+        .map(|environment| environment.settings())
+        .unwrap_or_default();
+    if let Some(host) = &host {
+        all.extend(host.settings_under(environment, &under.checked).settings);
+    }
+    all.extend(settings(given)?);
+    // Those that must be given and are not are shown as such.
+    let vars = under.checked.bind_partly(&all, &Closed);
+    let vars = vars.map_err(|mistakes| playbook::mistaken(&mistakes))?;
+    let about = render::vars::About {
+        playbook: format!("{} {}", under.checked.name(), under.checked.version()),
+        host: host.as_ref().map(|host| host.name.to_string()),
+        environment: environment.map(|environment| environment.name().to_owned()),
+    };
+    match arguments.format {
+        Format::Json => desk
+            .screen
+            .json(&render::vars::json(&about, under.checked.vars(), &vars)),
+        Format::Text | Format::Markdown => {
+            let text = render::vars::text(&about, under.checked.vars(), &vars, desk.screen.style());
+            desk.screen.say(&text);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn one(name: &str, arguments: &Vars) -> anyhow::Result<Host> {
+    let fleet = Fleet {
+        hosts: vec![name.to_owned()],
+        inventory: arguments.inventory.clone(),
+        limit: Vec::new(),
+    };
+    let mut hosts = fleet::meant(&fleet, &Default::default())?.hosts;
+    match (hosts.pop(), hosts.is_empty()) {
+        (Some(host), true) => Ok(host),
+        _ => {
+            let what = format!("`{}` is more than one host", name.escape_debug());
+            let hint = "name one: `deminer inventory` shows all".to_owned();
+            Err(Trouble::new(Exit::Usage, what, Some(hint)).into())
+        }
+    }
+}

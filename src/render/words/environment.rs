@@ -1,0 +1,37 @@
+//! Words of environments and of where values come from.
+
+use deminer_engine::playbook::Layer;
+use deminer_worker::action::Effect;
+
+/// See the module.
+pub(crate) trait EnvironmentWords {
+    /// Which environment a plan was made under; each step that it leaves out, with why.
+    fn environment(&self, name: &str, left_out: &[(String, String)]) -> String;
+
+    /// What an action may do at most.
+    fn at_most(&self, most: Effect) -> String;
+
+    /// When something may be removed.
+    fn removal_only(&self, windows: &str) -> String;
+
+    /// How many actions a host may have.
+    fn most_actions(&self, most: u64) -> String;
+
+    /// Which variables of which playbook, for which host, under which environment.
+    fn variables_of(&self, playbook: &str, host: Option<&str>, environment: Option<&str>) -> String;
+
+    /// The layer in which something is said, and of which group.
+    fn layer(&self, layer: Layer, group: Option<&str>) -> String;
+
+    /// That it changes what stands below it.
+    fn merged(&self, said: &str) -> String;
+
+    /// That a variable has no value.
+    fn no_value(&self) -> &'static str;
+
+    /// In the place of a secret, and where that comes from.
+    fn secret_from(&self, place: &str) -> String;
+
+    /// That a secret stood on the command line, which others on this machine can read.
+    fn secret_on_command_line(&self, name: &str) -> String;
+}

@@ -1,0 +1,70 @@
+//! Chinese words of environments.
+
+use deminer_engine::playbook::Layer;
+use deminer_worker::action::Effect;
+
+use super::super::environment::EnvironmentWords;
+use super::Chinese;
+
+impl EnvironmentWords for Chinese {
+    fn environment(&self, name: &str, left_out: &[(String, String)]) -> String {
+        let steps: Vec<String> = left_out
+            .iter()
+            .map(|(step, why)| format!("`{step}`（{why}）"))
+            .collect();
+        match steps.is_empty() {
+            true => name.to_owned(),
+            false => format!("{name}；停用步骤 {}", steps.join("、")),
+        }
+    }
+
+    fn at_most(&self, most: Effect) -> String {
+        format!("最多允许 `{most}`")
+    }
+
+    fn removal_only(&self, windows: &str) -> String {
+        format!("仅允许在 {windows} 清除")
+    }
+
+    fn most_actions(&self, most: u64) -> String {
+        format!("每台主机最多 {most} 个动作")
+    }
+
+    fn variables_of(&self, playbook: &str, host: Option<&str>, environment: Option<&str>) -> String {
+        let host = host.map_or(String::new(), |host| format!("，主机 {host}"));
+        let environment = environment.map_or(String::new(), |name| format!("，环境 {name}"));
+        format!("{playbook}{host}{environment}；越靠下优先级越高。未连接任何主机。")
+    }
+
+    fn layer(&self, layer: Layer, group: Option<&str>) -> String {
+        let word = match layer {
+            Layer::Default => "默认值",
+            Layer::Environment => "环境",
+            Layer::Group => "主机组",
+            Layer::Host => "主机",
+            Layer::Set => "命令行",
+        };
+        match group.filter(|_| layer == Layer::Group) {
+            Some(group) => format!("{word} {group}"),
+            None => word.to_owned(),
+        }
+    }
+
+    fn merged(&self, said: &str) -> String {
+        format!("在其上合并 {said}")
+    }
+
+    fn no_value(&self) -> &'static str {
+        "没有值：必须给出"
+    }
+
+    fn secret_from(&self, place: &str) -> String {
+        format!("***，取自 {place}")
+    }
+
+    fn secret_on_command_line(&self, name: &str) -> String {
+        format!(
+            "机密变量 `{name}` 写在了本命令的参数中，本机任何账户都能读到，批准之后的步骤也无法取得：请改用 --set-file，或在环境文件中写明其来源"
+        )
+    }
+}

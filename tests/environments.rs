@@ -1,0 +1,300 @@
+//! Environments from outside: what they change, what they narrow, and who said what of a variable.
+
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::command::{Answer, Deminer, run};
+use common::machine::written;
+use common::plan::Planned;
+use serde_json::{Value, json};
+
+const INFECTED: &str = "simulated:infected";
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A folder with the shipped playbook under another name's roof, so that environments can lie beside it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(environments: &[(&str, &str)]) -> Place {
+        let folder = tempfile::tempdir().expect("a folder");
+        let copy = |from: &str, to: &str| {
+            fs::copy(Path::new(ROOT).join(from), folder.path().join(to)).expect("copied");
+        };
+        fs::create_dir(folder.path().join("rules")).expect("made");
+        fs::create_dir(folder.path().join("envs")).expect("made");
+        copy("examples/two-places.yml", "night.yml");
+        for rules in fs::read_dir(Path::new(ROOT).join("examples/rules")).expect("rules") {
+            let name = rules.expect("a file").file_name();
+            let name = name.to_str().expect("a name");
+            copy(&format!("examples/rules/{name}"), &format!("rules/{name}"));
+        }
+        let place = Place { folder };
+        for (name, text) in environments {
+            place.write(&format!("envs/{name}.yml"), text);
+        }
+        place
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let file = self.folder.path().join(name);
+        fs::write(&file, text).expect("written");
+        written(&file)
+    }
+
+    fn playbook(&self) -> String {
+        written(&self.folder.path().join("night.yml"))
+    }
+
+    fn plan(&self, deminer: &Deminer, words: &[&str]) -> Planned {
+        Planned::by(deminer, &self.playbook(), &deminer.runs().join("the.plan"), words)
+    }
+
+    fn try_plan(&self, deminer: &Deminer, words: &[&str]) -> Answer {
+        let playbook = self.playbook();
+        let all: Vec<&str> = ["plan", &playbook].into_iter().chain(words.iter().copied()).collect();
+        deminer.run(&all)
+    }
+}
+
+fn header(planned: &Planned) -> Value {
+    let text = fs::read_to_string(&planned.file).expect("the plan");
+    serde_json::from_str(text.lines().next().expect("a header")).expect("JSON")
+}
+
+fn kinds(planned: &Planned) -> Vec<&str> {
+    planned
+        .actions()
+        .iter()
+        .map(|action| action["act"]["kind"].as_str().expect("a kind"))
+        .collect()
+}
+
+const BARE: &str = "environment: bare\nvars: {ticket: T-1}\n";
+
+#[test]
+fn an_environment_changes_values_leaves_out_steps_and_stands_in_the_plan() {
+    let place = Place::new(&[
+        ("bare", BARE),
+        (
+            "prod",
+            "environment: prod\nvars:\n  ticket: T-2\n  watch: 20m\n  pools: {$append: [pool.example:3333]}\ndisable: {delete: they stay}\n",
+        ),
+    ]);
+    let deminer = Deminer::new();
+    let bare = place.plan(&deminer, &[INFECTED, "--env", "bare"]);
+    assert!(kinds(&bare).contains(&"remove_file"));
+    let prod = place.plan(&deminer, &[INFECTED, "--env", "prod", "--set", "watch=7m"]);
+    assert!(!kinds(&prod).contains(&"remove_file") && kinds(&prod).contains(&"kill"));
+    let header = header(&prod);
+    assert_eq!(header["vars"]["watch"], "7m", "the command line counts most");
+    assert_eq!(
+        header["vars"]["pools"],
+        json!(["203.0.113.9:3333", "pool.example:3333"])
+    );
+    assert_eq!(header["environment"]["name"], "prod");
+    assert_eq!(header["environment"]["disabled"], json!({"delete": "they stay"}));
+    let shown = deminer.run(&["show", &prod.name()]).expect(0).out;
+    assert!(
+        shown.contains("environment") && shown.contains("`delete` (they stay)"),
+        "{shown}"
+    );
+    let shown = deminer.run(&["show", &prod.name(), "--lang", "zh"]).expect(0).out;
+    assert!(shown.contains("停用步骤 `delete`"), "{shown}");
+
+    // What is left out while planning stays left out when it is carried out.
+    let report = prod.apply(&deminer, "5s").expect(0).json();
+    assert_eq!(report["hosts"][0]["status"], "eradicated", "{report}");
+    let removed = &report["counts"]["removed"];
+    assert!(removed["files"].as_u64().unwrap_or(0) == 0, "{removed}");
+}
+
+#[test]
+fn a_policy_narrows_what_is_planned_and_protects() {
+    let policy = "policy: {effects: contain, protect: [/var/spool/cron]}\n";
+    let place = Place::new(&[
+        ("contain", &format!("{BARE}{policy}")),
+        ("shelter", &format!("{BARE}policy: {{protect: [/var/spool/cron]}}\n")),
+    ]);
+    let deminer = Deminer::new();
+    let contain = place.plan(&deminer, &[INFECTED, "--env", "contain"]);
+    let found = kinds(&contain);
+    assert!(found.contains(&"block_address") && found.contains(&"keep"), "{found:?}");
+    let destroys = ["kill", "remove_file", "edit_lines"];
+    assert!(!found.iter().any(|kind| destroys.contains(kind)), "{found:?}");
+    let left = contain.hosts[0]["left_alone"].as_array().expect("a list");
+    assert!(
+        left.iter()
+            .any(|left| left["why"] == json!({"why": "limited", "most": "contain"})),
+        "{left:?}"
+    );
+
+    let shelter = place.plan(&deminer, &[INFECTED, "--env", "shelter"]);
+    assert!(kinds(&shelter).contains(&"kill") && !kinds(&shelter).contains(&"edit_lines"));
+
+    // A site's own policy says the same by another way, and the stricter counts. It holds where the plan is applied too.
+    let site = place.write("policy.yml", "effects: preserve\n");
+    let refused = {
+        let mut words = shelter.words("5s").to_vec();
+        words.extend(["--policy".to_owned(), site.clone()]);
+        deminer
+            .run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+            .expect(4)
+    };
+    assert!(refused.err.contains("at most `preserve` is allowed"), "{}", refused.err);
+    let preserve = place.plan(&deminer, &[INFECTED, "--env", "contain", "--policy", &site]);
+    assert!(
+        kinds(&preserve).iter().all(|kind| *kind == "keep"),
+        "{:?}",
+        kinds(&preserve)
+    );
+}
+
+#[test]
+fn removal_waits_for_its_window_and_containing_does_not() {
+    // Days on which it is not: neither today nor tomorrow, whatever the day, by two windows that never meet.
+    let closed = "policy: {windows: [mon 00:00-00:01 UTC]}\n";
+    let place = Place::new(&[
+        ("closed", &format!("{BARE}{closed}")),
+        ("open", &format!("{BARE}policy: {{windows: [daily 00:00-24:00 UTC]}}\n")),
+    ]);
+    let site = place.write("policy.yml", "windows: [tue 00:00-00:01 UTC]\n");
+    let deminer = Deminer::new();
+    let planned = place.plan(&deminer, &[INFECTED, "--env", "closed", "--policy", &site]);
+    let shown = deminer.run(&["show", &planned.name()]).expect(0).out;
+    assert!(shown.contains("removal only mon 00:00-00:01 UTC"), "{shown}");
+    let refused = planned.apply(&deminer, "5s").expect(4);
+    assert!(refused.err.contains("nothing may be removed now"), "{}", refused.err);
+    assert!(refused.err.contains("the next window opens"), "{}", refused.err);
+    let mut words = planned.words("5s").to_vec();
+    words.extend(["--only".to_owned(), "contain".to_owned()]);
+    let contained = deminer
+        .run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        .expect(0)
+        .json();
+    assert_eq!(contained["hosts"][0]["status"], "contained");
+
+    let open = place.plan(&deminer, &[INFECTED, "--env", "open"]);
+    open.apply(&deminer, "5s").expect(0);
+}
+
+#[test]
+fn more_is_not_allowed_than_the_environment_lets_be() {
+    let place = Place::new(&[(
+        "prod",
+        &format!("{BARE}policy: {{leaves: [command.read], max_actions: 2}}\n"),
+    )]);
+    let deminer = Deminer::new();
+    let refused = place
+        .try_plan(&deminer, &[INFECTED, "--env", "prod", "--allow", "command.run"])
+        .expect(4);
+    assert!(refused.err.contains("--allow command.run"), "{}", refused.err);
+    let planned = place.plan(&deminer, &[INFECTED, "--env", "prod", "--allow", "command.read"]);
+    let refused = planned.apply(&deminer, "5s").expect(4);
+    assert!(refused.err.contains("at most 2 are allowed"), "{}", refused.err);
+}
+
+#[test]
+fn approvals_of_an_environment_stand_in_the_plan() {
+    let place = Place::new(&[(
+        "prod",
+        &format!("{BARE}policy: {{approvals: {{needed: 2, signers: signers}}}}\n"),
+    )]);
+    place.write("envs/signers", "ada ssh-ed25519 AAAA\n");
+    let deminer = Deminer::new();
+    let planned = place.plan(&deminer, &[INFECTED, "--env", "prod"]);
+    assert_eq!(header(&planned)["approvals"]["needed"], 2);
+    let refused = planned.apply(&deminer, "5s").expect(4);
+    assert!(refused.err.contains("sign"), "{}", refused.err);
+}
+
+#[test]
+fn mistakes_are_told_with_their_places_and_no_host_is_touched() {
+    let place = Place::new(&[(
+        "prod",
+        "environment: prod\nvars: {tiket: T-1, watch: 20}\ndisable: {verdict: no, quiet: no, delte: no, trace: no}\npolicy: {windows: [always]}\n",
+    )]);
+    let deminer = Deminer::new();
+    let wrong = place.try_plan(&deminer, &[INFECTED, "--env", "prod"]).expect(2);
+    for part in [
+        "envs/prod.yml:2:8",
+        "did you mean `ticket`?",
+        "write a unit",
+        "step `verdict` judges",
+        "step `quiet` proves",
+        "did you mean `delete`?",
+        "step `trace` is needed",
+        "`always` is no window",
+    ] {
+        assert!(wrong.err.contains(part), "{part}: {}", wrong.err);
+    }
+    let unknown = place.try_plan(&deminer, &[INFECTED, "--env", "prd"]).expect(2);
+    assert!(
+        unknown.err.contains("no environment `prd`") && unknown.err.contains("prod"),
+        "{}",
+        unknown.err
+    );
+    let playbook = place.playbook();
+    let checked = run(&["check", &playbook, "--env", "prod"]).expect(2);
+    assert!(checked.err.contains("did you mean `ticket`?"), "{}", checked.err);
+    assert!(!deminer.runs().join("the.plan").exists());
+}
+
+#[test]
+fn vars_tells_every_candidate_with_its_place() {
+    let place = Place::new(&[(
+        "prod",
+        "environment: prod\nvars:\n  ticket: T-2\n  pools: {$append: [pool.example:3333]}\ngroups:\n  db: {vars: {watch: 40m}}\n",
+    )]);
+    let inventory = place.write(
+        "hosts.yml",
+        "hosts:\n  web-1: {}\n  db-1: {vars: {watch: 2h}}\n  db-2: {}\ngroups:\n  db: {hosts: [db-1, db-2], vars: {watch: 30m}}\n",
+    );
+    let playbook = place.playbook();
+    let of = |host: &str| {
+        let words = [
+            "vars", &playbook, "--env", "prod", "-i", &inventory, "--host", host, "--format", "json",
+        ];
+        run(&words).expect(0).json()
+    };
+    let told = of("db-1");
+    let var = |told: &Value, name: &str| -> Value {
+        let vars = told["vars"].as_array().expect("a list");
+        vars.iter()
+            .find(|var| var["name"] == name)
+            .expect("it is declared")
+            .clone()
+    };
+    let watch = var(&told, "watch");
+    assert_eq!((&watch["value"], &watch["layer"]), (&json!("2h"), &json!("host")));
+    let candidates = watch["candidates"].as_array().expect("a list");
+    let said: Vec<Value> = candidates
+        .iter()
+        .map(|c| json!([c["layer"], c["group"], c["line"], c["value"]]))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            json!(["default", null, 13, "5m"]),
+            json!(["group", "db", 6, "30m"]),
+            json!(["group", "db", 6, "40m"]),
+            json!(["host", null, 3, "2h"]),
+        ]
+    );
+    assert_eq!(var(&of("db-2"), "watch")["value"], "40m");
+    assert_eq!(var(&of("web-1"), "watch")["value"], "5m");
+    let text = run(&[
+        "vars", &playbook, "--env", "prod", "-i", &inventory, "--host", "db-1", "--set", "watch=1m",
+    ])
+    .expect(0)
+    .out;
+    let text = text.replace(&written(place.folder.path()), "[folder]");
+    insta::assert_snapshot!("vars", text);
+    let text = run(&["vars", &playbook, "--lang", "zh"]).expect(0).out;
+    let text = text.replace(&written(place.folder.path()), "[folder]");
+    insta::assert_snapshot!("vars_zh", text);
+}
