@@ -93,6 +93,7 @@ fn begin(orders: &HostOrders) -> Begin {
         approval,
         epoch: Wide(1),
         until: Stage::Eradicate,
+        ran: BTreeSet::new(),
     }
 }
 
