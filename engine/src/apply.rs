@@ -89,7 +89,8 @@ impl<'a> HostHand<'a> {
         })
     }
 
-    /// Runs one transaction: stores what must be kept, writes down what happens, lets the host pass its commit.
+    /// Runs one transaction: stores what must be kept, writes down what happens, lets the host pass its commit. Of `ran` no
+    /// program is run again.
     ///
     /// # Errors
     /// When the link is lost, or something could not be written down or stored; then the commit is not sent. After the
@@ -97,12 +98,13 @@ impl<'a> HostHand<'a> {
     pub async fn strike(
         &self,
         round: u32,
+        ran: &BTreeSet<ActionId>,
         kept: &Keeping,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
     ) -> Result<Struck, ApplyError> {
         let host = self.link.name();
-        let heard = self.drive(round, kept, turn, sink).await;
+        let heard = self.drive(round, ran, kept, turn, sink).await;
         if let Err(ApplyError::Host(why)) = &heard {
             sink.record(Some(host), EventKind::Lost { why: why.clone() })?;
         } else if heard.is_err() {
@@ -115,13 +117,18 @@ impl<'a> HostHand<'a> {
     async fn drive(
         &self,
         round: u32,
+        ran: &BTreeSet<ActionId>,
         kept: &Keeping,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
     ) -> Result<Struck, ApplyError> {
         let host = self.link.name();
         turn.before_begin().await;
-        self.link.say(&ToWorker::Begin(Box::new(self.begin.clone()))).await?;
+        let begin = Begin {
+            ran: ran.clone(),
+            ..self.begin.clone()
+        };
+        self.link.say(&ToWorker::Begin(Box::new(begin))).await?;
         let mut intake = Intake::new(host, kept);
         let (mut settled, mut drifted) = (BTreeSet::new(), BTreeSet::new());
         loop {
@@ -259,7 +266,10 @@ pub enum Task {
     /// All of it; nothing was begun there.
     Begin,
     /// All of it once more: what was done is found gone, what was not is still approved.
-    Again,
+    Again {
+        /// The programs that ran well: of them nothing is found, and they are not run again.
+        ran: BTreeSet<ActionId>,
+    },
     /// What was struck is watched.
     Watch {
         /// The actions whose targets are as the plan wants them.
@@ -371,9 +381,13 @@ impl Apply {
         );
         let last = match task {
             Task::Watch { .. } => 0,
-            Task::Begin | Task::Again => session.max_rounds().max(1),
+            Task::Begin | Task::Again { .. } => session.max_rounds().max(1),
         };
         let mut rounds = 1..=last;
+        let mut ran = match task {
+            Task::Again { ran } => ran.clone(),
+            Task::Begin | Task::Watch { .. } => BTreeSet::new(),
+        };
         let settled = match task {
             Task::Watch { settled } => {
                 if machine_id != plan.orders.identity.machine_id {
@@ -383,7 +397,10 @@ impl Apply {
                 session.after_strike(sink).await?;
                 Some(settled.clone())
             }
-            Task::Begin | Task::Again => self.strike(visit, plan, &mut session, &mut rounds, turn, sink).await?,
+            Task::Begin | Task::Again { .. } => {
+                self.strike(visit, plan, &mut session, &mut rounds, &mut ran, turn, sink)
+                    .await?
+            }
         };
         let Some(mut settled) = settled.filter(|_| self.watches || matches!(task, Task::Watch { .. })) else {
             return Ok(());
@@ -403,7 +420,10 @@ impl Apply {
             // What other hosts wrote back in the moment in which they were struck is what was approved: it is struck again, as
             // long as the plan has rounds left, and the whole window begins anew. On a host alone nobody knows who it was.
             let again = match is_back && self.together {
-                true => self.strike(visit, plan, &mut session, &mut rounds, turn, sink).await?,
+                true => {
+                    self.strike(visit, plan, &mut session, &mut rounds, &mut ran, turn, sink)
+                        .await?
+                }
                 false => None,
             };
             match again {
@@ -421,6 +441,7 @@ impl Apply {
         plan: &HostPlan,
         session: &mut Session,
         rounds: &mut RangeInclusive<u32>,
+        ran: &mut BTreeSet<ActionId>,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
     ) -> Result<Option<BTreeSet<ActionId>>, ApplyError> {
@@ -433,11 +454,18 @@ impl Apply {
             if round > 1 {
                 session.round(round, sink).await?;
             }
-            let struck = hand.strike(round, &self.keeping, turn, sink).await?;
+            let struck = hand.strike(round, ran, &self.keeping, turn, sink).await?;
+            let programs = plan.orders.actions.iter().filter(|action| {
+                let is_program = matches!(action.act, Act::RunArgv { .. });
+                is_program && struck.settled.contains(&action.id)
+            });
+            ran.extend(programs.map(|action| action.id));
             if struck.end != End::Struck {
                 return Ok(None);
             }
-            settled.get_or_insert_default().extend(struck.settled);
+            let settled = settled.get_or_insert_default();
+            settled.extend(struck.settled);
+            settled.extend(ran.iter());
             let after = session.after_strike(sink).await?;
             // What is not what the plan says stays so in every round: only a new plan helps.
             let is_all_drifted = plan.orders.components.iter().all(|c| struck.drifted.contains(&c.id));

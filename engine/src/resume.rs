@@ -61,7 +61,12 @@ fn rest(host: &HostReport, until: Stage) -> Option<Task> {
         Status::Contained if until <= Stage::Contain => None,
         _ if is_unclear(host) => None,
         _ if is_struck(host) && host.changes.iter().all(is_through) => Some(watch(host)),
-        _ => Some(Task::Again),
+        _ => {
+            let ran = host.changes.iter().filter(|change| has_run(&change.state));
+            Some(Task::Again {
+                ran: ran.map(|change| change.action).collect(),
+            })
+        }
     }
 }
 
@@ -90,6 +95,11 @@ fn is_settled(state: &ChangeState) -> bool {
         ChangeState::Done { done } => done.as_ref().is_none_or(Done::is_settled),
         _ => false,
     }
+}
+
+/// Whether a change is that of a program which ran well.
+fn has_run(state: &ChangeState) -> bool {
+    matches!(state, ChangeState::Done { done: Some(done @ Done::Ran { .. }) } if done.is_settled())
 }
 
 fn watch(host: &HostReport) -> Task {

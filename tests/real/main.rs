@@ -8,6 +8,7 @@ mod common;
 
 mod adversary;
 mod clean;
+mod contained;
 mod fleet;
 mod hostile;
 mod infected;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::common::command::Deminer;
-use crate::common::machine::wait_until;
+use crate::common::machine::{Process, wait_until};
 use crate::infected::processes;
 use crate::world::World;
 use crate::world::host::Host;
@@ -77,6 +77,16 @@ impl<'w> Site<'w> {
     }
 }
 
+/// The processes on a host that run something of ours.
+pub(crate) fn of_us(host: &Host<'_>) -> Vec<Process> {
+    let processes = host.processes().into_iter().map(|seen| seen.process);
+    let ours = processes.filter(|process| {
+        let exe = process.exe.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+        exe.contains("deminer") || exe.starts_with("/memfd:worker")
+    });
+    ours.collect()
+}
+
 /// What is left of us on a host: files of a worker, programs of ours.
 pub(crate) fn left_of_us(host: &Host<'_>) -> Vec<String> {
     let mut left = Vec::new();
@@ -84,11 +94,8 @@ pub(crate) fn left_of_us(host: &Host<'_>) -> Vec<String> {
         let said = host.run(["find", place, "-xdev", "-maxdepth", "2", "-name", "*deminer*"]);
         left.extend(said.out.lines().map(str::to_owned));
     }
-    let ours = host.processes().into_iter().filter(|seen| {
-        let exe = seen.process.exe.as_deref().unwrap_or(Path::new(""));
-        exe.to_string_lossy().contains("deminer") || exe.to_string_lossy().starts_with("/memfd:worker")
-    });
-    left.extend(ours.map(|seen| format!("pid {} runs {:?}", seen.pid, seen.process.exe)));
+    let ours = of_us(host).into_iter();
+    left.extend(ours.map(|process| format!("pid {} runs {:?}", process.pid, process.exe)));
     let frozen = host.processes().into_iter().filter(|seen| seen.process.state == 'T');
     left.extend(frozen.map(|seen| format!("pid {} stands still", seen.pid)));
     left

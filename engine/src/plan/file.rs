@@ -301,6 +301,7 @@ impl Plan {
             approval: approval.clone(),
             epoch: Wide(epoch),
             until,
+            ran: BTreeSet::new(),
         })
     }
 }

@@ -283,6 +283,7 @@ fn approved(orders: &HostOrders) -> Begin {
         approval,
         epoch: Wide(1),
         until: Stage::Eradicate,
+        ran: BTreeSet::new(),
     }
 }
 

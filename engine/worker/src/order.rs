@@ -177,6 +177,10 @@ pub struct Begin {
     pub epoch: Wide,
     /// Where to stop: a stage that may be held.
     pub until: Stage,
+    /// The programs of the plan that ran well for this approval already, by action. A look does not show that: they are not run
+    /// again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ran: BTreeSet<ActionId>,
 }
 
 /// The stages after which a transaction may end and go on later.

@@ -245,11 +245,16 @@ impl<'w> Host<'w> {
 
     /// The command under test, to be run on the host.
     pub(crate) fn deminer(&self) -> Deminer {
+        self.deminer_with("runs")
+    }
+
+    /// The same with a directory for runs of this name.
+    pub(crate) fn deminer_with(&self, runs: &str) -> Deminer {
         let at = format!("{OURS}/deminer");
         if !self.path(&at).exists() {
             self.write(&at, stripped(&program()), 0o755);
         }
-        let runs = format!("{OURS}/runs");
+        let runs = format!("{OURS}/{runs}");
         let mut enter = self.enter();
         enter.push(at.into());
         Deminer::behind(enter, PathBuf::from(&runs), self.path(&runs))

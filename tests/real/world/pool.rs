@@ -23,6 +23,9 @@ pub(crate) const HONEST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 /// Where both listen: pools hide behind the ports of others.
 pub(crate) const PORTS: [u16; 4] = [443, 3333, 8080, 14444];
 
+/// How long a connection may take to come about.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+
 /// The longest line that is listened to.
 const LINE: u64 = 64 << 10;
 
@@ -39,6 +42,8 @@ pub(crate) struct Pool<'w> {
     _world: &'w World,
     /// Holds their network.
     place: Child,
+    /// The process in it.
+    inside: u32,
     heard: Arc<Mutex<Vec<Heard>>>,
     ended: Arc<AtomicBool>,
 }
@@ -79,6 +84,7 @@ impl<'w> Pool<'w> {
         let pool = Pool {
             _world: world,
             place,
+            inside: pid,
             heard: Arc::default(),
             ended: Arc::default(),
         };
@@ -106,6 +112,17 @@ impl<'w> Pool<'w> {
     /// All that was said to the pool and to the honest server so far.
     pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a connection of the pool's own to a host comes about.
+    pub(crate) fn reaches(&self, address: &str, port: u16) -> bool {
+        let to = SocketAddr::new(address.parse().expect("an address"), port);
+        let network = File::open(format!("/proc/{}/ns/net", self.inside)).expect("a living process");
+        let trying = std::thread::spawn(move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns(2) as root");
+            TcpStream::connect_timeout(&to, PATIENCE).is_ok()
+        });
+        trying.join().expect("it says whether")
     }
 
     /// Whether a host logged in at the pool.

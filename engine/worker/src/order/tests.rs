@@ -94,6 +94,7 @@ fn begin(orders: &HostOrders) -> Begin {
         approval,
         epoch: Wide(1),
         until: Stage::Eradicate,
+        ran: BTreeSet::new(),
     }
 }
 

@@ -174,6 +174,11 @@ impl<'a> Transaction<'a> {
             .iter()
             .filter_map(|action| action.act.process().map(key))
             .collect();
+        let ran = orders.actions().filter(|action| {
+            let is_program = matches!(action.act, Act::RunArgv { .. });
+            is_program && begin.ran.contains(&action.id)
+        });
+        let settled = ran.map(|action| action.id).collect();
         controller.tell(Event::Started {});
         Ok(Transaction {
             platform,
@@ -186,7 +191,7 @@ impl<'a> Transaction<'a> {
             named,
             facts: Facts::default(),
             drifted: BTreeMap::new(),
-            settled: BTreeSet::new(),
+            settled,
             failed: BTreeSet::new(),
             stand_ins: BTreeMap::new(),
             changed_keeps: BTreeMap::new(),

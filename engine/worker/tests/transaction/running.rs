@@ -2,6 +2,7 @@
 
 use deminer_worker::action::{Act, Action, ActionId, Done, FileTarget};
 use deminer_worker::frame::{Outcome, TransactionEvent};
+use deminer_worker::order::Begin;
 use deminer_worker::platform::Platform;
 use deminer_worker::platform::simulated::{Simulated, World, infected};
 use deminer_worker::query::{Answer, CommandEnd, Entry, HostError, Query};
@@ -39,6 +40,12 @@ fn program(host: &Simulated) -> FileTarget {
 
 /// What was heard of a program with this argument, planned on one host and run on another, beside the sample's own orders.
 fn heard(seen: &Simulated, host: &Simulated, argument: &str) -> (ActionId, Vec<TransactionEvent>) {
+    let (id, begin) = begin(seen, argument);
+    (id, transact(host, &begin, Manner::Good).events)
+}
+
+/// The approved orders for it.
+fn begin(seen: &Simulated, argument: &str) -> (ActionId, Begin) {
     let mut all = orders(seen);
     let argv = [PROGRAM, argument].map(HostBytes::from).to_vec();
     let act = Act::RunArgv {
@@ -56,7 +63,7 @@ fn heard(seen: &Simulated, host: &Simulated, argument: &str) -> (ActionId, Vec<T
         needs: vec![],
     });
     all.actions.sort_by_key(|action| action.id);
-    (id, transact(host, &approved(&all), Manner::Good).events)
+    (id, approved(&all))
 }
 
 fn outcome_of(id: ActionId, events: &[TransactionEvent]) -> (usize, &Outcome) {
@@ -86,6 +93,25 @@ fn it_runs_before_anybody_is_killed() {
         .iter()
         .rposition(|event| matches!(event, TransactionEvent::Outcome { .. }));
     assert!(last > Some(at), "kills and files come later");
+}
+
+#[test]
+fn one_that_ran_already_does_not_run_again() {
+    let host = host("ipset");
+    let (id, mut begin) = begin(&host, "flush");
+    let before = host.snapshot();
+    // Only programs: what a look can tell is looked at again.
+    begin.ran = orders(&host)
+        .actions
+        .iter()
+        .map(|action| action.id)
+        .chain([id])
+        .collect();
+    let events = transact(&host, &begin, Manner::Good).events;
+    let of_it = |event: &&TransactionEvent| matches!(event, TransactionEvent::Intent { action } | TransactionEvent::Outcome { action, .. } if *action == id);
+    assert_eq!(events.iter().find(of_it), None);
+    let gone = before.files.len() - host.snapshot().files.len();
+    assert_eq!(gone, 4, "everything else is done");
 }
 
 #[test]
