@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod demo;
 mod earlier;
+mod explain;
 mod fleet;
 mod hosts;
 mod inventory;
@@ -20,6 +21,7 @@ mod report;
 mod resume;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod typing;
 mod undo;
@@ -97,6 +99,11 @@ pub(crate) fn run(verb: Verb) -> Exit {
     let done = match verb {
         Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
         Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Explain(arguments) => {
+            let lang = chosen(&screen, arguments.language);
+            explain::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
+        }
+        Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
         Verb::Inventory(arguments) => {
             let lang = chosen(&screen, arguments.language);
             inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)

@@ -12,6 +12,7 @@ mod approval;
 mod ask;
 mod audit;
 mod en;
+mod explain;
 mod inventory;
 mod plan;
 mod progress;
@@ -27,6 +28,7 @@ mod zh;
 pub(crate) use self::approval::{ApprovalWords, Approved};
 pub(crate) use self::ask::AskWords;
 pub(crate) use self::audit::{AuditWords, Unsound};
+pub(crate) use self::explain::ExplainWords;
 pub(crate) use self::inventory::{Entry, InventoryWords};
 pub(crate) use self::plan::PlanWords;
 pub(crate) use self::progress::{Crowd, ProgressWords, Slow};
@@ -84,6 +86,7 @@ pub(crate) trait Words:
     + ApprovalWords
     + AskWords
     + AuditWords
+    + ExplainWords
     + ReportWords
     + ReviewWords
     + UndoWords
@@ -102,6 +105,7 @@ impl<
         + ApprovalWords
         + AskWords
         + AuditWords
+        + ExplainWords
         + ReportWords
         + ReviewWords
         + UndoWords

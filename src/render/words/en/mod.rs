@@ -3,6 +3,7 @@
 mod approval;
 mod ask;
 mod audit;
+mod explain;
 mod inventory;
 mod plan;
 mod progress;
