@@ -40,8 +40,10 @@ impl Explanation {
     pub(crate) fn of(code: Code) -> Option<Explanation> {
         let head = format!("# {code}");
         let mut lines = TEXT.lines().skip_while(|line| *line != head).skip(1);
-        let mut found = Explanation::default();
-        found.line_zh = lines.next()?.strip_prefix("zh ")?;
+        let mut found = Explanation {
+            line_zh: lines.next()?.strip_prefix("zh ")?,
+            ..Explanation::default()
+        };
         let mut into: Option<bool> = None;
         for line in lines.take_while(|line| !line.starts_with("# ")) {
             match (line, into) {
