@@ -60,6 +60,10 @@ pub(crate) enum Verb {
     Check(Check),
     /// Show every variable of a playbook, its value, and who says what of it; touches no host, opens no secret.
     Vars(Vars),
+    /// Print the JSON Schema of playbooks, for editors: `deminer schema > playbook.json`.
+    Schema,
+    /// Explain the code of a mistake, or list all codes.
+    Explain(Explain),
     /// List modules, or show one like a manual page.
     Modules(Modules),
     /// Show what hosts an inventory has, how each is reached, and why; connects to none.
@@ -547,6 +551,30 @@ pub(crate) struct Check {
     pub(crate) env: Option<String>,
     #[command(flatten)]
     pub(crate) leaves: Leaves,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: CheckFormat,
+}
+
+/// How `deminer check` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
+pub(crate) enum CheckFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object.
+    Json,
+    /// For code review and continuous integration: SARIF 2.1.0.
+    Sarif,
+}
+
+/// `deminer explain`
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code, as `P0102`; none lists all.
+    pub(crate) code: Option<String>,
+    #[command(flatten)]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

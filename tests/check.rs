@@ -136,3 +136,78 @@ fn a_first_look_proposes_nothing() {
         assert!(actions.is_none_or(Vec::is_empty), "{plan:#}");
     }
 }
+
+/// The rules of SARIF 2.1.0 that readers rely on: each result points to its rule by id and by number, each place is a region
+/// of a file with both ends, each fix is the exact text that is taken for the marked one.
+#[test]
+fn mistakes_as_sarif() {
+    let (_directory, file) = with_mistakes();
+    let file = written(&file);
+    let other = "tests/wrong/rows-of-another-module.yml";
+    let log = run(&["check", &file, other, "linux-miner", "--format", "sarif"])
+        .expect(2)
+        .json();
+    assert_eq!(log["version"], "2.1.0");
+    let run_ = &log["runs"][0];
+    assert_eq!(run_["columnKind"], "unicodeCodePoints");
+    let rules = run_["tool"]["driver"]["rules"].as_array().expect("rules");
+    let results = run_["results"].as_array().expect("results");
+    assert_eq!(results.len(), 11);
+    let text = std::fs::read_to_string(&file).expect("the playbook");
+    let (mut fixes, mut related) = (0, 0);
+    for result in results {
+        let index = result["ruleIndex"].as_u64().and_then(|n| usize::try_from(n).ok());
+        let rule = &rules[index.expect("a number")];
+        assert_eq!(rule["id"], result["ruleId"], "{result:#}");
+        assert!(rule["shortDescription"]["text"].is_string() && rule["help"]["text"].is_string());
+        assert_eq!(result["level"], "error");
+        assert!(
+            result["message"]["text"]
+                .as_str()
+                .is_some_and(|text| text.contains("Help: "))
+        );
+        let place = &result["locations"][0]["physicalLocation"];
+        let labels = result["relatedLocations"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        related += labels.len();
+        for place in labels.iter().map(|label| &label["physicalLocation"]).chain([place]) {
+            let uri = place["artifactLocation"]["uri"].as_str().expect("a file");
+            assert!(uri == other || uri == format!("file://{file}"), "{uri}");
+            let at = |key: &str| place["region"][key].as_u64().expect(key);
+            assert!(at("startLine") >= 1 && at("startColumn") >= 1, "{place:#}");
+            assert!(
+                (at("endLine"), at("endColumn")) >= (at("startLine"), at("startColumn")),
+                "{place:#}"
+            );
+        }
+        for fix in result["fixes"].as_array().into_iter().flatten() {
+            fixes += 1;
+            let change = &fix["artifactChanges"][0];
+            assert_eq!(change["artifactLocation"], place["artifactLocation"]);
+            let replacement = &change["replacements"][0];
+            assert_eq!(replacement["deletedRegion"], place["region"]);
+            let line = usize::try_from(place["region"]["startLine"].as_u64().expect("a line")).expect("small");
+            let column = |key: &str| usize::try_from(place["region"][key].as_u64().expect(key)).expect("small") - 1;
+            let line = text.lines().nth(line - 1).expect("a line");
+            let marked = &line[column("startColumn")..column("endColumn")];
+            let word = replacement["insertedContent"]["text"].as_str().expect("a text");
+            assert!(
+                marked != word && !marked.contains([' ', '"', ':']),
+                "{marked} -> {word}"
+            );
+        }
+    }
+    assert!(fixes >= 4 && related >= 1, "{fixes} fixes, {related} related places");
+    let right = run(&["check", "linux-miner", "--format", "sarif"]).expect(0).json();
+    assert_eq!(right["runs"][0]["results"], serde_json::json!([]));
+}
+
+#[test]
+fn json_says_where_a_mistake_begins_and_ends() {
+    let json = run(&["check", "tests/wrong/unknown-field.yml", "--format", "json"])
+        .expect(2)
+        .json();
+    insta::assert_json_snapshot!("unknown_field", json["files"][0]["mistakes"]);
+}

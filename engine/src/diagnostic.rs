@@ -152,18 +152,29 @@ impl Diagnostics {
     }
 
     /// As JSON: `{file, diagnostics: [{code, severity, message, at, labels, help}]}`, where `at` is `null` or
-    /// `{file, line, column, start, end}`: line and column from 1 in characters, start and end in bytes of that file.
+    /// `{file, line, column, end_line, end_column, start, end, text}`: lines and columns from 1 in characters, the end
+    /// behind the last one, start and end in bytes of that file, the text that it covers.
     pub fn json(&self) -> Value {
         let at = |span: Span| {
             let file = self.texts.at(span);
             let span = file.local(span);
             let place = frame::place(file.text, span);
+            let end = frame::place(
+                file.text,
+                Span {
+                    start: span.end,
+                    end: span.end,
+                },
+            );
             json!({
                 "file": file.name,
                 "line": place.line,
                 "column": place.column,
+                "end_line": end.line,
+                "end_column": end.column,
                 "start": span.start,
                 "end": span.end,
+                "text": file.text.get(span.start..span.end),
             })
         };
         let list: Vec<Value> = self

@@ -3,7 +3,7 @@
 //! A [`Collector`] gets a host to look at, an [`Analyzer`] gets no host, a [`Responder`] looks and proposes. No module can
 //! act. Authors write the typed trait; parameters are decoded and results encoded in one place, here.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use deminer_worker::action::{Act, Effect};
@@ -270,6 +270,10 @@ pub trait Erased: Send + Sync {
     fn runs(&self, _params: &Value) -> Vec<Vec<String>> {
         Vec::new()
     }
+    /// Why these parameters are none of this module; `None` where they decode.
+    fn undecodable(&self, _params: &Value) -> Option<String> {
+        None
+    }
     /// Why these parameters are refused on every host; `None` where they are not, or do not decode.
     fn refuses(&self, _params: &Value) -> Option<String> {
         None
@@ -294,15 +298,28 @@ pub enum Module {
     Question(Arc<dyn Erased>),
 }
 
-struct CollectorTwin<T>(T);
-struct AnalyzerTwin<T>(T);
-struct ResponderTwin<T>(T);
+/// The schemas of a module, made when they are first asked for.
+#[derive(Default)]
+struct Schemas {
+    params: OnceLock<Schema>,
+    output: OnceLock<Schema>,
+}
+
+struct CollectorTwin<T>(T, Schemas);
+struct AnalyzerTwin<T>(T, Schemas);
+struct ResponderTwin<T>(T, Schemas);
 
 fn decode<P: Params>(params: Value) -> Result<P, ModuleError> {
     serde_json::from_value(params).map_err(|error| ModuleError::Parameter {
         name: String::new(),
         why: error.to_string(),
     })
+}
+
+fn undecodable<P: Params>(params: &Value) -> Option<String> {
+    serde_json::from_value::<P>(params.clone())
+        .err()
+        .map(|error| error.to_string())
 }
 
 fn encode<T: Output>(outcome: Outcome<T>) -> Result<Ran, ModuleError> {
@@ -331,11 +348,14 @@ impl<T: Collector> Erased for CollectorTwin<T> {
     fn about(&self) -> &About {
         &T::ABOUT
     }
+    fn undecodable(&self, params: &Value) -> Option<String> {
+        undecodable::<T::Params>(params)
+    }
     fn params_schema(&self) -> Schema {
-        schema_for!(T::Params)
+        self.1.params.get_or_init(|| schema_for!(T::Params)).clone()
     }
     fn output_schema(&self) -> Schema {
-        schema_for!(T::Output)
+        self.1.output.get_or_init(|| schema_for!(T::Output)).clone()
     }
     fn needs(&self) -> Option<Leave> {
         T::NEEDS
@@ -354,11 +374,14 @@ impl<T: Analyzer> Erased for AnalyzerTwin<T> {
     fn about(&self) -> &About {
         &T::ABOUT
     }
+    fn undecodable(&self, params: &Value) -> Option<String> {
+        undecodable::<T::Params>(params)
+    }
     fn params_schema(&self) -> Schema {
-        schema_for!(T::Params)
+        self.1.params.get_or_init(|| schema_for!(T::Params)).clone()
     }
     fn output_schema(&self) -> Schema {
-        schema_for!(T::Output)
+        self.1.output.get_or_init(|| schema_for!(T::Output)).clone()
     }
     async fn run(&self, _: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError> {
         let (outcome, verdict) = self.0.judge(decode(params)?).await?;
@@ -380,11 +403,14 @@ impl<T: Responder> Erased for ResponderTwin<T> {
     fn needs(&self) -> Option<Leave> {
         T::NEEDS
     }
+    fn undecodable(&self, params: &Value) -> Option<String> {
+        undecodable::<T::Params>(params)
+    }
     fn params_schema(&self) -> Schema {
-        schema_for!(T::Params)
+        self.1.params.get_or_init(|| schema_for!(T::Params)).clone()
     }
     fn output_schema(&self) -> Schema {
-        schema_for!(T::Output)
+        self.1.output.get_or_init(|| schema_for!(T::Output)).clone()
     }
     async fn run(&self, host: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError> {
         let (outcome, proposals) = self.0.propose(given(host)?, decode(params)?).await?;
@@ -398,17 +424,17 @@ impl<T: Responder> Erased for ResponderTwin<T> {
 impl Module {
     /// A module that looks.
     pub fn collector<T: Collector>(module: T) -> Module {
-        Module::Collector(Arc::new(CollectorTwin(module)))
+        Module::Collector(Arc::new(CollectorTwin(module, Schemas::default())))
     }
 
     /// A module that judges.
     pub fn analyzer<T: Analyzer>(module: T) -> Module {
-        Module::Analyzer(Arc::new(AnalyzerTwin(module)))
+        Module::Analyzer(Arc::new(AnalyzerTwin(module, Schemas::default())))
     }
 
     /// A module that proposes.
     pub fn responder<T: Responder>(module: T) -> Module {
-        Module::Responder(Arc::new(ResponderTwin(module)))
+        Module::Responder(Arc::new(ResponderTwin(module, Schemas::default())))
     }
 
     /// Its erased twin.

@@ -9,13 +9,13 @@ use deminer_engine::module::ModuleError;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A whole number and its unit: `ms`, `s`, `m`, `h` or `d`.
+/// Whole numbers with their units `d`, `h`, `m`, `s`, `ms`, larger ones first: `10m`, `1h30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DurationParam(Duration);
 
 /// A span of time that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no duration: write a whole number and its unit, such as `500ms`, `5s`, `10m`, `24h` or `7d`")]
+#[error("`{0}` is no duration: write whole numbers with their units, such as `500ms`, `5s`, `10m`, `1h30m` or `7d`")]
 pub struct DurationError(String);
 
 /// The units, smallest first, in milliseconds; none is the end of another that stands before it.
@@ -57,12 +57,10 @@ impl FromStr for DurationParam {
     type Err = DurationError;
 
     fn from_str(text: &str) -> Result<Self, DurationError> {
-        let bad = || DurationError(text.chars().take(32).collect());
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| bad())?;
-        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(bad)?;
-        number.checked_mul(*factor).map(Self::from_millis).ok_or_else(bad)
+        // As the language reads it: what a variable may hold, a parameter takes.
+        let read = deminer_engine::playbook::value::duration(text);
+        read.map(Self)
+            .map_err(|_| DurationError(text.chars().take(32).collect()))
     }
 }
 
@@ -101,7 +99,7 @@ impl JsonSchema for DurationParam {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": "duration", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
+        json_schema!({"type": "string", "format": "duration"})
     }
 }
 
@@ -118,6 +116,8 @@ mod tests {
             ("10m", Some(600_000)),
             ("24h", Some(86_400_000)),
             ("7d", Some(604_800_000)),
+            ("1h30m", Some(5_400_000)),
+            ("30m1h", None),
             ("0s", Some(0)),
             ("", None),
             ("5", None),

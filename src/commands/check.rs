@@ -1,19 +1,21 @@
 //! `deminer check`
 
+use deminer_engine::diagnostic::Diagnostics;
 use serde_json::{Value, json};
 
 use super::environment::Under;
 use super::{Desk, playbook};
-use crate::cli::{Check, Format};
+use crate::cli::{Check, CheckFormat};
 use crate::exit::Exit;
+use crate::render;
 
 /// Checks playbooks and says every mistake.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
-    let mut exit = Exit::Done;
-    let mut all: Vec<Value> = Vec::new();
+    let mut told: Vec<Value> = Vec::new();
+    let mut all: Vec<Diagnostics> = Vec::new();
     for name in &arguments.files {
         let found = playbook::find(name)?;
         let checked = playbook::checked(desk, &found);
@@ -21,27 +23,34 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
             // Its mistakes are told as those of a playbook.
             Under::of(desk, &found, arguments.env.as_deref(), &[])?;
         }
-        match (checked, arguments.format) {
-            (Ok(checked), Format::Json) => all.push(json!({"file": name, "playbook": checked.name(), "mistakes": []})),
-            (Ok(checked), _) => {
-                let steps = checked.outline().count();
-                desk.screen.say(&format!(
-                    "{name}: {} {}, {steps} steps, no mistakes; no host was touched",
-                    checked.name(),
-                    checked.version()
-                ));
-            }
-            (Err(mistakes), format) => {
-                exit = Exit::Usage;
-                match format {
-                    Format::Json => all.push(json!({"file": name, "mistakes": mistakes.json()["diagnostics"]})),
-                    _ => desk.screen.say(mistakes.text().trim_end()),
+        match checked {
+            Ok(checked) => {
+                told.push(json!({"file": name, "playbook": checked.name(), "mistakes": []}));
+                if arguments.format == CheckFormat::Text {
+                    let steps = checked.outline().count();
+                    desk.screen.say(&format!(
+                        "{name}: {} {}, {steps} steps, no mistakes; no host was touched",
+                        checked.name(),
+                        checked.version()
+                    ));
                 }
+            }
+            Err(mistakes) => {
+                told.push(json!({"file": name, "mistakes": mistakes.json()["diagnostics"]}));
+                if arguments.format == CheckFormat::Text {
+                    desk.screen.say(mistakes.text().trim_end());
+                }
+                all.push(mistakes);
             }
         }
     }
-    if arguments.format == Format::Json {
-        desk.screen.json(&json!({"files": all}));
+    match arguments.format {
+        CheckFormat::Text => {}
+        CheckFormat::Json => desk.screen.json(&json!({"files": told})),
+        CheckFormat::Sarif => desk.screen.json(&render::sarif::log(&all)),
     }
-    Ok(exit)
+    Ok(match all.is_empty() {
+        true => Exit::Done,
+        false => Exit::Usage,
+    })
 }

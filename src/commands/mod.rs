@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod earlier;
 mod environment;
+mod explain;
 mod fleet;
 mod hosts;
 mod inventory;
@@ -21,6 +22,7 @@ mod report;
 mod resume;
 mod run;
 mod runs;
+mod schema;
 mod secrets;
 mod show;
 mod typing;
@@ -110,6 +112,11 @@ pub(crate) fn run(verb: Verb) -> Exit {
                     &arguments,
                 )
             }
+            Verb::Explain(arguments) => {
+                let lang = chosen(&screen, arguments.language);
+                explain::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
+            }
+            Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
             Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
             Verb::Inventory(arguments) => {
                 let lang = chosen(&screen, arguments.language);

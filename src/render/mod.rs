@@ -6,6 +6,7 @@
 
 pub(crate) mod approval;
 pub(crate) mod audit;
+pub(crate) mod explain;
 pub(crate) mod inventory;
 pub(crate) mod modules;
 pub(crate) mod plain;
@@ -16,6 +17,7 @@ pub(crate) mod quiet;
 pub(crate) mod report;
 pub(crate) mod review;
 pub(crate) mod runs;
+pub(crate) mod sarif;
 pub(crate) mod screen;
 pub(crate) mod show;
 pub(crate) mod since;

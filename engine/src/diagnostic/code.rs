@@ -65,6 +65,7 @@ codes! {
     Empty = "P0014", "There is nothing where something must be.";
     TooLong = "P0015", "A text is longer than a playbook may have it.";
     OnErrorWord = "P0016", "`on_error` is `fail`, `continue` or a list of steps.";
+    PhaseOrder = "P0017", "The phases stand in another order than they run in.";
     UnknownModule = "P0102", "No module has this name.";
     UnknownParameter = "P0103", "The module has no parameter of this name.";
     MissingParameter = "P0104", "A parameter that the module must be given is not there.";
@@ -88,6 +89,8 @@ codes! {
     Statement = "P0215", "A text holds a statement; only `{{ }}` is of the language.";
     NotAValue = "P0216", "A text holds a list or a map, which have no plain written form.";
     NeverEqual = "P0217", "A value is compared with a word that it never is.";
+    OperandKind = "P0218", "A filter, a test or an operator is given a value of a kind that it does not take.";
+    Arguments = "P0219", "A filter or a test is given arguments that it does not take.";
     EffectAbovePhase = "P0301", "A module can do more than its phase may.";
     WrongPhase = "P0302", "A module is not made for this phase.";
     NotInPlan = "P0303", "A proposal rests on something that is not known while the plan is made.";

@@ -77,7 +77,12 @@ pub(super) fn summary(file: &str, list: &[Diagnostic]) -> String {
         .collect();
     match counted.is_empty() {
         true => format!("{file}: no errors, no host was touched"),
-        false => format!("{file}: {}, no host was touched", counted.join(", ")),
+        false => {
+            let more = list.first().map_or(String::new(), |first| {
+                format!("; deminer explain {} says more", first.code)
+            });
+            format!("{file}: {}, no host was touched{more}", counted.join(", "))
+        }
     }
 }
 
@@ -225,14 +230,14 @@ mod tests {
           --> a.yml:1:5
         1 | 名字: 日本語 # x
           |       ^^^^ help: another
-        a.yml: 1 error, no host was touched
+        a.yml: 1 error, no host was touched; deminer explain P0002 says more
         ");
         insta::assert_snapshot!(shown("\tkey: x\n", "x"), @"
         error[P0002]: unknown
           --> a.yml:1:7
         1 |     key: x
           |          ^ help: another
-        a.yml: 1 error, no host was touched
+        a.yml: 1 error, no host was touched; deminer explain P0002 says more
         ");
     }
 

@@ -31,6 +31,7 @@ use crate::template::Expression;
 
 pub(super) use entry::Entry;
 use frame::{Frame, FrameRead};
+pub(super) use step::ceiling;
 
 /// Where the files beside a playbook come from.
 pub trait Sources {
@@ -181,9 +182,10 @@ impl<'c> Checker<'c> {
         let (entries, frames) = self.entries();
         self.declare(&entries, &frames);
         if self.playbook.phases.values().all(|steps| steps.steps.is_empty()) {
-            let message = "the playbook has no steps";
+            let message = format!("the playbook {} has no steps", quoted(&self.playbook.name.value));
+            let help = "write `gather:` with a step: `- {id: processes, use: process.list}`";
             self.mistakes
-                .push(Diagnostic::error(Code::Empty, self.playbook.name.span, message));
+                .push(Diagnostic::error(Code::Empty, self.playbook.name.span, message).help(help));
         }
         let mut reads: Vec<Read> = Vec::with_capacity(entries.len());
         for entry in &entries {
@@ -232,9 +234,10 @@ impl<'c> Checker<'c> {
                 let message = format!("two steps have the id {}", quoted(&id.value));
                 let mut mistake =
                     Diagnostic::error(Code::DuplicateId, id.span, message).label(first.span, "first here");
-                if entry.frame > 0 {
-                    mistake = mistake.help("the steps of an included file share the ids of the playbook");
-                }
+                mistake = mistake.help(match entry.frame {
+                    0 => "give one of them another id",
+                    _ => "the steps of an included file share the ids of the playbook",
+                });
                 self.mistakes.push(mistake);
                 continue;
             }
@@ -288,7 +291,7 @@ impl<'c> Checker<'c> {
         if text.is_empty() || text.len() > EXPRESSION_BYTES {
             let message = format!("{place}: the expression is empty or longer than {EXPRESSION_BYTES} bytes");
             self.mistakes
-                .push(Diagnostic::error(Code::ExpressionSyntax, scalar, message));
+                .push(Diagnostic::error(Code::ExpressionSyntax, scalar, message).help("compute it in parts, in `let`"));
             return None;
         }
         let tree = match machinery::parse_expr(text) {
@@ -315,7 +318,11 @@ impl<'c> Checker<'c> {
             mistake = match (code, label) {
                 (Code::NoField, Some((span, id))) => {
                     let from = format!("`{id}` is from {}", line_of(&self.texts, at, span));
-                    mistake.help(help.map_or_else(|| from.clone(), |help| format!("{help} {from}")))
+                    let parted = |help: String| match help.ends_with('?') {
+                        true => format!("{help} {from}"),
+                        false => format!("{help}; {from}"),
+                    };
+                    mistake.help(help.map_or_else(|| from.clone(), parted))
                 }
                 (_, Some((span, text))) => mistake.maybe_help(help).label(span, text),
                 (_, None) => mistake.maybe_help(help),
@@ -338,12 +345,13 @@ impl<'c> Checker<'c> {
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         let help = match why.as_str() {
-            w if w.contains("unexpected `=`") || w.contains("`=`") => Some("compare with `==`"),
-            w if w.contains("end of string") => Some("a quote is not closed"),
-            _ => None,
+            w if w.contains("unexpected `=`") || w.contains("`=`") => "compare with `==`",
+            w if w.contains("end of string") => "a quote is not closed",
+            w if w.contains("unexpected input after") => "compare with `==`; join conditions with `and`, `or`",
+            _ => "an expression is like `steps.ID.rows | length > 0 and not vars.deep`",
         };
         let mistake = Diagnostic::error(Code::ExpressionSyntax, at, format!("{place}: {why}"));
-        self.mistakes.push(mistake.maybe_help(help.map(str::to_owned)));
+        self.mistakes.push(mistake.help(help));
     }
 
     /// The bytes of the file for a range of a scalar's value.

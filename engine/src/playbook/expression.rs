@@ -1,5 +1,7 @@
 //! What an expression refers to and what it will be, told from its syntax tree before any host is reached.
 
+mod filter;
+mod operator;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -7,17 +9,17 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 use minijinja::machinery;
-use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr};
+use minijinja::machinery::ast::{BinOpKind, Expr, UnaryOpKind};
 use minijinja::value::ValueKind;
 
 pub(crate) use tree::{for_each_child, whole};
 
+use self::operator::Comparison;
 use self::tree::{end_name, path_text};
 use super::kind::Kinds;
 use super::shape::{Field, Shape};
 use super::{Phase, Span};
 use crate::diagnostic::{Code, quoted, suggest};
-use crate::template::{FILTERS, TESTS};
 
 /// The names that an expression may begin with.
 pub(super) const ROOTS: [&str; 7] = ["vars", "steps", "host", "run", "item", "index", "round"];
@@ -118,12 +120,10 @@ pub(super) struct Told {
 
 /// Reads a tree.
 pub(super) fn tell(tree: &Expr<'_>, names: &Names, here: &Here<'_>) -> Told {
-    let mut ran = here.ran.clone();
-    defined_steps(tree, &mut ran);
     let mut teller = Teller {
         names,
         here,
-        ran,
+        ran: here.ran.clone(),
         refers: IndexMap::new(),
         reads_own: false,
         found: Vec::new(),
@@ -143,7 +143,7 @@ pub(super) fn conditions(text: &str, frame: usize) -> (BTreeSet<Condition>, BTre
     match machinery::parse_expr(text) {
         Ok(tree) => {
             split(text, frame, &tree, &mut all);
-            defined_steps(&tree, &mut ran);
+            ran_where(&tree, true, &mut ran);
         }
         Err(_) => {
             all.insert(Condition::Written(text.to_owned()));
@@ -181,15 +181,19 @@ fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The steps that an `is defined` in the expression asks for.
-fn defined_steps(tree: &Expr<'_>, into: &mut BTreeSet<String>) {
-    if let Expr::Test(test) = tree
-        && test.name == "defined"
-        && let Some(id) = step_of(&test.expr)
-    {
-        into.insert(id.to_owned());
+/// The steps that have run where the expression holds, or where it does not.
+fn ran_where(tree: &Expr<'_>, holds: bool, into: &mut BTreeSet<String>) {
+    match tree {
+        Expr::Test(test) if test.name == if holds { "defined" } else { "undefined" } => {
+            into.extend(step_of(&test.expr).map(str::to_owned));
+        }
+        Expr::UnaryOp(op) if matches!(op.op, UnaryOpKind::Not) => ran_where(&op.expr, !holds, into),
+        Expr::BinOp(op) if matches!((op.op, holds), (BinOpKind::ScAnd, true) | (BinOpKind::ScOr, false)) => {
+            ran_where(&op.left, holds, into);
+            ran_where(&op.right, holds, into);
+        }
+        _ => {}
     }
-    for_each_child(tree, &mut |child| defined_steps(child, into));
 }
 
 /// The id of the step whose value, or a part of it, this is.
@@ -257,29 +261,26 @@ impl<'c> Teller<'c> {
             Expr::UnaryOp(op) => {
                 let inner = self.shape(&op.expr, false);
                 match op.op {
-                    minijinja::machinery::ast::UnaryOpKind::Not => Shape::boolean(),
-                    minijinja::machinery::ast::UnaryOpKind::Neg => inner,
+                    UnaryOpKind::Not => Shape::boolean(),
+                    UnaryOpKind::Neg => inner,
                 }
             }
             Expr::BinOp(op) => self.binary(op.op, &op.left, &op.right),
             Expr::Compare(chain) => {
-                let mut left = self.shape(&chain.expr, false);
-                let mut left_tree = &chain.expr;
+                let mut left = (self.shape(&chain.expr, false), &chain.expr);
                 for step in &chain.ops {
-                    let right = self.shape(&step.expr, false);
-                    if matches!(step.op, CompareOpKind::Eq | CompareOpKind::Ne) {
-                        self.never_equal(&left, left_tree, &right, &step.expr);
-                    }
-                    (left, left_tree) = (right, &step.expr);
+                    let right = (self.shape(&step.expr, false), &step.expr);
+                    self.compare(Comparison::of(step.op), (&left.0, left.1), (&right.0, right.1));
+                    left = right;
                 }
                 Shape::boolean()
             }
             Expr::IfExpr(choice) => {
                 self.shape(&choice.test_expr, false);
-                let yes = self.shape(&choice.true_expr, guarded);
+                let yes = self.shape_where(&choice.test_expr, true, &choice.true_expr, guarded);
                 match &choice.false_expr {
                     Some(no) => {
-                        let no = self.shape(no, guarded);
+                        let no = self.shape_where(&choice.test_expr, false, no, guarded);
                         yes.union(&no)
                     }
                     None => {
@@ -297,17 +298,13 @@ impl<'c> Teller<'c> {
             }
             Expr::Test(test) => {
                 let asks = matches!(test.name, "defined" | "undefined");
-                self.shape(&test.expr, asks);
+                let given = self.shape(&test.expr, asks);
                 self.arguments(&test.args);
-                if !TESTS.contains(&test.name) {
-                    let help = suggest(test.name, TESTS.iter().copied());
-                    let message = format!("unknown test {}", quoted(test.name));
-                    let at = match test.args.is_empty() {
-                        true => end_name(tree, test.name),
-                        false => whole(tree),
-                    };
-                    self.mistake(at, Code::UnknownFilter, message, help);
-                }
+                let at = match test.args.is_empty() {
+                    true => end_name(tree, test.name),
+                    false => whole(tree),
+                };
+                self.test(test.name, at, &given, test.args.len());
                 Shape::boolean()
             }
             Expr::Call(call) => {
@@ -356,6 +353,15 @@ impl<'c> Teller<'c> {
         }
     }
 
+    /// The shape of a tree that is evaluated only where the condition holds, or only where it does not.
+    fn shape_where(&mut self, condition: &Expr<'_>, holds: bool, tree: &Expr<'_>, guarded: bool) -> Shape {
+        let before = self.ran.clone();
+        ran_where(condition, holds, &mut self.ran);
+        let shape = self.shape(tree, guarded);
+        self.ran = before;
+        shape
+    }
+
     fn items(&mut self, items: &[Expr<'_>]) -> Shape {
         let shapes: Vec<Shape> = items.iter().map(|item| self.shape(item, false)).collect();
         let inner = shapes.split_first().map_or(Shape::Any, |(first, rest)| {
@@ -366,6 +372,7 @@ impl<'c> Teller<'c> {
 
     fn root(&mut self, name: &str, range: Range<usize>) -> Shape {
         let outside = |what: &str| format!("`{name}` is only there inside `{what}`");
+        let each = || Some("give the step a list to go through: `foreach: steps.ID.rows`".to_owned());
         match name {
             "host" => self.here.host.clone(),
             "run" => self.here.run.clone(),
@@ -387,19 +394,20 @@ impl<'c> Teller<'c> {
             "item" => match self.here.item.clone() {
                 Some(shape) => shape,
                 None => {
-                    self.mistake(range, Code::OutsideForeach, outside("foreach"), None);
+                    self.mistake(range, Code::OutsideForeach, outside("foreach"), each());
                     Shape::Any
                 }
             },
             "index" => {
                 if self.here.item.is_none() {
-                    self.mistake(range, Code::OutsideForeach, outside("foreach"), None);
+                    self.mistake(range, Code::OutsideForeach, outside("foreach"), each());
                 }
                 Shape::of_kind("integer")
             }
             "round" => {
                 if self.here.phase != Phase::Eradicate {
-                    self.mistake(range, Code::OutsideEradicate, outside("eradicate"), None);
+                    let help = Some("rounds are of `eradicate`, with its `repeat`".to_owned());
+                    self.mistake(range, Code::OutsideEradicate, outside("eradicate"), help);
                 }
                 Shape::of_kind("integer")
             }
@@ -510,7 +518,7 @@ impl<'c> Teller<'c> {
                 range,
                 Code::StepItself,
                 format!("`steps.{id}` is this step itself"),
-                None,
+                Some("let it read a step before it; `until` alone reads its own result".to_owned()),
             );
             return Shape::Any;
         }
@@ -561,132 +569,6 @@ impl<'c> Teller<'c> {
             help: Some(help),
             label: Some((known.span, known.why.to_owned())),
         });
-    }
-
-    fn binary(&mut self, op: BinOpKind, left_tree: &Expr<'_>, right_tree: &Expr<'_>) -> Shape {
-        let left = self.shape(left_tree, false);
-        let right = self.shape(right_tree, false);
-        match op {
-            BinOpKind::Eq | BinOpKind::Ne => {
-                self.never_equal(&left, left_tree, &right, right_tree);
-                Shape::boolean()
-            }
-            BinOpKind::Lt | BinOpKind::Lte | BinOpKind::Gt | BinOpKind::Gte | BinOpKind::In => Shape::boolean(),
-            BinOpKind::ScAnd | BinOpKind::ScOr => left.union(&right),
-            BinOpKind::Add if left.kinds() == Kinds::LIST && right.kinds() == Kinds::LIST => left.union(&right),
-            BinOpKind::Concat => Shape::of_kind("string"),
-            BinOpKind::Add | BinOpKind::Mul => Shape::Any,
-            BinOpKind::Sub | BinOpKind::Div | BinOpKind::FloorDiv | BinOpKind::Rem | BinOpKind::Pow => {
-                Shape::of_kind("number")
-            }
-        }
-    }
-
-    /// A comparison with a word that the other side never is, is a slip of the pen.
-    fn never_equal(&mut self, left: &Shape, left_tree: &Expr<'_>, right: &Shape, right_tree: &Expr<'_>) {
-        for (words, other) in [(left.words(), right_tree), (right.words(), left_tree)] {
-            let (Some(words), Expr::Const(constant)) = (words, other) else {
-                continue;
-            };
-            let Some(word) = constant.value.as_str() else { continue };
-            if !words.iter().any(|w| w == word) {
-                let help = suggest(word, words.iter().map(String::as_str));
-                let message = format!("it is never {}", quoted(word));
-                self.mistake(whole(other), Code::NeverEqual, message, help);
-            }
-        }
-    }
-
-    fn arguments(&mut self, args: &[CallArg<'_>]) {
-        for arg in args {
-            match arg {
-                CallArg::Pos(tree) | CallArg::Kwarg(_, tree) | CallArg::PosSplat(tree) | CallArg::KwargSplat(tree) => {
-                    self.shape(tree, false);
-                }
-            }
-        }
-    }
-
-    fn filter(
-        &mut self,
-        name: &str,
-        at: Range<usize>,
-        inner: Option<&Expr<'_>>,
-        args: &[CallArg<'_>],
-        guarded: bool,
-    ) -> Shape {
-        let guards = guarded || name == "default";
-        let given = inner.map_or(Shape::Any, |tree| self.shape(tree, guards));
-        self.arguments(args);
-        if !FILTERS.contains(&name) {
-            let help = suggest(name, FILTERS.iter().copied());
-            self.mistake(
-                at,
-                Code::UnknownFilter,
-                format!("unknown filter {}", quoted(name)),
-                help,
-            );
-            return Shape::Any;
-        }
-        let positional = args.iter().find_map(|arg| match arg {
-            CallArg::Pos(tree) => Some(tree),
-            _ => None,
-        });
-        let named = args.iter().find_map(|arg| match arg {
-            CallArg::Kwarg("attribute", tree) => Some(tree),
-            _ => None,
-        });
-        let attribute = match name {
-            "selectattr" | "rejectattr" => positional,
-            "map" | "sort" | "unique" | "min" | "max" | "sum" => named,
-            _ => None,
-        };
-        let behind = attribute.and_then(|tree| self.attribute_path(&given.item(), tree));
-        match name {
-            "length" | "int" => Shape::of_kind("integer"),
-            "float" | "round" | "abs" | "sum" => Shape::of_kind("number"),
-            "bool" => Shape::boolean(),
-            "lower" | "upper" | "trim" | "replace" | "join" | "string" | "tojson" => Shape::of_kind("string"),
-            "first" | "last" | "min" | "max" => given.item(),
-            "selectattr" | "rejectattr" | "select" | "reject" | "sort" | "unique" | "list" | "reverse" => {
-                match given.kinds() {
-                    Kinds::LIST => given,
-                    _ => Shape::ListOf(Box::new(Shape::Any)),
-                }
-            }
-            "map" => Shape::ListOf(Box::new(behind.unwrap_or(Shape::Any))),
-            "default" => match positional {
-                Some(other) => {
-                    let other = self.quiet(other);
-                    given.union(&other)
-                }
-                None => given,
-            },
-            _ => Shape::Any,
-        }
-    }
-
-    /// The shape of a tree whose mistakes are told already.
-    fn quiet(&mut self, tree: &Expr<'_>) -> Shape {
-        let told = self.found.len();
-        let shape = self.shape(tree, false);
-        self.found.truncate(told);
-        shape
-    }
-
-    fn attribute_path(&mut self, item: &Shape, tree: &Expr<'_>) -> Option<Shape> {
-        let Expr::Const(constant) = tree else {
-            return None;
-        };
-        let path = constant.value.as_str()?;
-        let mut shape = item.clone();
-        for name in path.split('.') {
-            shape = match name.parse::<usize>() {
-                Ok(_) => shape.item(),
-                Err(_) => self.field_of(&shape, name, whole(tree), None, None),
-            };
-        }
-        Some(shape)
     }
 }
 

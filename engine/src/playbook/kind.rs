@@ -54,6 +54,14 @@ impl Kinds {
         self.0 & other.0 != 0
     }
 
+    /// The same, whole numbers as numbers of any kind: `5 == 5.0`.
+    pub(super) fn widened(self) -> Kinds {
+        match self.meets(Kinds::NUMBER) {
+            true => self.or(Kinds::NUMBER),
+            false => self,
+        }
+    }
+
     pub(super) fn without(self, other: Kinds) -> Kinds {
         Kinds(self.0 & !other.0)
     }

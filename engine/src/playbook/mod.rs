@@ -4,6 +4,7 @@ mod bind;
 mod check;
 mod checked;
 pub(crate) mod expression;
+mod fit;
 mod include;
 mod kind;
 mod mask;
@@ -12,6 +13,7 @@ mod order;
 mod params;
 mod parse;
 mod scalar;
+mod schema;
 mod shape;
 pub mod value;
 mod without;
@@ -32,6 +34,7 @@ pub use checked::{Asked, CheckedPlaybook, CheckedResource, StepOutline};
 pub(crate) use checked::{CheckedBody, CheckedStep, CheckedUntil, OnFailure, Recipe};
 pub(crate) use parse::is_name;
 pub use parse::parse;
+pub use schema::schema;
 
 /// The phases, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

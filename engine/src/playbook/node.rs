@@ -242,16 +242,27 @@ fn not_yaml(text: &str, form: &Form, error: &serde_saphyr::Error) -> Diagnostic 
             Some(format!("{} is one document: remove the line `---`", form.what))
         }
         w if w.contains("unsupported tag") => Some("write the value without the `!`".to_owned()),
+        w if w.contains("flow mapping") || w.contains("flow sequence") => Some(
+            "inside `{ }` and `[ ]`, put a text that has a bracket, a brace, a comma or a colon in quotes".to_owned(),
+        ),
+        w if w.contains("unclosed") => Some("close it, or put the text in quotes".to_owned()),
         w if w.contains("tab") => Some("indent with spaces".to_owned()),
         w if w.contains("budget") || w.contains("limit") => {
             let values = grouped(form.values);
             Some(format!("{} is at most {values} values, 24 deep", form.what))
         }
-        _ => None,
+        _ => Some("look at the indentation and the quotes of this line and the one before".to_owned()),
     };
     let why = match why.contains("multiple YAML documents") {
         true => "a second document begins".to_owned(),
-        false => why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        false => why
+            .chars()
+            .map(|c| match c {
+                '\'' => '`',
+                c if c.is_control() => ' ',
+                c => c,
+            })
+            .collect(),
     };
     Diagnostic::error(form.not_yaml, span, format!("not the YAML of {}: {why}", form.what)).maybe_help(help)
 }

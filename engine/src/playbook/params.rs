@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::check::{Checker, Entry};
 use super::checked::{CheckedResource, Recipe};
 use super::expression::{Here, for_each_child, whole};
+use super::fit::unfit;
 use super::kind::Kinds;
 use super::shape::{Field, Shape};
 use super::{Argument, Placed, Span, VarType};
@@ -65,8 +66,9 @@ impl Checker<'_> {
                     }
                     Field::NoMap(_) => {
                         let message = format!("{}: `{module}` takes no parameters", entry.label);
-                        self.mistakes
-                            .push(Diagnostic::error(Code::UnknownParameter, argument.span, message));
+                        self.mistakes.push(
+                            Diagnostic::error(Code::UnknownParameter, argument.span, message).help("remove `with`"),
+                        );
                         return None;
                     }
                 };
@@ -102,7 +104,7 @@ impl Checker<'_> {
         given: &Placed<Argument>,
     ) -> Option<Recipe> {
         if let Some(()) = resource(shape) {
-            return self.resource(place, given);
+            return self.resource(place, shape, given);
         }
         if is_playbook_text(shape) || is_playbook_text(&shape.item()) {
             self.only_own_words(place, here.frame, given);
@@ -114,12 +116,9 @@ impl Checker<'_> {
             }
             Argument::Expression { text, inner } if !inner.is_empty() => {
                 let told = self.expression(place, here, given.span, text, inner.clone())?;
-                let (is, takes) = (told.kinds().without(Kinds::NULL), shape.kinds());
-                if !is.meets(takes) && is != Kinds::NONE {
-                    let message = format!("{place} takes {}, this is {is}", takes.without(Kinds::NULL));
+                if let Some(found) = unfit(&told, shape) {
                     let at = self.inside(given.span, text, trimmed(text, inner.clone()));
-                    self.mistakes
-                        .push(Diagnostic::error(Code::ParameterReference, at, message));
+                    self.unfit(found.message(place), at, &text[inner.clone()]);
                 }
                 Expression::compile(text[inner.clone()].trim()).map(Recipe::Value)
             }
@@ -136,7 +135,9 @@ impl Checker<'_> {
                 Text::compile(text).map(Recipe::Text)
             }
             Argument::List(items) => {
-                self.fits_kind(place, shape, given.span, Kinds::LIST);
+                if self.fits_kind(place, shape, given.span, Kinds::LIST) {
+                    self.fits_length(place, shape, given.span, items.len());
+                }
                 let inner = self.listed(shape);
                 items
                     .iter()
@@ -146,6 +147,21 @@ impl Checker<'_> {
             }
             Argument::Map(fields) => self.map(place, here, shape, given.span, fields),
         }
+    }
+
+    /// Says why what is referred to is not what the parameter takes, and where it is from.
+    fn unfit(&mut self, message: String, at: Span, text: &str) {
+        let from = minijinja::machinery::parse_expr(text.trim()).ok();
+        let known = from
+            .as_ref()
+            .and_then(first_step)
+            .and_then(|id| self.names.steps.get_key_value(id));
+        let mut mistake = Diagnostic::error(Code::ParameterReference, at, message)
+            .help("`deminer modules NAME` says what a module takes and gives");
+        if let Some((id, known)) = known {
+            mistake = mistake.label(known.span, format!("`{id}` is from here"));
+        }
+        self.mistakes.push(mistake);
     }
 
     /// Refuses what is not of the playbook and its variables; lists are looked into item by item.
@@ -232,10 +248,12 @@ impl Checker<'_> {
                 .filter(|name| !fields.contains_key(*name))
             {
                 let message = format!("{place} needs `{name}`");
+                let help = format!("write `{name}: ...` into it");
                 self.mistakes
-                    .push(Diagnostic::error(Code::MissingParameter, at, message));
+                    .push(Diagnostic::error(Code::MissingParameter, at, message).help(help));
             }
         }
+        let told = self.mistakes.len();
         let mut recipes = Vec::with_capacity(fields.len());
         for (name, value) in fields {
             let inner = match shape.field(name) {
@@ -255,7 +273,61 @@ impl Checker<'_> {
                 self.argument(&format!("{place}, `{name}`"), here, &inner, value)?,
             ));
         }
+        if let (true, Some(forms)) = (fits && self.mistakes.len() == told, shape.alternatives()) {
+            self.has_a_form(place, &forms, at, fields);
+        }
         Some(Recipe::Map(recipes))
+    }
+
+    /// Whether a list that is written out has as many items as it may have.
+    fn fits_length(&mut self, place: &str, shape: &Shape, at: Span, items: usize) {
+        let lists = shape.alternatives().unwrap_or_default();
+        let [list] = lists
+            .iter()
+            .filter(|node| node.get("items").is_some())
+            .collect::<Vec<_>>()[..]
+        else {
+            return;
+        };
+        let bound = |key: &str| list.get(key).and_then(Value::as_u64);
+        let why = match u64::try_from(items) {
+            Ok(n) if bound("minItems").is_some_and(|least| n < least) => "fewer items than it must have",
+            Ok(n) if bound("maxItems").is_some_and(|most| n > most) => "more items than it may have",
+            _ => return,
+        };
+        let (least, most) = (bound("minItems").unwrap_or(0), bound("maxItems"));
+        let help = match most {
+            Some(most) => format!("it has {least} to {most}"),
+            None => format!("it has at least {least}"),
+        };
+        let message = format!("{place} has {why}");
+        self.mistakes
+            .push(Diagnostic::error(Code::ParameterValue, at, message).help(help));
+    }
+
+    /// Whether a map that is written out has one of several forms.
+    fn has_a_form(&mut self, place: &str, forms: &[Value], at: Span, fields: &IndexMap<String, Placed<Argument>>) {
+        let has = |form: &Value| {
+            let properties = form.get("properties").and_then(Value::as_object);
+            let known = |name: &String| properties.is_none_or(|all| all.contains_key(name));
+            let required = form.get("required").and_then(Value::as_array).into_iter().flatten();
+            let said = |name: &Value| name.as_str().is_some_and(|name| fields.contains_key(name));
+            let word = |(name, value): (&String, &Placed<Argument>)| {
+                let only = properties.and_then(|all| all.get(name)?.get("const"));
+                match (&value.value, only) {
+                    (Argument::Literal(value), Some(only)) => value == only,
+                    _ => true,
+                }
+            };
+            fields.keys().all(known) && required.into_iter().all(said) && fields.iter().all(word)
+        };
+        let maps = forms.iter().filter(|form| form.get("properties").is_some());
+        if maps.clone().count() > 1 && !maps.clone().any(has) {
+            let message = format!("{place} has none of the forms that it may have");
+            let help = "`deminer modules NAME` says what a module takes";
+            self.mistakes
+                .push(Diagnostic::error(Code::ParameterValue, at, message).help(help));
+        }
     }
 
     fn listed(&self, shape: &Shape) -> Shape {
@@ -268,7 +340,9 @@ impl Checker<'_> {
             return true;
         }
         let message = format!("{place} takes {}, found {is}", takes.without(Kinds::NULL));
-        self.mistakes.push(Diagnostic::error(Code::ParameterKind, at, message));
+        let help = "`deminer modules NAME` says what a module takes";
+        self.mistakes
+            .push(Diagnostic::error(Code::ParameterKind, at, message).help(help));
         false
     }
 
@@ -288,7 +362,8 @@ impl Checker<'_> {
                     unit_hint(&alternatives).or_else(|| Some("put it in quotes".to_owned()))
                 }
                 _ if takes == Kinds::LIST => Some("write it as a list: `[a, b]`".to_owned()),
-                _ => None,
+                _ if takes == Kinds::BOOLEAN => Some("write `true` or `false`, without quotes".to_owned()),
+                _ => Some("`deminer modules NAME` says what a module takes".to_owned()),
             };
             let found = match value {
                 Value::String(text) => quoted(text),
@@ -355,9 +430,9 @@ impl Checker<'_> {
         }
     }
 
-    fn resource(&mut self, place: &str, given: &Placed<Argument>) -> Option<Recipe> {
+    fn resource(&mut self, place: &str, shape: &Shape, given: &Placed<Argument>) -> Option<Recipe> {
         let Argument::Literal(Value::String(path)) = &given.value else {
-            if let Argument::Literal(Value::Null) = &given.value {
+            if given.value == Argument::Literal(Value::Null) && shape.kinds().meets(Kinds::NULL) {
                 return Some(Recipe::Literal(Value::Null));
             }
             let message = format!("{place} is a file beside the playbook, named by its path");
@@ -402,6 +477,18 @@ impl Checker<'_> {
             .push(Diagnostic::error(Code::ResourceMissing, given.span, message).help(help));
         None
     }
+}
+
+/// The first step that an expression refers to.
+fn first_step<'e>(tree: &'e Expr<'_>) -> Option<&'e str> {
+    if let Expr::GetAttr(attr) = tree
+        && matches!(&attr.expr, Expr::Var(var) if var.id == "steps")
+    {
+        return Some(attr.name);
+    }
+    let mut found = None;
+    for_each_child(tree, &mut |child| found = found.or_else(|| first_step(child)));
+    found
 }
 
 /// The range without the blanks around what stands in it.
@@ -478,10 +565,16 @@ fn misfit(node: &Value, value: &Value) -> Option<(String, Option<String>)> {
         let n = number.as_f64()?;
         let bound = |key: &str| node.get(key).and_then(Value::as_f64);
         if let Some(least) = bound("minimum").filter(|least| n < *least) {
-            return plain(format!("{number} is less than {least}"));
+            return Some((
+                format!("{number} is less than {least}"),
+                Some(format!("write `{least}`, or more")),
+            ));
         }
         if let Some(most) = bound("maximum").filter(|most| n > *most) {
-            return plain(format!("{number} is more than {most}"));
+            return Some((
+                format!("{number} is more than {most}"),
+                Some(format!("write `{most}`, or less")),
+            ));
         }
     }
     let text = value.as_str()?;

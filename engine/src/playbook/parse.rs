@@ -2,7 +2,7 @@
 //!
 //! What a key means is decided here and nowhere else; a new key is a row of one of the tables and its reading.
 
-mod conduct;
+pub(super) mod conduct;
 mod step;
 
 use std::collections::HashSet;
@@ -15,10 +15,12 @@ use super::value::Misfit;
 use super::{Phase, Placed, Playbook, Repeat, Span, Step, Steps, Var, VarType};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest, quoted, suggest};
 
-const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
-const VAR_KEYS: [&str; 3] = ["type", "default", "help"];
-const PART_KEYS: [&str; 3] = ["help", "vars", "steps"];
-const STEP_KEYS: [&str; 16] = [
+pub(super) use step::keys_beside;
+
+pub(super) const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
+pub(super) const VAR_KEYS: [&str; 3] = ["type", "default", "help"];
+pub(super) const PART_KEYS: [&str; 3] = ["help", "vars", "steps"];
+pub(super) const STEP_KEYS: [&str; 16] = [
     "id",
     "name",
     "use",
@@ -36,12 +38,12 @@ const STEP_KEYS: [&str; 16] = [
     "assert",
     "include",
 ];
-const BODY_KEYS: [&str; 5] = ["use", "let", "stop", "assert", "include"];
-const LOOP_KEYS: [&str; 2] = ["repeat", "steps"];
-const REPEAT_KEYS: [&str; 3] = ["until", "max_rounds", "refresh"];
+pub(super) const BODY_KEYS: [&str; 5] = ["use", "let", "stop", "assert", "include"];
+pub(super) const LOOP_KEYS: [&str; 2] = ["repeat", "steps"];
+pub(super) const REPEAT_KEYS: [&str; 3] = ["until", "max_rounds", "refresh"];
 
 /// The rounds that a playbook may ask for.
-const ROUNDS: std::ops::RangeInclusive<u64> = 1..=10;
+pub(super) const ROUNDS: std::ops::RangeInclusive<u64> = 1..=10;
 /// The longest name.
 const NAME_CHARS: usize = 64;
 /// The longest expression or template.
@@ -188,7 +190,8 @@ impl Reader<'_> {
             };
             if let Some((first, _)) = fields.pairs.get(name) {
                 let message = format!("{place}: {} stands twice", quoted(name));
-                self.mistake(Diagnostic::error(Code::DuplicateKey, key.span, message).label(first.span, "first here"));
+                let mistake = Diagnostic::error(Code::DuplicateKey, key.span, message).help("remove one of the two");
+                self.mistake(mistake.label(first.span, "first here"));
                 continue;
             }
             if let Some(known) = known
@@ -218,7 +221,15 @@ impl Reader<'_> {
             return;
         }
         let message = format!("{place}: expected {expected}, found {}", node.kind.name());
-        self.mistake(Diagnostic::error(Code::WrongKind, node.span, message));
+        let help = match expected {
+            "text" => "write it as text; in quotes where YAML would take it for something else",
+            "a whole number" => "write digits only, without quotes: `3`",
+            "a map" => "write `key: value` lines, or `{key: value}`",
+            "a list of steps" => "begin each step with `- `, indented below its phase",
+            "a list of step ids" => "write it as a list: `[processes, cron]`",
+            _ => "`deminer explain P0004` says what stands where",
+        };
+        self.mistake(Diagnostic::error(Code::WrongKind, node.span, message).help(help));
     }
 
     fn missing(&mut self, span: Span, place: &str, key: &str, help: &str) {
@@ -233,12 +244,15 @@ impl Reader<'_> {
     fn plain_text(&mut self, node: &Node, place: &str) -> Option<Placed<String>> {
         match node.text() {
             Some(text) if text.trim().is_empty() => {
-                self.mistake(Diagnostic::error(Code::Empty, node.span, format!("{place} is empty")));
+                let message = format!("{place} is empty");
+                self.mistake(Diagnostic::error(Code::Empty, node.span, message).help("write it, or leave the key out"));
                 None
             }
             Some(text) if text.len() > EXPRESSION_BYTES => {
                 let message = format!("{place} is longer than {EXPRESSION_BYTES} bytes");
-                self.mistake(Diagnostic::error(Code::TooLong, node.span, message));
+                self.mistake(
+                    Diagnostic::error(Code::TooLong, node.span, message).help("compute it in parts, in `let`"),
+                );
                 None
             }
             Some(text) => Some(Placed {
@@ -385,7 +399,8 @@ impl Reader<'_> {
             }),
             Kind::Uint(_) | Kind::Int(_) => {
                 let message = format!("{place} is a number from {first} to {last}");
-                self.mistake(Diagnostic::error(Code::OutOfRange, node.span, message));
+                let help = format!("write `{first}`, or more");
+                self.mistake(Diagnostic::error(Code::OutOfRange, node.span, message).help(help));
                 None
             }
             _ => {
@@ -505,11 +520,33 @@ impl Reader<'_> {
                 }
             }
         }
+        self.phase_order(&fields, &phases);
         phases.sort_keys();
         if phases.is_empty() && fields.pairs.is_empty() {
-            self.mistake(Diagnostic::error(Code::Empty, fields.span, "`phases` is empty"));
+            let mistake = Diagnostic::error(Code::Empty, fields.span, "`phases` is empty");
+            self.mistake(mistake.help("write `gather:` with a step: `- {id: processes, use: process.list}`"));
         }
         phases
+    }
+
+    /// Phases run in one order, and are written in it.
+    fn phase_order(&mut self, fields: &Fields<'_>, phases: &IndexMap<Phase, Steps>) {
+        let mut last: Option<Phase> = None;
+        for phase in phases.keys().copied() {
+            if let (Some(before), Some(at)) = (last, fields.key_span(&phase.to_string()))
+                && phase < before
+            {
+                let message = format!("phase `{phase}` runs before `{before}`, and stands behind it");
+                let mut mistake = Diagnostic::error(Code::PhaseOrder, at, message)
+                    .help("the order is gather, decide, locate, backup, eradicate, verify");
+                if let Some(first) = fields.key_span(&before.to_string()) {
+                    mistake = mistake.label(first, "this one runs later");
+                }
+                self.mistake(mistake);
+                return;
+            }
+            last = Some(phase);
+        }
     }
 
     fn phase(&mut self, phase: Phase, key: &Node, node: &Node) -> Steps {

@@ -46,7 +46,7 @@ impl Misfit {
 }
 
 /// The names of the types that take nothing in `< >`.
-static PLAIN: [(&str, VarType); 15] = [
+pub(super) static PLAIN: [(&str, VarType); 15] = [
     ("bool", VarType::Bool),
     ("int", VarType::Int),
     ("float", VarType::Float),
@@ -155,7 +155,13 @@ impl VarType {
                 .collect::<Result<serde_json::Map<_, _>, Misfit>>()
                 .map(Value::Object),
             (VarType::Bool | VarType::Int | VarType::Float | VarType::List(_) | VarType::Map(_), _) => {
-                Err(self.misfit(value))
+                let help = match self {
+                    VarType::Bool => "write `true` or `false`, without quotes".to_owned(),
+                    VarType::List(_) => "write it as a list: `[a, b]`".to_owned(),
+                    VarType::Map(_) => "write it as a map: `{name: value}`".to_owned(),
+                    _ => "write digits, without quotes".to_owned(),
+                };
+                Err(self.misfit(value).help(help))
             }
             (_, Value::String(text)) => {
                 self.check_text(text)?;
@@ -170,7 +176,7 @@ impl VarType {
                 };
                 Err(self.misfit(value).help(help))
             }
-            _ => Err(self.misfit(value)),
+            _ => Err(self.misfit(value).help(format!("write one {self}"))),
         }
     }
 
@@ -222,7 +228,7 @@ impl VarType {
 
     fn check_text(&self, text: &str) -> Result<(), Misfit> {
         if text.len() > TEXT_BYTES {
-            return Err(Misfit::new(format!("longer than {TEXT_BYTES} bytes")));
+            return Err(Misfit::new(format!("longer than {TEXT_BYTES} bytes")).help("put it into a file beside"));
         }
         match self {
             VarType::Duration => duration(text).map(drop),
@@ -232,7 +238,9 @@ impl VarType {
             VarType::Regex => regex(text),
             VarType::Cidr => cidr(text),
             VarType::HostPort => hostport(text),
-            VarType::Sha256 => text.parse::<Digest>().map(drop).map_err(|e| Misfit::new(e.to_string())),
+            VarType::Sha256 => text.parse::<Digest>().map(drop).map_err(|e| {
+                Misfit::new(e.to_string()).help("write all 64 digits, in quotes, as `sha256sum` prints them")
+            }),
             VarType::Time => text.parse::<jiff::Timestamp>().map(drop).map_err(|_| {
                 Misfit::new(format!("{} is no time", quoted(text))).help("write it as `2026-11-14T02:41:04Z`")
             }),
@@ -384,11 +392,14 @@ fn absolute(kind: &VarType, text: &str) -> Result<(), Misfit> {
 fn regex(text: &str) -> Result<(), Misfit> {
     match regex::RegexBuilder::new(text).size_limit(1 << 20).build() {
         Ok(_) => Ok(()),
-        Err(regex::Error::CompiledTooBig(_)) => Err(Misfit::new("the expression grows too large")),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            Err(Misfit::new("the expression grows too large").help("repeat less: `a{1,100}`, not `a{1,100000}`"))
+        }
         Err(error) => {
             let error = error.to_string();
             let why = error.lines().last().unwrap_or("").trim_start_matches("error: ");
-            Err(Misfit::new(format!("{} is no regular expression: {why}", quoted(text))))
+            Err(Misfit::new(format!("{} is no regular expression: {why}", quoted(text)))
+                .help("a sign that is meant itself has a `\\` before it: `xmrig\\(64`"))
         }
     }
 }

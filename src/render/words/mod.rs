@@ -13,6 +13,7 @@ mod ask;
 mod audit;
 mod en;
 mod environment;
+mod explain;
 mod inventory;
 mod plan;
 mod progress;
@@ -29,6 +30,7 @@ pub(crate) use self::approval::{ApprovalWords, Approved};
 pub(crate) use self::ask::AskWords;
 pub(crate) use self::audit::{AuditWords, Unsound};
 pub(crate) use self::environment::EnvironmentWords;
+pub(crate) use self::explain::ExplainWords;
 pub(crate) use self::inventory::{Entry, InventoryWords};
 pub(crate) use self::plan::PlanWords;
 pub(crate) use self::progress::{Crowd, ProgressWords, Slow};
@@ -87,6 +89,7 @@ pub(crate) trait Words:
     + AskWords
     + AuditWords
     + EnvironmentWords
+    + ExplainWords
     + ReportWords
     + ReviewWords
     + UndoWords
@@ -106,6 +109,7 @@ impl<
         + AskWords
         + AuditWords
         + EnvironmentWords
+        + ExplainWords
         + ReportWords
         + ReviewWords
         + UndoWords

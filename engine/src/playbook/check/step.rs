@@ -50,8 +50,9 @@ impl Checker<'_> {
             let shape = shape.unwrap_or(Shape::Any);
             if !shape.kinds().meets(Kinds::LIST) {
                 let message = format!("{place} goes through a list, this is {}", shape.kinds());
+                let help = "name the list itself: `foreach: steps.ID.rows`";
                 self.mistakes
-                    .push(Diagnostic::error(Code::NotList, foreach.span, message));
+                    .push(Diagnostic::error(Code::NotList, foreach.span, message).help(help));
             }
             here.item = Some(shape.item());
             Expression::compile(foreach.value.trim())
@@ -121,8 +122,11 @@ impl Checker<'_> {
                 let may_stand = self.power(entry, found, module.span);
                 self.leave(entry, found, module.span);
                 let shape = Shape::of_schema(found.erased().params_schema().into());
+                let told = self.mistakes.len();
                 let recipes = self.params(entry, here, (&module.value, &shape), module.span, with);
-                self.refused(entry, found, &recipes, module.span);
+                if self.mistakes.len() == told {
+                    self.refused(entry, found, &recipes, module.span);
+                }
                 let body = CheckedBody::Use {
                     module: found.clone(),
                     with: recipes,
@@ -172,16 +176,21 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether the module takes what is written out, as far as all of it is.
+    /// Whether the module takes what is written out: asked only where all of it is, and nothing was wrong with a part.
     fn refused(&mut self, entry: &Entry<'_>, module: &Module, recipes: &[(String, Recipe)], at: Span) {
         let written: Option<serde_json::Map<String, serde_json::Value>> = recipes
             .iter()
             .map(|(name, recipe)| Some((name.clone(), recipe.written()?)))
             .collect();
-        let refused = written.and_then(|written| module.erased().refuses(&written.into()));
+        let refused = written.map(serde_json::Value::Object).and_then(|written| {
+            let undecoded = module.erased().undecodable(&written);
+            undecoded.or_else(|| module.erased().refuses(&written))
+        });
         if let Some(why) = refused {
             let message = format!("{}: {why}", entry.label);
-            self.mistakes.push(Diagnostic::error(Code::ParameterValue, at, message));
+            let help = format!("`deminer modules {}` says what it takes", module.about().name);
+            self.mistakes
+                .push(Diagnostic::error(Code::ParameterValue, at, message).help(help));
         }
     }
 
@@ -309,7 +318,7 @@ impl Checker<'_> {
 }
 
 /// The strongest effect of a phase, and what that is called.
-fn ceiling(phase: Phase) -> (Effect, &'static str) {
+pub(in super::super) fn ceiling(phase: Phase) -> (Effect, &'static str) {
     match phase {
         Phase::Gather | Phase::Verify => (Effect::Read, "reads"),
         // A judgement touches no host: what belongs to a miner may be traced by one.

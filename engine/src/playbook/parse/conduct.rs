@@ -9,10 +9,10 @@ use super::{Fields, Reader};
 use crate::diagnostic::{Code, Diagnostic, quoted, suggest};
 
 /// The words of `on_error`.
-const ON_ERROR: [&str; 2] = ["fail", "continue"];
+pub(in super::super) const ON_ERROR: [&str; 2] = ["fail", "continue"];
 
 /// How often a step may look again.
-const RETRIES: std::ops::RangeInclusive<u64> = 1..=100;
+pub(in super::super) const RETRIES: std::ops::RangeInclusive<u64> = 1..=100;
 /// What stands for `retries` where it is left out.
 const USUAL_RETRIES: u32 = 3;
 /// What stands for `delay` where it is left out.
@@ -22,9 +22,9 @@ const WAITED: Duration = Duration::from_secs(3600);
 /// The longest that a step may be given.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The procedures that a `stop` may name.
-const PROCEDURES: usize = 16;
+pub(in super::super) const PROCEDURES: usize = 16;
 /// The longest name of one.
-const PROCEDURE_CHARS: usize = 200;
+pub(in super::super) const PROCEDURE_CHARS: usize = 200;
 
 impl Reader<'_> {
     /// `until`, `retries` and `delay`.
@@ -74,7 +74,7 @@ impl Reader<'_> {
         let timeout = self.duration(node, &format!("{place}, `timeout`"))?;
         if timeout.is_zero() || timeout > LONGEST {
             let message = format!("{place}, `timeout` is more than nothing and at most 24h");
-            self.mistake(Diagnostic::error(Code::OutOfRange, node.span, message));
+            self.mistake(Diagnostic::error(Code::OutOfRange, node.span, message).help("write `30s`, `10m`"));
             return None;
         }
         Some(timeout)
@@ -152,7 +152,7 @@ impl Reader<'_> {
         };
         if items.is_empty() || items.len() > PROCEDURES {
             let message = format!("{place} names 1 to {PROCEDURES} procedures");
-            self.mistake(Diagnostic::error(Code::OutOfRange, node.span, message));
+            self.mistake(Diagnostic::error(Code::OutOfRange, node.span, message).help("name one, or fewer"));
         }
         let mut procedures = Vec::new();
         for item in items {
@@ -171,7 +171,7 @@ impl Reader<'_> {
                     start,
                     end: item.span.end,
                 };
-                self.mistake(Diagnostic::error(Code::Braces, span, message));
+                self.mistake(Diagnostic::error(Code::Braces, span, message).help("write the procedure itself"));
             } else {
                 procedures.push(text.value);
             }

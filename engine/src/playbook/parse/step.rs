@@ -113,11 +113,9 @@ impl Reader<'_> {
         }
         let fields = self.fields(node, &format!("{place}, `let`"), None)?;
         if fields.pairs.is_empty() {
-            self.mistake(Diagnostic::error(
-                Code::Empty,
-                node.span,
-                format!("{place}: `let` is empty"),
-            ));
+            let message = format!("{place}: `let` is empty");
+            let help = "name a value: `let: {rows: steps.processes.rows}`";
+            self.mistake(Diagnostic::error(Code::Empty, node.span, message).help(help));
         }
         let mut values = IndexMap::new();
         for (name, (key, value)) in fields.pairs {
@@ -132,31 +130,10 @@ impl Reader<'_> {
     /// Keys that the language has, but not beside what this step does.
     fn keys_that_do_not_go(&mut self, place: &str, fields: &Fields<'_>) {
         let has = |key: &str| fields.pairs.contains_key(key);
-        let none = [
-            "with",
-            "foreach",
-            "until",
-            "retries",
-            "delay",
-            "timeout",
-            "on_error",
-            "hand_over",
-        ];
-        let (body, wrong): (&str, Vec<&str>) = match () {
-            () if has("use") => ("use", vec!["hand_over"]),
-            () if has("let") => ("let", none.to_vec()),
-            () if has("stop") => (
-                "stop",
-                none.into_iter().filter(|k| *k != "hand_over").chain(["id"]).collect(),
-            ),
-            () if has("assert") => ("assert", none.into_iter().chain(["id"]).collect()),
-            () if has("include") => (
-                "include",
-                none.into_iter().filter(|k| *k != "with").chain(["id"]).collect(),
-            ),
-            () => return,
+        let Some(body) = BODY_KEYS.into_iter().find(|body| has(body)) else {
+            return;
         };
-        for key in wrong {
+        for key in keys_beside(body) {
             if let Some(at) = fields.key_span(key) {
                 let message = format!("{place}: `{key}` does not go with `{body}`");
                 self.mistake(Diagnostic::error(Code::KeyNotHere, at, message).help(format!("remove `{key}`")));
@@ -193,7 +170,7 @@ impl Reader<'_> {
         let value = match &node.kind {
             Kind::Text(text) if text.len() > EXPRESSION_BYTES => {
                 let message = format!("{place} is longer than {EXPRESSION_BYTES} bytes");
-                self.mistake(Diagnostic::error(Code::TooLong, node.span, message));
+                self.mistake(Diagnostic::error(Code::TooLong, node.span, message).help("put it into a file beside"));
                 Argument::Literal(node.json())
             }
             Kind::Text(text) => text_argument(text),
@@ -213,6 +190,31 @@ impl Reader<'_> {
         };
         Placed { value, span: node.span }
     }
+}
+
+/// The keys of a step that do not go beside this body; those of other bodies are not among them.
+pub(in super::super) fn keys_beside(body: &str) -> impl Iterator<Item = &'static str> {
+    const CONDUCT: [&str; 9] = [
+        "with",
+        "foreach",
+        "until",
+        "retries",
+        "delay",
+        "timeout",
+        "on_error",
+        "hand_over",
+        "id",
+    ];
+    let goes: &[&str] = match body {
+        "use" => &[
+            "with", "foreach", "until", "retries", "delay", "timeout", "on_error", "id",
+        ],
+        "let" => &["id"],
+        "stop" => &["hand_over"],
+        "include" => &["with"],
+        _ => &[],
+    };
+    CONDUCT.into_iter().filter(move |key| !goes.contains(key))
 }
 
 /// What a string of `with` is: plain, one expression, or a text with expressions in it.

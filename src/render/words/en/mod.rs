@@ -4,6 +4,7 @@ mod approval;
 mod ask;
 mod audit;
 mod environment;
+mod explain;
 mod inventory;
 mod plan;
 mod progress;

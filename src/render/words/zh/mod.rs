@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod authored;
 mod environment;
+mod explain;
 mod inventory;
 mod plan;
 mod progress;

@@ -1,0 +1,124 @@
+//! The schema in a real editor's hands: the YAML language server that editors start, over its own protocol, on right and on
+//! wrong playbooks.
+
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod playbooks;
+#[path = "editor/server.rs"]
+mod server;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use playbooks::{right, wrong};
+use serde_json::Value;
+use server::Server;
+
+/// The schema as a file of `tests/wrong` would name it; at the end, so that no line is moved.
+const MODELINE: &str = "# yaml-language-server: $schema=../../schema/playbook.json\n";
+
+/// A playbook in which a bar is where the cursor stands.
+const CURSORS: [(&str, &str); 7] = [
+    (
+        "modules of a phase",
+        "playbook: a\nversion: 1\nphases:\n  backup:\n    - use: |\n",
+    ),
+    (
+        "parameters of a module",
+        "playbook: a\nversion: 1\nphases:\n  gather:\n    - use: process.list\n      with:\n        |\n",
+    ),
+    (
+        "words of a parameter",
+        "playbook: a\nversion: 1\nphases:\n  gather:\n    - use: process.list\n      with:\n        order: |\n",
+    ),
+    (
+        "types",
+        "playbook: a\nversion: 1\nvars:\n  a:\n    type: |\nphases: {}\n",
+    ),
+    ("phases", "playbook: a\nversion: 1\nphases:\n  |\n"),
+    (
+        "keys of a step",
+        "playbook: a\nversion: 1\nphases:\n  gather:\n    - use: process.list\n      |\n",
+    ),
+    ("keys of a playbook", "playbook: a\n|\n"),
+];
+
+/// Words of a playbook that are pointed at.
+const HOVERED: [&str; 6] = ["process.list", "sample", "order", "gather", "timeout", "duration"];
+
+const POINTED_AT: &str = "playbook: a\nversion: 1\nvars: {watch: {type: duration, default: 10m}}\nphases:\n  gather:\n    - {id: all, use: process.list, with: {sample: 5s, order: memory}, timeout: 1m}\n";
+
+#[test]
+fn an_editor_knows_right_from_wrong() {
+    let Some(mut server) = Server::start() else { return };
+    let right: Vec<String> = right()
+        .into_iter()
+        .map(|(file, text, _)| server.open(&file, &text))
+        .collect();
+    let wrong = wrong();
+    let opened: Vec<(&playbooks::Wrong, String)> = wrong
+        .iter()
+        .map(|wrong| (wrong, server.open(&wrong.file, &format!("{}{MODELINE}", wrong.text))))
+        .collect();
+    let mut said: BTreeMap<String, Vec<Value>> = server.diagnostics(right.len() + opened.len());
+    for uri in right {
+        let told = said.remove(&uri).unwrap_or_default();
+        assert!(told.is_empty(), "{uri}: {told:#?}");
+    }
+    let mut all = String::new();
+    for (wrong, uri) in opened {
+        let told = said.remove(&uri).unwrap_or_default();
+        // What is read as YAML is the editor's own matter: a key that stands twice.
+        let knows = wrong.schema_knows || wrong.code == "P0005";
+        assert_eq!(!told.is_empty(), knows, "{}: {told:#?}", wrong.name);
+        for mistake in told {
+            let start = &mistake["range"]["start"];
+            let at = |key: &str| start[key].as_u64().expect("a place") + 1;
+            let message = mistake["message"].as_str().expect("a message").replace('\n', " ");
+            let message: String = message.chars().take(160).collect();
+            let _ = writeln!(all, "{}:{}:{}: {message}", wrong.name, at("line"), at("character"));
+        }
+    }
+    insta::assert_snapshot!("said_of_wrong_playbooks", all);
+}
+
+#[test]
+fn an_editor_completes_and_explains() {
+    let Some(mut server) = Server::start() else { return };
+    let mut all = String::new();
+    for (n, (name, text)) in CURSORS.iter().enumerate() {
+        let before = text.split('|').next().expect("a part");
+        let (line, column) = (
+            before.matches('\n').count(),
+            before.len() - before.rfind('\n').map_or(0, |at| at + 1),
+        );
+        let uri = server.open(
+            &format!("tests/wrong/cursor-{n}.yml"),
+            &format!("{}{MODELINE}", text.replace('|', "")),
+        );
+        let found = server.ask("textDocument/completion", &uri, line, column);
+        let items = found
+            .get("items")
+            .unwrap_or(&found)
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let mut labels: Vec<&str> = items.iter().filter_map(|item| item["label"].as_str()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let _ = writeln!(all, "{name}: {}", labels.join(" "));
+    }
+    let uri = server.open("tests/wrong/pointed-at.yml", &format!("{POINTED_AT}{MODELINE}"));
+    for word in HOVERED {
+        let at = POINTED_AT.find(word).expect("a word");
+        let before = &POINTED_AT[..at];
+        let column = at - before.rfind('\n').map_or(0, |at| at + 1);
+        let found = server.ask("textDocument/hover", &uri, before.matches('\n').count(), column + 1);
+        let text = found["contents"]["value"].as_str().unwrap_or("nothing");
+        let text: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with("Source:"))
+            .collect();
+        let _ = writeln!(all, "\n{word}\n  {}", text.join("\n  "));
+    }
+    insta::assert_snapshot!("completed_and_explained", all);
+}
