@@ -116,6 +116,73 @@ fn what_is_named_is_shut() {
     assert!(answer.out.contains("root is the last way in"), "{answer}");
 }
 
+const KERNEL_OF_SAMPLES: &str = "/lib/modules/6.1.0-18-amd64";
+
+/// A sample host whose kernel runs such modules: lines of `/proc/modules`, and packages that own their files.
+fn with_modules(deminer: &Deminer, sample: &str, taint: u64, lines: &str, owned: &[&str]) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/engine/worker/src/platform/simulated/");
+    let text = std::fs::read_to_string(format!("{folder}{sample}.json")).expect("a sample");
+    let mut world: Value = serde_json::from_str(&text).expect("JSON");
+    world["taint"] = taint.into();
+    world["kernel"] = "6.1.0-18-amd64".into();
+    let mut files = vec![json!({"path": "/proc/modules", "content": lines})];
+    for name in lines.lines().filter_map(|line| line.split(' ').next()) {
+        files.push(json!({"path": format!("{KERNEL_OF_SAMPLES}/extra/{name}.ko"), "content": name}));
+    }
+    world["files"].as_array_mut().expect("a list").extend(files);
+    let owned = owned.iter().map(|name| format!("{KERNEL_OF_SAMPLES}/extra/{name}.ko"));
+    world["packages"]["kmod-extra"] = owned.collect::<Vec<_>>().into();
+    let path = deminer.runs().join("tainted.json");
+    std::fs::write(&path, world.to_string()).expect("a world");
+    format!("simulated:{}", path.display())
+}
+
+#[test]
+fn a_kernel_that_runs_what_no_package_knows_is_not_believed() {
+    const ZFS: &str = "zfs 4218880 3 - Live 0x0000000000000000 (OE)\n";
+    const FOREIGN: &str = "zfs 4218880 3 - Live 0x0 (OE)\nreptile 16384 0 - Live 0x0 (OE)\n";
+    let rows: [(&str, u64, &str, &[&str], bool); 5] = [
+        ("untainted", 0, ZFS, &[], true),
+        ("only what is closed", 1, "nv 1 0 - Live 0x0 (P)\n", &[], true),
+        ("its package explains it", 12_288, ZFS, &["zfs"], true),
+        ("nothing explains it", 12_288, FOREIGN, &["zfs"], false),
+        ("what was loaded is not shown", 4_096, "", &[], false),
+    ];
+    for (name, taint, lines, owned, believed) in rows {
+        let deminer = Deminer::new();
+        let world = with_modules(&deminer, "infected", taint, lines, owned);
+        let report = planned(&deminer, &[&world]).apply(&deminer, "5s").json();
+        let host = &report["hosts"][0];
+        let expected = if believed { "eradicated" } else { "cannot_say" };
+        assert_eq!(host["status"], expected, "{name}: {host:#}");
+        let text = deminer.run(&["report"]).out;
+        let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(text.contains("build the host anew"), !believed, "{name}: {text}");
+    }
+    let deminer = Deminer::new();
+    let looked = |taint, owned: &[&str]| {
+        let world = with_modules(&deminer, "infected", taint, ZFS, owned);
+        let text = std::fs::read_to_string(world.trim_start_matches("simulated:")).expect("the world");
+        // Without its miner: what is left looks like a clean host.
+        let mut clean: Value = serde_json::from_str(&text).expect("JSON");
+        let is_bad = |row: &Value| row.to_string().contains("/tmp/.x");
+        for list in ["processes", "files"] {
+            clean[list].as_array_mut().expect("a list").retain(|row| !is_bad(row));
+        }
+        if let Some(object) = clean.as_object_mut() {
+            object.retain(|_, value| !value.is_array() || !is_bad(value));
+        }
+        std::fs::write(world.trim_start_matches("simulated:"), clean.to_string()).expect("a world");
+        planned(&deminer, &[&world]).hosts[0]["verdict"]["host"].clone()
+    };
+    assert_eq!(looked(12_288, &["zfs"]), "clean");
+    assert_eq!(
+        looked(12_288, &[]),
+        "cannot_say",
+        "a clean word of such a kernel is none"
+    );
+}
+
 /// What the report of an apply of this plan says of the way in, as data and as words.
 fn way_in(words: &[&str]) -> (Value, String) {
     let deminer = Deminer::new();

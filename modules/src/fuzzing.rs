@@ -204,6 +204,7 @@ pub fn names(bytes: &[u8]) {
         assert!(!finding.sentence().chars().any(char::is_control));
     }
     assert!(unit_row::template_of(bytes).is_none_or(|template| template.len() <= bytes.len()));
+    assert!(crate::kernel_modules::no_more_than_lines(bytes));
     let _ = container::of_cgroup(bytes);
     assert!(container::unit_of(bytes).is_none_or(|unit| unit.len() <= bytes.len()));
     let _ = drop_places::odd_name(bytes);

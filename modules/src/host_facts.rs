@@ -1,4 +1,4 @@
-//! What a host is: name, system, size, load, age.
+//! What a host is: name, system, size, load, age; and whether its kernel runs what no package knows ([`kernel_modules`]).
 //!
 //! Looks at `/etc/os-release`, `/etc/machine-id`, `/proc/meminfo`, `/proc/loadavg`, `/proc/uptime`,
 //! `/proc/sys/kernel/tainted` and `uname`, on every Linux. It cannot see temperatures or GPUs, and everything is by the
@@ -14,7 +14,7 @@ use deminer_worker::text::{HostBytes, Wide};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::questions;
+use crate::{kernel_modules, questions};
 
 /// `host.facts`.
 pub struct HostFacts;
@@ -68,8 +68,11 @@ impl Collector for HostFacts {
     type Output = Output;
 
     async fn collect(&self, host: &dyn HostView, _: Params) -> Result<Outcome<Output>, ModuleError> {
-        let seen = questions::facts(host).await?;
-        Ok(Outcome::of(summary(seen.value)).seen_with(seen.coverage))
+        let mut seen = questions::facts(host).await?;
+        let findings = kernel_modules::unexplained(host, &seen.value, &mut seen.coverage).await?;
+        let mut outcome = Outcome::of(summary(seen.value)).seen_with(seen.coverage);
+        outcome.findings = findings;
+        Ok(outcome)
     }
 }
 

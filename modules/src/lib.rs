@@ -31,6 +31,7 @@ pub mod host_facts;
 pub mod host_resources;
 pub mod incident_correlate;
 pub mod judge;
+mod kernel_modules;
 pub mod key_list;
 pub mod key_remove;
 mod known_keys;

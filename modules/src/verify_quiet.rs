@@ -31,7 +31,7 @@ use crate::outbound::{self, Before};
 use crate::presence::{self, Content, Sought};
 use crate::remnant::{Remnant, Seen};
 use crate::verify_alone::Alone;
-use crate::{account_presence, questions, starter_search, unit_search};
+use crate::{account_presence, kernel_modules, questions, starter_search, unit_search};
 
 /// `verify.quiet`.
 pub struct VerifyQuiet;
@@ -119,6 +119,7 @@ impl Collector for VerifyQuiet {
         sought.remotes.extend(params.remotes);
         let mut vigil = Vigil::new(host, sought, window_ms);
         let first = vigil.look().await?;
+        vigil.foreign = kernel_modules::unexplained(host, &first.facts, &mut vigil.coverage).await?;
         let before = Before::new(&first.processes, &first.sockets);
         let known = vigil.take_in_first(&first).await?;
         vigil.shared = presence::packaged_contents(host, &vigil.sought, &mut vigil.coverage).await?;
@@ -162,6 +163,8 @@ struct Vigil<'a> {
     dropped: Option<u64>,
     /// How long the host was left alone.
     away_ms: u64,
+    /// What runs in the kernel that nothing explains: then its word is no proof.
+    foreign: Vec<Finding>,
 }
 
 impl<'a> Vigil<'a> {
@@ -178,6 +181,7 @@ impl<'a> Vigil<'a> {
             lingering: BTreeSet::new(),
             dropped: None,
             away_ms: 0,
+            foreign: Vec::new(),
         }
     }
 
@@ -435,7 +439,8 @@ impl<'a> Vigil<'a> {
                 findings.push(finding);
             }
         }
-        let quiet = whole && self.rows.is_empty();
+        let quiet = whole && self.rows.is_empty() && self.foreign.is_empty();
+        findings.extend(self.foreign.iter().cloned());
         let seen = match self.returned() {
             true => Word::Returned,
             false if quiet && self.covered_ms >= self.window_ms => Word::Clean,

@@ -48,11 +48,12 @@ impl Gaps {
 }
 
 /// What a process cannot be judged without; of a step that failed nobody knows what it would have shown.
-const SUBJECTS: [&str; 7] = [
+const SUBJECTS: [&str; 8] = [
     "process",
     "processes",
     "executable",
     "argv",
+    "kernel",
     "socket",
     "sockets",
     "step",
@@ -147,6 +148,7 @@ mod tests {
             ("directory", "/srv/share", GapReason::TimedOut, false),
             ("packages", "", GapReason::Unsupported, false),
             ("taint", "", GapReason::Denied, false),
+            ("kernel", "reptile", GapReason::Untrusted, true),
             ("step", "units", GapReason::Failed, true),
         ];
         for (subject, object, why, forbids) in table {

@@ -90,6 +90,11 @@ pub(super) async fn ask(looked: &Looked, view: &dyn HostView, wants: &Wants) -> 
                 learned.coverage.note(asked, "", GapReason::Unsupported);
                 continue;
             }
+            // Nobody is taken for its holder then, and the plan says so.
+            Err(why) if matches!(question, Query::Holders { .. }) && !matches!(why, HostError::Lost { .. }) => {
+                learned.coverage.note(asked, "/dev/watchdog", GapReason::Unsupported);
+                continue;
+            }
             Err(why) => {
                 return Err(PlanError::NotLearned {
                     host: looked.host.clone(),
@@ -123,6 +128,7 @@ fn name_of(question: &Query) -> &'static str {
         Query::Mounts {} => "mounts",
         Query::Packages { .. } => "packages",
         Query::Network {} => "network",
+        Query::Holders { .. } => "watchdog",
         _ => "files",
     }
 }
@@ -140,7 +146,7 @@ fn check_answer(looked: &Looked, question: &Query, answer: &mut Answer, coverage
             true
         }
         (Query::Processes(_), Answer::Processes(_)) | (Query::Mounts {}, Answer::Mounts(_)) => true,
-        (Query::Network {}, Answer::Network(_)) => true,
+        (Query::Network {}, Answer::Network(_)) | (Query::Holders { .. }, Answer::Holders(_)) => true,
         (Query::Packages { files }, Answer::Packages(owners)) => {
             for (file, owner) in files.iter().zip(owners.iter_mut()) {
                 let object = HostBytes::from(file);

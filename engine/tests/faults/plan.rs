@@ -318,6 +318,9 @@ pub(crate) async fn approved() -> ApprovedPlan {
         vars: Default::default(),
         secrets: BTreeSet::new(),
         approvals: None,
+        environment: None,
+        limits: Default::default(),
+        sources: Default::default(),
         created_at_ms: NOW_MS,
         valid_for_ms: VALID_FOR_MS,
     };
@@ -328,6 +331,7 @@ pub(crate) async fn approved() -> ApprovedPlan {
         classes: BTreeSet::from([Effect::Preserve, Effect::Contain, Effect::Destroy]),
         excluded: BTreeSet::new(),
         many: BTreeMap::new(),
+        reasons: BTreeMap::new(),
         approver: "test".to_owned(),
         means: "command line".to_owned(),
         at_ms: NOW_MS,

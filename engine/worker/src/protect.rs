@@ -31,15 +31,40 @@ pub struct Facts {
     pub network: Option<Network>,
     /// Networks that the site lists: never blocked.
     pub spare: Vec<Net>,
+    /// Who holds the host's watchdog, by pid and start time; empty where nobody asked.
+    pub watchdogs: BTreeSet<(u32, u64)>,
 }
+
+/// The watchdog's devices (Linux `watchdog/watchdog-api`): who opened one must write to it, or the host starts anew.
+const WATCHDOGS: [&str; 4] = ["/dev/watchdog", "/dev/watchdog0", "/dev/watchdog1", "/dev/watchdog2"];
+
+/// Who decides that a silent host is to be cut off; where root alone installs.
+const CLUSTER_MANAGERS: [&[u8]; 14] = [
+    b"corosync",
+    b"pacemakerd",
+    b"pacemaker-controld",
+    b"pacemaker-execd",
+    b"pacemaker-fenced",
+    b"sbd",
+    b"keepalived",
+    b"heartbeat",
+    b"wdmd",
+    b"sanlock",
+    b"watchdog",
+    b"watchdogd",
+    b"fenced",
+    b"cmcld",
+];
+const ROOTS_PROGRAMS: [&str; 6] = ["/usr/sbin", "/usr/bin", "/usr/lib", "/usr/libexec", "/sbin", "/bin"];
 
 impl Facts {
     /// The queries whose answers [`Self::learn`] wants for these acts.
     pub fn questions<'a>(acts: impl IntoIterator<Item = &'a Act>) -> Vec<Query> {
         let mut files: Vec<HostPath> = Vec::new();
-        let mut of_network = false;
+        let (mut of_network, mut of_root) = (false, false);
         for act in acts {
             of_network |= act.is_of_network();
+            of_root |= holding(act).is_some_and(|process| process.uid == 0);
             let changes = !matches!(act, Act::Keep { .. });
             files.extend(act.file().filter(|_| changes).map(|file| file.path.clone()));
         }
@@ -56,6 +81,10 @@ impl Facts {
             Query::Packages { files },
         ];
         questions.extend(of_network.then_some(Query::Network {}));
+        // Only root opens a watchdog.
+        questions.extend(of_root.then(|| Query::Holders {
+            files: WATCHDOGS.map(HostPath::from).to_vec(),
+        }));
         questions
     }
 
@@ -68,12 +97,26 @@ impl Facts {
             }
             (_, Answer::Processes(processes)) => self.processes = processes,
             (_, Answer::Mounts(mounts)) => self.mounts = mounts.into_iter().map(|mount| mount.point).collect(),
+            (Query::Holders { .. }, Answer::Holders(holders)) => {
+                self.watchdogs = holders
+                    .iter()
+                    .map(|holder| (holder.pid, holder.start_ticks.0))
+                    .collect();
+            }
             (_, Answer::Network(network)) => self.network = Some(network),
             (Query::Packages { files }, Answer::Packages(owners)) => {
                 self.ownership = files.iter().cloned().zip(owners).collect();
             }
             _ => {}
         }
+    }
+}
+
+/// The process that an act stops or ends.
+fn holding(act: &Act) -> Option<&ProcessTarget> {
+    match act {
+        Act::Freeze { process } | Act::Kill { process } | Act::Throttle { process } => Some(process),
+        _ => None,
     }
 }
 
@@ -199,6 +242,20 @@ pub fn protected_process(target: &ProcessTarget, facts: &Facts) -> Option<String
     }
     let exe = alive.and_then(|alive| alive.exe.as_ref()).map(|exe| &exe.path);
     let script = alive.and_then(|alive| alive.script.as_ref()).map(|script| &script.path);
+    if facts.watchdogs.contains(&(target.pid, target.start_ticks.0)) {
+        return Some("it holds the host's watchdog: were it still, the host would start anew".to_owned());
+    }
+    let is_roots = |path: &HostPath| {
+        ROOTS_PROGRAMS
+            .iter()
+            .any(|place| path.is_below(&HostPath::from(*place)))
+    };
+    let manages = exe.filter(|path| is_roots(path) && CLUSTER_MANAGERS.contains(&path.file_name()));
+    if let Some(path) = manages {
+        return Some(format!(
+            "{path} keeps a cluster together: were it still, the host would be cut off"
+        ));
+    }
     let runs = [Some(&target.exe_path), exe, script];
     runs.into_iter().flatten().find_map(|path| listed_by_site(path, facts))
 }
@@ -526,5 +583,70 @@ mod tests {
                 assert_eq!(protection(&act, &BTreeSet::new(), &facts), why, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn who_holds_the_watchdog_or_a_cluster_is_neither_frozen_nor_ended() {
+        let moved = |path: &'static str| {
+            move |miner: &mut Process| {
+                if let Some(exe) = &mut miner.exe {
+                    exe.path = path.into();
+                }
+            }
+        };
+        let rows: [(&str, &'static str, bool, Option<&str>); 6] = [
+            ("a miner", "/tmp/.x/xmrig", false, None),
+            (
+                "a miner that holds the watchdog",
+                "/tmp/.x/xmrig",
+                true,
+                Some("watchdog"),
+            ),
+            ("a cluster's manager", "/usr/sbin/corosync", false, Some("cluster")),
+            (
+                "its helper",
+                "/usr/lib/pacemaker/pacemaker-fenced",
+                false,
+                Some("cluster"),
+            ),
+            ("what only calls itself one", "/tmp/corosync", false, None),
+            ("another program of root's", "/usr/sbin/nginx", false, None),
+        ];
+        for (name, path, holds, expected) in rows {
+            let (mut facts, target) = asked(moved(path));
+            if holds {
+                facts.watchdogs.insert((target.pid, target.start_ticks.0));
+            }
+            for act in [
+                Act::Freeze {
+                    process: target.clone(),
+                },
+                Act::Kill {
+                    process: target.clone(),
+                },
+                Act::Throttle {
+                    process: target.clone(),
+                },
+            ] {
+                let why = protection(&act, &BTreeSet::new(), &facts);
+                match expected {
+                    None => assert_eq!(why, None, "{name}"),
+                    Some(part) => assert!(why.as_ref().is_some_and(|why| why.contains(part)), "{name}: {why:?}"),
+                }
+            }
+        }
+        let (_, mut target) = asked(|_| {});
+        let asks = |target: &ProcessTarget| {
+            let questions = Facts::questions(&[Act::Kill {
+                process: target.clone(),
+            }]);
+            questions
+                .iter()
+                .any(|question| matches!(question, Query::Holders { .. }))
+        };
+        target.uid = 1_000;
+        assert!(!asks(&target), "only root opens a watchdog");
+        target.uid = 0;
+        assert!(asks(&target));
     }
 }

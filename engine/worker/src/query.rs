@@ -289,6 +289,8 @@ pub enum GapReason {
     Testimony,
     /// What was to look at it failed.
     Failed,
+    /// It was seen, but by a kernel in which something runs that no package explains.
+    Untrusted,
 }
 
 impl GapReason {

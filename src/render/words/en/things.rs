@@ -295,6 +295,7 @@ impl Things for English {
             GapReason::Malformed => "not in its documented form",
             GapReason::Unsupported => "not supported here",
             GapReason::Changed => "changed while it was read",
+            GapReason::Untrusted => "no package explains it, and it can hide anything",
             GapReason::Testimony => "by the word of a program of the host",
             GapReason::Failed => "failed",
         };

@@ -193,6 +193,22 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
          --set allow={allow}",
         "由作业调度系统（进程 {starter}）启动，且没有隐藏迹象：是某人的作业，是否允许须由人决定；如要放行：--set allow={allow}",
     ),
+    // host.facts, verify.quiet
+    (
+        "the kernel runs the module `{module}`, which no package explains: what this kernel shows may be false; do not \
+         unload it, keep the disk and build the host anew",
+        "内核运行着没有软件包来源的模块 `{module}`：该内核所示可能不实；不要卸载它，请保留磁盘并重建主机",
+    ),
+    (
+        "the kernel runs the module `{module}`, which hides from the list of modules: what this kernel shows may be false; \
+         do not unload it, keep the disk and build the host anew",
+        "内核运行着从模块列表中隐藏的模块 `{module}`：该内核所示可能不实；不要卸载它，请保留磁盘并重建主机",
+    ),
+    (
+        "the kernel is marked by a foreign module, and shows none: what it shows may be false; keep the disk and build the \
+         host anew, unless somebody knows what was loaded",
+        "内核带有外来模块的标记却没有列出任何此类模块：其所示可能不实；请保留磁盘并重建主机，除非有人知道曾加载过什么",
+    ),
     // miner.trace
     (
         "judged a miner with {points} points of {needed}",

@@ -8,6 +8,14 @@ const RULES: &[(&str, &str)] = &[
         "它属于我们自己的会话，即从工作进程到启动它的一切",
     ),
     ("it is a kernel thread", "它是内核线程"),
+    (
+        "it holds the host's watchdog: were it still, the host would start anew",
+        "它持有主机的看门狗：一旦停住，主机会重新启动",
+    ),
+    (
+        "{} keeps a cluster together: were it still, the host would be cut off",
+        "{} 维系着集群：一旦停住，主机会被隔离",
+    ),
     ("the site lists {}", "站点规定不得触碰 {}"),
     ("it is a mount point", "它是挂载点"),
     ("package {} owns it, its digest matches", "它属于软件包 {}，摘要相符"),

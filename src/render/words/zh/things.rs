@@ -325,6 +325,7 @@ impl Things for Chinese {
             GapReason::Malformed => "格式不符",
             GapReason::Unsupported => "此处不支持",
             GapReason::Changed => "读取时发生变化",
+            GapReason::Untrusted => "没有软件包来源，可以隐藏任何东西",
             GapReason::Testimony => "仅凭主机上程序的说法",
             GapReason::Failed => "查看失败",
         };
@@ -392,6 +393,7 @@ fn subject_of_a_gap(subject: &str) -> &str {
         "script" => "脚本",
         "socket" => "套接字",
         "taint" => "内核污染标记",
+        "kernel" => "内核",
         "totals" => "总量",
         "verdicts" => "判定",
         "watch" => "观察",
