@@ -19,6 +19,7 @@ pub mod approval;
 pub mod ask;
 pub mod audit;
 pub mod base64_text;
+pub mod clock;
 pub mod diagnostic;
 pub mod environment;
 pub mod event;
