@@ -85,23 +85,20 @@ async fn docker(container: &Container, look: &mut Look<'_>) -> Result<Policy, Mo
 }
 
 fn finding(container: &Container, process: ProcessTarget, policy: &Policy) -> Option<Finding> {
-    let (say, name) = match policy {
+    let say = match policy {
         Policy::Never => return None,
-        Policy::Restarts(name) => (
+        Policy::Restarts(_) => {
             "it lives in container {container}, whose restart policy is `{policy}`: when it is killed, the container may be \
-             started again, and the miner with it; a person stops the container",
-            name.as_str(),
-        ),
-        Policy::Unknown if container.pod.is_some() => (
+             started again, and the miner with it; a person stops the container"
+        }
+        Policy::Unknown if container.pod.is_some() => {
             "it lives in container {container} of a Kubernetes pod, which is started again as the pod's restart policy says: \
-             the miner may come back with it; a person removes what made the pod",
-            "",
-        ),
-        Policy::Unknown => (
+             the miner may come back with it; a person removes what made the pod"
+        }
+        Policy::Unknown => {
             "it lives in container {container}, whose restart policy could not be read: the container may be started again, \
-             and the miner with it; a person asks its runtime",
-            "",
-        ),
+             and the miner with it; a person asks its runtime"
+        }
     };
     let finding = Finding::new(
         Artifact::Process { process },
@@ -110,9 +107,9 @@ fn finding(container: &Container, process: ProcessTarget, policy: &Policy) -> Op
         say,
     )
     .field("container", said(container.id.as_bytes()));
-    Some(match name {
-        "" => finding,
-        name => finding.field("policy", said(name.as_bytes())),
+    Some(match policy {
+        Policy::Restarts(name) => finding.field("policy", said(name.as_bytes())),
+        _ => finding,
     })
 }
 

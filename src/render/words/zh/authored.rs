@@ -19,6 +19,18 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
     ("by {source} it mines for {paid}", "据 {source}，它的挖矿收益归 {paid}"),
     ("it starts `{command}`: {why}", "它启动 `{command}`：{why}"),
     (
+        "it lives in container {container} of a Kubernetes pod, which is started again as the pod's restart policy says: the miner may come back with it; a person removes what made the pod",
+        "它位于 Kubernetes Pod 的容器 {container} 中，Pod 会按其重启策略再次启动：挖矿木马可能随之复活；请人工移除创建该 Pod 的对象",
+    ),
+    (
+        "it lives in container {container}, whose restart policy could not be read: the container may be started again, and the miner with it; a person asks its runtime",
+        "它位于容器 {container} 中，其重启策略无法读取：容器可能再次启动，挖矿木马随之复活；请人工向其运行时查询",
+    ),
+    (
+        "it lives in container {container}, whose restart policy is `{policy}`: when it is killed, the container may be started again, and the miner with it; a person stops the container",
+        "它位于容器 {container} 中，其重启策略为 `{policy}`：终止进程后容器可能再次启动，挖矿木马随之复活；请人工停止该容器",
+    ),
+    (
         "named as the intruder's, but not on this host: {names}",
         "被指名属于入侵者，但不在本机：{names}",
     ),
@@ -31,6 +43,10 @@ pub(super) const AUTHORED: &[(&str, &str)] = &[
     (
         "records of {path} are zeroed ({count}): somebody wiped logins out of it",
         "{path} 中有记录被清零（{count} 条）：有人从中抹去了登录记录",
+    ),
+    (
+        "sshd runs it at our login, at each one, before anything of ours",
+        "我们每次登录时，sshd 都会先运行它",
     ),
     (
         "suspected, or not enough was seen, and no alarm was given; a person looks",
