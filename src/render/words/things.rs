@@ -92,6 +92,7 @@ pub(crate) enum Label {
     Returned,
     Run,
     Runs,
+    Secrets,
     Signature,
     StartedBy,
     Status,
