@@ -185,6 +185,7 @@ fn action(action: &Value) -> String {
     };
     let object = of(target)
         .or_else(|| of(&target["object"]))
+        .or_else(|| target["address"].as_str().map(str::to_owned))
         .expect("an action has a target");
     format!("{} {object}", text(&action["kind"]))
 }

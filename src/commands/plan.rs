@@ -188,6 +188,7 @@ impl Known {
                 desk.screen.note(&said);
             }
         }
+        let has_own = !own.settings.is_empty();
         let vars = match own.settings.is_empty() {
             true => of_all.clone(),
             false => {
@@ -196,7 +197,13 @@ impl Known {
                 checked.bind_with(&all, &desk.drawer)
             }
         };
-        let vars = vars.map_err(|mistakes| playbook::mistaken(&mistakes))?;
+        let vars = vars.map_err(|mistakes| {
+            let mut trouble = playbook::mistaken(&mistakes);
+            if has_own {
+                trouble.what = format!("host `{}`: {}", host.name, trouble.what);
+            }
+            trouble
+        })?;
         desk.ways.hide(desk.drawer.variables());
         let way = match host.reach {
             Ok(reach) => {

@@ -101,7 +101,8 @@ fn five_layers_stand_over_each_other() {
             .map_err(|m| m.text())
             .expect("bound")
     };
-    let rows: [(&str, &[(&str, &str)], Value, Value); 4] = [
+    type Row<'r> = (&'r str, &'r [(&'r str, &'r str)], Value, Value);
+    let rows: [Row<'_>; 4] = [
         ("web-1", &[], json!("20m"), json!(["c.example"])),
         ("db-2", &[], json!("40m"), json!(["c.example", "e.example"])),
         ("db-1", &[], json!("2h"), json!(["c.example", "e.example"])),

@@ -206,6 +206,21 @@ pub(crate) fn under(plan: &Plan, style: &Style) -> String {
     if !bounds.is_empty() {
         out.push_str(&style.labelled(Label::Limits, COLUMN, &words.commas(&bounds)));
     }
+    // A reader sees what is opened, or run, on the machine that applies it.
+    let of_hosts = plan.hosts().flat_map(|host| &host.secrets);
+    let places: BTreeSet<(String, String)> = header
+        .secrets
+        .iter()
+        .chain(of_hosts)
+        .map(|(name, place)| (name.clone(), super::vars::place(place)))
+        .collect();
+    let places: Vec<String> = places
+        .into_iter()
+        .map(|(name, place)| words.secret_from(&plain(&name), &plain(&place)))
+        .collect();
+    if !places.is_empty() {
+        out.push_str(&style.labelled(Label::Secrets, COLUMN, &words.list(&places)));
+    }
     out
 }
 

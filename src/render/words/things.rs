@@ -96,6 +96,7 @@ pub(crate) enum Label {
     Returned,
     Run,
     Runs,
+    Secrets,
     Signature,
     StartedBy,
     Status,

@@ -20,6 +20,7 @@ impl Things for English {
             Label::Approves => "approves",
             Label::GoodUntil => "until",
             Label::Needs => "needs",
+            Label::Secrets => "secrets",
             Label::Signature => "signature",
             Label::Then => "then",
             Label::Armed => "armed",

@@ -21,6 +21,7 @@ impl Things for Chinese {
             Label::Approves => "批准内容",
             Label::GoodUntil => "有效期至",
             Label::Needs => "需要",
+            Label::Secrets => "机密变量",
             Label::Signature => "签名",
             Label::Then => "然后",
             Label::Armed => "原样恢复",
