@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Diagnostics;
-use deminer_engine::environment::Environment;
+use deminer_engine::environment::{Environment, placed};
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{End, Order, each};
 use deminer_engine::host::{HostView, Transport};
@@ -293,6 +293,7 @@ pub(crate) async fn make(
         started_at_ms: began,
     };
     let outputs = Outputs::of(run.path());
+    let here = std::env::current_dir()?;
     // What is known of a host goes with its task.
     let known = Mutex::new(known);
     let listening = Listening::begin(desk);
@@ -304,7 +305,7 @@ pub(crate) async fn make(
         |host, slot| {
             let own = known.lock().unwrap_or_else(PoisonError::into_inner).remove(&host);
             let Known { way, vars: host_vars } = own.expect("each host is begun once");
-            let (others, secrets) = (others(&host_vars, &vars), other_sources(&host_vars, &vars));
+            let (others, secrets) = (others(&host_vars, &vars), other_sources(&host_vars, &vars, &here));
             let (checked, info, site) = (Arc::clone(&checked), info.clone(), site.clone());
             let lent = Lent {
                 clock: Arc::clone(&desk.clock),
@@ -359,7 +360,10 @@ pub(crate) async fn make(
     sink.record(None, EventKind::RunFinished {})?;
     sink.end();
     let unanswered = people.say_open();
-    let plan = Plan::of_lines(origin(&checked, &vars, desk.now_ms(), environment, policy), plans)?;
+    let plan = Plan::of_lines(
+        origin(&checked, &vars, desk.now_ms(), environment, policy, &here),
+        plans,
+    )?;
     say_unused(desk, &plan, &overrides);
     Ok(Made {
         plan,
@@ -389,10 +393,12 @@ fn others(host: &BoundVars, all: &BoundVars) -> Variables {
 }
 
 /// Where secrets of a host come from that come from elsewhere for all.
-fn other_sources(host: &BoundVars, all: &BoundVars) -> BTreeMap<String, Value> {
+fn other_sources(host: &BoundVars, all: &BoundVars, here: &Path) -> BTreeMap<String, Value> {
     let differs = |(name, place): &(&String, &Value)| all.sources().get(*name) != Some(*place);
     let others = host.sources().iter().filter(differs);
-    others.map(|(name, place)| (name.clone(), place.clone())).collect()
+    others
+        .map(|(name, place)| (name.clone(), placed(place, here)))
+        .collect()
 }
 
 /// Says which secrets everybody on this machine can read.
@@ -501,6 +507,7 @@ fn origin(
     now_ms: u64,
     environment: Option<&Environment>,
     policy: SitePolicy,
+    here: &Path,
 ) -> Origin {
     let resources = checked.resources().iter().map(|resource| {
         let held = ResourceRef {
@@ -530,7 +537,11 @@ fn origin(
         modules,
         vars: vars.public().clone(),
         secrets,
-        sources: vars.sources().clone(),
+        sources: vars
+            .sources()
+            .iter()
+            .map(|(name, place)| (name.clone(), placed(place, here)))
+            .collect(),
         environment: environment.map(Environment::stated),
         limits: policy.limits,
         created_at_ms: now_ms,

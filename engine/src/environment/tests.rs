@@ -210,6 +210,29 @@ fn a_plan_holds_no_secret_and_the_next_opens_it_again() {
 }
 
 #[test]
+fn a_plan_names_whole_paths() {
+    let rows = [
+        (json!({"env": "A"}), json!({"env": "A"})),
+        (json!({"file": "envs/t"}), json!({"file": "/work/envs/t"})),
+        (
+            json!([{"file": "/t"}, {"command": ["envs/./t", "a/b"]}]),
+            json!([{"file": "/t"}, {"command": ["/work/envs/./t", "a/b"]}]),
+        ),
+        (
+            json!({"x": {"command": ["pass", "show"]}}),
+            json!({"x": {"command": ["pass", "show"]}}),
+        ),
+        (
+            json!({"age": {"file": "t.age", "identity": "/k"}}),
+            json!({"age": {"file": "/work/t.age", "identity": "/k"}}),
+        ),
+    ];
+    for (places, expected) in rows {
+        assert_eq!(placed(&places, std::path::Path::new("/work")), expected);
+    }
+}
+
+#[test]
 fn a_policy_narrows() {
     let environment = read(
         "environment: prod\npolicy:\n  effects: contain\n  leaves: [command.read]\n  protect: [/srv, 192.0.2.0/24]\n  \
