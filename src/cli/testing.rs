@@ -21,7 +21,7 @@ pub(crate) struct Test {
     /// Also write the results to a file, as JUnit.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// How many cases are played at once [default: as many as there are processors].
+    /// How many cases are played at once [default: two for each processor].
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: Option<u16>,
     /// How to answer.

@@ -106,9 +106,9 @@ pub(crate) fn run(desk: &Desk, arguments: &Test) -> anyhow::Result<Exit> {
         let hint = "a test is a file `NAME.test.yml` beside `NAME.yml`; `--filter` chooses among cases".to_owned();
         return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
     }
-    let jobs = arguments
-        .jobs
-        .map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
+    // A case waits as long as it works.
+    let of_processors = || 2 * thread::available_parallelism().map_or(2, usize::from);
+    let jobs = arguments.jobs.map_or_else(of_processors, usize::from);
     let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     thread::scope(|scope| {
         for _ in 0..jobs.min(meant.len()) {

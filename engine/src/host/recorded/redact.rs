@@ -51,7 +51,9 @@ pub fn redact(folder: &Path, public: &[&str], stay: &BTreeSet<String>) -> io::Re
     captures.iter().for_each(|capture| learn(capture, &mut words));
     let mut content = Content::default();
     for capture in &mut captures {
+        let before = capture["query"].clone();
         words.change(capture, false, &mut content);
+        in_order(&before, &mut capture["query"]);
     }
     for capture in &mut captures {
         content.settle(capture);
@@ -165,7 +167,13 @@ impl Words {
                     content.changed(stat, &before, &now);
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.change(item, raw, content)),
+            Value::Array(items) => {
+                let was_sorted = items.iter().all(|item| place(item).is_some()) && items.is_sorted_by_key(place);
+                items.iter_mut().for_each(|item| self.change(item, raw, content));
+                if was_sorted {
+                    items.sort_by_key(place);
+                }
+            }
             Value::String(text) => {
                 // The three forms of text: bytes, a path, and what is neither.
                 let Some(bytes) = bytes_of(text) else {
@@ -185,6 +193,27 @@ impl Words {
                 };
             }
             _ => {}
+        }
+    }
+}
+
+/// By what entries stand in order.
+fn place(item: &Value) -> Option<String> {
+    let path = item.get("path").or_else(|| item.get("stat")?.get("path"))?;
+    path.as_str().map(str::to_owned)
+}
+
+/// Lists of a question that were in order are so again: whoever asks makes them of names, in the order of names.
+fn in_order(before: &Value, query: &mut Value) {
+    let texts = |value: &Value| {
+        let items = value.as_array()?.iter().map(Value::as_str);
+        items.collect::<Option<Vec<&str>>>().map(|texts| texts.is_sorted())
+    };
+    for (name, now) in query.as_object_mut().into_iter().flatten() {
+        if texts(&before[name.as_str()]) == Some(true)
+            && let Value::Array(items) = now
+        {
+            items.sort_by_key(Value::to_string);
         }
     }
 }
