@@ -10,8 +10,10 @@ use deminer_worker::order::Stage;
 use crate::render::words::Lang;
 
 mod approve;
+mod testing;
 
 pub(crate) use approve::{Approve, Part, PolicyFile};
+pub(crate) use testing::{Record, Test};
 
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
@@ -58,6 +60,10 @@ pub(crate) enum Verb {
     Runs(RunList),
     /// Check playbooks; touches no host.
     Check(Check),
+    /// Keep what a host answers to a playbook, for tests; names, addresses and keys become pseudonyms. Changes nothing.
+    Record(Record),
+    /// Test playbooks on recorded and described hosts, as `*.test.yml` beside them say; touches no host.
+    Test(Test),
     /// Show every variable of a playbook, its value, and who says what of it; touches no host, opens no secret.
     Vars(Vars),
     /// Print the JSON Schema of playbooks, for editors: `deminer schema > playbook.json`.

@@ -171,7 +171,7 @@ async fn begin(
     }
     run.write_approval(ready.approved.approval())?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
-    let mut sink = Watched::new(journals, &desk.screen, window(&ready.vars));
+    let mut sink = Watched::new(journals, &desk.screen, window(&ready.vars)).dying_after(desk.dies_after.as_ref());
     sink.record(
         None,
         EventKind::RunStarted {

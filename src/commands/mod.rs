@@ -14,10 +14,12 @@ mod hosts;
 mod inventory;
 mod modules;
 mod people;
+mod place;
 mod plan;
 mod playbook;
 mod progress;
 mod quiet;
+mod record;
 mod report;
 mod resume;
 mod run;
@@ -25,6 +27,7 @@ mod runs;
 mod schema;
 mod secrets;
 mod show;
+pub(crate) mod test;
 mod typing;
 mod undo;
 mod vars;
@@ -63,9 +66,18 @@ pub(crate) struct Desk {
     pub(crate) ways: Ways,
     /// The places of secrets on this machine.
     pub(crate) drawer: Drawer,
+    /// Names that nobody can guess: of a host, the how manieth.
+    pub(crate) names: Names,
+    /// Who sits here, as records name them.
+    pub(crate) by: String,
+    /// The event after which a test lets the controller die.
+    pub(crate) dies_after: Option<String>,
     typing: Arc<Typing>,
     said: Said,
 }
+
+/// Gives names, by host and number.
+pub(crate) type Names = Arc<dyn Fn(&str, u32) -> [u8; 16] + Send + Sync>;
 
 /// What was said on the command line and holds for the next command too.
 #[derive(Default)]
@@ -73,6 +85,8 @@ struct Said {
     runs: Option<PathBuf>,
     lang: Option<Lang>,
     policy: Option<PathBuf>,
+    /// Whether what this machine has for all its commands does not count: its policy, its Ctrl-C.
+    alone: bool,
 }
 
 /// A message for the operator that comes with its own exit code and what to do.
@@ -118,6 +132,12 @@ pub(crate) fn run(verb: Verb) -> Exit {
             }
             Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
             Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Record(it) => {
+                let desk = Desk::bare(screen.clone()).under(&it.looking.leaves);
+                let desk = desk.governed(&it.looking.policy).reaching(&it.going.reach);
+                asynchronous(record::run(desk, &it))
+            }
+            Verb::Test(arguments) => test::run(&Desk::bare(screen.clone()), &arguments),
             Verb::Inventory(arguments) => {
                 let lang = chosen(&screen, arguments.language);
                 inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
@@ -176,7 +196,7 @@ fn desk(screen: &Screen, runs: &Runs, language: Language) -> anyhow::Result<Desk
     let said = Said {
         runs: directory,
         lang: language.lang,
-        policy: None,
+        ..Said::default()
     };
     Ok(Desk {
         runs: match &said.runs {
@@ -236,6 +256,9 @@ impl Desk {
             runs: PathBuf::new(),
             ways: Ways::default(),
             drawer: Drawer::default(),
+            names: Arc::new(|_, _| random()),
+            by: format!("uid {}", rustix::process::getuid().as_raw()),
+            dies_after: None,
             typing: Arc::new(Typing::default()),
             said: Said::default(),
         }
@@ -264,6 +287,16 @@ impl Desk {
     /// The same, under the policy that was named.
     pub(crate) fn governed(mut self, policy: &PolicyFile) -> Desk {
         self.said.policy.clone_from(&policy.file);
+        self
+    }
+
+    /// The same, by itself: nothing that this machine has for all its commands counts.
+    pub(crate) fn alone(mut self, policy: Option<PathBuf>) -> Desk {
+        self.said = Said {
+            policy,
+            alone: true,
+            ..Said::default()
+        };
         self
     }
 

@@ -10,7 +10,7 @@ use deminer_engine::diagnostic::Diagnostics;
 use deminer_engine::environment::{Environment, placed};
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{End, Order, each};
-use deminer_engine::host::{HostView, Transport};
+use deminer_engine::host::Transport;
 use deminer_engine::inventory::Host;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Lent, Outputs, RunInfo, look};
@@ -30,7 +30,7 @@ use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::ACTION_DIGITS;
-use super::{Desk, Trouble, earlier, fleet, playbook, random, walk};
+use super::{Desk, Trouble, earlier, fleet, playbook, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -312,25 +312,29 @@ pub(crate) async fn make(
                 asker: Arc::clone(&people) as Arc<dyn Asker>,
                 outputs: outputs.clone(),
             };
-            let mut sink = sink.clone();
+            let (mut sink, names) = (sink.clone(), Arc::clone(&desk.names));
             async move {
                 let _slot = slot;
                 let planned = async {
                     let reached = match way {
-                        Ok(way) => way.connect(&host).await,
+                        Ok(way) => way.view(&host).await,
                         Err(why) => Err(why),
                     };
-                    let link = match reached {
-                        Ok(link) => link,
+                    let view = match reached {
+                        Ok(view) => view,
                         Err(why) => {
                             let unplanned = Unplanned::unreached(&why);
                             sink.record(Some(&host), EventKind::unreached(why))?;
                             return Err(unplanned);
                         }
                     };
-                    let view = Arc::clone(&link) as Arc<dyn HostView>;
-                    let (looked, _) = look(&checked, &host_vars, &info, lent, view, &mut sink).await?;
-                    let plan = draft(&looked, link.as_ref(), &site, &mut random::<16>).await?;
+                    let (looked, _) = look(&checked, &host_vars, &info, lent, Arc::clone(&view), &mut sink).await?;
+                    let mut number = 0;
+                    let mut name = || {
+                        number += 1;
+                        names(&host, number)
+                    };
+                    let plan = draft(&looked, view.as_ref(), &site, &mut name).await?;
                     Ok(PlanLine::of(&HostPlan {
                         vars: others,
                         secrets,

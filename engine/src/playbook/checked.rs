@@ -49,6 +49,12 @@ pub struct StepOutline<'c> {
     pub step: &'c str,
     /// The module and what it can do at most; `None` for `let`, `stop` and `assert`.
     pub module: Option<(&'static str, Effect)>,
+    /// Whether it has a `when`.
+    pub is_conditional: bool,
+    /// Whether it is a `stop`.
+    pub stops: bool,
+    /// Whether the playbook goes on where it fails.
+    pub may_fail: bool,
 }
 
 /// A step with everything it needs.
@@ -330,6 +336,9 @@ impl CheckedPlaybook {
                 CheckedBody::Use { module, .. } => Some((module.about().name, module.about().effect)),
                 _ => None,
             },
+            is_conditional: step.when.is_some(),
+            stops: matches!(step.body, CheckedBody::Stop { .. }),
+            may_fail: step.on_failure == OnFailure::GoOn,
         })
     }
 
