@@ -6,6 +6,7 @@ mod checked;
 pub(crate) mod expression;
 mod include;
 mod kind;
+pub mod manual;
 mod mask;
 pub(crate) mod node;
 mod order;

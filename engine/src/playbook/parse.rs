@@ -15,10 +15,10 @@ use super::value::Misfit;
 use super::{Phase, Placed, Playbook, Repeat, Span, Step, Steps, Var, VarType};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest, quoted, suggest};
 
-const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
-const VAR_KEYS: [&str; 3] = ["type", "default", "help"];
-const PART_KEYS: [&str; 3] = ["help", "vars", "steps"];
-const STEP_KEYS: [&str; 16] = [
+pub(super) const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
+pub(super) const VAR_KEYS: [&str; 3] = ["type", "default", "help"];
+pub(super) const PART_KEYS: [&str; 3] = ["help", "vars", "steps"];
+pub(super) const STEP_KEYS: [&str; 16] = [
     "id",
     "name",
     "use",
@@ -38,7 +38,7 @@ const STEP_KEYS: [&str; 16] = [
 ];
 const BODY_KEYS: [&str; 5] = ["use", "let", "stop", "assert", "include"];
 const LOOP_KEYS: [&str; 2] = ["repeat", "steps"];
-const REPEAT_KEYS: [&str; 3] = ["until", "max_rounds", "refresh"];
+pub(super) const REPEAT_KEYS: [&str; 3] = ["until", "max_rounds", "refresh"];
 
 /// The rounds that a playbook may ask for.
 const ROUNDS: std::ops::RangeInclusive<u64> = 1..=10;

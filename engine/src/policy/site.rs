@@ -187,6 +187,7 @@ pub fn protected(named: &str) -> Result<(Option<HostPath>, Option<Net>), String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::approval::Needed;
 
     fn policy(text: &str) -> Result<SitePolicy, String> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -245,7 +246,7 @@ mod tests {
             .approvals
             .stated()
             .expect("more than nothing");
-        assert_eq!((stated.needed, stated.unsigned), (2, false));
+        assert_eq!((stated.needed, stated.unsigned), (Needed::all(2), false));
         assert!(one.and(other).is_err(), "nobody could tell who may sign");
     }
 }
