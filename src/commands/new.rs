@@ -31,7 +31,9 @@ struct Sheet {
 /// # Errors
 /// When the name is none, or a file is there already or cannot be written.
 pub(crate) fn run(desk: &Desk, arguments: &New) -> anyhow::Result<Exit> {
-    let (name, to) = (arguments.name.as_str(), arguments.output.as_path());
+    let name = arguments.name.as_str();
+    // The working directory is not named in what people are told.
+    let to = arguments.output.strip_prefix(".").unwrap_or(&arguments.output);
     let (sheets, next) = match arguments.what {
         Begun::Playbook => {
             plain_name(name)?;
