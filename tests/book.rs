@@ -5,6 +5,7 @@
 //! before said; one `yaml` that begins with `playbook:` or with `# FILE` is written to a file. `# exit code N` behind a command
 //! is how it must end. `INSTA_UPDATE=always` writes the references anew.
 
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,6 +119,9 @@ fn both_languages_have_the_same_commands_and_playbooks() {
 /// A line without what differs from run to run.
 fn plain(line: &str) -> String {
     let word = |word: &str| {
+        if word.starts_with("SHA256:") {
+            return "SHA256:~".to_owned();
+        }
         let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let digits = core.bytes().take_while(u8::is_ascii_digit).count();
         let is_hex = core.len() >= 8 && core.bytes().all(|b| b.is_ascii_hexdigit());
@@ -156,13 +160,16 @@ fn carried_out(page: &str, lang: &'static str) -> usize {
                 fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
                 fs::write(&path, &block.text).expect("written");
                 if block.text.starts_with("playbook: ") {
-                    let rules = Path::new(ROOT).join("playbooks/rules");
-                    let there = reader.folder().join("rules");
-                    if !there.exists() {
-                        std::os::unix::fs::symlink(rules, there).expect("a link to the rules");
-                    }
+                    // What it may name beside it: the shipped rules.
+                    let rules = reader.folder().join("rules");
+                    fs::create_dir_all(&rules).expect("a folder");
+                    fs::copy(
+                        Path::new(ROOT).join("playbooks/rules/linux.yml"),
+                        rules.join("linux.yml"),
+                    )
+                    .expect("copied");
                     let ran = reader.read(&format!("deminer check {file}"));
-                    assert_eq!(ran.code, 0, "{page}: {file}: {}", ran.stderr);
+                    assert_eq!(ran.code, 0, "{page}: {file}: {}{}", ran.out, ran.stderr);
                 }
             }
             ("sh", _) => {

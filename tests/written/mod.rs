@@ -27,7 +27,6 @@ pub(crate) struct Ran {
     /// The answer for programs, of the verbs that look, apply and report; `null` of the others.
     pub(crate) answer: Value,
     /// What it said.
-    #[allow(dead_code, reason = "each test program uses a part of the bench")]
     pub(crate) out: String,
     /// What went to stderr, for messages.
     pub(crate) stderr: String,
@@ -45,19 +44,16 @@ impl Reader {
     }
 
     /// The same, for a reader of this language.
-    #[allow(dead_code, reason = "each test program uses a part of the bench")]
     pub(crate) fn of(lang: &'static str) -> Reader {
         Reader { lang, ..Reader::new() }
     }
 
     /// The folder.
-    #[allow(dead_code, reason = "each test program uses a part of the bench")]
     pub(crate) fn folder(&self) -> &Path {
         self.home.path()
     }
 
     /// Carries out `deminer ...` as people do, and keeps what it said. After a plan or a run its plan is read.
-    #[allow(dead_code, reason = "each test program uses a part of the bench")]
     pub(crate) fn read(&mut self, written: &str) -> Ran {
         let words = self.words(written);
         if words.iter().any(|word| word == "--approve") {
@@ -124,10 +120,10 @@ impl Reader {
             whole[..digits].to_owned()
         };
         words
-            .map(|word| match word {
+            .map(|word| match word.trim_matches('\'') {
                 "HASH" => said(&self.plan["hash"], 16),
                 "ACTION" => said(&self.plan["actions"][0]["id"], 8),
-                _ => word.to_owned(),
+                word => word.to_owned(),
             })
             .collect()
     }
