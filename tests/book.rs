@@ -19,6 +19,9 @@ use written::{ROOT, Ran, Reader};
 /// What documents say of a command's end, in either language.
 const EXIT_CODE: [&str; 2] = ["# exit code ", "# 退出码 "];
 
+/// Behind a number, these say how long something took.
+const UNITS: [&str; 3] = ["s", "ms", "毫秒"];
+
 #[derive(Debug, Clone)]
 struct Block {
     kind: String,
@@ -116,22 +119,25 @@ fn both_languages_have_the_same_commands_and_playbooks() {
     assert!(commands > 20, "{commands}");
 }
 
-/// A line without what differs from run to run.
+/// A line without what differs from run to run: hashes, moments, names of runs, keys, how long it took.
 fn plain(line: &str) -> String {
-    let word = |word: &str| {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let plain = words.iter().enumerate().map(|(at, word)| {
         if word.starts_with("SHA256:") {
             return "SHA256:~".to_owned();
         }
         let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let digits = core.bytes().take_while(u8::is_ascii_digit).count();
-        let is_hex = core.len() >= 8 && core.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_hex = core.len() >= 16 && core.bytes().all(|b| b.is_ascii_hexdigit());
         let is_time = (digits == 4 || digits == 8) && core[digits..].starts_with('-');
-        match is_hex || is_time || core.parse::<f64>().is_ok() {
+        let next = words.get(at + 1).map_or("", |next| next.trim_end_matches(['.', ':']));
+        let took = (UNITS.contains(&next) || next.starts_with('秒')) && core.parse::<f64>().is_ok();
+        match is_hex || is_time || took {
             true => word.replace(core, "~"),
-            false => word.to_owned(),
+            false => (*word).to_owned(),
         }
-    };
-    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+    });
+    plain.collect::<Vec<_>>().join(" ")
 }
 
 /// Whether these lines stand in what was said, in this order; `[...]` leaves some out.
