@@ -10,6 +10,7 @@ use deminer_worker::order::Stage;
 use crate::render::words::Lang;
 
 mod approve;
+pub(crate) mod manual;
 mod testing;
 
 pub(crate) use approve::{Approve, Part, PolicyFile};
@@ -76,6 +77,12 @@ pub(crate) enum Verb {
     Inventory(Inventory),
     /// The whole path on a harmless infection in a private world on this machine.
     Demo(Demo),
+    /// Write a good starting point with comments: a playbook, a module or rules. Writes over nothing.
+    New(New),
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Write the manual pages, one a verb, into a directory.
+    Man(Man),
     /// The far side: serves a controller over a socket. Started by Deminer itself.
     #[command(hide = true)]
     Worker {
@@ -613,9 +620,49 @@ pub(crate) struct Vars {
 pub(crate) struct Modules {
     /// One module; none lists all.
     pub(crate) name: Option<String>,
-    /// How to answer.
+    /// How to answer; `markdown` is the module reference.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// `deminer new`
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// What to begin.
+    #[arg(value_enum)]
+    pub(crate) what: Begun,
+    /// Its name: of a playbook and of rules as `web-tier`, of a module as `hosts.list`.
+    pub(crate) name: String,
+    /// The directory to write to; it is made where it is not there.
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) output: PathBuf,
+}
+
+/// What can be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Begun {
+    /// NAME.yml: all six phases, each line explained; and rules/NAME.yml beside it.
+    Playbook,
+    /// SUBJECT_VERB.rs: a collector in Rust, for `modules/src`.
+    Module,
+    /// rules/NAME.yml: the shipped rules, to be changed.
+    Rules,
+}
+
+/// `deminer completions`
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `deminer man`
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The directory to write to; it is made where it is not there. What it wrote there before is written anew.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
 }
 
 /// `deminer inventory`

@@ -1,5 +1,6 @@
 //! Every playbook of `examples/` passes `check`, and the commands in its header give what `examples/expected/` says.
 
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
 mod written;
 
 use std::collections::BTreeSet;

@@ -5,6 +5,7 @@ mod approvals;
 mod approve;
 mod audit;
 mod check;
+mod completions;
 mod demo;
 mod earlier;
 mod environment;
@@ -12,7 +13,9 @@ mod explain;
 mod fleet;
 mod hosts;
 mod inventory;
+mod man;
 mod modules;
+mod new;
 mod people;
 mod place;
 mod plan;
@@ -166,6 +169,9 @@ pub(crate) fn run(verb: Verb) -> Exit {
             Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
             Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
             Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),
+            Verb::New(arguments) => new::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Completions(arguments) => completions::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Man(arguments) => man::run(&Desk::bare(screen.clone()), &arguments),
             Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),
         };
     match done {
