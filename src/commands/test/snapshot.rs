@@ -45,7 +45,7 @@ impl File {
     }
 
     /// What waits for somebody to accept it.
-    fn new(&self) -> PathBuf {
+    fn waiting(&self) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
         name.push(".new");
         name.into()
@@ -76,7 +76,7 @@ pub(super) fn hold(file: &File, text: &str, accept: bool) -> io::Result<Held> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let new = file.new();
+    let new = file.waiting();
     if was.as_deref() == Some(is) {
         return gone(&new).map(|()| Held::Same);
     }
