@@ -34,7 +34,8 @@ use crate::status::Status;
 pub struct TestFile {
     /// What is tested.
     pub name: String,
-    /// The playbook's file, relative to this one; `None`: the file beside it, `x.yml` of `x.test.yml`.
+    /// The playbook's file, relative to this one, or the name of a shipped one; `None`: the file beside it, `x.yml` of
+    /// `x.test.yml`.
     pub playbook: Option<String>,
     /// In the order written; each name once.
     pub cases: Vec<Case>,
@@ -71,7 +72,7 @@ pub struct Case {
     pub drift: Vec<OnHost<Change>>,
     /// What goes wrong on the hosts from the apply on.
     pub faults: Vec<OnHost<Fault>>,
-    /// The event, by its kind, after which the controller dies.
+    /// The event after which the controller dies: by its kind, or by what a transaction told.
     pub crash: Option<String>,
     /// Whether the run is taken up again.
     pub resume: bool,

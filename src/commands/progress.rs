@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use deminer_engine::event::{EventKind, EventSink, SinkError};
 use deminer_engine::journal::Journals;
+use serde_json::Value;
 
 use crate::render::progress::{Progress, ProgressSink};
 use crate::render::screen::Screen;
@@ -74,7 +75,10 @@ impl EventSink for Watched {
             return self.sink.record(host, kind);
         };
         if !death.dead.load(Ordering::Relaxed) {
-            let name = serde_json::to_value(&kind).map(|kind| kind["kind"] == death.after.as_str());
+            // What a transaction told has a name of its own.
+            let after = Value::from(death.after.as_str());
+            let is_it = |kind: Value| kind["kind"] == after || kind["event"]["event"] == after;
+            let name = serde_json::to_value(&kind).map(is_it);
             self.sink.record(host, kind)?;
             death.dead.store(name.unwrap_or(false), Ordering::Relaxed);
         }

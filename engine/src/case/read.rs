@@ -49,15 +49,14 @@ const EXPECT_KEYS: [&str; 7] = [
 /// What a case without a name for its host calls it.
 const HOST: &str = "host";
 /// Events after which a controller can die.
-const EVENTS: [&str; 9] = [
+const EVENTS: [&str; 8] = [
     "approved",
-    "reached",
-    "looked",
-    "planned",
-    "told",
     "stored",
+    "frozen",
+    "ready",
     "committed",
-    "step_ran",
+    "intent",
+    "outcome",
     "verified",
 ];
 

@@ -240,6 +240,8 @@ fn read(desk: &Desk, file: PathBuf) -> anyhow::Result<Tests> {
     let read = TestFile::read(&shown, &text).map_err(|mistakes| mistaken(&mistakes))?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let playbook = match &read.playbook {
+        // A name without an ending is that of a shipped one.
+        Some(playbook) if Path::new(playbook).extension().is_none() => PathBuf::from(playbook),
         Some(playbook) => folder.join(playbook),
         None => {
             let name = file.file_name().unwrap_or_default().to_string_lossy();

@@ -101,6 +101,13 @@ fn learn(value: &Value, words: &mut Words) {
             map.values().for_each(|value| learn(value, words));
         }
         Value::Array(items) => items.iter().for_each(|item| learn(item, words)),
+        Value::String(text) => {
+            // Whose home it is, though the account may be gone.
+            let name = text.strip_prefix("/home/").and_then(|rest| rest.split('/').next());
+            if let Some(name) = name.filter(|name| !name.contains(['*', '?', '[', '\\'])) {
+                words.account(name, "");
+            }
+        }
         _ => {}
     }
 }

@@ -35,6 +35,9 @@ static MAIL: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant that is tested")
 });
 
+/// Behind a dot, a word of so many letters is the ending of a file's name.
+const ENDING: usize = 4;
+
 /// The words of one recording.
 pub(super) struct Words {
     /// By what they stand for.
@@ -185,8 +188,10 @@ impl Words {
         while let Some(found) = finder.find_at(bytes, at) {
             let apart = |byte: Option<&u8>| byte.is_none_or(|b| !b.is_ascii_alphanumeric());
             let before = found.start().checked_sub(1).and_then(|place| bytes.get(place));
+            // `wtmp.db` is a kind of file, whoever is called `db`.
+            let is_ending = found.len() <= ENDING && before == Some(&b'.');
             match known.get(found.as_bytes()) {
-                Some(pseudonym) if apart(before) && apart(bytes.get(found.end())) => {
+                Some(pseudonym) if !is_ending && apart(before) && apart(bytes.get(found.end())) => {
                     now.extend_from_slice(&bytes[at..found.start()]);
                     now.extend_from_slice(pseudonym);
                     at = found.end();
