@@ -137,6 +137,69 @@ fn with_modules(deminer: &Deminer, sample: &str, taint: u64, lines: &str, owned:
     format!("simulated:{}", path.display())
 }
 
+/// Its times are told as they are, how far they are off is said, and nothing ends early or late by them.
+#[test]
+fn a_clock_that_is_years_off_is_said_and_nothing_goes_by_it() {
+    const RIGHT: i64 = 1_794_623_760_000;
+    const YEARS: i64 = 3 * 365 * 86_400_000;
+    let rows = [
+        ("right", 0, None, ""),
+        (
+            "three years ahead",
+            YEARS,
+            Some("1095 days ahead of ours"),
+            "快 1095 天",
+        ),
+        (
+            "three years behind",
+            -YEARS,
+            Some("1095 days behind ours"),
+            "慢 1095 天",
+        ),
+    ];
+    for (name, off_ms, en, zh) in rows {
+        let deminer = Deminer::new();
+        let world = with_modules(&deminer, "infected", 0, "", &[]);
+        let file = world.trim_start_matches("simulated:");
+        let text = std::fs::read_to_string(file).expect("the world");
+        let mut off: Value = serde_json::from_str(&text).expect("JSON");
+        off["host_time_ms"] = (RIGHT + off_ms).into();
+        std::fs::write(file, off.to_string()).expect("a world");
+
+        let planned = planned(&deminer, &[&world]);
+        let shown = |words: &[&str]| {
+            let out = deminer.run(words).out;
+            out.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let plan = shown(&["show", &planned.name()]);
+        let report = planned.apply(&deminer, "5s").json();
+        assert_eq!(report["hosts"][0]["status"], "eradicated", "{name}: {report:#}");
+        let told = [plan, shown(&["report"])];
+        for text in told {
+            match en {
+                Some(words) => assert!(text.contains(words), "{name}: {text}"),
+                None => assert!(!text.contains("its clock is"), "{name}: {text}"),
+            }
+        }
+        for text in [
+            shown(&["show", &planned.name(), "--lang", "zh"]),
+            shown(&["report", "--lang", "zh"]),
+        ] {
+            assert!(text.contains(zh), "{name}: {text}");
+            assert_eq!(text.contains("主机时钟比本机"), en.is_some(), "{name}: {text}");
+        }
+        // The approval ends by our clock: a plan is no older for a host that says so.
+        let header = std::fs::read_to_string(&planned.file).expect("the plan");
+        let header: Value = serde_json::from_str(header.lines().next().expect("a header")).expect("JSON");
+        let now = jiff::Timestamp::now().as_millisecond();
+        let made: i64 = header["created_at_ms"]
+            .as_str()
+            .and_then(|ms| ms.parse().ok())
+            .expect("a time");
+        assert!((now - made).abs() < 600_000, "{name}: {header}");
+    }
+}
+
 #[test]
 fn a_kernel_that_runs_what_no_package_knows_is_not_believed() {
     const ZFS: &str = "zfs 4218880 3 - Live 0x0000000000000000 (OE)\n";

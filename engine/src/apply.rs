@@ -21,7 +21,7 @@ use crate::finding::{Artifact, Bearing, Finding};
 use crate::fleet::Turn;
 use crate::host::{HostView, Link, Transport, Visit};
 use crate::intake::{Intake, IntakeError};
-use crate::look::{Lent, Outputs, RunInfo, Session, Verification};
+use crate::look::{self, Lent, Outputs, RunInfo, Session, Verification};
 use crate::plan::{End as LookEnd, HostPlan, Left};
 use crate::playbook::{BoundVars, CheckedPlaybook};
 use crate::vault::VaultError;
@@ -351,15 +351,18 @@ impl Apply {
         sink: &mut dyn EventSink,
     ) -> Result<(), ApplyError> {
         let host = visit.name().to_owned();
+        let asked_ms = (self.keeping.clock)();
         let facts = match visit.observe(Query::Host {}).await?.value {
             Answer::Host(facts) => facts,
             _ => return Err(broken("another answer than what the host is")),
         };
+        let clock = look::beside(visit.as_ref(), &facts, asked_ms, &self.keeping.clock);
         sink.record(
             Some(&host),
             EventKind::Reached {
                 identity: facts.identity.clone(),
                 host_key: visit.arrival().and_then(|arrival| arrival.host_key.clone()),
+                clock,
             },
         )?;
         let Some(plan) = self.approved.plan().host(&host) else {
@@ -376,7 +379,7 @@ impl Apply {
                 outputs: self.outputs.clone(),
             },
             Arc::clone(visit) as Arc<dyn HostView>,
-            facts,
+            (facts, clock),
             &plan.results,
         );
         let last = match task {

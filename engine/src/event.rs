@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::approval::SignedBy;
 use crate::ask::Answered;
+use crate::clock::HostClock;
 use crate::finding::{Finding, HostVerdict};
 use crate::playbook::Phase;
 
@@ -67,6 +68,9 @@ pub enum EventKind {
         /// By which key it was known, see [`crate::host::Arrival::host_key`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host_key: Option<String>,
+        /// Its clock; `None` where there is none to hold against ours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock: Option<HostClock>,
     },
     /// A step ran.
     StepRan {

@@ -20,6 +20,7 @@ pub mod ask;
 pub mod audit;
 pub mod base64_text;
 pub mod case;
+pub mod clock;
 pub mod diagnostic;
 pub mod environment;
 pub mod event;

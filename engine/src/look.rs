@@ -16,6 +16,7 @@ use deminer_worker::query::{Answer, Coverage, HostError, HostFacts, Query};
 use serde_json::Value;
 
 use crate::ask::{Answered, Asker, Nobody};
+use crate::clock::HostClock;
 use crate::event::{EventKind, EventSink, SinkError};
 use crate::finding::{Finding, Verdict};
 use crate::host::HostView;
@@ -32,6 +33,8 @@ pub struct Looked {
     pub host: String,
     /// What it is; asked by the engine itself, first.
     pub facts: HostFacts,
+    /// Its clock; `None` where there is none to hold against ours.
+    pub clock: Option<HostClock>,
     /// The last analyzer's word; `clean` over a material gap is `cannot_say` here already. `None`: no step judged.
     pub verdict: Option<Verdict>,
     /// All findings, each once, in the order stated.
@@ -138,7 +141,8 @@ pub async fn look(
     host: Arc<dyn HostView>,
     sink: &mut dyn EventSink,
 ) -> Result<(Looked, Session), LookError> {
-    let name = host.name().to_owned();
+    let (name, lent) = (host.name().to_owned(), lent.into());
+    let asked_ms = (lent.clock)();
     let (facts, coverage) = match facts(host.as_ref()).await {
         Ok(known) => known,
         Err(why) => {
@@ -148,18 +152,32 @@ pub async fn look(
     };
     let identity = facts.identity.clone();
     let host_key = host.arrival().and_then(|arrival| arrival.host_key.clone());
-    sink.record(Some(&name), EventKind::Reached { identity, host_key })?;
+    let clock = beside(host.as_ref(), &facts, asked_ms, &lent.clock);
+    sink.record(
+        Some(&name),
+        EventKind::Reached {
+            identity,
+            host_key,
+            clock,
+        },
+    )?;
     let mut session = Session::new(
         Arc::clone(checked),
         vars.clone(),
         run,
-        lent.into(),
+        lent,
         host,
-        facts,
+        (facts, clock),
         coverage,
     );
     let looked = session.first(sink).await?;
     Ok((looked, session))
+}
+
+/// The host's clock, where it told its time between `asked_ms` and now.
+pub(crate) fn beside(host: &dyn HostView, facts: &HostFacts, asked_ms: u64, clock: &Clock) -> Option<HostClock> {
+    let (asked, answered) = (host.beside(asked_ms)?, host.beside(clock())?);
+    Some(HostClock::held(facts, asked, answered))
 }
 
 async fn facts(host: &dyn HostView) -> Result<(HostFacts, Coverage), HostError> {

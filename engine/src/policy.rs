@@ -124,6 +124,10 @@ impl HostView for Permitted {
         self.host.arrival()
     }
 
+    fn beside(&self, now_ms: u64) -> Option<u64> {
+        self.host.beside(now_ms)
+    }
+
     fn begin_round(&self, round: u32) {
         self.host.begin_round(round);
     }

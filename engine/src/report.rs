@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::approval::SignedBy;
 use crate::ask::Answered;
+use crate::clock::HostClock;
 use crate::event::{Purpose, Reconciled, Seen};
 use crate::finding::{Finding, FindingId, HostVerdict};
 use crate::incident::Incident;
@@ -254,6 +255,9 @@ pub struct HostReport {
     pub progress: Progress,
     /// Which machine; `None` where it was not reached.
     pub identity: Option<HostIdentity>,
+    /// Its clock, where it differed from the controller's by more than a few seconds when it was reached last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<HostClock>,
     /// What the look saw.
     pub verdict: Option<HostVerdict>,
     /// How much was done; in an undo, taken back.

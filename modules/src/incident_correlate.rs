@@ -65,6 +65,10 @@ pub struct Params {
     /// What the host is, from `host.facts`: without it nobody can say when a process began.
     #[serde(default)]
     pub facts: Option<HostFacts>,
+    /// Milliseconds by which the host's clock is ahead of ours, `"{{ host.clock_ahead_ms }}"`: `appeared` and `found` are by
+    /// ours, the times of files and processes by the host's.
+    #[serde(default)]
+    pub clock_ahead_ms: i64,
     /// What is condemned already: it stands in the rows, and nobody is asked to look at it again.
     #[serde(default)]
     pub condemned: Vec<Condemned>,
@@ -82,7 +86,7 @@ pub struct Output {
 /// Something near the time, by the host's own clock and files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Near {
-    /// When, UTC.
+    /// When, UTC, by the host's own clock.
     pub at: String,
     /// Before or after the incident appeared, in whole minutes; negative is before.
     pub minutes: i64,
@@ -130,7 +134,10 @@ impl Analyzer for IncidentCorrelate {
             };
             return Ok((Outcome::of(output), None));
         };
-        let found = moment("found", params.found.as_deref())?;
+        // From here on all times are by the host's clock.
+        let of_host = |at: i64| at.saturating_add(params.clock_ahead_ms);
+        let appeared = of_host(appeared);
+        let found = moment("found", params.found.as_deref())?.map(of_host);
         let around = i64::try_from(params.around.within("around", DurationParam::from_millis(0), LONGEST)?);
         let around = around.unwrap_or(i64::MAX);
         let span = Span {
@@ -384,6 +391,28 @@ mod tests {
         assert!(outcome.findings.iter().any(|f| f.sentence().contains("48 h after")));
     }
 
+    /// A host whose clock is three years ahead wrote its files at times that are three years off.
+    #[tokio::test]
+    async fn a_clock_that_is_ahead_is_allowed_for() {
+        let (ahead_ms, known) = (3 * 365 * 86_400_000i64, starters());
+        let ahead = known.into_iter().map(|mut row| {
+            let later = |ns: Wide| Wide(ns.0 + ahead_ms.unsigned_abs() * 1_000_000);
+            (row.file.mtime_ns, row.file.ctime_ns) = (later(row.file.mtime_ns), later(row.file.ctime_ns));
+            row
+        });
+        let ahead: Vec<Starter> = ahead.collect();
+        let told = json!({"appeared": APPEARED, "around": "2h", "clock_ahead_ms": ahead_ms});
+        let outcome = judged(told, ahead.clone()).await;
+        let in_time = judged(json!({"appeared": APPEARED, "around": "2h"}), starters()).await;
+        assert_eq!(names(&outcome), names(&in_time));
+        assert_eq!(
+            outcome.output.rows[0].at, "2029-11-13T01:10:00Z",
+            "as the host tells it"
+        );
+        let untold = judged(json!({"appeared": APPEARED, "around": "2h"}), ahead).await;
+        assert_eq!(names(&untold), []);
+    }
+
     #[tokio::test]
     async fn without_a_time_nothing_is_said() {
         for value in [json!({}), json!({"appeared": null, "found": APPEARED})] {
@@ -482,6 +511,7 @@ mod tests {
                 starters: given,
                 processes: vec![row],
                 facts: Some(host),
+                clock_ahead_ms: 0,
                 condemned: Vec::new(),
             };
             let outcome = correlate(&params, Span { appeared, from: i64::MIN, to: i64::MAX });

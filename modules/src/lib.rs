@@ -48,6 +48,7 @@ pub mod net_isolate;
 pub mod net_ports;
 pub mod net_sockets;
 mod option_words;
+mod our_login;
 mod outbound;
 pub mod package_verify;
 pub mod persistence_list;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{PLACES, Place};
 use crate::starter::Starter;
-use crate::starter_search;
+use crate::{our_login, starter_search};
 
 /// `persistence.list`.
 pub struct PersistenceList;
@@ -58,6 +58,8 @@ impl Collector for PersistenceList {
         };
         let mut coverage = Coverage::whole();
         let rows = starter_search::starters(host, &places, &mut coverage).await?;
-        Ok(Outcome::of(Output { rows }).seen_with(coverage))
+        let findings = our_login::hooks(host, &rows, &mut coverage).await?;
+        let outcome = Outcome::of(Output { rows }).seen_with(coverage);
+        Ok(Outcome { findings, ..outcome })
     }
 }

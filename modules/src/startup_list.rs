@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{PLACES, Place};
 use crate::starter::Starter;
-use crate::{cron_list, starter_search};
+use crate::{cron_list, our_login, starter_search};
 
 /// `startup.list`.
 pub struct StartupList;
@@ -60,6 +60,8 @@ impl Collector for StartupList {
     async fn collect(&self, host: &dyn HostView, _: Params) -> Result<Outcome<Output>, ModuleError> {
         let mut coverage = Coverage::whole();
         let rows = starter_search::starters(host, &places(), &mut coverage).await?;
-        Ok(Outcome::of(Output { rows }).seen_with(coverage))
+        let findings = our_login::hooks(host, &rows, &mut coverage).await?;
+        let outcome = Outcome::of(Output { rows }).seen_with(coverage);
+        Ok(Outcome { findings, ..outcome })
     }
 }

@@ -9,6 +9,7 @@ mod common;
 mod adversary;
 mod clean;
 mod contained;
+mod faults;
 mod fleet;
 mod hostile;
 mod infected;

@@ -216,6 +216,48 @@ fn login_shells_and_their_banners_do_no_harm() {
     assert_eq!(names(landing.path()), [""; 0]);
 }
 
+/// What waits in a home for who logs in, or out, is not started by us; what sshd starts by itself is said.
+#[test]
+fn our_login_starts_nothing_and_what_sshd_starts_is_said() {
+    if !needs_root() {
+        return;
+    }
+    let (sshd, deminer) = (Sshd::start(), Deminer::new());
+    let account = Account::new("/bin/bash", None);
+    let home = account.home.path();
+    let mark = |file: &str| home.join(format!("mark{}", file.replace('/', "-")));
+    for file in [".bash_logout", ".bash_profile", ".bash_login", ".profile"] {
+        fs::write(home.join(file), format!("touch {}\n", mark(file).display())).expect("written");
+    }
+    // As distributions guard it: bash reads this one for sshd's command too.
+    let guarded = format!("case $- in *i*) touch {} ;; esac\n", mark(".bashrc").display());
+    fs::write(home.join(".bashrc"), guarded).expect("written");
+    fs::create_dir(home.join(".ssh")).expect("made");
+    let playbook = sshd.at("boot.yml");
+    let text = "playbook: boot\nversion: 1\nphases:\n  gather:\n    - {id: boot, use: startup.list}\n";
+    fs::write(&playbook, text).expect("written");
+    let (playbook, config) = (playbook.to_string_lossy(), sshd.config(&account.name));
+    let (config, host) = (config.to_string_lossy(), format!("{}@lo", account.name));
+    let said = || {
+        let answer = deminer
+            .run(&["plan", &playbook, &host, "--ssh-config", &config])
+            .expect(0);
+        let words: Vec<&str> = answer.out.split_whitespace().collect();
+        words.join(" ").contains("sshd runs it at our login")
+    };
+    let marks = || {
+        let mut marks = names(home);
+        marks.retain(|name| name.starts_with("mark"));
+        marks
+    };
+    assert!(!said());
+    assert_eq!(marks(), [""; 0]);
+    let rc = home.join(".ssh/rc");
+    fs::write(&rc, format!("touch {}\n", mark(".ssh/rc").display())).expect("written");
+    assert!(said());
+    assert_eq!(marks(), ["mark.ssh-rc"], "sshd ran it, and nothing else ran");
+}
+
 #[test]
 fn keys_of_hosts_are_always_checked() {
     if !needs_root() {

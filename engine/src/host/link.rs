@@ -97,6 +97,9 @@ pub struct Link {
     next: AtomicU32,
     ended: Arc<Mutex<Option<HostError>>>,
     arrival: OnceLock<Arrival>,
+    /// Of a simulated host the moment at which it begins, and what the controller's clock said when it was first asked for.
+    lives: OnceLock<u64>,
+    since: OnceLock<u64>,
 }
 
 impl Link {
@@ -121,6 +124,8 @@ impl Link {
             next: AtomicU32::new(1),
             ended,
             arrival: OnceLock::new(),
+            lives: OnceLock::new(),
+            since: OnceLock::new(),
         });
         link.say(&ToWorker::Hello { protocol: PROTOCOL }).await?;
         match tokio::time::timeout(HELLO_TIME, link.hear()).await {
@@ -159,6 +164,12 @@ impl Link {
     pub(super) fn arrived(&self, arrival: Arrival) {
         // It is told once.
         let _ = self.arrival.set(arrival);
+    }
+
+    /// Notes at which moment the host begins to live, in milliseconds since 1970.
+    pub(super) fn lives_at(&self, moment_ms: u64) {
+        // It is told once.
+        let _ = self.lives.set(moment_ms);
     }
 
     /// Says something to the worker.
@@ -265,6 +276,14 @@ impl HostView for Link {
 
     fn arrival(&self) -> Option<&Arrival> {
         self.arrival.get()
+    }
+
+    fn beside(&self, now_ms: u64) -> Option<u64> {
+        let Some(lives) = self.lives.get() else {
+            return Some(now_ms);
+        };
+        let since = self.since.get_or_init(|| now_ms);
+        Some(lives.saturating_add(now_ms.saturating_sub(*since)))
     }
 }
 

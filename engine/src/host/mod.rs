@@ -50,6 +50,12 @@ pub trait HostView: Send + Sync {
         None
     }
 
+    /// What the controller's clock says here, where it says `now_ms` elsewhere: a simulated host lives at a moment of its own,
+    /// and for a recording there is none.
+    fn beside(&self, now_ms: u64) -> Option<u64> {
+        Some(now_ms)
+    }
+
     /// Says that what is asked from now on belongs to this round (0 is the plan's); recordings answer by round.
     fn begin_round(&self, _round: u32) {}
 

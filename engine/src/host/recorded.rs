@@ -194,6 +194,10 @@ impl HostView for Recorded {
         }
     }
 
+    fn beside(&self, _now_ms: u64) -> Option<u64> {
+        None
+    }
+
     fn begin_round(&self, round: u32) {
         self.round.store(round, Ordering::Relaxed);
     }
@@ -282,6 +286,10 @@ impl<V: HostView> HostView for Recorder<V> {
 
     fn arrival(&self) -> Option<&Arrival> {
         self.view.arrival()
+    }
+
+    fn beside(&self, now_ms: u64) -> Option<u64> {
+        self.view.beside(now_ms)
     }
 
     fn begin_round(&self, round: u32) {

@@ -32,6 +32,8 @@ impl Transport for Simulated {
             platform.worker_gone();
         });
         let (input, output) = UnixStream::from_std(ours).map_err(failed)?.into_split();
-        Link::begin(name, input, output).await
+        let link = Link::begin(name, input, output).await?;
+        link.lives_at(self.time_ms());
+        Ok(link)
     }
 }

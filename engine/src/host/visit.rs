@@ -75,6 +75,10 @@ impl HostView for Visit {
         self.arrival.get()
     }
 
+    fn beside(&self, now_ms: u64) -> Option<u64> {
+        self.link().ok()?.beside(now_ms)
+    }
+
     async fn leave(&self, time: Duration) -> Result<bool, HostError> {
         if !self.transport.is_login() {
             return Ok(false);

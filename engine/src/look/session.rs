@@ -11,6 +11,7 @@ use super::gaps::{Gaps, forbids_clean};
 use super::row::RowEnd;
 use super::{Lent, LookEnd, Looked, Proposed, RunInfo};
 use crate::ask::Answered;
+use crate::clock::HostClock;
 use crate::event::{EventKind, EventSink, SinkError};
 use crate::finding::{Finding, HostVerdict, Verdict};
 use crate::host::HostView;
@@ -80,6 +81,7 @@ pub struct Session {
     pub(super) lent: Lent,
     pub(super) host: Arc<dyn HostView>,
     facts: HostFacts,
+    clock: Option<HostClock>,
     facts_coverage: Coverage,
     pub(super) scope: Scope,
     /// By step number; steps that were skipped or not taken are not there.
@@ -99,12 +101,14 @@ impl Session {
         run: &RunInfo,
         lent: Lent,
         host: Arc<dyn HostView>,
-        facts: HostFacts,
+        (facts, clock): (HostFacts, Option<HostClock>),
         facts_coverage: Coverage,
     ) -> Session {
         let mut known = serde_json::to_value(&facts).unwrap_or_default();
         if let Some(fields) = known.as_object_mut() {
             fields.insert("name".to_owned(), host.name().into());
+            let ahead_ms = clock.map_or(0, |clock| clock.ahead_ms);
+            fields.insert("clock_ahead_ms".to_owned(), ahead_ms.into());
         }
         let scope = Scope {
             vars: Held::new(Value::Object(vars.all().clone())),
@@ -121,6 +125,7 @@ impl Session {
             lent,
             host,
             facts,
+            clock,
             facts_coverage,
             scope,
             given: HashMap::new(),
@@ -139,7 +144,7 @@ impl Session {
         run: &RunInfo,
         lent: impl Into<Lent>,
         host: Arc<dyn HostView>,
-        facts: HostFacts,
+        (facts, clock): (HostFacts, Option<HostClock>),
         results: &BTreeMap<String, Value>,
     ) -> Session {
         let mut session = Session::new(
@@ -148,7 +153,7 @@ impl Session {
             run,
             lent.into(),
             host,
-            facts,
+            (facts, clock),
             Coverage::whole(),
         );
         let outputs = session.lent.outputs.clone();
@@ -415,6 +420,7 @@ impl Session {
         Ok(Looked {
             host: self.host.name().to_owned(),
             facts: self.facts.clone(),
+            clock: self.clock,
             verdict,
             findings,
             coverage,

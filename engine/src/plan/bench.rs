@@ -235,6 +235,7 @@ impl Bench {
             programs: Vec::new(),
             host: name.to_owned(),
             facts,
+            clock: None,
             verdict: None,
             findings: Vec::new(),
             coverage: Coverage::whole(),

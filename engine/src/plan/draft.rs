@@ -88,7 +88,7 @@ pub async fn draft(
         secrets: BTreeMap::new(),
         end: (&looked.end).into(),
         verdict: looked.verdict.clone(),
-        machine: people::machine(&looked.facts),
+        machine: people::machine(looked),
         review: people::review(&findings),
         findings,
         more_findings,

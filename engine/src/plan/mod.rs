@@ -14,6 +14,7 @@ use deminer_worker::text::{HostBytes, HostPath, Wide};
 use serde::{Deserialize, Serialize};
 
 use crate::ask::Answered;
+use crate::clock::HostClock;
 use crate::event::Variables;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::look::LookEnd;
@@ -207,6 +208,9 @@ pub struct Machine {
     /// System calls that acts prefer and this kernel lacks; they are done the longer way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
+    /// Its clock, where it differs from the controller's by more than a few seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<HostClock>,
 }
 
 /// Something that the plan leaves as it is, though it was proposed or stands in the way.

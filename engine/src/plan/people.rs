@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Action, ActionId};
-use deminer_worker::query::{Coverage, Gap, HostFacts, Process};
+use deminer_worker::query::{Coverage, Gap, Process};
 use deminer_worker::text::HostBytes;
 
 use super::{LeftAlone, Machine, ShownProcess, UndoKind};
+use crate::clock::HostClock;
 use crate::finding::{Artifact, Bearing, Finding, FindingId};
 use crate::look::Looked;
 
@@ -20,7 +21,8 @@ const GAPS: usize = 500;
 const ARGV_BYTES: usize = 1024;
 
 /// What the host said of itself.
-pub(super) fn machine(facts: &HostFacts) -> Machine {
+pub(super) fn machine(looked: &Looked) -> Machine {
+    let facts = &looked.facts;
     Machine {
         system: facts.system.clone(),
         distribution: facts.distribution.clone(),
@@ -28,6 +30,7 @@ pub(super) fn machine(facts: &HostFacts) -> Machine {
         architecture: facts.architecture.clone(),
         cpus: facts.cpus,
         without: facts.without.clone(),
+        clock: looked.clock.filter(HostClock::is_told),
     }
 }
 

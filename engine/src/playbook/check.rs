@@ -151,6 +151,7 @@ impl<'c> Checker<'c> {
         let mut facts: Value = schema_for!(HostFacts).into();
         if let Some(properties) = facts.get_mut("properties").and_then(Value::as_object_mut) {
             properties.insert("name".to_owned(), json!({"type": "string"}));
+            properties.insert("clock_ahead_ms".to_owned(), json!({"type": "integer"}));
         }
         let run = json!({
             "type": "object",

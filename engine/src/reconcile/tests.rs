@@ -418,6 +418,7 @@ async fn what_contains_is_looked_for_though_no_commit_came() {
         let mut kinds = vec![EventKind::Reached {
             identity,
             host_key: None,
+            clock: None,
         }];
         kinds.extend(was_announced.then(announced));
         let story = self::told(home.path(), &action, kinds);

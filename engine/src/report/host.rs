@@ -18,6 +18,7 @@ use super::{
     Object, Progress, Stay, Tally, Times, Trouble, UndoReport, VerifyReport,
 };
 use crate::ask::Answered;
+use crate::clock::HostClock;
 use crate::event::{Event, EventKind, Purpose, Seen, StepEnd};
 use crate::finding::{Artifact, Bearing, Finding, HostVerdict};
 use crate::status::{Facts, Status, UndoState};
@@ -38,6 +39,7 @@ pub(super) struct HostFold<'a> {
     finished: bool,
     progress: Progress,
     identity: Option<HostIdentity>,
+    clock: Option<HostClock>,
     verdict: Option<HostVerdict>,
     changes: Changes,
     link_down: bool,
@@ -84,6 +86,7 @@ impl<'a> HostFold<'a> {
             finished: false,
             progress: Progress::Nothing,
             identity: None,
+            clock: None,
             verdict: None,
             changes: Changes::default(),
             link_down: false,
@@ -124,10 +127,11 @@ impl<'a> HostFold<'a> {
     pub(super) fn take(&mut self, event: &Event) {
         self.finished = matches!(event.kind, EventKind::HostFinished {});
         match &event.kind {
-            EventKind::Reached { identity, .. } => {
+            EventKind::Reached { identity, clock, .. } => {
                 self.link_down = false;
                 self.come_to(Progress::Reached);
                 self.identity = Some(identity.clone());
+                self.clock = clock.filter(HostClock::is_told);
             }
             EventKind::Looked {
                 verdict,
@@ -489,6 +493,7 @@ impl<'a> HostFold<'a> {
             next: next_step(&facts, status, self.run.purpose),
             findings: self.findings.iter().map(FindingReport::of).collect(),
             identity: self.identity,
+            clock: self.clock,
             verdict: self.verdict,
             verify: self.verify,
             stroke_ms: self.stroke_ms,

@@ -279,6 +279,7 @@ impl Night {
                 EventKind::Reached {
                     identity: identity(host),
                     host_key: None,
+                    clock: None,
                 },
             )
             .told(host, TransactionEvent::Started {})

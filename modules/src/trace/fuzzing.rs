@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use deminer_worker::text::HostPath;
 
-use super::{files, generator, speech};
+use super::{files, generator, restart, speech};
 
 /// A line is only left shorter, and every reader ends.
 pub(crate) fn tenor(bytes: &[u8]) {
@@ -17,5 +17,6 @@ pub(crate) fn tenor(bytes: &[u8]) {
     assert!(left.is_none_or(|left| left.len() <= bytes.len()));
     files::is_miner_configuration(bytes);
     generator::weigh_text(&condemned, bytes);
+    let _ = restart::Policy::parse(bytes);
     crate::starter_review::decodes_to_shell(bytes);
 }

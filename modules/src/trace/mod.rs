@@ -16,6 +16,7 @@ mod lines;
 mod look;
 mod preload;
 mod remotes;
+mod restart;
 pub(crate) mod speech;
 mod starters;
 mod units;
@@ -251,6 +252,12 @@ impl Collector for MinerTrace {
             }
             units::settle(&mut case, &mut look, &params.units).await?;
         }
+        let processes = case.account.condemned.iter().filter_map(|tied| match &tied.artifact {
+            Artifact::Process { process } => Some(process.clone()),
+            _ => None,
+        });
+        let restarting = restart::of(processes.collect(), &mut look).await?;
+        case.account.findings.extend(restarting);
         let coverage = look.coverage;
         Ok(traced(case.account, &params.starters, &sockets, params.limits.too_many).seen_with(coverage))
     }

@@ -438,6 +438,62 @@ async fn what_runs_containers_stays_whoever_brought_it() {
 }
 
 #[tokio::test]
+async fn a_container_that_is_started_again_is_told() {
+    let id = |digit: &str| digit.repeat(64);
+    let config = |digit: &str| format!("/var/lib/docker/containers/{}/hostconfig.json", id(digit));
+    let policy = |name: &str| format!(r#"{{"RestartPolicy":{{"Name":"{name}"}}}}"#);
+    let rows = [
+        (
+            "always",
+            format!("/system.slice/docker-{}.scope", id("a")),
+            Some("whose restart policy is `always`"),
+        ),
+        ("no", format!("/system.slice/docker-{}.scope", id("a")), None),
+        ("no", "/system.slice/cron.service".to_owned(), None),
+        (
+            "no",
+            format!("/machine.slice/libpod-{}.scope", id("a")),
+            Some("could not be read"),
+        ),
+        (
+            "no",
+            format!(
+                "/kubepods/besteffort/pod2c48913c-b29f-11e7-9350-020968147796/{}",
+                id("a")
+            ),
+            Some("Kubernetes pod"),
+        ),
+    ];
+    for (name, cgroup, expected) in rows {
+        // Beside it the shop's own container, which is always started again.
+        let mut stub = infected()
+            .file(&config("a"), policy(name).as_bytes())
+            .file(&config("b"), policy("always").as_bytes())
+            .process(
+                Row::runs(70, "/usr/local/bin/postgres", &["postgres"]).child_of(61),
+                b"\x7fELF\0pg",
+            );
+        for row in &mut stub.rows {
+            let own = format!("/system.slice/docker-{}.scope", id("b"));
+            row.process.cgroup = HostBytes::from(if row.process.pid == 100 { &*cgroup } else { &*own });
+        }
+        let (outcome, names) = trace(&stub).await;
+        assert!(names.condemned.contains(&"100 miner".to_owned()), "{cgroup}");
+        let told: Vec<String> = (outcome.findings.iter())
+            .filter(|finding| finding.signal == "container_restarts")
+            .map(Finding::sentence)
+            .collect();
+        match expected {
+            None => assert_eq!(told, [""; 0], "{name} {cgroup}"),
+            Some(words) => {
+                assert_eq!(told.len(), 1, "{cgroup}");
+                assert!(told[0].contains(words) && told[0].contains(&id("a")), "{told:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn guardians_of_every_kind() {
     let mut stub = infected()
         .process(Row::runs(70, "/tmp/.x/guard", &["guard"]).deleted(), b"\x7fELF\0guard")

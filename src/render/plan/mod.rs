@@ -90,6 +90,7 @@ pub(crate) fn text_of(plan: &Shown<'_>, about: &About<'_>, style: &Style) -> Str
     out.push_str(&left_alone(plan, style));
     out.push_str(&not_seen(plan, style));
     out.push_str(&old_kernels(plan, style));
+    out.push_str(&clocks(plan, style));
     out.push_str(&footprint(plan, style));
     out.push_str(&programs(plan, style));
     out.push_str(&tables(plan, style));
@@ -100,7 +101,7 @@ pub(crate) fn text_of(plan: &Shown<'_>, about: &About<'_>, style: &Style) -> Str
 
 /// What is said of hosts beside their actions: what they are judged, why, what is left alone and what was not seen.
 pub(crate) fn about_hosts(shown: &Shown<'_>, style: &Style) -> String {
-    let parts = [blocks, left_alone, not_seen, old_kernels, footprint, programs];
+    let parts = [blocks, left_alone, not_seen, old_kernels, clocks, footprint, programs];
     parts.iter().map(|part| part(shown, style)).collect()
 }
 
@@ -582,6 +583,18 @@ fn old_kernels(plan: &Shown<'_>, style: &Style) -> String {
     match items.is_empty() {
         true => String::new(),
         false => listed(Label::OldKernel, &items, FOOTPRINTS, 0, style),
+    }
+}
+
+/// The hosts whose clocks differ from ours.
+fn clocks(plan: &Shown<'_>, style: &Style) -> String {
+    let words = style.words();
+    let differ = plan.hosts().filter_map(|host| Some((host, host.machine.clock?)));
+    let items = differ.map(|(host, clock)| (host, words.clock_differs(clock.ahead_ms)));
+    let items = by_words(items, words);
+    match items.is_empty() {
+        true => String::new(),
+        false => listed(Label::Clock, &items, FOOTPRINTS, 0, style),
     }
 }
 

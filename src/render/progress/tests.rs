@@ -152,6 +152,7 @@ fn reached() -> EventKind {
     EventKind::Reached {
         identity: crate::render::sample::identity("web"),
         host_key: None,
+        clock: None,
     }
 }
 

@@ -116,6 +116,8 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
         LINES,
         host.left_alone.iter().map(|item| left(item, words)).collect(),
     );
+    let clock = host.clock.iter().map(|clock| words.clock_differs(clock.ahead_ms));
+    add(Label::Clock, LINES, clock.collect());
     let answers = host.answers.iter().map(|given| answered(given, words));
     add(Label::Answered, usize::MAX, answers.collect());
     let review = host

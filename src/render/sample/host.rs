@@ -187,6 +187,7 @@ impl Host {
                 architecture: "x86_64".to_owned(),
                 cpus: 4,
                 without: self.without,
+                clock: None,
             },
             review: self
                 .findings

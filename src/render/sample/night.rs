@@ -89,6 +89,7 @@ impl Night {
             EventKind::Reached {
                 identity: identity(host),
                 host_key: None,
+                clock: None,
             },
         );
         night = night.told(host, TransactionEvent::Started {});

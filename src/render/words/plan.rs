@@ -70,6 +70,9 @@ pub(crate) trait PlanWords {
     /// What is done in another way where a kernel lacks this system call.
     fn without_call(&self, call: &str) -> String;
 
+    /// That a host's clock is ahead of ours by so many milliseconds, or behind where they are negative.
+    fn clock_differs(&self, ahead_ms: i64) -> String;
+
     /// A program of the host that looking runs.
     fn runs_to_look(&self, command: &str) -> String;
 

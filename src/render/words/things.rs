@@ -47,6 +47,7 @@ pub(crate) enum Label {
     Changed,
     Armed,
     Clear,
+    Clock,
     Disarmed,
     Drifted,
     End,

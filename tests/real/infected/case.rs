@@ -19,6 +19,8 @@ pub(crate) struct Case {
     /// Files to which a command of the intruder adds the time, in seconds since 1970, whenever it runs, and until when one may
     /// have run.
     pub(crate) silent: Vec<(String, Until)>,
+    /// Programs with their arguments that run well afterwards, and write no error.
+    pub(crate) fresh: Vec<Vec<String>>,
 }
 
 /// The last moment at which a command may have run.
@@ -105,6 +107,12 @@ impl Case {
         self
     }
 
+    /// A program that can be started afterwards, and complains of nothing.
+    pub(crate) fn fresh(mut self, words: &[&str]) -> Case {
+        self.fresh.push(words.iter().map(|word| (*word).to_owned()).collect());
+        self
+    }
+
     /// An act that needs no keeping, or shares it.
     pub(crate) fn act(mut self, act: &str) -> Case {
         self.acts.push(act.to_owned());
@@ -138,6 +146,12 @@ impl Case {
                 .map(|content| String::from_utf8_lossy(&content).into_owned());
             if now.as_ref() != Some(text) {
                 left.push(format!("`{}`: {path} holds {now:?}, not {text:?}", self.name));
+            }
+        }
+        for words in &self.fresh {
+            let said = host.run(words);
+            if (said.code, &*said.err) != (Some(0), "") {
+                left.push(format!("`{}`: {words:?} ended so: {said:?}", self.name));
             }
         }
         for (path, until) in &self.silent {

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::look_alike::LookAlike;
 use super::processes::{WORDS, mining, start};
-use crate::world::host::Host;
+use crate::world::host::{Host, OURS_AT};
 
 const JEMALLOC: &str = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2";
 const PRELOAD: &str = "/etc/ld.so.preload";
@@ -29,6 +29,8 @@ pub(crate) fn immutable(host: &Host<'_>) -> Case {
         .act(&format!("clear_flags {library}"))
         .act(&format!("clear_flags {PRELOAD}"))
         .lines(PRELOAD, &[2], &format!("{JEMALLOC}\n"))
+        .fresh(&["/bin/ls", "/"])
+        .fresh(&[OURS_AT, "--version"])
 }
 
 /// The library that the good line loads, in a program that runs.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
+use super::part::built;
 use super::snapshot::Snapshot;
 use super::{PATH, SOON, World, differs};
 use crate::common::command::{Deminer, program};
@@ -26,6 +27,9 @@ const FIRST: &str = include_str!("boot.sh");
 
 /// Where the command under test is on a host, and its runs: in memory, outside of all that is compared.
 const OURS: &str = "/run/deminer-test";
+
+/// The command under test on a host: a static program.
+pub(crate) const OURS_AT: &str = "/run/deminer-test/deminer";
 
 /// A host of a world.
 pub(crate) struct Host<'w> {
@@ -250,14 +254,19 @@ impl<'w> Host<'w> {
 
     /// The same with a directory for runs of this name.
     pub(crate) fn deminer_with(&self, runs: &str) -> Deminer {
-        let at = format!("{OURS}/deminer");
-        if !self.path(&at).exists() {
-            self.write(&at, stripped(&program()), 0o755);
+        if !self.path(OURS_AT).exists() {
+            self.write(OURS_AT, stripped(&program()), 0o755);
         }
         let runs = format!("{OURS}/{runs}");
         let mut enter = self.enter();
-        enter.push(at.into());
+        enter.push(OURS_AT.into());
         Deminer::behind(enter, PathBuf::from(&runs), self.path(&runs))
+    }
+
+    /// Puts the worker beside the command under test: less is sent to each host than the whole command.
+    pub(crate) fn with_worker(&self) {
+        let worker = built(["--package", "deminer-worker"], "deminer-worker");
+        self.write(&format!("{OURS}/deminer-worker"), stripped(&worker), 0o755);
     }
 
     /// A file of the host, as the machine can name it. Only for paths without links.

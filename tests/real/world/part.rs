@@ -95,42 +95,37 @@ impl Part {
     }
 }
 
-/// The program without a part, built where it is not yet.
+/// The program without a part.
 fn plain() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args([
-                "build",
-                "--locked",
-                "--quiet",
-                "--example",
-                "stand-in",
-                "--message-format",
-                "json",
-            ])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo starts");
-        let text = String::from_utf8(output.stdout).expect("JSON of cargo");
-        let mut messages = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let executable = messages.find_map(|message| {
-            let named = message["target"]["name"] == "stand-in";
-            named
-                .then(|| message["executable"].as_str().map(PathBuf::from))
-                .flatten()
-        });
-        let executable = executable.expect("cargo built the stand-in");
-        assert!(
-            fs::exists(&executable).is_ok_and(|there| there),
-            "{}",
-            executable.display()
-        );
-        executable
-    })
+    BUILT.get_or_init(|| built(["--example", "stand-in"], "stand-in"))
+}
+
+/// A program of this repository, built where it is not yet.
+pub(super) fn built(which: [&str; 2], name: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--locked", "--quiet"])
+        .args(which)
+        .args(["--message-format", "json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo starts");
+    let text = String::from_utf8(output.stdout).expect("JSON of cargo");
+    let mut messages = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let executable = messages.find_map(|message| {
+        let path = message["executable"].as_str().map(PathBuf::from);
+        path.filter(|_| message["target"]["name"] == name)
+    });
+    let executable = executable.unwrap_or_else(|| panic!("cargo built no `{name}`"));
+    assert!(
+        fs::exists(&executable).is_ok_and(|there| there),
+        "{}",
+        executable.display()
+    );
+    executable
 }

@@ -7,6 +7,8 @@ use super::English;
 use super::things::counted;
 use crate::render::plan::Judged;
 
+const DAY_MS: u64 = 86_400_000;
+
 impl PlanWords for English {
     fn headline(
         &self,
@@ -131,6 +133,15 @@ impl PlanWords for English {
             "renameat2" => "no renameat2: a file that takes a place in the same moment is lost".to_owned(),
             other => format!("no {other}"),
         }
+    }
+
+    fn clock_differs(&self, ahead_ms: i64) -> String {
+        let side = if ahead_ms > 0 { "ahead of" } else { "behind" };
+        let apart = match ahead_ms.unsigned_abs() {
+            ms if ms < 2 * DAY_MS => self.span(ms),
+            ms => format!("{} days", (ms + DAY_MS / 2) / DAY_MS),
+        };
+        format!("its clock is {apart} {side} ours: times that it tells are by that clock, what expires does so by ours")
     }
 
     fn runs_to_look(&self, command: &str) -> String {

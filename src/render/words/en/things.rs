@@ -32,6 +32,7 @@ impl Things for English {
             Label::By => "by",
             Label::Changed => "changed",
             Label::Clear => "clear",
+            Label::Clock => "clock",
             Label::Drifted => "drifted",
             Label::End => "end",
             Label::Envelope => "envelope",

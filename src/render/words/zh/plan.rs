@@ -6,6 +6,8 @@ use super::super::{Noun, PlanWords, Things};
 use super::Chinese;
 use crate::render::plan::Judged;
 
+const DAY_MS: u64 = 86_400_000;
+
 impl PlanWords for Chinese {
     fn headline(
         &self,
@@ -116,6 +118,15 @@ impl PlanWords for Chinese {
             "renameat2" => "没有 renameat2：恰在同一时刻占据该位置的文件会丢失".to_owned(),
             other => format!("没有 {other}"),
         }
+    }
+
+    fn clock_differs(&self, ahead_ms: i64) -> String {
+        let side = if ahead_ms > 0 { "快" } else { "慢" };
+        let apart = match ahead_ms.unsigned_abs() {
+            ms if ms < 2 * DAY_MS => self.span(ms),
+            ms => format!("{} 天", (ms + DAY_MS / 2) / DAY_MS),
+        };
+        format!("主机时钟比本机{side} {apart}：主机所报时间以其自身时钟为准，到期一律以本机时钟为准")
     }
 
     fn runs_to_look(&self, command: &str) -> String {

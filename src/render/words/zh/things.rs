@@ -33,6 +33,7 @@ impl Things for Chinese {
             Label::By => "依据",
             Label::Changed => "已改动",
             Label::Clear => "清除标志",
+            Label::Clock => "时钟",
             Label::Drifted => "已变化",
             Label::End => "结尾",
             Label::Envelope => "授权范围",

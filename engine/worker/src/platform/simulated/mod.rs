@@ -77,6 +77,12 @@ impl Simulated {
         self.state().snapshot()
     }
 
+    /// The time for everybody but this host, whose own clock may be set otherwise: what passed here passed since the moment of
+    /// [`World::default`].
+    pub fn time_ms(&self) -> u64 {
+        self.state().time_ms()
+    }
+
     /// The boundaries that workers have passed: two a call, see [`faults`].
     pub fn boundaries(&self) -> u64 {
         self.state().script.passed()
