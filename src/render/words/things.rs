@@ -52,6 +52,7 @@ pub(crate) enum Label {
     End,
     Envelope,
     Environment,
+    External,
     Failed,
     Footprint,
     GivesBack,
