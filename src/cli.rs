@@ -240,9 +240,14 @@ pub(crate) struct Striking {
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct Leaves {
     /// Allow what is not done unasked; may be repeated. `command.read`: run the programs of the host that the playbook
-    /// names, to look. `command.run`: run those that it names, as approved, to change something.
+    /// names, to look. `command.run`: run those that it names, as approved, to change something. `module.external`: start
+    /// the modules of --modules on this machine.
     #[arg(long, value_name = "LEAVE")]
     pub(crate) allow: Vec<Leave>,
+    /// A folder of external modules, each a program named as the module, `noun.verb`; may be repeated. It takes `--allow
+    /// module.external` [default: $DEMINER_MODULES, folders with `:` between them].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) modules: Vec<PathBuf>,
 }
 
 /// Where a plan's hosts are, for a plan that was made elsewhere.
@@ -620,6 +625,8 @@ pub(crate) struct Vars {
 pub(crate) struct Modules {
     /// One module; none lists all.
     pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
     /// How to answer; `markdown` is the module reference.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

@@ -50,7 +50,10 @@ fn every_example_passes_check() {
         // What a playbook needs leave for is allowed to its commands, and to nothing else.
         let words: Vec<String> = commands(&name)
             .iter()
-            .flat_map(|command| command.split(' ').skip_while(|word| *word != "--allow").take(2))
+            .flat_map(|command| {
+                let word = |key: &'static str| command.split(' ').skip_while(move |word| *word != key).take(2);
+                word("--allow").chain(word("--modules"))
+            })
             .map(str::to_owned)
             .collect();
         let ran = Reader::new().run(&format!("deminer check examples/{name}.yml {}", words.join(" ")));

@@ -10,6 +10,7 @@ mod demo;
 mod earlier;
 mod environment;
 mod explain;
+mod externals;
 mod fleet;
 mod hosts;
 mod inventory;
@@ -90,6 +91,7 @@ struct Said {
     policy: Option<PathBuf>,
     /// Whether what this machine has for all its commands does not count: its policy, its Ctrl-C.
     alone: bool,
+    modules: Vec<PathBuf>,
 }
 
 /// A message for the operator that comes with its own exit code and what to do.
@@ -116,29 +118,34 @@ impl Trouble {
 pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
     let at = |telling: &Telling| desk(&screen, &telling.runs, telling.language);
-    let over = |telling: &Telling, going: &Going, leaves: &Leaves, policy: &PolicyFile| {
-        at(telling).map(|desk| desk.under(leaves).governed(policy).reaching(&going.reach))
+    let over = |telling: &Telling, going: &Going, leaves: &Leaves, policy: &PolicyFile| -> anyhow::Result<Desk> {
+        Ok(at(telling)?.under(leaves)?.governed(policy).reaching(&going.reach))
     };
     let done =
         match verb {
-            Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
+            Verb::Check(arguments) => Desk::bare(screen.clone())
+                .under(&arguments.leaves)
+                .and_then(|desk| check::run(&desk, &arguments)),
             Verb::Vars(arguments) => {
                 let lang = chosen(&screen, arguments.language);
-                vars::run(
-                    &Desk::bare(screen.clone().in_language(lang)).under(&arguments.leaves),
-                    &arguments,
-                )
+                Desk::bare(screen.clone().in_language(lang))
+                    .under(&arguments.leaves)
+                    .and_then(|desk| vars::run(&desk, &arguments))
             }
             Verb::Explain(arguments) => {
                 let lang = chosen(&screen, arguments.language);
                 explain::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
             }
             Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
-            Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Modules(arguments) => Desk::bare(screen.clone())
+                .under(&arguments.leaves)
+                .and_then(|desk| modules::run(&desk, &arguments)),
             Verb::Record(it) => {
                 let desk = Desk::bare(screen.clone()).under(&it.looking.leaves);
-                let desk = desk.governed(&it.looking.policy).reaching(&it.going.reach);
-                asynchronous(record::run(desk, &it))
+                desk.and_then(|desk| {
+                    let desk = desk.governed(&it.looking.policy).reaching(&it.going.reach);
+                    asynchronous(record::run(desk, &it))
+                })
             }
             Verb::Test(arguments) => test::run(&Desk::bare(screen.clone()), &arguments),
             Verb::Inventory(arguments) => {
@@ -281,13 +288,19 @@ impl Desk {
             runs: self.said.runs.as_deref(),
             lang: self.said.lang,
             policy: self.said.policy.as_deref(),
+            modules: &self.said.modules,
         }
     }
 
-    /// The same, with what the operator allowed.
-    pub(crate) fn under(mut self, leaves: &Leaves) -> Desk {
+    /// The same, with what the operator allowed, and the modules that come from outside.
+    ///
+    /// # Errors
+    /// When one of those is none.
+    pub(crate) fn under(mut self, leaves: &Leaves) -> anyhow::Result<Desk> {
         self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
-        self
+        self.said.modules.clone_from(&leaves.modules);
+        self.registry = externals::added(self.registry, &leaves.modules)?;
+        Ok(self)
     }
 
     /// The same, under the policy that was named.

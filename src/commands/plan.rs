@@ -15,7 +15,7 @@ use deminer_engine::inventory::Host;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Lent, Outputs, RunInfo, look};
 use deminer_engine::plan::{
-    HostPlan, Origin, Overriding, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft,
+    EXTERNAL, HostPlan, Origin, Overriding, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft,
 };
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::policy::{SitePolicy, protected};
@@ -526,9 +526,14 @@ fn origin(
         .filter(|(_, var)| var.kind.value.is_secret())
         .map(|(name, _)| name.clone())
         .collect();
+    let externals = checked.externals();
+    let version = |name: &str| match externals.get(name) {
+        None => env!("CARGO_PKG_VERSION").to_owned(),
+        Some(sha256) => format!("{EXTERNAL}{sha256}"),
+    };
     let modules: BTreeMap<String, String> = checked
         .outline()
-        .filter_map(|step| Some((step.module?.0.to_owned(), env!("CARGO_PKG_VERSION").to_owned())))
+        .filter_map(|step| Some((step.module?.0.to_owned(), version(step.module?.0))))
         .collect();
     Origin {
         playbook: PlaybookRef {

@@ -1,5 +1,6 @@
 //! A playbook that may run: only [`super::check`] makes one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -340,6 +341,15 @@ impl CheckedPlaybook {
             stops: matches!(step.body, CheckedBody::Stop { .. }),
             may_fail: step.on_failure == OnFailure::GoOn,
         })
+    }
+
+    /// The modules that it uses and that come from outside, by name, each with the digest of its file.
+    pub fn externals(&self) -> BTreeMap<&'static str, Digest> {
+        let modules = self.steps.iter().filter_map(|step| match &step.body {
+            CheckedBody::Use { module, .. } => Some((module.about().name, module.erased().comes_from()?)),
+            _ => None,
+        });
+        modules.collect()
     }
 
     /// The questions that it may ask a person, in order.

@@ -251,9 +251,10 @@ fn read(desk: &Desk, file: PathBuf) -> anyhow::Result<Tests> {
     let allowed = read.cases.iter().flat_map(|case| case.allow.iter().copied());
     let under = crate::cli::Leaves {
         allow: allowed.collect(),
+        ..crate::cli::Leaves::default()
     };
     let found = find(&playbook.to_string_lossy())?;
-    let bare = Desk::bare(desk.screen.clone()).under(&under);
+    let bare = Desk::bare(desk.screen.clone()).under(&under)?;
     let checked = checked(&bare, &found).map_err(|mistakes| mistaken(&mistakes))?;
     Ok(Tests {
         file: file.clone(),

@@ -78,7 +78,7 @@ pub(super) fn play(tests: &Tests, case: &Case) -> anyhow::Result<Played> {
 async fn playing(tests: &Tests, case: &Case, runs: &Path) -> anyhow::Result<Played> {
     let folder = tests.file.parent().unwrap_or(Path::new(""));
     let stage = Stage::of(case, folder)?;
-    let mut desk = desk(case, folder, runs, &stage);
+    let mut desk = desk(case, folder, runs, &stage)?;
     let looking = looking(case, folder);
     let playbook = tests.playbook.to_string_lossy();
     let order = walk::order(&walking(), None)?;
@@ -173,14 +173,15 @@ fn expected_end<T>(case: &Case, ended: anyhow::Result<T>) -> anyhow::Result<Opti
     }
 }
 
-fn desk(case: &Case, folder: &Path, runs: &Path, stage: &Stage) -> Desk {
+fn desk(case: &Case, folder: &Path, runs: &Path, stage: &Stage) -> anyhow::Result<Desk> {
     let screen = Screen::on(STYLE, false, Box::new(std::io::sink()), Box::new(std::io::sink()));
     let leaves = cli::Leaves {
         allow: case.allow.clone(),
+        ..cli::Leaves::default()
     };
     let now_ms = case.now_ms.unwrap_or(NOW_MS);
     let policy = case.policy.as_ref().map(|policy| folder.join(policy));
-    Desk {
+    Ok(Desk {
         clock: Arc::new(move || now_ms),
         runs: runs.to_owned(),
         ways: Ways::staged(stage.hosts.clone()),
@@ -190,8 +191,8 @@ fn desk(case: &Case, folder: &Path, runs: &Path, stage: &Stage) -> Desk {
             name
         }),
         by: "uid 0".to_owned(),
-        ..Desk::bare(screen).under(&leaves).alone(policy)
-    }
+        ..Desk::bare(screen).under(&leaves)?.alone(policy)
+    })
 }
 
 fn looking(case: &Case, folder: &Path) -> cli::Looking {

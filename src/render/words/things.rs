@@ -53,6 +53,7 @@ pub(crate) enum Label {
     End,
     Envelope,
     Environment,
+    External,
     Failed,
     Footprint,
     GivesBack,

@@ -37,6 +37,7 @@ impl Things for English {
             Label::End => "end",
             Label::Envelope => "envelope",
             Label::Environment => "environment",
+            Label::External => "external",
             Label::Limits => "limits",
             Label::Failed => "failed",
             Label::Footprint => "footprint",

@@ -38,6 +38,7 @@ impl Things for Chinese {
             Label::End => "结尾",
             Label::Envelope => "授权范围",
             Label::Environment => "环境",
+            Label::External => "外部模块",
             Label::Limits => "限制",
             Label::Failed => "失败",
             Label::Footprint => "留痕",
