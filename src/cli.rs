@@ -10,8 +10,11 @@ use deminer_worker::order::Stage;
 use crate::render::words::Lang;
 
 mod approve;
+pub(crate) mod manual;
+mod testing;
 
 pub(crate) use approve::{Approve, Part, PolicyFile};
+pub(crate) use testing::{Record, Test};
 
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.
 #[derive(Debug, Parser)]
@@ -58,6 +61,10 @@ pub(crate) enum Verb {
     Runs(RunList),
     /// Check playbooks; touches no host.
     Check(Check),
+    /// Keep what a host answers to a playbook, for tests; names, addresses and keys become pseudonyms. Changes nothing.
+    Record(Record),
+    /// Test playbooks on recorded and described hosts, as `*.test.yml` beside them say; touches no host.
+    Test(Test),
     /// Show every variable of a playbook, its value, and who says what of it; touches no host, opens no secret.
     Vars(Vars),
     /// Print the JSON Schema of playbooks, for editors: `deminer schema > playbook.json`.
@@ -70,6 +77,12 @@ pub(crate) enum Verb {
     Inventory(Inventory),
     /// The whole path on a harmless infection in a private world on this machine.
     Demo(Demo),
+    /// Write a good starting point with comments: a playbook, a module or rules. Writes over nothing.
+    New(New),
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Write the manual pages, one a verb, into a directory.
+    Man(Man),
     /// The far side: serves a controller over a socket. Started by Deminer itself.
     #[command(hide = true)]
     Worker {
@@ -227,9 +240,14 @@ pub(crate) struct Striking {
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct Leaves {
     /// Allow what is not done unasked; may be repeated. `command.read`: run the programs of the host that the playbook
-    /// names, to look. `command.run`: run those that it names, as approved, to change something.
+    /// names, to look. `command.run`: run those that it names, as approved, to change something. `module.external`: start
+    /// the modules of --modules on this machine.
     #[arg(long, value_name = "LEAVE")]
     pub(crate) allow: Vec<Leave>,
+    /// A folder of external modules, each a program named as the module, `noun.verb`; may be repeated. It takes `--allow
+    /// module.external` [default: $DEMINER_MODULES, folders with `:` between them].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) modules: Vec<PathBuf>,
 }
 
 /// Where a plan's hosts are, for a plan that was made elsewhere.
@@ -607,9 +625,51 @@ pub(crate) struct Vars {
 pub(crate) struct Modules {
     /// One module; none lists all.
     pub(crate) name: Option<String>,
-    /// How to answer.
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+    /// How to answer; `markdown` is the module reference.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// `deminer new`
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// What to begin.
+    #[arg(value_enum)]
+    pub(crate) what: Begun,
+    /// Its name: of a playbook and of rules as `web-tier`, of a module as `hosts.list`.
+    pub(crate) name: String,
+    /// The directory to write to; it is made where it is not there.
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) output: PathBuf,
+}
+
+/// What can be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Begun {
+    /// NAME.yml: all six phases, each line explained; and rules/NAME.yml beside it.
+    Playbook,
+    /// SUBJECT_VERB.rs: a collector in Rust, for `modules/src`.
+    Module,
+    /// rules/NAME.yml: the shipped rules, to be changed.
+    Rules,
+}
+
+/// `deminer completions`
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `deminer man`
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The directory to write to; it is made where it is not there. What it wrote there before is written anew.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
 }
 
 /// `deminer inventory`

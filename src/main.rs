@@ -8,7 +8,7 @@ mod render;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use deminer_worker::platform::linux::Linux;
 use deminer_worker::platform::linux::hands::keeper;
 use deminer_worker::{arrival, serve};
@@ -25,7 +25,12 @@ fn main() -> ExitCode {
         demo::stand_in::play(part, &arguments);
         return ExitCode::SUCCESS;
     }
-    match Cli::parse().verb {
+    let words = cli::manual::command().get_matches();
+    let verb = match Cli::from_arg_matches(&words) {
+        Ok(cli) => cli.verb,
+        Err(error) => error.exit(),
+    };
+    match verb {
         Verb::Worker { directory: None } => serve::main_worker(&Linux::new()),
         Verb::Worker { directory: Some(sent) } => serve::main_sent_worker(&Linux::sent(), &sent),
         Verb::Whole { sha256 } => {

@@ -213,6 +213,39 @@ fn approvals_of_an_environment_stand_in_the_plan() {
 }
 
 #[test]
+fn who_reads_a_plan_reads_what_is_opened_when_it_is_applied() {
+    let place = Place::new(&[("bare", BARE)]);
+    let text = fs::read_to_string(place.playbook()).expect("the playbook");
+    let text = text.replace("  ticket: {", "  token: {type: secret}\n  ticket: {");
+    let text = text.replace(
+        "verify:\n",
+        "verify:\n    - {assert: vars.token == \"plum-tree\", name: the token fits}\n",
+    );
+    place.write("night.yml", &text);
+    let say = place.write("say", "#!/bin/sh\necho plum-tree\n");
+    place.write(
+        "envs/prod.yml",
+        &BARE
+            .replace("vars: {", "vars: {token: {command: [/bin/sh, SAY]}, ")
+            .replace("SAY", &say),
+    );
+    let deminer = Deminer::new();
+    let planned = place.plan(&deminer, &[INFECTED, "--env", "prod"]);
+    let shown = deminer.run(&["show", &planned.name()]).expect(0).out;
+    assert!(shown.contains("token from command `/bin/sh"), "{shown}");
+    planned.apply(&deminer, "5s").expect(0);
+    // What cannot be had is told before a host is touched.
+    let planned = place.plan(&deminer, &[INFECTED, "--env", "prod"]);
+    fs::remove_file(&say).expect("it is ours");
+    let refused = planned.apply(&deminer, "5s").expect(2);
+    assert!(
+        refused.err.contains("no host was touched") && refused.err.contains("token"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
 fn mistakes_are_told_with_their_places_and_no_host_is_touched() {
     let place = Place::new(&[(
         "prod",

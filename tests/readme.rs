@@ -1,5 +1,6 @@
 //! What the two READMEs tell people to type works, and both tell the same.
 
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
 mod written;
 
 use std::fs;
@@ -71,6 +72,18 @@ fn every_command_of_the_readme_works() {
                 ran.stderr
             );
         }
+    }
+}
+
+#[test]
+fn the_commands_of_the_page_on_environments_work() {
+    let [english, chinese] = ["docs/environments.md", "docs/environments.zh.md"].map(commands);
+    assert!(english.len() > 2);
+    assert_eq!(english, chinese);
+    let mut reader = Reader::new();
+    for command in english {
+        let ran = reader.run(&command);
+        assert_eq!(ran.code, 0, "`{command}`: {}", ran.stderr);
     }
 }
 

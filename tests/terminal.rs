@@ -116,3 +116,21 @@ fn without_a_terminal_the_hash_must_be_given() {
     assert_eq!(looked["nothing_to_do"], false);
     assert_eq!(applied(&deminer), 0);
 }
+
+#[test]
+fn colours_are_off_where_nobody_wants_them() {
+    let deminer = Deminer::new();
+    let (_, file) = planned(&deminer);
+    let rows: [(&[(&str, &str)], bool); 4] = [
+        (&[], true),
+        (&[("NO_COLOR", "")], true),
+        (&[("NO_COLOR", "1")], false),
+        (&[("TERM", "dumb")], false),
+    ];
+    for (environment, coloured) in rows {
+        let (code, text) = Terminal::within(&deminer, &["show", &file], environment).end();
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("infected"), "{text}");
+        assert_eq!(text.contains('\x1b'), coloured, "{environment:?}: {text:?}");
+    }
+}

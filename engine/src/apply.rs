@@ -386,10 +386,12 @@ impl Apply {
             Task::Watch { .. } => 0,
             Task::Begin | Task::Again { .. } => session.max_rounds().max(1),
         };
-        let mut rounds = 1..=last;
-        let mut ran = match task {
-            Task::Again { ran } => ran.clone(),
-            Task::Begin | Task::Watch { .. } => BTreeSet::new(),
+        let mut strikes = Strikes {
+            rounds: 1..=last,
+            ran: match task {
+                Task::Again { ran } => ran.clone(),
+                Task::Begin | Task::Watch { .. } => BTreeSet::new(),
+            },
         };
         let settled = match task {
             Task::Watch { settled } => {
@@ -401,8 +403,7 @@ impl Apply {
                 Some(settled.clone())
             }
             Task::Begin | Task::Again { .. } => {
-                self.strike(visit, plan, &mut session, &mut rounds, &mut ran, turn, sink)
-                    .await?
+                self.strike(visit, plan, &mut session, &mut strikes, turn, sink).await?
             }
         };
         let Some(mut settled) = settled.filter(|_| self.watches || matches!(task, Task::Watch { .. })) else {
@@ -423,10 +424,7 @@ impl Apply {
             // What other hosts wrote back in the moment in which they were struck is what was approved: it is struck again, as
             // long as the plan has rounds left, and the whole window begins anew. On a host alone nobody knows who it was.
             let again = match is_back && self.together {
-                true => {
-                    self.strike(visit, plan, &mut session, &mut rounds, &mut ran, turn, sink)
-                        .await?
-                }
+                true => self.strike(visit, plan, &mut session, &mut strikes, turn, sink).await?,
                 false => None,
             };
             match again {
@@ -443,8 +441,7 @@ impl Apply {
         visit: &Visit,
         plan: &HostPlan,
         session: &mut Session,
-        rounds: &mut RangeInclusive<u32>,
-        ran: &mut BTreeSet<ActionId>,
+        strikes: &mut Strikes,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
     ) -> Result<Option<BTreeSet<ActionId>>, ApplyError> {
@@ -453,6 +450,7 @@ impl Apply {
             return Ok(None);
         };
         let mut settled: Option<BTreeSet<ActionId>> = None;
+        let Strikes { rounds, ran } = strikes;
         for round in rounds {
             if round > 1 {
                 session.round(round, sink).await?;
@@ -478,6 +476,14 @@ impl Apply {
         }
         Ok(settled)
     }
+}
+
+/// What of an apply goes from one strike to the next.
+struct Strikes {
+    /// The rounds that are left.
+    rounds: RangeInclusive<u32>,
+    /// The programs that ran well: they are not run again.
+    ran: BTreeSet<ActionId>,
 }
 
 /// What is told of a host that is not the one which was struck.

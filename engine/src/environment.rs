@@ -29,7 +29,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use secret::{NoSecrets, SecretError, SecretSource, Secrets};
+pub use secret::{NoSecrets, SecretError, SecretSource, Secrets, placed};
 pub(crate) use secret::{opened, sources};
 
 use crate::inventory::{Host, Origin};

@@ -11,7 +11,8 @@
 //! [`inventory`] is which hosts there are, [`environment`] what is other in production. [`playbook`] is the first two arrows,
 //! [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth, [`report`] the last. Where it was cut, [`reconcile`] asks what was done, and
 //! [`resume`] says what is still to be done. [`host`] reaches hosts, [`fleet`] walks over many, [`module`] is what a module
-//! is, [`finding`] what modules say, [`audit`] whether what is on disk was changed, [`policy`] what a look may do only by leave.
+//! is, [`external`] those that are programs, [`finding`] what modules say, [`audit`] whether what is on disk was changed,
+//! [`case`] a test of a playbook, [`policy`] what a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
 pub mod apply;
@@ -19,10 +20,12 @@ pub mod approval;
 pub mod ask;
 pub mod audit;
 pub mod base64_text;
+pub mod case;
 pub mod clock;
 pub mod diagnostic;
 pub mod environment;
 pub mod event;
+pub mod external;
 pub mod finding;
 pub mod fleet;
 #[cfg(any(test, fuzzing))]

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use deminer_worker::action::{Act, Effect};
 use deminer_worker::query::{Coverage, HostError};
+use deminer_worker::text::Digest;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::de::DeserializeOwned;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ask::AskTwin;
+use crate::external::ExternalError;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::host::HostView;
 use crate::playbook::Phase;
@@ -184,6 +186,14 @@ pub enum ModuleError {
         /// What is wrong.
         why: String,
     },
+    /// A module from outside gave nothing.
+    #[error("external module `{module}`: {why}")]
+    External {
+        /// Its name.
+        module: String,
+        /// What became of it.
+        why: ExternalError,
+    },
 }
 
 /// A file beside the playbook, handed to a module by content: modules open nothing themselves.
@@ -264,6 +274,10 @@ pub trait Erased: Send + Sync {
     fn output_schema(&self) -> Schema;
     /// What it does that needs a leave of its own.
     fn needs(&self) -> Option<Leave> {
+        None
+    }
+    /// The digest of its file, where it comes from outside.
+    fn comes_from(&self) -> Option<Digest> {
         None
     }
     /// The programs of the host that it runs with these parameters; none where they do not decode.
@@ -473,6 +487,21 @@ impl Registry {
     pub fn under(mut self, policy: Policy) -> Registry {
         self.policy = policy;
         self
+    }
+
+    /// With one more.
+    ///
+    /// # Errors
+    /// When there is one of that name: its name.
+    pub fn with(mut self, module: Module) -> Result<Registry, &'static str> {
+        let name = module.about().name;
+        match self.modules.contains_key(name) {
+            true => Err(name),
+            false => {
+                self.modules.insert(name, module);
+                Ok(self)
+            }
+        }
     }
 
     /// The leaves that were given.

@@ -30,17 +30,20 @@ pub enum Leave {
     CommandRead,
     /// To run a program of the host that changes something, as approved.
     CommandRun,
+    /// To start a module that is a program of this machine.
+    ModuleExternal,
 }
 
 impl Leave {
     /// All that there are.
-    pub const ALL: [Leave; 2] = [Leave::CommandRead, Leave::CommandRun];
+    pub const ALL: [Leave; 3] = [Leave::CommandRead, Leave::CommandRun, Leave::ModuleExternal];
 
     /// The name, as `--allow` takes it.
     pub fn name(self) -> &'static str {
         match self {
             Leave::CommandRead => "command.read",
             Leave::CommandRun => "command.run",
+            Leave::ModuleExternal => "module.external",
         }
     }
 
@@ -49,6 +52,7 @@ impl Leave {
         match self {
             Leave::CommandRead => "runs a program of the host",
             Leave::CommandRun => "runs a program of the host to change something",
+            Leave::ModuleExternal => "is a program of this machine",
         }
     }
 }
@@ -61,7 +65,7 @@ impl fmt::Display for Leave {
 
 /// No leave has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no leave is called `{0}`; there are `command.read` and `command.run`")]
+#[error("no leave is called `{0}`; there are `command.read`, `command.run` and `module.external`")]
 pub struct UnknownLeave(String);
 
 impl FromStr for Leave {

@@ -71,6 +71,10 @@ mod shell_statements;
 mod shell_text;
 pub mod sshd_config;
 pub mod starter;
+/// What `deminer new module` writes.
+#[cfg(test)]
+#[path = "../../src/commands/new/module.rs"]
+pub mod starter_lines;
 pub mod starter_remove;
 pub mod starter_review;
 mod starter_search;

@@ -171,7 +171,7 @@ async fn begin(
     }
     run.write_approval(ready.approved.approval())?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
-    let mut sink = Watched::new(journals, &desk.screen, window(&ready.vars));
+    let mut sink = Watched::new(journals, &desk.screen, window(&ready.vars)).dying_after(desk.dies_after.as_ref());
     sink.record(
         None,
         EventKind::RunStarted {
@@ -406,10 +406,33 @@ fn playbook_of(desk: &Desk, plan: &Plan, watch: Option<&str>) -> anyhow::Result<
     .map_err(|mistakes| {
         let hint = match mistakes.iter().all(|mistake| mistake.code == Code::NeedsLeave) {
             true => "what was allowed for the plan is to be allowed for its later looks too".to_owned(),
+            false if header.externals().next().is_some() => {
+                "it was planned with external modules: give them with `--modules DIR --allow module.external`"
+                    .to_owned()
+            }
             false => "another version of Deminer made this plan: plan again".to_owned(),
         };
         Trouble::new(Exit::Refused, mistakes.text().trim_end(), Some(hint))
     })?;
+    let found = checked.externals();
+    if let Some((name, sha256)) = header
+        .externals()
+        .find(|(name, sha256)| found.get(name) != Some(sha256))
+    {
+        let what = match found.get(name) {
+            None => format!("module `{name}` came from outside when this was planned, and does not now"),
+            Some(now) => format!("external module `{name}` is another file: planned with {sha256}, found {now}"),
+        };
+        let hint = "give the same file with `--modules`, or plan again".to_owned();
+        return Err(Trouble::new(Exit::Refused, what, Some(hint)).into());
+    }
+    if let Some((name, _)) = found
+        .iter()
+        .find(|(name, _)| header.externals().all(|(known, _)| known != **name))
+    {
+        let what = format!("module `{name}` comes from outside now, and did not when this was planned");
+        return Err(Trouble::new(Exit::Refused, what, Some("plan again".to_owned())).into());
+    }
     let disabled = header.environment.as_ref().map(|environment| &environment.disabled);
     let checked = checked
         .without(disabled.unwrap_or(&BTreeMap::new()))

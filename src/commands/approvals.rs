@@ -41,7 +41,11 @@ impl Desk {
     /// # Errors
     /// When the policy that was named is not there, or none.
     pub(crate) fn policy(&self) -> anyhow::Result<SitePolicy> {
-        let Some(file) = policy_file(self.said.policy.as_deref()) else {
+        let file = match self.said.alone {
+            true => self.said.policy.clone(),
+            false => policy_file(self.said.policy.as_deref()),
+        };
+        let Some(file) = file else {
             return Ok(SitePolicy::default());
         };
         SitePolicy::read(&file).map_err(|error| {

@@ -29,6 +29,8 @@ pub(crate) struct Ways {
     reach: cli::Reach,
     /// What is known of hosts, by name.
     known: Mutex<BTreeMap<String, Reach>>,
+    /// Hosts that are here already, by name: of a test.
+    staged: HashMap<String, Arc<dyn Transport>>,
     /// What simulated hosts are when they begin, by name.
     worlds: Mutex<BTreeMap<String, Arc<World>>>,
     /// Made when the first host over SSH is named.
@@ -43,6 +45,14 @@ impl Ways {
     pub(crate) fn new(reach: cli::Reach) -> Ways {
         Ways {
             reach,
+            ..Ways::default()
+        }
+    }
+
+    /// To these hosts, wherever they are said to be.
+    pub(crate) fn staged(hosts: HashMap<String, Arc<dyn Transport>>) -> Ways {
+        Ways {
+            staged: hosts,
             ..Ways::default()
         }
     }
@@ -80,6 +90,9 @@ impl Ways {
     /// # Errors
     /// When no such host is known.
     pub(crate) fn to(&self, name: &str) -> anyhow::Result<Arc<dyn Transport>> {
+        if let Some(host) = self.staged.get(name) {
+            return Ok(Arc::clone(host));
+        }
         let known = self
             .known
             .lock()
@@ -186,7 +199,11 @@ impl Transport for Rehearsal {
     }
 }
 
-fn simulated(world: &str) -> anyhow::Result<World> {
+/// The world of that name: a sample, or a file.
+///
+/// # Errors
+/// When the file describes none.
+pub(crate) fn simulated(world: &str) -> anyhow::Result<World> {
     Ok(match world {
         "infected" => infected(),
         "clean" => clean(),

@@ -5,19 +5,25 @@ mod approvals;
 mod approve;
 mod audit;
 mod check;
+mod completions;
 mod demo;
 mod earlier;
 mod environment;
 mod explain;
+mod externals;
 mod fleet;
 mod hosts;
 mod inventory;
+mod man;
 mod modules;
+mod new;
 mod people;
+mod place;
 mod plan;
 mod playbook;
 mod progress;
 mod quiet;
+mod record;
 mod report;
 mod resume;
 mod run;
@@ -25,6 +31,7 @@ mod runs;
 mod schema;
 mod secrets;
 mod show;
+pub(crate) mod test;
 mod typing;
 mod undo;
 mod vars;
@@ -63,9 +70,18 @@ pub(crate) struct Desk {
     pub(crate) ways: Ways,
     /// The places of secrets on this machine.
     pub(crate) drawer: Drawer,
+    /// Names that nobody can guess: of a host, the how manieth.
+    pub(crate) names: Names,
+    /// Who sits here, as records name them.
+    pub(crate) by: String,
+    /// The event after which a test lets the controller die.
+    pub(crate) dies_after: Option<String>,
     typing: Arc<Typing>,
     said: Said,
 }
+
+/// Gives names, by host and number.
+pub(crate) type Names = Arc<dyn Fn(&str, u32) -> [u8; 16] + Send + Sync>;
 
 /// What was said on the command line and holds for the next command too.
 #[derive(Default)]
@@ -73,6 +89,9 @@ struct Said {
     runs: Option<PathBuf>,
     lang: Option<Lang>,
     policy: Option<PathBuf>,
+    /// Whether what this machine has for all its commands does not count: its policy, its Ctrl-C.
+    alone: bool,
+    modules: Vec<PathBuf>,
 }
 
 /// A message for the operator that comes with its own exit code and what to do.
@@ -99,25 +118,36 @@ impl Trouble {
 pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
     let at = |telling: &Telling| desk(&screen, &telling.runs, telling.language);
-    let over = |telling: &Telling, going: &Going, leaves: &Leaves, policy: &PolicyFile| {
-        at(telling).map(|desk| desk.under(leaves).governed(policy).reaching(&going.reach))
+    let over = |telling: &Telling, going: &Going, leaves: &Leaves, policy: &PolicyFile| -> anyhow::Result<Desk> {
+        Ok(at(telling)?.under(leaves)?.governed(policy).reaching(&going.reach))
     };
     let done =
         match verb {
-            Verb::Check(arguments) => check::run(&Desk::bare(screen.clone()).under(&arguments.leaves), &arguments),
+            Verb::Check(arguments) => Desk::bare(screen.clone())
+                .under(&arguments.leaves)
+                .and_then(|desk| check::run(&desk, &arguments)),
             Verb::Vars(arguments) => {
                 let lang = chosen(&screen, arguments.language);
-                vars::run(
-                    &Desk::bare(screen.clone().in_language(lang)).under(&arguments.leaves),
-                    &arguments,
-                )
+                Desk::bare(screen.clone().in_language(lang))
+                    .under(&arguments.leaves)
+                    .and_then(|desk| vars::run(&desk, &arguments))
             }
             Verb::Explain(arguments) => {
                 let lang = chosen(&screen, arguments.language);
                 explain::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
             }
             Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
-            Verb::Modules(arguments) => modules::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Modules(arguments) => Desk::bare(screen.clone())
+                .under(&arguments.leaves)
+                .and_then(|desk| modules::run(&desk, &arguments)),
+            Verb::Record(it) => {
+                let desk = Desk::bare(screen.clone()).under(&it.looking.leaves);
+                desk.and_then(|desk| {
+                    let desk = desk.governed(&it.looking.policy).reaching(&it.going.reach);
+                    asynchronous(record::run(desk, &it))
+                })
+            }
+            Verb::Test(arguments) => test::run(&Desk::bare(screen.clone()), &arguments),
             Verb::Inventory(arguments) => {
                 let lang = chosen(&screen, arguments.language);
                 inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
@@ -146,6 +176,9 @@ pub(crate) fn run(verb: Verb) -> Exit {
             Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
             Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
             Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),
+            Verb::New(arguments) => new::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Completions(arguments) => completions::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Man(arguments) => man::run(&Desk::bare(screen.clone()), &arguments),
             Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),
         };
     match done {
@@ -176,7 +209,7 @@ fn desk(screen: &Screen, runs: &Runs, language: Language) -> anyhow::Result<Desk
     let said = Said {
         runs: directory,
         lang: language.lang,
-        policy: None,
+        ..Said::default()
     };
     Ok(Desk {
         runs: match &said.runs {
@@ -236,6 +269,9 @@ impl Desk {
             runs: PathBuf::new(),
             ways: Ways::default(),
             drawer: Drawer::default(),
+            names: Arc::new(|_, _| random()),
+            by: format!("uid {}", rustix::process::getuid().as_raw()),
+            dies_after: None,
             typing: Arc::new(Typing::default()),
             said: Said::default(),
         }
@@ -252,18 +288,34 @@ impl Desk {
             runs: self.said.runs.as_deref(),
             lang: self.said.lang,
             policy: self.said.policy.as_deref(),
+            modules: &self.said.modules,
         }
     }
 
-    /// The same, with what the operator allowed.
-    pub(crate) fn under(mut self, leaves: &Leaves) -> Desk {
+    /// The same, with what the operator allowed, and the modules that come from outside.
+    ///
+    /// # Errors
+    /// When one of those is none.
+    pub(crate) fn under(mut self, leaves: &Leaves) -> anyhow::Result<Desk> {
         self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
-        self
+        self.said.modules.clone_from(&leaves.modules);
+        self.registry = externals::added(self.registry, &leaves.modules)?;
+        Ok(self)
     }
 
     /// The same, under the policy that was named.
     pub(crate) fn governed(mut self, policy: &PolicyFile) -> Desk {
         self.said.policy.clone_from(&policy.file);
+        self
+    }
+
+    /// The same, by itself: nothing that this machine has for all its commands counts.
+    pub(crate) fn alone(mut self, policy: Option<PathBuf>) -> Desk {
+        self.said = Said {
+            policy,
+            alone: true,
+            ..Said::default()
+        };
         self
     }
 

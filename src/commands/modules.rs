@@ -12,7 +12,8 @@ use crate::render;
 pub(crate) fn run(desk: &Desk, arguments: &Modules) -> anyhow::Result<Exit> {
     match (&arguments.name, arguments.format) {
         (None, Format::Json) => desk.screen.json(&render::modules::json(desk.registry.iter())),
-        (None, _) => desk
+        (None, Format::Markdown) => desk.screen.say(&render::modules::markdown(desk.registry.iter())),
+        (None, Format::Text) => desk
             .screen
             .say(&render::modules::list(&desk.registry, desk.screen.style())),
         (Some(name), format) => {
@@ -22,7 +23,8 @@ pub(crate) fn run(desk: &Desk, arguments: &Modules) -> anyhow::Result<Exit> {
             })?;
             match format {
                 Format::Json => desk.screen.json(&render::modules::json([module])),
-                _ => desk.screen.say(&render::modules::one(module, desk.screen.style())),
+                Format::Markdown => desk.screen.say(&render::modules::markdown([module])),
+                Format::Text => desk.screen.say(&render::modules::one(module, desk.screen.style())),
             }
         }
     }

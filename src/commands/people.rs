@@ -51,7 +51,7 @@ impl People {
             answers,
             screen: desk.screen.clone(),
             typing: sits_there.then(|| Arc::clone(&desk.typing)),
-            by: format!("uid {}", rustix::process::getuid().as_raw()),
+            by: desk.by.clone(),
             open: Mutex::new(Vec::new()),
         })
     }

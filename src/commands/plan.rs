@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use deminer_engine::ask::Asker;
 use deminer_engine::diagnostic::Diagnostics;
-use deminer_engine::environment::Environment;
+use deminer_engine::environment::{Environment, placed};
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{End, Order, each};
-use deminer_engine::host::{HostView, Transport};
+use deminer_engine::host::Transport;
 use deminer_engine::inventory::Host;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Lent, Outputs, RunInfo, look};
 use deminer_engine::plan::{
-    HostPlan, Origin, Overriding, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft,
+    EXTERNAL, HostPlan, Origin, Overriding, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft,
 };
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::policy::{SitePolicy, protected};
@@ -30,7 +30,7 @@ use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::ACTION_DIGITS;
-use super::{Desk, Trouble, earlier, fleet, playbook, random, walk};
+use super::{Desk, Trouble, earlier, fleet, playbook, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -188,6 +188,7 @@ impl Known {
                 desk.screen.note(&said);
             }
         }
+        let has_own = !own.settings.is_empty();
         let vars = match own.settings.is_empty() {
             true => of_all.clone(),
             false => {
@@ -196,7 +197,13 @@ impl Known {
                 checked.bind_with(&all, &desk.drawer)
             }
         };
-        let vars = vars.map_err(|mistakes| playbook::mistaken(&mistakes))?;
+        let vars = vars.map_err(|mistakes| {
+            let mut trouble = playbook::mistaken(&mistakes);
+            if has_own {
+                trouble.what = format!("host `{}`: {}", host.name, trouble.what);
+            }
+            trouble
+        })?;
         desk.ways.hide(desk.drawer.variables());
         let way = match host.reach {
             Ok(reach) => {
@@ -286,6 +293,7 @@ pub(crate) async fn make(
         started_at_ms: began,
     };
     let outputs = Outputs::of(run.path());
+    let here = std::env::current_dir()?;
     // What is known of a host goes with its task.
     let known = Mutex::new(known);
     let listening = Listening::begin(desk);
@@ -297,32 +305,36 @@ pub(crate) async fn make(
         |host, slot| {
             let own = known.lock().unwrap_or_else(PoisonError::into_inner).remove(&host);
             let Known { way, vars: host_vars } = own.expect("each host is begun once");
-            let (others, secrets) = (others(&host_vars, &vars), other_sources(&host_vars, &vars));
+            let (others, secrets) = (others(&host_vars, &vars), other_sources(&host_vars, &vars, &here));
             let (checked, info, site) = (Arc::clone(&checked), info.clone(), site.clone());
             let lent = Lent {
                 clock: Arc::clone(&desk.clock),
                 asker: Arc::clone(&people) as Arc<dyn Asker>,
                 outputs: outputs.clone(),
             };
-            let mut sink = sink.clone();
+            let (mut sink, names) = (sink.clone(), Arc::clone(&desk.names));
             async move {
                 let _slot = slot;
                 let planned = async {
                     let reached = match way {
-                        Ok(way) => way.connect(&host).await,
+                        Ok(way) => way.view(&host).await,
                         Err(why) => Err(why),
                     };
-                    let link = match reached {
-                        Ok(link) => link,
+                    let view = match reached {
+                        Ok(view) => view,
                         Err(why) => {
                             let unplanned = Unplanned::unreached(&why);
                             sink.record(Some(&host), EventKind::unreached(why))?;
                             return Err(unplanned);
                         }
                     };
-                    let view = Arc::clone(&link) as Arc<dyn HostView>;
-                    let (looked, _) = look(&checked, &host_vars, &info, lent, view, &mut sink).await?;
-                    let plan = draft(&looked, link.as_ref(), &site, &mut random::<16>).await?;
+                    let (looked, _) = look(&checked, &host_vars, &info, lent, Arc::clone(&view), &mut sink).await?;
+                    let mut number = 0;
+                    let mut name = || {
+                        number += 1;
+                        names(&host, number)
+                    };
+                    let plan = draft(&looked, view.as_ref(), &site, &mut name).await?;
                     Ok(PlanLine::of(&HostPlan {
                         vars: others,
                         secrets,
@@ -352,7 +364,10 @@ pub(crate) async fn make(
     sink.record(None, EventKind::RunFinished {})?;
     sink.end();
     let unanswered = people.say_open();
-    let plan = Plan::of_lines(origin(&checked, &vars, desk.now_ms(), environment, policy), plans)?;
+    let plan = Plan::of_lines(
+        origin(&checked, &vars, desk.now_ms(), environment, policy, &here),
+        plans,
+    )?;
     say_unused(desk, &plan, &overrides);
     Ok(Made {
         plan,
@@ -382,10 +397,12 @@ fn others(host: &BoundVars, all: &BoundVars) -> Variables {
 }
 
 /// Where secrets of a host come from that come from elsewhere for all.
-fn other_sources(host: &BoundVars, all: &BoundVars) -> BTreeMap<String, Value> {
+fn other_sources(host: &BoundVars, all: &BoundVars, here: &Path) -> BTreeMap<String, Value> {
     let differs = |(name, place): &(&String, &Value)| all.sources().get(*name) != Some(*place);
     let others = host.sources().iter().filter(differs);
-    others.map(|(name, place)| (name.clone(), place.clone())).collect()
+    others
+        .map(|(name, place)| (name.clone(), placed(place, here)))
+        .collect()
 }
 
 /// Says which secrets everybody on this machine can read.
@@ -494,6 +511,7 @@ fn origin(
     now_ms: u64,
     environment: Option<&Environment>,
     policy: SitePolicy,
+    here: &Path,
 ) -> Origin {
     let resources = checked.resources().iter().map(|resource| {
         let held = ResourceRef {
@@ -508,9 +526,14 @@ fn origin(
         .filter(|(_, var)| var.kind.value.is_secret())
         .map(|(name, _)| name.clone())
         .collect();
+    let externals = checked.externals();
+    let version = |name: &str| match externals.get(name) {
+        None => env!("CARGO_PKG_VERSION").to_owned(),
+        Some(sha256) => format!("{EXTERNAL}{sha256}"),
+    };
     let modules: BTreeMap<String, String> = checked
         .outline()
-        .filter_map(|step| Some((step.module?.0.to_owned(), env!("CARGO_PKG_VERSION").to_owned())))
+        .filter_map(|step| Some((step.module?.0.to_owned(), version(step.module?.0))))
         .collect();
     Origin {
         playbook: PlaybookRef {
@@ -523,7 +546,11 @@ fn origin(
         modules,
         vars: vars.public().clone(),
         secrets,
-        sources: vars.sources().clone(),
+        sources: vars
+            .sources()
+            .iter()
+            .map(|(name, place)| (name.clone(), placed(place, here)))
+            .collect(),
         environment: environment.map(Environment::stated),
         limits: policy.limits,
         created_at_ms: now_ms,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use deminer_engine::event::{EventKind, EventSink, SinkError};
 use deminer_engine::journal::Journals;
+use serde_json::Value;
 
 use crate::render::progress::{Progress, ProgressSink};
 use crate::render::screen::Screen;
@@ -18,9 +19,27 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Watched {
     sink: ProgressSink<Journals>,
     ended: Arc<AtomicBool>,
+    death: Option<Arc<Death>>,
+}
+
+/// A controller that dies, for a test: nothing is written after the event.
+struct Death {
+    after: String,
+    dead: AtomicBool,
 }
 
 impl Watched {
+    /// The same, until an event of this kind was written.
+    pub(super) fn dying_after(mut self, event: Option<&String>) -> Watched {
+        self.death = event.map(|after| {
+            Arc::new(Death {
+                after: after.clone(),
+                dead: AtomicBool::new(false),
+            })
+        });
+        self
+    }
+
     /// Writes to `journals`, shows on `screen`; `window` is how long verify will watch, where that is known.
     pub(super) fn new(journals: Journals, screen: &Screen, window: Option<Duration>) -> Watched {
         let progress = Progress::new(screen.clone());
@@ -31,6 +50,7 @@ impl Watched {
         let watched = Watched {
             sink: ProgressSink::new(journals, progress),
             ended: Arc::new(AtomicBool::new(false)),
+            death: None,
         };
         let ticking = watched.clone();
         std::thread::spawn(move || {
@@ -51,6 +71,23 @@ impl Watched {
 
 impl EventSink for Watched {
     fn record(&mut self, host: Option<&str>, kind: EventKind) -> Result<(), SinkError> {
-        self.sink.record(host, kind)
+        let Some(death) = self.death.clone() else {
+            return self.sink.record(host, kind);
+        };
+        if !death.dead.load(Ordering::Relaxed) {
+            // What a transaction told has a name of its own.
+            let after = Value::from(death.after.as_str());
+            let is_it = |kind: Value| kind["kind"] == after || kind["event"]["event"] == after;
+            let name = serde_json::to_value(&kind).map(is_it);
+            self.sink.record(host, kind)?;
+            death.dead.store(name.unwrap_or(false), Ordering::Relaxed);
+        }
+        match death.dead.load(Ordering::Relaxed) {
+            true => Err(SinkError {
+                path: host.unwrap_or("run").to_owned(),
+                why: "the test lets the controller die here".to_owned(),
+            }),
+            false => Ok(()),
+        }
     }
 }

@@ -56,7 +56,7 @@ fn wrong(option: &str, text: &str, error: &dyn std::fmt::Display) -> anyhow::Err
 pub(crate) struct Listening {
     /// The switch that it moves.
     pub(crate) halt: Halt,
-    task: tokio::task::JoinHandle<()>,
+    task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Listening {
@@ -64,6 +64,9 @@ impl Listening {
     pub(crate) fn begin(desk: &Desk) -> Listening {
         let halt = Halt::default();
         let (hand, screen) = (halt.clone(), desk.screen.clone());
+        if desk.said.alone {
+            return Listening { halt, task: None };
+        }
         let task = tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
                 let words = screen.style().words();
@@ -73,13 +76,15 @@ impl Listening {
                 }
             }
         });
-        Listening { halt, task }
+        Listening { halt, task: Some(task) }
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

@@ -190,7 +190,7 @@ impl<'a> Approving<'a> {
                 .unwrap_or_default(),
             excluded,
             many,
-            approver: format!("uid {}", rustix::process::getuid().as_raw()),
+            approver: desk.by.clone(),
             means: if self.is_signed { SIGNATURE } else { means }.to_owned(),
             at_ms: desk.now_ms(),
             valid_for_ms: self.valid_for_ms,

@@ -22,6 +22,7 @@ pub(crate) mod screen;
 pub(crate) mod show;
 pub(crate) mod since;
 pub(crate) mod table;
+pub(crate) mod test;
 pub(crate) mod undo;
 pub(crate) mod unit;
 pub(crate) mod vars;

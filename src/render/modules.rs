@@ -1,7 +1,11 @@
 //! Modules as a manual: what each can do, what it takes, what it gives, what it cannot see. All from the module itself.
 
+mod markdown;
+
 use deminer_engine::module::{Module, RESOURCE_FORMAT, Registry};
 use serde_json::{Map, Value, json};
+
+pub(crate) use markdown::reference as markdown;
 
 use super::Style;
 use super::style::padded;
@@ -123,8 +127,18 @@ impl<'a> Fields<'a> {
 
     /// A line a field: name, type, default or what is said of one without, and the author's words.
     fn lines(&self, without_default: &str) -> Vec<String> {
+        let entries = self.entries(without_default).into_iter();
+        let line = |(name, kind, words): (&str, String, String)| match words.is_empty() {
+            true => format!("{name}: {kind}"),
+            false => format!("{name}: {kind}. {words}"),
+        };
+        entries.map(line).collect()
+    }
+
+    /// Each field: name, type with default or what is said of one without, and the author's words.
+    fn entries(&self, without_default: &str) -> Vec<(&str, String, String)> {
         let fields = self.properties.into_iter().flatten().map(|(name, schema)| {
-            let mut line = format!("{name}: {}", kind(self.root, schema, DEPTH));
+            let mut line = kind(self.root, schema, DEPTH);
             match &schema["default"] {
                 Value::Null => {}
                 Value::String(text) if !text.is_empty() => line.push_str(&format!(", default {text}")),
@@ -140,11 +154,12 @@ impl<'a> Fields<'a> {
             if self.required.contains(&name.as_str()) && schema.get("default").is_none() {
                 line.push_str(without_default);
             }
-            if let Some(words) = schema["description"].as_str() {
-                let words: Vec<&str> = words.split_whitespace().collect();
-                line.push_str(&format!(". {}", words.join(" ")));
-            }
-            line
+            let words: Vec<&str> = schema["description"]
+                .as_str()
+                .unwrap_or_default()
+                .split_whitespace()
+                .collect();
+            (name.as_str(), line, words.join(" "))
         });
         fields.collect()
     }

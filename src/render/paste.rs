@@ -1,6 +1,6 @@
 //! Commands that a reader is to paste: complete, so that they mean the same runs and answer in the same language.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use deminer_engine::policy::Leave;
 
@@ -16,6 +16,8 @@ pub(crate) struct Paste<'a> {
     pub(crate) lang: Option<Lang>,
     /// The policy, where it was named.
     pub(crate) policy: Option<&'a Path>,
+    /// The folders of external modules that were named.
+    pub(crate) modules: &'a [PathBuf],
 }
 
 /// The leave that such a command needs, as it is added to it; empty where it needs none.
@@ -25,6 +27,9 @@ pub(crate) fn leave(leave: Leave, needed: bool) -> String {
         false => String::new(),
     }
 }
+
+/// The verbs that start external modules.
+const WITH_MODULES: [&str; 7] = ["check", "plan", "run", "apply", "resume", "verify", "undo"];
 
 /// The verbs that go by a policy.
 const GOVERNED: [&str; 8] = [
@@ -37,6 +42,10 @@ impl Paste<'_> {
         let verb = command.split(' ').nth(1).unwrap_or_default();
         let policy = self.policy.filter(|_| GOVERNED.contains(&verb));
         let mut command = command.to_owned();
+        let modules = self.modules.iter().filter(|_| WITH_MODULES.contains(&verb));
+        for folder in modules {
+            command.push_str(&format!(" --modules {}", shell_word(&plain(&folder.to_string_lossy()))));
+        }
         if let Some(policy) = policy {
             command.push_str(&format!(" --policy {}", shell_word(&plain(&policy.to_string_lossy()))));
         }
@@ -61,6 +70,7 @@ mod tests {
             runs: Some(Path::new("/srv/my runs")),
             lang: Some(Lang::Zh),
             policy: Some(Path::new("two.yml")),
+            modules: &[PathBuf::from("mods")],
         };
         assert_eq!(
             paste.command("deminer report"),
@@ -68,7 +78,7 @@ mod tests {
         );
         assert_eq!(
             paste.command("deminer apply a.plan"),
-            "deminer apply a.plan --policy two.yml --runs '/srv/my runs' --lang zh"
+            "deminer apply a.plan --modules mods --policy two.yml --runs '/srv/my runs' --lang zh"
         );
     }
 }

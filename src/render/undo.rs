@@ -147,6 +147,7 @@ mod tests {
             runs: None,
             lang: Some(Lang::Zh),
             policy: None,
+            modules: &[],
         };
         insta::assert_snapshot!("undo", text(&disarmed, None, &Style::PLAIN, &Paste::default()));
         insta::assert_snapshot!("undo_zh", text(&disarmed, None, &Style::CHINESE, &paste));

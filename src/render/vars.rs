@@ -30,10 +30,7 @@ pub(crate) fn text(about: &About, declared: &IndexMap<String, Var>, vars: &Bound
     let mut out = style.hang("", &head);
     for (name, var) in declared {
         let value = match vars.public().get(name) {
-            Some(value) if vars.candidates()[name].is_empty() && var.kind.value.is_secret() => {
-                let _ = value;
-                words.no_value().to_owned()
-            }
+            _ if vars.candidates()[name].is_empty() => words.no_value().to_owned(),
             Some(value) => shown(value, words),
             None => words.no_value().to_owned(),
         };
@@ -65,8 +62,8 @@ fn said(candidate: &Candidate, words: &dyn Words) -> String {
 
 /// A value, harmless and cut; of a secret where it comes from.
 fn shown(value: &Value, words: &dyn Words) -> String {
-    if let Some(source) = place(value) {
-        return words.secret_from(&plain(&source.to_string()));
+    if let Ok(source) = serde_json::from_value::<SecretSource>(value.clone()) {
+        return words.secret_from("***", &plain(&source.to_string()));
     }
     let text = match value {
         Value::String(text) => text.clone(),
@@ -75,8 +72,16 @@ fn shown(value: &Value, words: &dyn Words) -> String {
     cut(&plain(&text), VALUE_COLUMNS).into_owned()
 }
 
-fn place(value: &Value) -> Option<SecretSource> {
-    serde_json::from_value(value.clone()).ok()
+/// The places that a plan names for a secret, or for a list or map of them, one after the other.
+pub(crate) fn place(value: &Value) -> String {
+    if let Ok(source) = serde_json::from_value::<SecretSource>(value.clone()) {
+        return source.to_string();
+    }
+    match value {
+        Value::Array(items) => items.iter().map(place).collect::<Vec<_>>().join(" + "),
+        Value::Object(fields) => fields.values().map(place).collect::<Vec<_>>().join(" + "),
+        other => other.to_string(),
+    }
 }
 
 /// For programs.

@@ -28,6 +28,11 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts a verb that keeps runs.
     pub(crate) fn start(deminer: &Deminer, words: &[&str]) -> Terminal {
+        Terminal::within(deminer, words, &[])
+    }
+
+    /// The same, with these in its environment.
+    pub(crate) fn within(deminer: &Deminer, words: &[&str], environment: &[(&str, &str)]) -> Terminal {
         let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
         grantpt(&screen).and_then(|()| unlockpt(&screen)).expect("ours");
         let size = Winsize {
@@ -47,6 +52,8 @@ impl Terminal {
             .env("TERM", "xterm")
             .env_remove("COLUMNS")
             .env_remove("DEMINER_LANG")
+            .env_remove("NO_COLOR")
+            .envs(environment.iter().copied())
             .stdin(end())
             .stdout(end())
             .stderr(end())

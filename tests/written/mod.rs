@@ -17,6 +17,7 @@ pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 pub(crate) struct Reader {
     home: TempDir,
     plan: Value,
+    lang: &'static str,
 }
 
 /// What a command came to.
@@ -25,6 +26,8 @@ pub(crate) struct Ran {
     pub(crate) code: i32,
     /// The answer for programs, of the verbs that look, apply and report; `null` of the others.
     pub(crate) answer: Value,
+    /// What it said.
+    pub(crate) out: String,
     /// What went to stderr, for messages.
     pub(crate) stderr: String,
 }
@@ -37,7 +40,52 @@ impl Reader {
         std::os::unix::fs::symlink(examples, home.path().join("examples")).expect("a link to the examples");
         fs::create_dir(home.path().join("state")).expect("a state directory");
         let plan = Value::Null;
-        Reader { home, plan }
+        Reader { home, plan, lang: "en" }
+    }
+
+    /// The same, for a reader of this language.
+    pub(crate) fn of(lang: &'static str) -> Reader {
+        Reader { lang, ..Reader::new() }
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Carries out `deminer ...` as people do, and keeps what it said. After a plan or a run its plan is read.
+    pub(crate) fn read(&mut self, written: &str) -> Ran {
+        let words = self.words(written);
+        if words.iter().any(|word| word == "--approve") {
+            self.only_simulated(written);
+        }
+        let ran = self.carry_out(&words);
+        let plans = ["plan", "run"].contains(&words.first().map_or("", String::as_str));
+        if plans && let Some((_, why)) = ran.out.split_once("deminer show ") {
+            let plan = why.lines().next().unwrap_or_default().trim();
+            let words = ["show", plan, "--format=json"].map(str::to_owned);
+            self.plan = serde_json::from_str(&self.carry_out(&words).out).expect("a plan in JSON");
+        }
+        ran
+    }
+
+    fn carry_out(&self, words: &[String]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_deminer"))
+            .args(words)
+            .current_dir(self.home.path())
+            .env("HOME", self.home.path())
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
+            .env("DEMINER_LANG", self.lang)
+            .env_remove("COLUMNS")
+            .stdin(Stdio::null())
+            .output()
+            .expect("the built program starts");
+        Ran {
+            code: output.status.code().expect("it ends by itself"),
+            answer: Value::Null,
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     /// Carries out `deminer ...`.
@@ -48,26 +96,16 @@ impl Reader {
         if words.iter().any(|word| word == "--approve") {
             self.only_simulated(written);
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deminer"));
-        command.args(&words).args(answers.then_some("--format=json"));
-        let output = command
-            .current_dir(self.home.path())
-            .env("HOME", self.home.path())
-            .env("XDG_STATE_HOME", self.home.path().join("state"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("the built program starts");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        let code = output.status.code().expect("it ends by itself");
-        let answer = match answers && !output.stdout.is_empty() {
-            true => serde_json::from_slice(&output.stdout)
-                .unwrap_or_else(|error| panic!("`{written}` does not answer in JSON: {error}\n{stderr}")),
-            false => Value::Null,
-        };
-        if answer["actions"].is_array() {
-            self.plan = answer.clone();
+        let format = answers.then(|| "--format=json".to_owned());
+        let mut ran = self.carry_out(&words.into_iter().chain(format).collect::<Vec<_>>());
+        if answers && !ran.out.is_empty() {
+            ran.answer = serde_json::from_str(&ran.out)
+                .unwrap_or_else(|error| panic!("`{written}` does not answer in JSON: {error}\n{}", ran.stderr));
         }
-        Ran { code, answer, stderr }
+        if ran.answer["actions"].is_array() {
+            self.plan = ran.answer.clone();
+        }
+        ran
     }
 
     /// The words after `deminer`, a comment left out, what stands for something put in.
@@ -82,17 +120,21 @@ impl Reader {
             whole[..digits].to_owned()
         };
         words
-            .map(|word| match word {
+            .map(|word| match word.trim_matches('\'') {
                 "HASH" => said(&self.plan["hash"], 16),
                 "ACTION" => said(&self.plan["actions"][0]["id"], 8),
-                _ => word.to_owned(),
+                word => word.to_owned(),
             })
             .collect()
     }
 
     fn only_simulated(&self, written: &str) {
         let hosts = self.plan["hosts"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let simulated = |host: &Value| host["host"].as_str().is_some_and(|name| name.starts_with("simulated:"));
+        let practice = fs::read_to_string(self.home.path().join("practice.yml")).unwrap_or_default();
+        let simulated = |host: &Value| {
+            let name = host["host"].as_str().unwrap_or_default();
+            name.starts_with("simulated:") || practice.contains(&format!("  {name}: {{connection: \"simulated:"))
+        };
         assert!(
             !hosts.is_empty() && hosts.iter().all(simulated),
             "`{written}` would strike a host that is not simulated"

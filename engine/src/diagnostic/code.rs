@@ -6,7 +6,7 @@ macro_rules! codes {
     ($($name:ident = $code:literal, $meaning:literal;)*) => {
         /// A rule, by its stable number. Of an inventory: I01. Of a playbook: P00 shape, P01 modules and parameters, P02 references, P03 power and order,
         /// P04 variables, P05 files beside the playbook and included ones, P06
-        /// answers to questions, P07 environments.
+        /// answers to questions, P07 environments. Of a file of tests: T01.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $meaning] $name,)*
@@ -125,6 +125,7 @@ codes! {
     Policy = "P0704", "A policy cannot be read, or contradicts itself.";
     SecretSource = "P0705", "A secret stands in the open, or is not named by where it comes from.";
     SecretClosed = "P0706", "A secret cannot be had from where it comes from.";
+    TestValue = "T0101", "A file of tests says something that it cannot say there.";
 }
 
 impl fmt::Display for Code {

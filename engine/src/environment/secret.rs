@@ -122,6 +122,37 @@ impl SecretSource {
     }
 }
 
+/// The same places with whole paths, for whoever opens them from another directory; `here` is the working directory.
+pub fn placed(places: &Value, here: &Path) -> Value {
+    let whole = |path: String| here.join(path).to_string_lossy().into_owned();
+    if let Ok(source) = serde_json::from_value::<SecretSource>(places.clone()) {
+        let source = match source {
+            SecretSource::File(path) => SecretSource::File(whole(path)),
+            SecretSource::Age { file, identity } => SecretSource::Age {
+                file: whole(file),
+                identity: whole(identity),
+            },
+            SecretSource::Command(mut words) => {
+                // A program without a slash is looked for in the search path.
+                if let Some(program) = words.first_mut().filter(|program| program.contains('/')) {
+                    *program = whole(std::mem::take(program));
+                }
+                SecretSource::Command(words)
+            }
+            env @ SecretSource::Env(_) => env,
+        };
+        return serde_json::to_value(source).unwrap_or_default();
+    }
+    match places {
+        Value::Array(items) => items.iter().map(|item| placed(item, here)).collect(),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, item)| (name.clone(), placed(item, here)));
+            Value::Object(fields.collect())
+        }
+        other => other.clone(),
+    }
+}
+
 const HOW: &str =
     "write `{env: NAME}`, `{file: PATH}`, `{command: [PROGRAM, ARGUMENT]}` or `{age: FILE, identity: KEY}`";
 

@@ -101,7 +101,8 @@ fn five_layers_stand_over_each_other() {
             .map_err(|m| m.text())
             .expect("bound")
     };
-    let rows: [(&str, &[(&str, &str)], Value, Value); 4] = [
+    type Row<'r> = (&'r str, &'r [(&'r str, &'r str)], Value, Value);
+    let rows: [Row<'_>; 4] = [
         ("web-1", &[], json!("20m"), json!(["c.example"])),
         ("db-2", &[], json!("40m"), json!(["c.example", "e.example"])),
         ("db-1", &[], json!("2h"), json!(["c.example", "e.example"])),
@@ -206,6 +207,29 @@ fn a_plan_holds_no_secret_and_the_next_opens_it_again() {
     assert!(!bound.all().contains_key("token"), "not another in its place");
     let again = stored(vec![masked(), ("token", Setting::Secret(json!({"env": "TOKEN"})))]).expect("opened");
     assert_eq!(again.all()["token"], "hunter22");
+}
+
+#[test]
+fn a_plan_names_whole_paths() {
+    let rows = [
+        (json!({"env": "A"}), json!({"env": "A"})),
+        (json!({"file": "envs/t"}), json!({"file": "/work/envs/t"})),
+        (
+            json!([{"file": "/t"}, {"command": ["envs/./t", "a/b"]}]),
+            json!([{"file": "/t"}, {"command": ["/work/envs/./t", "a/b"]}]),
+        ),
+        (
+            json!({"x": {"command": ["pass", "show"]}}),
+            json!({"x": {"command": ["pass", "show"]}}),
+        ),
+        (
+            json!({"age": {"file": "t.age", "identity": "/k"}}),
+            json!({"age": {"file": "/work/t.age", "identity": "/k"}}),
+        ),
+    ];
+    for (places, expected) in rows {
+        assert_eq!(placed(&places, std::path::Path::new("/work")), expected);
+    }
 }
 
 #[test]

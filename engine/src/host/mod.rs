@@ -4,6 +4,7 @@
 
 pub mod recorded;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -69,6 +70,29 @@ pub trait HostView: Send + Sync {
     }
 }
 
+#[async_trait]
+impl<V: HostView + ?Sized> HostView for Arc<V> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn observe(&self, query: Query) -> Result<Observed<Answer>, HostError> {
+        (**self).observe(query).await
+    }
+
+    fn arrival(&self) -> Option<&Arrival> {
+        (**self).arrival()
+    }
+
+    fn begin_round(&self, round: u32) {
+        (**self).begin_round(round);
+    }
+
+    async fn leave(&self, time: Duration) -> Result<bool, HostError> {
+        (**self).leave(time).await
+    }
+}
+
 /// A way to a host: starts a worker there and talks to it.
 #[async_trait]
 pub trait Transport: Send + Sync {
@@ -76,7 +100,15 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// When no worker of our protocol answers.
-    async fn connect(&self, name: &str) -> Result<std::sync::Arc<Link>, HostError>;
+    async fn connect(&self, name: &str) -> Result<Arc<Link>, HostError>;
+
+    /// Reaches the host to look at it and no more. What has answers but no worker can be looked at all the same.
+    ///
+    /// # Errors
+    /// As [`Transport::connect`].
+    async fn view(&self, name: &str) -> Result<Arc<dyn HostView>, HostError> {
+        Ok(self.connect(name).await? as Arc<dyn HostView>)
+    }
 
     /// Logs in once more, over a connection of its own, and out again: whether the host can still be reached that way. Where
     /// no login leads there, or it is the user's own and cannot be had twice, there is nothing to prove.

@@ -8,20 +8,26 @@
 //! space). A query that was not captured is [`HostError::NotRecorded`], never an empty answer. An answer of round 0 that
 //! says `"every_round": true` stands for later rounds too.
 
+mod redact;
+
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use deminer_worker::query::limits::ANSWER_BYTES;
-use deminer_worker::query::{Answer, HostError, Observed, Query};
+use deminer_worker::query::{Answer, HostError, Observed, Obstacle, Query};
 use deminer_worker::text::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Arrival, HostView};
+use super::{Arrival, HostView, Link, Transport};
+
+pub use redact::{Redacted, redact};
 
 /// A host that answers from a folder.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub struct Recorded {
     name: String,
     answers: PathBuf,
     round: AtomicU32,
+    /// What was asked and was not captured; shared by all views of it.
+    missed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// A host whose answers are captured as they are given.
@@ -74,8 +82,24 @@ fn canonical(query: &Query) -> Result<(String, String), HostError> {
     Ok((kind, sorted(value).to_string()))
 }
 
+/// A query whose patterns mean the same in any order, with them in one order; `None` of all others.
+fn unordered(query: &Query) -> Option<Value> {
+    let mut value = serde_json::to_value(query).ok()?;
+    if value["query"] != "read_tree" {
+        return None;
+    }
+    value["patterns"].as_array_mut()?.sort_by_key(Value::to_string);
+    Some(value)
+}
+
 fn file_name(kind: &str, canonical: &str, round: u32) -> String {
     format!("{kind}-{}.r{round}.json", Digest::of(canonical.as_bytes()).short())
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)
 }
 
 fn failed(doing: &str, why: &dyn std::fmt::Display) -> HostError {
@@ -92,7 +116,13 @@ impl Recorded {
             name: name.into(),
             answers: folder.join("answers"),
             round: AtomicU32::new(0),
+            missed: Arc::default(),
         }
+    }
+
+    /// The queries, as canonical JSON, that had no answer here or in any view of it.
+    pub fn missed(&self) -> BTreeSet<String> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The capture of that name; `None` where there is none.
@@ -118,6 +148,24 @@ impl Recorded {
             false => Err(failed(&doing(), &"it holds the answer to another query")),
         }
     }
+
+    /// The answer to the same patterns in another order: they are made of names, in the order of names, and in a recording
+    /// those are pseudonyms.
+    fn alike(&self, asked: &Query, round: u32) -> Option<Capture> {
+        let asked = unordered(asked)?;
+        for entry in fs::read_dir(&self.answers).ok()? {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            if !name.starts_with("read_tree-") {
+                continue;
+            }
+            let bytes = fs::read(self.answers.join(&name)).ok()?;
+            let capture: Capture = serde_json::from_slice(&bytes).ok()?;
+            if (capture.round == round || capture.every_round) && unordered(&capture.query).as_ref() == Some(&asked) {
+                return Some(capture);
+            }
+        }
+        None
+    }
 }
 
 #[async_trait]
@@ -132,9 +180,17 @@ impl HostView for Recorded {
         if let Some(capture) = self.read(&file_name(&kind, &canonical, round), &query)? {
             return capture.result;
         }
-        match self.read(&file_name(&kind, &canonical, 0), &query)? {
-            Some(capture) if capture.every_round => capture.result,
-            _ => Err(HostError::NotRecorded { query: canonical }),
+        let first = self.read(&file_name(&kind, &canonical, 0), &query)?;
+        if let Some(capture) = first.filter(|capture| capture.every_round) {
+            return capture.result;
+        }
+        match self.alike(&query, round) {
+            Some(capture) => capture.result,
+            None => {
+                let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+                missed.insert(canonical.clone());
+                Err(HostError::NotRecorded { query: canonical })
+            }
         }
     }
 
@@ -144,6 +200,26 @@ impl HostView for Recorded {
 
     fn begin_round(&self, round: u32) {
         self.round.store(round, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Transport for Recorded {
+    async fn connect(&self, _name: &str) -> Result<Arc<Link>, HostError> {
+        Err(HostError::NotReached {
+            obstacle: Obstacle::OurSide,
+            why: "a recorded host only answers: nothing can be changed on it".to_owned(),
+            hint: Some("describe it as a simulated host to apply a plan".to_owned()),
+        })
+    }
+
+    async fn view(&self, name: &str) -> Result<Arc<dyn HostView>, HostError> {
+        Ok(Arc::new(Recorded {
+            name: name.to_owned(),
+            answers: self.answers.clone(),
+            round: AtomicU32::new(0),
+            missed: Arc::clone(&self.missed),
+        }))
     }
 }
 
@@ -188,9 +264,7 @@ impl<V: HostView> Recorder<V> {
             .answers
             .join(format!(".new-{}", self.next_name.fetch_add(1, Ordering::Relaxed)));
         let write = || {
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            file.write_all(&bytes)?;
+            write_private(&new, &bytes)?;
             fs::rename(&new, self.answers.join(file_name(&kind, &canonical, round)))
         };
         write().map_err(|error| failed(&doing, &error))

@@ -20,6 +20,9 @@ pub const MAKER: &str = env!("CARGO_PKG_VERSION");
 /// For how long a plan is good unless the site says otherwise: 45 minutes.
 pub const VALID_FOR_MS: u64 = 45 * 60 * 1000;
 
+/// Before the digest of a module's file, where the module came from outside.
+pub const EXTERNAL: &str = "sha256:";
+
 /// A plan's first line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +35,7 @@ pub struct Header {
     pub playbook: PlaybookRef,
     /// The files beside the playbook that it used, by path.
     pub resources: BTreeMap<String, ResourceRef>,
-    /// The versions of the modules that it used, by name.
+    /// The versions of the modules that it used, by name; of one that came from outside `sha256:` and the digest of its file.
     pub modules: BTreeMap<String, String>,
     /// The variables as they were resolved; a secret is `***`.
     pub vars: Variables,
@@ -90,7 +93,7 @@ pub struct Origin {
     pub playbook: PlaybookRef,
     /// The files beside it, by path.
     pub resources: BTreeMap<String, ResourceRef>,
-    /// The versions of the modules, by name.
+    /// The versions of the modules, by name, as [`Header::modules`] has them.
     pub modules: BTreeMap<String, String>,
     /// The variables as they were resolved.
     pub vars: Variables,
@@ -114,6 +117,12 @@ impl Header {
     /// What the plan needs before it is applied.
     pub fn requirement(&self) -> Requirement {
         self.approvals.clone().unwrap_or_default()
+    }
+
+    /// The modules that came from outside, by name, each with the digest of its file.
+    pub fn externals(&self) -> impl Iterator<Item = (&str, Digest)> {
+        let modules = self.modules.iter();
+        modules.filter_map(|(name, version)| Some((name.as_str(), version.strip_prefix(EXTERNAL)?.parse().ok()?)))
     }
 
     /// Whether every text has the digest that stands beside it.

@@ -43,7 +43,7 @@ pub use canonical::canonical;
 pub use draft::draft;
 pub use file::{FileError, Plan, PlanLine};
 pub use group::Group;
-pub use header::{FORMAT, Header, MAKER, Origin, PlaybookRef, ResourceRef, VALID_FOR_MS};
+pub use header::{EXTERNAL, FORMAT, Header, MAKER, Origin, PlaybookRef, ResourceRef, VALID_FOR_MS};
 
 /// The actions of one host; more are no plan that a person can read.
 pub const ACTIONS: usize = 10_000;

@@ -219,12 +219,41 @@ impl<'c> Checker<'c> {
             let read: Vec<&Option<CheckedFrame>> = frames.iter().map(|frame| &frame.checked).collect();
             self.secrets(&entries, &self.playbook.vars, &read, steps);
             self.frames = frames;
+            self.proposals_of_ours(&entries, steps);
             let wanted: HashSet<usize> = steps.iter().flat_map(|step| step.refers.iter().copied()).collect();
             for (number, step) in steps.iter_mut().enumerate() {
                 step.wanted = step.wanted || wanted.contains(&number);
             }
         }
         (steps, repeat)
+    }
+
+    /// Nothing that comes from an external module chooses what is proposed: not itself, nor what is computed from it.
+    fn proposals_of_ours(&mut self, entries: &[Entry<'_>], steps: &[CheckedStep]) {
+        let mut outside: HashSet<usize> = HashSet::new();
+        for (number, step) in steps.iter().enumerate() {
+            let from = step.refers.iter().find(|other| outside.contains(other));
+            match &step.body {
+                CheckedBody::Use { module, .. } if module.erased().comes_from().is_some() => {
+                    outside.insert(number);
+                }
+                CheckedBody::Let(_) if from.is_some() => {
+                    outside.insert(number);
+                }
+                _ if step.proposes() => {
+                    let Some(from) = from else { continue };
+                    let entry = &entries[number];
+                    let message = format!(
+                        "{}: it proposes changes, and `{}` comes from an external module",
+                        entry.label, steps[*from].name
+                    );
+                    let help = "let a module of Deminer judge, and propose on what that one found";
+                    self.mistakes
+                        .push(Diagnostic::error(Code::WordOfHost, entry.step.span, message).help(help));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Makes all ids known, with what is known of them before their steps are read.

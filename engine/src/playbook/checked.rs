@@ -1,5 +1,6 @@
 //! A playbook that may run: only [`super::check`] makes one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,12 @@ pub struct StepOutline<'c> {
     pub step: &'c str,
     /// The module and what it can do at most; `None` for `let`, `stop` and `assert`.
     pub module: Option<(&'static str, Effect)>,
+    /// Whether it has a `when`.
+    pub is_conditional: bool,
+    /// Whether it is a `stop`.
+    pub stops: bool,
+    /// Whether the playbook goes on where it fails.
+    pub may_fail: bool,
 }
 
 /// A step with everything it needs.
@@ -330,7 +337,19 @@ impl CheckedPlaybook {
                 CheckedBody::Use { module, .. } => Some((module.about().name, module.about().effect)),
                 _ => None,
             },
+            is_conditional: step.when.is_some(),
+            stops: matches!(step.body, CheckedBody::Stop { .. }),
+            may_fail: step.on_failure == OnFailure::GoOn,
         })
+    }
+
+    /// The modules that it uses and that come from outside, by name, each with the digest of its file.
+    pub fn externals(&self) -> BTreeMap<&'static str, Digest> {
+        let modules = self.steps.iter().filter_map(|step| match &step.body {
+            CheckedBody::Use { module, .. } => Some((module.about().name, module.erased().comes_from()?)),
+            _ => None,
+        });
+        modules.collect()
     }
 
     /// The questions that it may ask a person, in order.

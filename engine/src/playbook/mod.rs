@@ -7,6 +7,7 @@ pub(crate) mod expression;
 mod fit;
 mod include;
 mod kind;
+pub mod manual;
 mod mask;
 pub(crate) mod node;
 mod order;

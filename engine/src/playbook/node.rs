@@ -43,6 +43,12 @@ impl Form {
         ..Form::PLAYBOOK
     };
 
+    /// A file of tests.
+    pub(crate) const TEST: Form = Form {
+        what: "a file of tests",
+        ..Form::PLAYBOOK
+    };
+
     /// An inventory of our own.
     pub(crate) const INVENTORY: Form = Form {
         what: "an inventory",

@@ -1,7 +1,7 @@
 //! The language as one JSON Schema, for editors: what can be said of a playbook without reading its expressions.
 //!
 //! Draft 7, since every editor has it. The modules' parts come from the schemas of their Rust types, a step's `use`
-//! decides its `with`, a phase decides its `use`. Whatever [`super::check`] accepts, the schema accepts; it refuses less.
+//! decides its `with`, a phase decides its `use`. Whatever `check` accepts, the schema accepts; it refuses less.
 
 mod forms;
 mod step;

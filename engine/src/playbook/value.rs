@@ -64,6 +64,14 @@ pub(super) static PLAIN: [(&str, VarType); 15] = [
     ("secret", VarType::Secret),
 ];
 
+/// The names of all types, as they are written.
+pub(super) fn type_names() -> impl Iterator<Item = &'static str> {
+    PLAIN
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["enum<..>", "list<..>", "map<..>"])
+}
+
 impl VarType {
     /// Reads the written form: `duration`, `list<string>`, `enum<low, high>`.
     ///
@@ -77,15 +85,9 @@ impl VarType {
         if let Some((_, plain)) = PLAIN.iter().find(|(name, _)| *name == text) {
             return Ok(plain.clone());
         }
-        let names = || {
-            PLAIN
-                .iter()
-                .map(|(name, _)| *name)
-                .chain(["enum<..>", "list<..>", "map<..>"])
-        };
         let unknown = || {
             let mut misfit = Misfit::new(format!("unknown type {}", quoted(text)));
-            misfit.help = suggest(text, names());
+            misfit.help = suggest(text, type_names());
             misfit
         };
         let (outer, inner) = text

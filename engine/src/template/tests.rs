@@ -163,6 +163,23 @@ fn filters_and_tests_of_the_language_exist() {
 }
 
 #[test]
+fn every_example_of_the_manual_gives_what_it_says() {
+    let parts = crate::playbook::manual::parts();
+    let words = parts
+        .iter()
+        .flat_map(|part| &part.words)
+        .filter(|word| !word.gives.is_empty());
+    let mut seen = 0;
+    for word in words {
+        let expected: Value = serde_json::from_str(word.gives).expect("JSON");
+        assert!(word.example.contains(word.name), "{}: {}", word.name, word.example);
+        assert_eq!(value(word.example), Ok(expected), "{}", word.example);
+        seen += 1;
+    }
+    assert_eq!(seen, FILTERS.len() + TESTS.len());
+}
+
+#[test]
 fn a_path_is_cheap() {
     let expression = Expression::compile("steps.list.rows").unwrap();
     let scope = scope();

@@ -1,6 +1,8 @@
 //! Whatever dies, and whenever: a plan with every kind of action is run on the simulated host, over the whole way from the
 //! command through the link to the worker, once for each fault at each moment. The next command then settles it.
 
+#![allow(clippy::print_stderr, reason = "the count of what was tried is published")]
+
 mod command;
 mod host;
 mod moment;

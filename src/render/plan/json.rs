@@ -53,6 +53,13 @@ pub(crate) fn json_of(shown: &Shown<'_>, file: Option<&str>, lang: Lang) -> Valu
             "sha256": header.playbook.sha256,
         },
         "vars": header.vars,
+        "environment": header.environment.as_ref().map(|environment| json!({
+            "name": environment.name,
+            "sha256": environment.sha256,
+            "disabled": environment.disabled,
+        })),
+        "limits": header.limits,
+        "secrets": header.secrets,
         "made_at": time(header.created_at_ms.0),
         "good_until": time(header.not_after_ms.0),
         "needs": header.requirement(),

@@ -180,7 +180,7 @@ fn headline(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     )
 }
 
-/// The environment that it was made under, and what bounds it.
+/// The environment that it was made under, what bounds it, and the modules that came from outside.
 pub(crate) fn under(plan: &Plan, style: &Style) -> String {
     let (header, words) = (plan.header(), style.words());
     let mut out = String::new();
@@ -206,6 +206,28 @@ pub(crate) fn under(plan: &Plan, style: &Style) -> String {
     let bounds: Vec<String> = bounds.collect();
     if !bounds.is_empty() {
         out.push_str(&style.labelled(Label::Limits, COLUMN, &words.commas(&bounds)));
+    }
+    // A reader sees what is opened, or run, on the machine that applies it.
+    let of_hosts = plan.hosts().flat_map(|host| &host.secrets);
+    let places: BTreeSet<(String, String)> = header
+        .secrets
+        .iter()
+        .chain(of_hosts)
+        .map(|(name, place)| (name.clone(), super::vars::place(place)))
+        .collect();
+    let places: Vec<String> = places
+        .into_iter()
+        .map(|(name, place)| words.secret_from(&plain(&name), &plain(&place)))
+        .collect();
+    if !places.is_empty() {
+        out.push_str(&style.labelled(Label::Secrets, COLUMN, &words.list(&places)));
+    }
+    let modules = header.externals();
+    let modules: Vec<String> = modules
+        .map(|(name, sha256)| format!("{} {}", plain(name), &sha256.to_string()[..16]))
+        .collect();
+    if !modules.is_empty() {
+        out.push_str(&style.labelled(Label::External, COLUMN, &words.commas(&modules)));
     }
     out
 }
@@ -675,7 +697,9 @@ fn approval(shown: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
     let reads = plan.hosts().any(|host| !host.footprint.programs.is_empty());
     let mut actions = plan.hosts().flat_map(|host| &host.orders.actions);
     let runs = actions.any(|action| matches!(action.act, Act::RunArgv { .. }));
-    let leaves = leave(Leave::CommandRead, reads) + &leave(Leave::CommandRun, runs);
+    let external = plan.header().externals().next().is_some();
+    let leaves =
+        leave(Leave::CommandRead, reads) + &leave(Leave::CommandRun, runs) + &leave(Leave::ModuleExternal, external);
     // Never wrapped: these are to be pasted.
     let mut commands = vec![(Label::Why, format!("deminer show {name}"))];
     match stated.is_none_or(|stated| stated.unsigned) {

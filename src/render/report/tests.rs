@@ -6,6 +6,7 @@ const PASTE: Paste<'static> = Paste {
     runs: None,
     lang: None,
     policy: None,
+    modules: &[],
 };
 
 #[test]
@@ -92,6 +93,7 @@ fn what_is_to_be_pasted_names_the_runs() {
         runs: Some("/srv/runs".as_ref()),
         lang: Some(Lang::Zh),
         policy: None,
+        modules: &[],
     };
     let text = text(&Night::worse().report(), &Style::CHINESE, &paste);
     let commands: Vec<&str> = text.lines().filter(|line| line.contains("deminer ")).collect();

@@ -29,8 +29,8 @@ pub(crate) trait EnvironmentWords {
     /// That a variable has no value.
     fn no_value(&self) -> &'static str;
 
-    /// In the place of a secret, and where that comes from.
-    fn secret_from(&self, place: &str) -> String;
+    /// A secret, and where it comes from; `what` stands for it.
+    fn secret_from(&self, what: &str, place: &str) -> String;
 
     /// That a secret stood on the command line, which others on this machine can read.
     fn secret_on_command_line(&self, name: &str) -> String;

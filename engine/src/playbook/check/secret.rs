@@ -37,16 +37,15 @@ impl Checker<'_> {
             vars: vec![secret(vars.iter())],
             steps: HashSet::new(),
         };
-        for number in 0..steps.len() {
+        for (number, step) in steps.iter_mut().enumerate() {
             // Files are included in the order of their first steps.
-            while held.vars.len() <= steps[number].frame {
+            while held.vars.len() <= step.frame {
                 let names = match frames.get(held.vars.len() - 1).and_then(|frame| frame.as_ref()) {
                     Some(frame) => held.of_frame(frame),
                     None => HashSet::new(),
                 };
                 held.vars.push(names);
             }
-            let step = &mut steps[number];
             step.holds_secret = held.in_step(step);
             step.reads_secret = step.holds_secret || held.in_conditions(step);
             if !step.holds_secret {

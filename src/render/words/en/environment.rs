@@ -55,8 +55,8 @@ impl EnvironmentWords for English {
         "no value: it must be given"
     }
 
-    fn secret_from(&self, place: &str) -> String {
-        format!("*** from {place}")
+    fn secret_from(&self, what: &str, place: &str) -> String {
+        format!("{what} from {place}")
     }
 
     fn secret_on_command_line(&self, name: &str) -> String {

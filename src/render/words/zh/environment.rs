@@ -58,8 +58,8 @@ impl EnvironmentWords for Chinese {
         "没有值：必须给出"
     }
 
-    fn secret_from(&self, place: &str) -> String {
-        format!("***，取自 {place}")
+    fn secret_from(&self, what: &str, place: &str) -> String {
+        format!("{what}，取自 {place}")
     }
 
     fn secret_on_command_line(&self, name: &str) -> String {

@@ -21,6 +21,7 @@ mod acts;
 mod answers;
 pub mod behaviour;
 mod capture;
+mod change;
 mod check;
 pub mod faults;
 mod files;
@@ -44,6 +45,7 @@ mod watch;
 pub mod world;
 mod written;
 
+pub use change::Change;
 pub use check::WorldError;
 pub use faults::{At, Call, CallAt, Fault, FaultKind, Side, WorkerKilled};
 pub use process::Life;
