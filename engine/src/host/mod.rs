@@ -84,6 +84,10 @@ impl<V: HostView + ?Sized> HostView for Arc<V> {
         (**self).arrival()
     }
 
+    fn beside(&self, now_ms: u64) -> Option<u64> {
+        (**self).beside(now_ms)
+    }
+
     fn begin_round(&self, round: u32) {
         (**self).begin_round(round);
     }
