@@ -160,7 +160,8 @@ fn shows(host: &Host<'_>, act: &Value) -> bool {
         Some("kill") => {
             let (pid, ticks) = (&act["process"]["pid"], &act["process"]["start_ticks"]);
             !host.processes().iter().any(|seen| {
-                *pid == Value::from(seen.pid) && *ticks == Value::from(seen.process.start_ticks.to_string())
+                pid.as_u64() == Some(u64::from(seen.pid))
+                    && ticks.as_str() == Some(seen.process.start_ticks.to_string().as_str())
             })
         }
         Some("remove_file") => !host.has(act["file"]["path"].as_str().expect("a path")),
