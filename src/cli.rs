@@ -69,6 +69,10 @@ pub(crate) enum Verb {
     Vars(Vars),
     /// Print the JSON Schema of playbooks, for editors: `deminer schema > playbook.json`.
     Schema,
+    /// Print a playbook as a document of OASIS CACAO 2.0; touches no host.
+    Export(Export),
+    /// Print a document of OASIS CACAO 2.0 as a playbook; what is not taken over is named. Touches no host.
+    Import(Import),
     /// Explain the code of a mistake, or list all codes.
     Explain(Explain),
     /// List modules, or show one like a manual page.
@@ -584,6 +588,22 @@ pub(crate) enum CheckFormat {
     Json,
     /// For code review and continuous integration: SARIF 2.1.0.
     Sarif,
+}
+
+/// `deminer export`
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// A playbook file, or the name of a shipped one.
+    pub(crate) playbook: String,
+    #[command(flatten)]
+    pub(crate) leaves: Leaves,
+}
+
+/// `deminer import`
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The document, JSON.
+    pub(crate) file: PathBuf,
 }
 
 /// `deminer explain`

@@ -13,6 +13,7 @@ mod explain;
 mod externals;
 mod fleet;
 mod hosts;
+mod interchange;
 mod inventory;
 mod man;
 mod modules;
@@ -136,6 +137,10 @@ pub(crate) fn run(verb: Verb) -> Exit {
                 let lang = chosen(&screen, arguments.language);
                 explain::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
             }
+            Verb::Export(arguments) => Desk::bare(screen.clone())
+                .under(&arguments.leaves)
+                .and_then(|desk| interchange::export(&desk, &arguments)),
+            Verb::Import(arguments) => interchange::import(&Desk::bare(screen.clone()), &arguments),
             Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
             Verb::Modules(arguments) => Desk::bare(screen.clone())
                 .under(&arguments.leaves)

@@ -6,6 +6,7 @@
 
 pub(crate) mod approval;
 pub(crate) mod audit;
+pub(crate) mod cacao;
 pub(crate) mod explain;
 pub(crate) mod inventory;
 pub(crate) mod modules;
@@ -25,6 +26,7 @@ pub(crate) mod table;
 pub(crate) mod test;
 pub(crate) mod undo;
 pub(crate) mod unit;
+mod uuid;
 pub(crate) mod vars;
 pub(crate) mod words;
 
