@@ -144,6 +144,28 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "record",
+        &[(
+            "Keep what a host answers to linux-miner, for a test",
+            "deminer record simulated:infected -o recordings/web",
+        )],
+    ),
+    (
+        "test",
+        &[("Play every *.test.yml below a folder", "deminer test playbooks")],
+    ),
+    (
+        "schema",
+        &[("The JSON Schema of playbooks, for editors", "deminer schema")],
+    ),
+    (
+        "explain",
+        &[(
+            "What a code of `deminer check` means, and how to mend it",
+            "deminer explain P0102",
+        )],
+    ),
+    (
         "vars",
         &[(
             "Each variable in an environment, and who says what of it",
