@@ -59,6 +59,10 @@ fn every_verb_ends_its_help_with_examples_that_work() {
                 .status();
             assert!(copied.expect("cp starts").success());
         }
+        if verb == "import" {
+            let document = done(&mut reader, "deminer export triage").out;
+            fs::write(reader.folder().join("playbook.json"), document).expect("written");
+        }
         if verb == "approve" {
             let made = Command::new("ssh-keygen")
                 .args(["-q", "-t", "ed25519", "-N", "", "-f", "KEY"])

@@ -155,6 +155,17 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[("Play every *.test.yml below a folder", "deminer test playbooks")],
     ),
     (
+        "export",
+        &[("A playbook as OASIS CACAO 2.0", "deminer export linux-miner")],
+    ),
+    (
+        "import",
+        &[(
+            "A document of CACAO as a playbook, and what is not taken over",
+            "deminer import playbook.json",
+        )],
+    ),
+    (
         "schema",
         &[("The JSON Schema of playbooks, for editors", "deminer schema")],
     ),

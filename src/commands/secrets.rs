@@ -122,13 +122,14 @@ fn said_by(source: &SecretSource, words: &[String]) -> Result<String, SecretErro
             }
         }
     };
+    let bytes = reader.join().ok().flatten().unwrap_or_default();
+    // One that is not heard to its end may be ended by that.
+    if bytes.len() as u64 > SECRET_BYTES {
+        return Err(error(format!("{source} gave more than {SECRET_BYTES} bytes"), None));
+    }
     if !status.success() {
         let help = Some("run it by hand: what it says is not repeated here, since it may hold the secret");
         return Err(error(format!("{source} ended with {status}"), help));
-    }
-    let bytes = reader.join().ok().flatten().unwrap_or_default();
-    if bytes.len() as u64 > SECRET_BYTES {
-        return Err(error(format!("{source} gave more than {SECRET_BYTES} bytes"), None));
     }
     String::from_utf8(bytes)
         .map(line)
