@@ -51,14 +51,6 @@ fn every_verb_ends_its_help_with_examples_that_work() {
         if ["undo", "verify", "report", "audit"].contains(&verb.as_str()) {
             done(&mut reader, "deminer apply miner.plan --approve HASH --watch 10s");
         }
-        if verb == "test" {
-            // A copy: what a test accepts is written beside its playbook.
-            let copied = Command::new("cp")
-                .args(["-r", &format!("{}/playbooks", written::ROOT), "playbooks"])
-                .current_dir(reader.folder())
-                .status();
-            assert!(copied.expect("cp starts").success());
-        }
         if verb == "import" {
             let document = done(&mut reader, "deminer export triage").out;
             fs::write(reader.folder().join("playbook.json"), document).expect("written");

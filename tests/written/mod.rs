@@ -33,11 +33,20 @@ pub(crate) struct Ran {
 }
 
 impl Reader {
-    /// Sits down in a folder that holds the examples and nothing else.
+    /// Sits down in a folder that holds the examples, a copy of the playbooks and nothing else of ours.
     pub(crate) fn new() -> Reader {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let examples = Path::new(ROOT).join("examples");
-        std::os::unix::fs::symlink(examples, home.path().join("examples")).expect("a link to the examples");
+        // Hosts that were recorded or written lie beside the tests.
+        fs::create_dir(home.path().join("modules")).expect("a folder");
+        for folder in ["examples", "tests", "modules/tests"] {
+            let there = Path::new(ROOT).join(folder);
+            std::os::unix::fs::symlink(there, home.path().join(folder)).expect("a link to the folder");
+        }
+        let copied = Command::new("cp")
+            .args(["-r", &format!("{ROOT}/playbooks"), "playbooks"])
+            .current_dir(home.path())
+            .status();
+        assert!(copied.expect("cp starts").success(), "the playbooks are copied");
         fs::create_dir(home.path().join("state")).expect("a state directory");
         let plan = Value::Null;
         Reader { home, plan, lang: "en" }
