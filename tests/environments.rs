@@ -312,7 +312,7 @@ fn vars_tells_every_candidate_with_its_place() {
     assert_eq!(
         said,
         [
-            json!(["default", null, 13, "5m"]),
+            json!(["default", null, 14, "5m"]),
             json!(["group", "db", 6, "30m"]),
             json!(["group", "db", 6, "40m"]),
             json!(["host", null, 3, "2h"]),

@@ -4,6 +4,7 @@ use deminer_engine::diagnostic::Diagnostics;
 use serde_json::{Value, json};
 
 use super::environment::Under;
+use super::vars::Closed;
 use super::{Desk, playbook};
 use crate::cli::{Check, CheckFormat};
 use crate::exit::Exit;
@@ -21,7 +22,10 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
         let checked = playbook::checked(desk, &found);
         if let (Ok(_), Some(_)) = (&checked, &arguments.env) {
             // Its mistakes are told as those of a playbook.
-            Under::of(desk, &found, arguments.env.as_deref(), &[])?;
+            let under = Under::of(desk, &found, arguments.env.as_deref(), &[])?;
+            let settings = under.environment.as_ref().map(|it| it.settings()).unwrap_or_default();
+            let bound = under.checked.bind_partly(&settings, &Closed);
+            bound.map_err(|mistakes| playbook::mistaken(&mistakes))?;
         }
         match checked {
             Ok(checked) => {

@@ -19,9 +19,13 @@ use super::plan::{Made, make, say_not_planned, write_new};
 use super::{Desk, Trouble, playbook, walk};
 use crate::cli::{Format, Record};
 use crate::exit::Exit;
+use crate::render::plain::{cut, plain};
 
 /// Answers of more bytes than this make no recording that a person reads.
 const MOST_BYTES: u64 = 64 << 20;
+
+/// Columns of a question in a message.
+const QUESTION_COLUMNS: usize = 160;
 
 /// A way on which every answer is kept.
 struct Kept {
@@ -164,6 +168,13 @@ async fn again(desk: &mut Desk, arguments: &Record, name: &str, looks: &[Shape])
                 arguments.output.display(),
                 look.text()
             );
+            let first = recorded.missed().first().map(|query| plain(query).into_owned());
+            let what = match first {
+                Some(first) => format!("{what}, first {}", cut(&first, QUESTION_COLUMNS)),
+                None => what,
+            };
+            // Nobody is to take it for one.
+            std::fs::remove_dir_all(arguments.output.join("answers"))?;
             let hint = "let the word stay that the playbook needs, with --keep WORD, or record with --raw".to_owned();
             return Err(Trouble::new(Exit::Look, what, Some(hint)).into());
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deminer_worker::action::Act;
 use deminer_worker::platform::simulated::{Change, Fault};
 use deminer_worker::text::{HostBytes, HostPath};
 use indexmap::IndexMap;
@@ -457,7 +458,7 @@ impl Reader<'_> {
                 "verdict" => expected.verdict = self.by_host(value, &at, case, &VERDICTS),
                 "status" => expected.status = self.by_host(value, &at, case, &statuses),
                 "actions" => {
-                    for (kind, (_, count)) in self.fields(value, &at, None) {
+                    for (kind, (_, count)) in self.fields(value, &at, Some(&Act::KINDS)) {
                         match count.kind {
                             Kind::Uint(count) => _ = expected.actions.insert(kind.to_owned(), count),
                             _ => self.kind(count, &at, "a number"),

@@ -51,6 +51,18 @@ pub(crate) struct Written {
     max_actions: Option<u32>,
 }
 
+/// Whether a file is an environment.
+#[derive(Default, Deserialize)]
+struct Probed {
+    environment: Option<String>,
+}
+
+/// What of an environment is its policy.
+#[derive(Deserialize)]
+struct OfEnvironment {
+    policy: Option<Written>,
+}
+
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Most {
@@ -60,7 +72,7 @@ enum Most {
 }
 
 impl SitePolicy {
-    /// Reads a policy and the lists that it names.
+    /// Reads a policy, or that of an environment, and the lists that it names.
     ///
     /// # Errors
     /// When one of them cannot be read, or what it says cannot hold together.
@@ -73,8 +85,16 @@ impl SitePolicy {
         };
         let text = String::from_utf8(text).map_err(|_| malformed("it is not UTF-8".to_owned()))?;
         let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-        let written: Written = serde_saphyr::from_str_with_options(&text, options)
-            .map_err(|error| malformed(error.without_snippet().to_string()))?;
+        let wrong = |error: serde_saphyr::Error| malformed(error.without_snippet().to_string());
+        // The policy of an environment is one too: who applies a plan names the file that it was made under.
+        let probed: Probed = serde_saphyr::from_str_with_options(&text, options.clone()).unwrap_or_default();
+        let written: Written = match probed.environment {
+            Some(_) => {
+                let of: OfEnvironment = serde_saphyr::from_str_with_options(&text, options).map_err(wrong)?;
+                of.policy.unwrap_or_default()
+            }
+            None => serde_saphyr::from_str_with_options(&text, options).map_err(wrong)?,
+        };
         if written.is_empty() {
             return Err(malformed(format!("it says nothing: there are `{}`", KEYS.join("`, `"))));
         }
@@ -226,6 +246,15 @@ mod tests {
                 Err(said) => assert!(!expected.is_empty() && said.contains(expected), "{name}: {said}"),
             }
         }
+    }
+
+    #[test]
+    fn an_environment_is_read_for_its_policy() {
+        let text = "environment: prod\nvars: {watch: 20m}\npolicy: {effects: contain, protect: [/srv]}";
+        let read = policy(text).expect("a policy");
+        assert_eq!(read, policy("effects: contain\nprotect: [/srv]").expect("a policy"));
+        assert!(policy("environment: prod\nvars: {watch: 20m}").is_err_and(|why| why.contains("it says nothing")));
+        assert!(policy("environment: prod\npolicy: {effect: contain}").is_err());
     }
 
     #[test]

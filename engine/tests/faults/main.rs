@@ -121,6 +121,12 @@ fn whatever_dies_whenever_the_next_command_knows_what_was_done() {
         .collect();
     assert_eq!(planned, words.into_iter().collect(), "every kind of action is planned");
 
+    assert!(
+        actions(&approved)
+            .iter()
+            .all(|action| Act::KINDS.contains(&action.act.kind()))
+    );
+
     let (moments, told) = run(&approved, None, true, "no fault");
     assert_eq!((told.not_done, told.unknown), (0, 0), "{told:?}");
     let (again, _) = run(&approved, None, true, "no fault, again");

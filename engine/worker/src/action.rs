@@ -720,6 +720,25 @@ impl Act {
         }
     }
 
+    /// The names of all kinds, as [`Self::kind`] gives them.
+    pub const KINDS: [&'static str; 15] = [
+        "keep",
+        "freeze",
+        "kill",
+        "remove_file",
+        "edit_lines",
+        "clear_flags",
+        "remove_unit",
+        "remove_starter",
+        "remove_link",
+        "reload_units",
+        "lock_account",
+        "block_address",
+        "isolate",
+        "throttle",
+        "run_argv",
+    ];
+
     /// The name of its kind, as in the plan.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -203,6 +203,7 @@ pub(crate) fn under(plan: &Plan, style: &Style) -> String {
         .into_iter()
         .chain(windows);
     let bounds = bounds.chain(limits.max_actions.map(|most| words.most_actions(most.into())));
+    let bounds = bounds.chain(never_touched(plan, words));
     let bounds: Vec<String> = bounds.collect();
     if !bounds.is_empty() {
         out.push_str(&style.labelled(Label::Limits, COLUMN, &words.commas(&bounds)));
@@ -266,6 +267,22 @@ fn only_looks(plan: &Plan) -> bool {
     let text = std::str::from_utf8(playbook.text.as_bytes());
     let parsed = text.ok().and_then(|text| parse(&playbook.name, text).ok());
     parsed.is_some_and(|playbook| !playbook.phases.contains_key(&Phase::Eradicate))
+}
+
+/// What the site says is never to be touched or blocked, on any host.
+fn never_touched(plan: &Plan, words: &dyn Words) -> Option<String> {
+    let of_host = |host: &HostPlan| {
+        let paths = host
+            .orders
+            .protect
+            .iter()
+            .map(|path| plain(&path.to_string()).into_owned());
+        let nets = host.orders.spare.iter().map(ToString::to_string);
+        paths.chain(nets).collect::<Vec<_>>()
+    };
+    let all: BTreeSet<String> = plan.hosts().flat_map(of_host).collect();
+    let all: Vec<String> = all.into_iter().collect();
+    (!all.is_empty()).then(|| words.never_touched(&words.list(&all)))
 }
 
 /// What the plan was told of the incident.

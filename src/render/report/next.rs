@@ -35,11 +35,13 @@ fn step(report: &Report, next: &Next, words: &dyn Words) -> Step {
         true => words.many_hosts(hosts.len()),
         false => words.and(&named),
     };
+    let is_signed = report.approval.as_ref().is_some_and(|yes| !yes.signed.is_empty());
     let apply = || {
-        report
-            .plan
-            .as_ref()
-            .map(|plan| format!("deminer apply {0} --approve {0}", plan.short()))
+        let hash = report.plan.as_ref()?.short();
+        Some(match is_signed {
+            true => format!("deminer apply {hash} --approval FILE..."),
+            false => format!("deminer apply {hash} --approve {hash}"),
+        })
     };
     let plan = || {
         // `linux-miner 1`: the name, without the version.

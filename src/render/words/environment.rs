@@ -11,6 +11,9 @@ pub(crate) trait EnvironmentWords {
     /// What an action may do at most.
     fn at_most(&self, most: Effect) -> String;
 
+    /// What is never touched or blocked.
+    fn never_touched(&self, what: &str) -> String;
+
     /// When something may be removed.
     fn removal_only(&self, windows: &str) -> String;
 

@@ -78,13 +78,20 @@ pub fn redact(folder: &Path, public: &[&str], stay: &BTreeSet<String>) -> io::Re
     Ok(redacted)
 }
 
+/// The first uid of people, UID_MIN of login.defs(5).
+const FIRST_PERSON: u64 = 1000;
+
 /// Learns whose names are in an answer: of the accounts and of the host.
 fn learn(value: &Value, words: &mut Words) {
     match value {
         Value::Object(map) => {
             let text = |name: &str| map.get(name).and_then(Value::as_str);
-            if let (Some(name), Some(_), Some(_)) = (text("name"), map.get("uid"), text("shell")) {
-                words.account(name, text("full_name").unwrap_or_default());
+            if let (Some(name), Some(uid), Some(_)) = (text("name"), map.get("uid"), text("shell")) {
+                // Accounts that a system or a package made are everybody's, and so are the words that describe them.
+                let is_systems = uid.as_u64().is_some_and(|uid| uid < FIRST_PERSON);
+                if !is_systems {
+                    words.account(name, text("full_name").unwrap_or_default());
+                }
             }
             if let (Some(host), Some(boot)) = (text("hostname"), text("boot_id")) {
                 words.host(host);

@@ -19,6 +19,10 @@ impl EnvironmentWords for English {
         format!("at most `{most}`")
     }
 
+    fn never_touched(&self, what: &str) -> String {
+        format!("never {what}")
+    }
+
     fn removal_only(&self, windows: &str) -> String {
         format!("removal only {windows}")
     }

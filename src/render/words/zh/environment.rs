@@ -22,6 +22,10 @@ impl EnvironmentWords for Chinese {
         format!("最多允许 `{most}`")
     }
 
+    fn never_touched(&self, what: &str) -> String {
+        format!("绝不触碰 {what}")
+    }
+
     fn removal_only(&self, windows: &str) -> String {
         format!("仅允许在 {windows} 清除")
     }

@@ -35,6 +35,21 @@ static MAIL: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant that is tested")
 });
 
+/// What a name of a unit ends with, systemd.unit(5): `getty@tty1.service` is no address.
+const UNITS: [&[u8]; 11] = [
+    b"service",
+    b"socket",
+    b"timer",
+    b"target",
+    b"slice",
+    b"scope",
+    b"mount",
+    b"automount",
+    b"path",
+    b"device",
+    b"swap",
+];
+
 /// Behind a dot, a word of so many letters is the ending of a file's name.
 const ENDING: usize = 4;
 
@@ -158,6 +173,7 @@ impl Words {
                 // What stands in the name of a place on the net is an account of a pool.
                 .filter(|found| !bytes[..found.get(0).map_or(0, |all| all.start())].ends_with(b"/"))
                 .map(|found| (found[1].to_vec(), found[2].to_vec()))
+                .filter(|(_, at)| !at.rsplit(|b| *b == b'.').next().is_some_and(|end| UNITS.contains(&end)))
                 .collect();
             for (who, at) in found {
                 self.learn(&String::from_utf8_lossy(&who), "mail");
@@ -258,6 +274,7 @@ mod tests {
             ("root@web-9.shop.example.net", "root@host1.zon1.example.net"),
             ("password=hunter2 root", "password=xxxxxxx root"),
             ("bob@mail.example.org", "ma1@mail.example.org"),
+            ("getty@tty1.service", "getty@tty1.service"),
         ];
         for (text, expected) in rows {
             let now = words.pseudonyms(text.as_bytes(), false);
