@@ -204,8 +204,9 @@ impl Words {
         while let Some(found) = finder.find_at(bytes, at) {
             let apart = |byte: Option<&u8>| byte.is_none_or(|b| !b.is_ascii_alphanumeric());
             let before = found.start().checked_sub(1).and_then(|place| bytes.get(place));
-            // `wtmp.db` is a kind of file, whoever is called `db`.
-            let is_ending = found.len() <= ENDING && before == Some(&b'.');
+            // `wtmp.db` is a kind of file, whoever is called `db`; `web.shop.example` is none.
+            let is_last = bytes.get(found.end()) != Some(&b'.');
+            let is_ending = found.len() <= ENDING && before == Some(&b'.') && is_last;
             match known.get(found.as_bytes()) {
                 Some(pseudonym) if !is_ending && apart(before) && apart(bytes.get(found.end())) => {
                     now.extend_from_slice(&bytes[at..found.start()]);
