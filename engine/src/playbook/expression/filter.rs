@@ -124,12 +124,14 @@ impl Teller<'_> {
             "bool" => Shape::boolean(),
             "lower" | "upper" | "trim" | "replace" | "join" | "string" | "tojson" => Shape::of_kind("string"),
             "first" | "last" | "min" | "max" => given.item(),
-            "selectattr" | "rejectattr" | "select" | "reject" | "sort" | "unique" | "list" | "reverse" => {
-                match given.kinds() {
-                    Kinds::LIST => given,
-                    _ => Shape::ListOf(Box::new(Shape::Any)),
-                }
-            }
+            "selectattr" | "rejectattr" | "select" | "reject" | "sort" | "unique" | "list" => match given.kinds() {
+                Kinds::LIST => given,
+                _ => Shape::ListOf(Box::new(Shape::Any)),
+            },
+            "reverse" => match given.kinds() {
+                Kinds::LIST | Kinds::TEXT => given,
+                _ => Shape::Any,
+            },
             "map" => Shape::ListOf(Box::new(behind.unwrap_or(Shape::Any))),
             "default" => match positional {
                 Some(other) => {
