@@ -1,4 +1,4 @@
-//! What a host is: name, system, size, load, age; and whether its kernel runs what no package knows ([`kernel_modules`]).
+//! What a host is: name, system, size, load, age; and whether its kernel runs what no package knows.
 //!
 //! Looks at `/etc/os-release`, `/etc/machine-id`, `/proc/meminfo`, `/proc/loadavg`, `/proc/uptime`,
 //! `/proc/sys/kernel/tainted` and `uname`, on every Linux. It cannot see temperatures or GPUs, and everything is by the
