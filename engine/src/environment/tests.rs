@@ -213,10 +213,10 @@ fn a_plan_holds_no_secret_and_the_next_opens_it_again() {
 fn a_plan_names_whole_paths() {
     let rows = [
         (json!({"env": "A"}), json!({"env": "A"})),
-        (json!({"file": "envs/t"}), json!({"file": "/work/envs/t"})),
+        (json!({"file": "envs/t"}), json!({"file": "/site/envs/t"})),
         (
             json!([{"file": "/t"}, {"command": ["envs/./t", "a/b"]}]),
-            json!([{"file": "/t"}, {"command": ["/work/envs/./t", "a/b"]}]),
+            json!([{"file": "/t"}, {"command": ["/site/envs/./t", "a/b"]}]),
         ),
         (
             json!({"x": {"command": ["pass", "show"]}}),
@@ -224,11 +224,11 @@ fn a_plan_names_whole_paths() {
         ),
         (
             json!({"age": {"file": "t.age", "identity": "/k"}}),
-            json!({"age": {"file": "/work/t.age", "identity": "/k"}}),
+            json!({"age": {"file": "/site/t.age", "identity": "/k"}}),
         ),
     ];
     for (places, expected) in rows {
-        assert_eq!(placed(&places, std::path::Path::new("/work")), expected);
+        assert_eq!(placed(&places, std::path::Path::new("/site")), expected);
     }
 }
 
