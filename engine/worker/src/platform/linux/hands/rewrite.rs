@@ -3,7 +3,8 @@
 //! The new content is written beside the file and exchanged with it in one step (`RENAME_EXCHANGE`, renameat2(2)). What
 //! was displaced is looked at again: whatever somebody appended to it meanwhile is appended to the new file; if it was
 //! changed otherwise, the exchange is taken back and all begins anew. A writer that keeps the old file open for longer
-//! than [`SETTLE`] writes to a file without a name, as with any editor.
+//! than [`SETTLE`] writes to a file without a name, as with any editor; one that read the new file before what was appended
+//! had reached it, and puts its own copy in the place, has [`SETTLE_MOVED`].
 
 use std::fs::File;
 use std::io::Write;
@@ -27,6 +28,12 @@ const TRIES: usize = 50;
 
 /// How long nothing more may arrive in the displaced file before it is given up.
 const SETTLE: Duration = Duration::from_millis(30);
+
+/// The same once something was moved: until then the new file lacked it, and somebody may be writing a copy of that.
+const SETTLE_MOVED: Duration = Duration::from_millis(300);
+
+/// So often it is looked at in that time at least: where the machine is busy, a pause alone says nothing.
+const LOOKS: u32 = 20;
 
 /// How long that may take at most.
 const SETTLE_MAX: Duration = Duration::from_millis(1_000);
@@ -305,16 +312,17 @@ impl Rewriting<'_> {
     /// and all of it stands there.
     fn settle(&self, nameless: &[Nameless], known: &Known) -> Result<(), HostError> {
         let begin = Instant::now();
-        let mut quiet_since = begin;
+        let (mut quiet_since, mut looks, mut settle) = (begin, 0, SETTLE);
         while !nameless.is_empty() {
+            looks += 1;
             for Nameless { file, base } in nameless {
                 let now = files::read_whole(file, MAX_BYTES, self.doing)?;
                 let tail = now.get(*base..).unwrap_or_default();
                 if !tail.is_empty() && self.append(tail, known)? {
-                    quiet_since = Instant::now();
+                    (quiet_since, looks, settle) = (Instant::now(), 0, SETTLE_MOVED);
                 }
             }
-            if quiet_since.elapsed() >= SETTLE || begin.elapsed() >= SETTLE_MAX {
+            if (quiet_since.elapsed() >= settle && looks >= LOOKS) || begin.elapsed() >= SETTLE_MAX {
                 break;
             }
             std::thread::sleep(PAUSE);
