@@ -33,20 +33,30 @@ pub(crate) fn show(desk: &Desk, report: &Report, format: Format) {
     }
 }
 
+/// The run of that directory or name; `None` where there is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn named(desk: &Desk, name: &str) -> anyhow::Result<Option<RunDir>> {
+    let path = std::path::Path::new(name);
+    match path.is_dir() {
+        true => Ok(Some(RunDir::open(path)?)),
+        false => Ok(RunDir::list(&desk.runs)?
+            .into_iter()
+            .find(|run| run.id().as_str() == name)),
+    }
+}
+
 /// The run of that name or directory; none is the newest that changed something.
 ///
 /// # Errors
 /// When there is none.
 pub(crate) fn find(desk: &Desk, name: Option<&str>) -> anyhow::Result<RunDir> {
-    let runs = RunDir::list(&desk.runs)?;
-    let path = name.map(std::path::Path::new).filter(|path| path.is_dir());
-    if let Some(path) = path {
-        return Ok(RunDir::open(path)?);
-    }
     let newest = match name {
-        Some(name) => runs.into_iter().find(|run| run.id().as_str() == name),
+        Some(name) => named(desk, name)?,
         // A look leaves a run too; what people ask for is what was done last.
         None => {
+            let runs = RunDir::list(&desk.runs)?;
             let applied = |run: &RunDir| matches!(run.plan(), Ok(Some(_)));
             let position = runs.iter().position(applied).unwrap_or(0);
             runs.into_iter().nth(position)

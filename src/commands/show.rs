@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use deminer_engine::plan::{FileError, Plan};
-use deminer_engine::run::{PlanStore, RunDir};
+use deminer_engine::run::PlanStore;
 
-use super::{Desk, Trouble};
+use super::{Desk, Trouble, report};
 use crate::cli::{Format, Show};
 use crate::exit::Exit;
 use crate::render;
@@ -128,12 +128,9 @@ fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
 
 /// The plan of a run, or one that [`read`] finds.
 fn earlier(desk: &Desk, name: &str) -> anyhow::Result<Plan> {
-    let is_run = |run: &RunDir| run.id().as_str() == name;
-    let run = match Path::new(name).is_dir() {
-        true => Some(RunDir::open(Path::new(name))?),
-        false => RunDir::list(&desk.runs)?.into_iter().find(is_run),
+    let Some(run) = report::named(desk, name)? else {
+        return Ok(read(desk, name)?.0);
     };
-    let Some(run) = run else { return Ok(read(desk, name)?.0) };
     let none = || {
         let what = format!("run {} has no plan", run.id());
         Trouble::new(Exit::Usage, what, Some("`deminer runs` lists the runs".to_owned()))

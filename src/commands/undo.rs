@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use deminer_engine::approval::{Approvals, Ask, Hosts, Requirement, Signed};
 use deminer_engine::event::{EventKind, EventSink, Purpose};
 use deminer_engine::fleet::{Class, End, each};
-use deminer_engine::journal::Journals;
+use deminer_engine::journal::{Chain, Journals};
 use deminer_engine::plan::{Plan, VALID_FOR_MS};
 use deminer_engine::report::Report;
 use deminer_engine::run::RunDir;
@@ -63,9 +63,8 @@ fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, UndoPla
         })?),
         None => None,
     };
-    let of = |run: &RunDir, selection: Selection, arming, because: Option<String>| -> anyhow::Result<UndoPlan> {
-        let list = UndoPlan::of(run.id().as_str(), &run.chains()?, &selection, arming, because);
-        list.map_err(refused)
+    let of = |run: &RunDir, chains: &[Chain], selection: &Selection, arming, because: Option<String>| {
+        UndoPlan::of(run.id().as_str(), chains, selection, arming, because).map_err(refused)
     };
     if let Some(file) = file {
         if arguments.armed || !arguments.host.is_empty() || !arguments.action.is_empty() {
@@ -74,19 +73,26 @@ fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, UndoPla
             return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
         }
         let run = report::find(desk, Some(&file.of))?;
-        let plan = of(&run, file.selection(), file.arming, file.because.clone())?;
+        let plan = of(
+            &run,
+            &run.chains()?,
+            &file.selection(),
+            file.arming,
+            file.because.clone(),
+        )?;
         return Ok((run, plan.is_of(&file).map_err(refused)?));
     }
     let run = report::find(desk, arguments.run.as_deref())?;
+    let chains = run.chains()?;
     let selection = Selection {
         hosts: arguments.host.iter().cloned().collect(),
-        actions: actions(&Report::from_events(&run.chains()?), &arguments.action)?,
+        actions: actions(&Report::from_events(&chains), &arguments.action)?,
     };
     let arming = match arguments.armed {
         true => Arming::Armed,
         false => Arming::Disarmed,
     };
-    let plan = of(&run, selection, arming, arguments.because.clone())?;
+    let plan = of(&run, &chains, &selection, arming, arguments.because.clone())?;
     Ok((run, plan))
 }
 

@@ -62,7 +62,8 @@ impl KeygenError {
     }
 }
 
-/// Signs these bytes, for this purpose ([`super::NAMESPACE`], [`super::HEAD_NAMESPACE`]). ssh-keygen asks for a passphrase, or for a touch, on the terminal itself.
+/// Signs these bytes, for this purpose ([`super::NAMESPACE`], [`super::HEAD_NAMESPACE`]). ssh-keygen asks for a passphrase, or
+/// for a touch, on the terminal itself.
 ///
 /// # Errors
 /// When it cannot be run or does not sign; then it said why on stderr.

@@ -61,19 +61,6 @@ impl Needed {
     }
 }
 
-impl fmt::Display for Needed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.least() == self.most() {
-            true => self.preserve.fmt(f),
-            false => write!(
-                f,
-                "preserve {}, contain {}, destroy {}",
-                self.preserve, self.contain, self.destroy
-            ),
-        }
-    }
-}
-
 impl Serialize for Needed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.least() == self.most() {
@@ -186,6 +173,5 @@ mod tests {
         assert_eq!(both, of(1, 2, 3));
         assert_eq!((both.least(), both.most()), (1, 3));
         assert!(both.rises() && !of(1, 3, 2).rises() && !of(2, 1, 2).rises());
-        assert_eq!(both.to_string(), "preserve 1, contain 2, destroy 3");
     }
 }

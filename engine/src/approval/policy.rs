@@ -18,7 +18,6 @@ use deminer_worker::text::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{Needed, SignedError};
-use crate::policy::SitePolicy;
 
 /// The most people that a policy may ask for.
 const MOST_NEEDED: u32 = 16;
@@ -130,18 +129,10 @@ fn one() -> Needed {
 }
 
 impl Approvals {
-    /// Reads what a policy says of approvals, and the lists that it names.
-    ///
-    /// # Errors
-    /// When one of them cannot be read, or what it says cannot hold together.
-    pub fn read(file: &Path) -> Result<Approvals, PolicyError> {
-        SitePolicy::read(file).map(|policy| policy.approvals)
-    }
-
     /// Of what is written in a file; the lists that it names lie beside that.
     ///
     /// # Errors
-    /// As [`Approvals::read`].
+    /// When one of them cannot be read, or what it says cannot hold together.
     pub(crate) fn of(approvals: WrittenApprovals, file: &Path) -> Result<Approvals, PolicyError> {
         let policy = file.display().to_string();
         let malformed = |why: String| PolicyError::Malformed {
@@ -320,6 +311,7 @@ fn withdrawn(list: &[u8]) -> Result<BTreeSet<Digest>, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::SitePolicy;
 
     fn policy(text: &str) -> Result<Approvals, PolicyError> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -332,7 +324,7 @@ mod tests {
         std::fs::write(folder.path().join("odd"), "\nnone\n").expect("written");
         let file = folder.path().join("policy.yml");
         std::fs::write(&file, text).expect("written");
-        Approvals::read(&file)
+        SitePolicy::read(&file).map(|policy| policy.approvals)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The words of the language as a reference: what the reader and the checker know, and a line on each.
 //!
-//! The names are those that [`super::parse`], the types of variables and the templates go by; a word without a line, and a line without
-//! a word, does not pass the tests.
+//! The names are those that [`super::parse`], the types of variables and the templates go by; a word without a line, and a
+//! line without a word, does not pass the tests.
 
 use super::expression::ROOTS;
 use super::parse::{PART_KEYS, PLAYBOOK_KEYS, REPEAT_KEYS, STEP_KEYS, VAR_KEYS};

@@ -8,6 +8,7 @@ use super::*;
 use crate::approval::tests::ask as yes_to;
 use crate::approval::{SIGNATURE, sign};
 use crate::plan::bench::{NOW_MS, infected, origin, sample};
+use crate::policy::SitePolicy;
 
 /// Waits for an answer of ssh-keygen; the bench of plans has a runtime of its own.
 fn wait<T>(answer: impl Future<Output = T>) -> T {
@@ -58,7 +59,9 @@ impl Keys {
 
     fn approvals(&self, policy: &str) -> Approvals {
         self.list("policy.yml", policy);
-        Approvals::read(Path::new(&self.path("policy.yml"))).expect("a policy")
+        SitePolicy::read(Path::new(&self.path("policy.yml")))
+            .expect("a policy")
+            .approvals
     }
 
     fn signed(&self, key: &str, bytes: &[u8]) -> SignedFile {
