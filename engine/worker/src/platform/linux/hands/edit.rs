@@ -221,8 +221,8 @@ mod tests {
         assert_eq!(names(home.path()), 1);
     }
 
-    /// Appends numbered lines as fast as it can, in turn by appending and by writing a new file over the old one, and
-    /// now and then the condemned line; gives the number of benign lines.
+    /// Appends numbered lines, as fast as it can for 20 of them and then after a short rest, in turn by appending and by
+    /// writing a new file over the old one, and now and then the condemned line; gives the number of benign lines.
     fn append_until(path: &Path, over: &AtomicBool) -> u32 {
         let beside = path.with_extension("beside");
         let mut count = 0;
@@ -246,6 +246,9 @@ mod tests {
                 fs::rename(&beside, path).expect("ours");
             }
             count += 1;
+            if count % 20 == 0 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
         count
     }

@@ -101,7 +101,7 @@ pub(super) fn rewrite<T>(
             });
         };
         let before = metadata::as_met(target, &pinned.stat, &file, Digest::of(&text), doing)?;
-        let mut known = Known { new, text };
+        let mut known = Known::begin(text, new);
         let fresh = match rewriting.write_beside(&temp, &known.new, &before) {
             Ok(fresh) => fresh,
             Err(error) => return rewriting.place.unlink(&temp, doing).and(Err(error)),
@@ -226,7 +226,7 @@ impl Rewriting<'_> {
                 // descriptor, but one that takes its place right now is lost.
                 Err(Errno::NOSYS | Errno::INVAL) => {
                     renameat(dir, temp, dir, name).map_err(|errno| refused(self.doing, errno))?;
-                    nameless.extend(known.displaced(file, self.doing)?);
+                    nameless.extend(known.displaced(file, self.doing)?.map(|(it, _)| it));
                     return Ok(Try::Done);
                 }
                 Err(errno) => return Err(refused(self.doing, errno)),
@@ -242,19 +242,14 @@ impl Rewriting<'_> {
             if let Ok(Some(pinned)) = displaced {
                 grown = known.displaced(pinned.open(OFlags::RDONLY, self.doing)?, self.doing)?;
             }
-            match (taken_back, grown) {
-                (None, Some(grown)) => {
-                    nameless.push(grown);
-                    return Ok(Try::Done);
-                }
-                (None, None) => return self.take_back(temp, fresh, known, nameless).map(|_| Try::Again),
-                (Some(clean), grown) => {
-                    // Who read our file while it had the name may write it back over this one.
-                    nameless.extend(grown);
-                    if !clean {
-                        return Ok(Try::Again);
-                    }
-                }
+            let follows = matches!(&grown, Some((_, now)) if tail_of(&known.text, now).is_some());
+            // Who read our file while it had the name may write it back over this one.
+            nameless.extend(grown.map(|(it, _)| it));
+            match taken_back {
+                None if follows => return Ok(Try::Done),
+                None => return self.take_back(temp, fresh, known, nameless).map(|_| Try::Again),
+                Some(true) => {}
+                Some(false) => return Ok(Try::Again),
             }
         }
         Ok(Try::Again)
@@ -268,14 +263,15 @@ impl Rewriting<'_> {
             let Some((pinned, file, now)) = self.look()? else {
                 return Ok(None);
             };
-            let Some(tail) = now
-                .strip_prefix(&known.text[..])
-                .filter(|tail| may_follow(&known.text, tail))
-            else {
+            let Some(tail) = tail_of(&known.text, &now) else {
                 return Ok(None);
             };
             if tail.is_empty() {
                 return Ok(Some((pinned, file)));
+            }
+            // The rest of a line is still being written.
+            if !tail.ends_with(b"\n") {
+                continue;
             }
             fresh.write_all(tail).map_err(|error| failed(self.doing, &error))?;
             known.new.extend_from_slice(tail);
@@ -314,15 +310,18 @@ impl Rewriting<'_> {
         let begin = Instant::now();
         let (mut quiet_since, mut looks, mut settle) = (begin, 0, SETTLE);
         while !nameless.is_empty() {
+            let is_last = (quiet_since.elapsed() >= settle && looks >= LOOKS) || begin.elapsed() >= SETTLE_MAX;
             looks += 1;
             for Nameless { file, base } in nameless {
                 let now = files::read_whole(file, MAX_BYTES, self.doing)?;
                 let tail = now.get(*base..).unwrap_or_default();
+                let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                let tail = if is_last { tail } else { &tail[..whole] };
                 if !tail.is_empty() && self.append(tail, known)? {
                     (quiet_since, looks, settle) = (Instant::now(), 0, SETTLE_MOVED);
                 }
             }
-            if (quiet_since.elapsed() >= settle && looks >= LOOKS) || begin.elapsed() >= SETTLE_MAX {
+            if is_last {
                 break;
             }
             std::thread::sleep(PAUSE);
@@ -331,7 +330,7 @@ impl Rewriting<'_> {
     }
 
     /// Appends those of the lines that it does not hold to the file that has the name now; `false` when it holds all. What
-    /// it held before, one of the `known` texts, does not count.
+    /// it held at first, one of the `known` texts, does not count.
     fn append(&self, tail: &[u8], known: &Known) -> Result<bool, HostError> {
         let Some((pinned, _, text)) = self.look()? else {
             return Ok(false);
@@ -381,23 +380,24 @@ impl Rewriting<'_> {
             return exchange().map(|()| false);
         };
         let file = came_back.open(OFlags::RDONLY, self.doing)?;
-        let size = files::read_whole(&file, MAX_BYTES, self.doing)?.len();
         match known.displaced(file, self.doing)? {
-            Some(it) => {
-                let clean = came_back.is_same_as(&ours) && it.base == size;
+            Some((it, now)) => {
                 nameless.push(it);
-                Ok(clean)
+                Ok(came_back.is_same_as(&ours) && now == known.new)
             }
             None => exchange().map(|()| false),
         }
     }
 }
 
-/// The old text and the one that we wrote, as far as they had grown at the exchange.
+/// The old text and the one that we wrote: as they were at first, which is what files that lost their name go on from, and
+/// as far as they have grown.
 #[derive(Default)]
 struct Known {
-    new: Vec<u8>,
     text: Vec<u8>,
+    new: Vec<u8>,
+    /// The lengths of both at first.
+    first: (usize, usize),
 }
 
 /// A file that stood under the name and does no more; what it holds beyond `base` bytes must not be lost.
@@ -407,23 +407,31 @@ struct Nameless {
 }
 
 impl Known {
-    /// How much of a text is known: the length of the longer one that it goes on from.
+    fn begin(text: Vec<u8>, new: Vec<u8>) -> Known {
+        let first = (text.len(), new.len());
+        Known { text, new, first }
+    }
+
+    /// How much of a text is known: the length of the longer one that it goes on from. Only what both were at first counts:
+    /// whoever copied our file before it had grown goes on from that.
     fn base_of(&self, text: &[u8]) -> Option<usize> {
-        [&self.text, &self.new]
+        [&self.text[..self.first.0], &self.new[..self.first.1]]
             .into_iter()
-            .filter(|known| text.starts_with(known))
-            .map(Vec::len)
+            .filter(|known| tail_of(known, text).is_some())
+            .map(<[u8]>::len)
             .max()
     }
 
-    /// A file that lost its name; `None` when it does not go on from a known text.
-    fn displaced(&self, file: File, doing: &str) -> Result<Option<Nameless>, HostError> {
+    /// A file that lost its name, and what it holds; `None` when it does not go on from a known text.
+    fn displaced(&self, file: File, doing: &str) -> Result<Option<(Nameless, Vec<u8>)>, HostError> {
         let now = files::read_whole(&file, MAX_BYTES, doing)?;
-        let base = self
-            .base_of(&now)
-            .filter(|base| may_follow(&now[..*base], &now[*base..]));
-        Ok(base.map(|base| Nameless { file, base }))
+        Ok(self.base_of(&now).map(|base| (Nameless { file, base }, now)))
     }
+}
+
+/// What a text holds behind another; `None` when it does not go on from that.
+fn tail_of<'a>(text: &[u8], now: &'a [u8]) -> Option<&'a [u8]> {
+    now.strip_prefix(text).filter(|tail| may_follow(text, tail))
 }
 
 /// Whether a tail begins a line of its own; else it goes on with a line that may have been condemned.
@@ -437,4 +445,27 @@ pub(super) fn create(place: &Place, name: &[u8], doing: &str) -> Result<File, Ho
     let fd: OwnedFd = openat(&place.dir, name, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|errno| refused(format_args!("{doing}: write beside it"), errno))?;
     Ok(File::from(fd))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_that_lost_its_name_goes_on_from_is_known() {
+        let mut known = Known::begin(b"a\nX\n".to_vec(), b"a\n".to_vec());
+        known.text.extend_from_slice(b"b\n");
+        known.new.extend_from_slice(b"b\n");
+        let rows: [(&str, &[u8], Option<usize>); 6] = [
+            ("the old file, grown", b"a\nX\nb\nc\n", Some(4)),
+            ("a copy of the old file before that", b"a\nX\nc\n", Some(4)),
+            ("ours, grown", b"a\nb\nc\n", Some(2)),
+            ("a copy of ours before it had caught up", b"a\nc\n", Some(2)),
+            ("somebody's own text", b"c\n", None),
+            ("shorter than both", b"a", None),
+        ];
+        for (name, text, base) in rows {
+            assert_eq!(known.base_of(text), base, "{name}");
+        }
+    }
 }
