@@ -188,6 +188,18 @@ fn unescape(text: &str) -> Result<Vec<u8>, TextError> {
     Ok(out)
 }
 
+impl From<HostPath> for HostBytes {
+    fn from(path: HostPath) -> Self {
+        HostBytes::new(path.as_bytes())
+    }
+}
+
+impl From<&HostPath> for HostBytes {
+    fn from(path: &HostPath) -> Self {
+        HostBytes::new(path.as_bytes())
+    }
+}
+
 impl fmt::Display for HostBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_escaped(&self.0, false, f)
