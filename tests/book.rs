@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use deminer_engine::playbook::manual;
+use deminer_modules::library::LIBRARY;
 use written::{ROOT, Ran, Reader};
 
 /// What documents say of a command's end, in either language.
@@ -382,6 +383,19 @@ fn table(part: &manual::Part) -> String {
         out.push_str(&row(&[name, word.meaning.replace('|', "\\|"), example, gives]));
     }
     out
+}
+
+#[test]
+fn the_language_reference_names_the_whole_library() {
+    for page in ["language.md", "language.zh.md"] {
+        let text = text_of(page);
+        for (path, help) in LIBRARY.iter() {
+            assert!(!help.is_empty(), "{path} says what it is");
+            let is_part = !path.contains('/');
+            let row = format!("| `deminer:{path}` |");
+            assert!(!is_part || text.contains(&row), "{page} has no row of {path}");
+        }
+    }
 }
 
 #[test]

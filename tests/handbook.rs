@@ -73,7 +73,7 @@ fn bullets(document: &str) -> Vec<Bullet> {
 }
 
 fn registry() -> Registry {
-    Registry::new(deminer_modules::all()).under(Policy::allowing([Leave::CommandRead]))
+    deminer_modules::registry().under(Policy::allowing([Leave::CommandRead]))
 }
 
 /// The playbook that a step's first words name: a shipped one, or `examples/NAME`.

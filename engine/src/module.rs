@@ -19,7 +19,7 @@ use crate::ask::AskTwin;
 use crate::external::ExternalError;
 use crate::finding::{Finding, FindingId, Verdict};
 use crate::host::HostView;
-use crate::playbook::Phase;
+use crate::playbook::{Library, Phase};
 use crate::policy::{Leave, Policy};
 
 /// What a module tells about itself; with its parameters' schema it is the manual.
@@ -469,6 +469,7 @@ impl Module {
 pub struct Registry {
     modules: IndexMap<&'static str, Module>,
     policy: Policy,
+    library: Library,
 }
 
 impl Registry {
@@ -479,7 +480,20 @@ impl Registry {
         Registry {
             modules: named.collect(),
             policy: Policy::default(),
+            library: Library::default(),
         }
+    }
+
+    /// With what playbooks may include and name by itself.
+    #[must_use]
+    pub fn with_library(mut self, library: Library) -> Registry {
+        self.library = library;
+        self
+    }
+
+    /// What playbooks may include and name by itself.
+    pub fn library(&self) -> Library {
+        self.library
     }
 
     /// The same modules, to be used under this policy.

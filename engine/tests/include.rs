@@ -13,7 +13,7 @@ mod stubs;
 use std::sync::Arc;
 
 use deminer_engine::diagnostic::Diagnostics;
-use deminer_engine::playbook::{CheckedPlaybook, check};
+use deminer_engine::playbook::{CheckedPlaybook, Library, check};
 use proptest::prelude::*;
 use stubs::{Files, World, registry};
 
@@ -214,6 +214,62 @@ fn mistakes_of_several_files_come_all_at_once() {
             ("P0203", "\"books/parts/more.yml\":3".to_owned()),
         ]
     );
+}
+
+#[test]
+fn the_library_is_the_same_from_everywhere() {
+    const LIBRARY: Library = Library::new(&[
+        (
+            "look-1.yml",
+            "help: what runs\nsteps: [{include: deminer:more-1.yml}]\n",
+        ),
+        (
+            "more-1.yml",
+            "# More of it.\nsteps: [{id: processes, use: process.list}]\n",
+        ),
+        ("rules/linux.yml", "xmrig\n"),
+    ]);
+    let help: Vec<_> = LIBRARY.iter().map(|(_, help)| help).collect();
+    assert_eq!(help, ["what runs", "More of it.", ""]);
+
+    let registry = registry(&Arc::new(World::default())).with_library(LIBRARY);
+    let playbook = "\
+playbook: a
+version: 1
+phases:
+  gather: [{include: parts/own.yml}]
+  decide:
+    - id: verdict
+      use: miner.judge
+      with: {processes: \"{{ steps.processes.rows }}\", rules: deminer:rules/linux.yml}
+";
+    let own = "steps: [{include: deminer:look-1.yml}]\n";
+    let held = |texts: Vec<(&'static str, &str)>| {
+        let texts = texts.into_iter().map(|(path, text)| (path, text.to_owned()));
+        let checked = check("a.yml", playbook, &registry, &Files(texts.collect()));
+        let checked = checked.map_err(|e| e.text()).unwrap();
+        let held = checked
+            .resources()
+            .iter()
+            .map(|held| (held.path.clone(), held.text.to_string()));
+        held.collect::<Vec<_>>()
+    };
+    let more = LIBRARY.find("more-1.yml").unwrap();
+    let all = held(vec![("parts/own.yml", own)]);
+    let paths: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+    let expected = [
+        "deminer:rules/linux.yml",
+        "parts/own.yml",
+        "deminer:look-1.yml",
+        "deminer:more-1.yml",
+    ];
+    assert_eq!(paths, expected);
+    assert_eq!(all[3].1, more);
+
+    // A plan is carried out with what it holds, whatever the library has by then.
+    let then = format!("# As it was.\n{more}");
+    let all = held(vec![("parts/own.yml", own), ("deminer:more-1.yml", &then)]);
+    assert_eq!(all[3].1, then);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The modules that Deminer ships, one file each, and the list that is the whole truth of what they can do.
 
-use deminer_engine::module::Module;
+use deminer_engine::module::{Module, Registry};
 
 pub mod account_list;
 pub mod account_lock;
@@ -36,6 +36,7 @@ pub mod key_list;
 pub mod key_remove;
 mod known_keys;
 mod known_programs;
+pub mod library;
 mod line_edits;
 pub mod lines_remove;
 mod linked_files;
@@ -99,6 +100,11 @@ pub mod wallet;
 
 pub use condemned_list::Proposed;
 pub use duration_param::{DurationError, DurationParam};
+
+/// Every module and the library: what playbooks are checked against.
+pub fn registry() -> Registry {
+    Registry::new(all()).with_library(library::LIBRARY)
+}
 
 /// Every module, in the order of the path.
 pub fn all() -> Vec<Module> {

@@ -269,7 +269,7 @@ impl Desk {
     fn bare(screen: Screen) -> Desk {
         Desk {
             screen,
-            registry: Registry::new(deminer_modules::all()),
+            registry: deminer_modules::registry(),
             clock: Arc::new(now_ms),
             runs: PathBuf::new(),
             ways: Ways::default(),

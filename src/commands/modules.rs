@@ -1,21 +1,32 @@
 //! `deminer modules`
 
+use deminer_engine::playbook::Library;
+
 use super::{Desk, Trouble};
 use crate::cli::{Format, Modules};
 use crate::exit::Exit;
 use crate::render;
 
-/// Lists modules, or shows one.
+/// The text of a file of the library, named as playbooks name it or without the mark.
+fn shelved(desk: &Desk, name: &str) -> Option<&'static str> {
+    let path = name.strip_prefix(Library::MARK).unwrap_or(name);
+    desk.registry.library().find(path)
+}
+
+/// Lists modules and the library, or shows one of either.
 ///
 /// # Errors
 /// When there is no such module.
 pub(crate) fn run(desk: &Desk, arguments: &Modules) -> anyhow::Result<Exit> {
     match (&arguments.name, arguments.format) {
-        (None, Format::Json) => desk.screen.json(&render::modules::json(desk.registry.iter())),
+        (None, Format::Json) => desk.screen.json(&render::modules::catalogue(&desk.registry)),
         (None, Format::Markdown) => desk.screen.say(&render::modules::markdown(desk.registry.iter())),
         (None, Format::Text) => desk
             .screen
             .say(&render::modules::list(&desk.registry, desk.screen.style())),
+        (Some(name), Format::Text) if shelved(desk, name).is_some() => {
+            desk.screen.say(shelved(desk, name).unwrap_or_default());
+        }
         (Some(name), format) => {
             let module = desk.registry.find(name).ok_or_else(|| {
                 let hint = "`deminer modules` lists all".to_owned();

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use deminer_engine::diagnostic::Diagnostics;
-use deminer_engine::playbook::{CheckedPlaybook, Sources, check};
+use deminer_engine::playbook::{CheckedPlaybook, Library, Sources, check};
+use deminer_modules::library::LIBRARY;
 
 use super::{Desk, Trouble};
 use crate::exit::Exit;
@@ -16,13 +17,6 @@ const SHIPPED: [(&str, &str); 6] = [
     ("persistence", include_str!("../../playbooks/persistence.yml")),
     ("quiet", include_str!("../../playbooks/quiet.yml")),
     ("contain", include_str!("../../playbooks/contain.yml")),
-];
-
-/// The files beside them.
-const BESIDE: [(&str, &str); 3] = [
-    ("rules/families.yml", include_str!("../../playbooks/rules/families.yml")),
-    ("rules/keys.yml", include_str!("../../playbooks/rules/keys.yml")),
-    ("rules/linux.yml", include_str!("../../playbooks/rules/linux.yml")),
 ];
 
 /// A playbook's text and where it is from.
@@ -52,16 +46,15 @@ pub(crate) struct Held<'a>(pub(crate) &'a std::collections::BTreeMap<String, dem
 
 impl Sources for Shipped {
     fn load(&self, path: &str) -> Option<String> {
-        BESIDE
-            .iter()
-            .find(|(name, _)| *name == path)
-            .map(|(_, text)| (*text).to_owned())
+        LIBRARY.find(path).map(str::to_owned)
     }
 }
 
 impl Sources for Folder {
     fn load(&self, path: &str) -> Option<String> {
-        read_bounded(&self.0.join(path), PLAYBOOK_BYTES).ok()
+        // Nobody's file passes for one of the library.
+        let beside = !path.starts_with(Library::MARK);
+        beside.then(|| read_bounded(&self.0.join(path), PLAYBOOK_BYTES).ok())?
     }
 }
 

@@ -3,6 +3,7 @@
 mod markdown;
 
 use deminer_engine::module::{Module, RESOURCE_FORMAT, Registry};
+use deminer_engine::playbook::Library;
 use serde_json::{Map, Value, json};
 
 pub(crate) use markdown::reference as markdown;
@@ -18,7 +19,7 @@ const COLUMN: usize = 10;
 /// How deep types are written out.
 const DEPTH: usize = 3;
 
-/// All modules, a line each.
+/// All modules and files of the library, a line each.
 pub(crate) fn list(registry: &Registry, style: &Style) -> String {
     let mut table = Table::new(&["module", "effect", "phases", "what it does"]);
     for module in registry.iter() {
@@ -31,7 +32,15 @@ pub(crate) fn list(registry: &Registry, style: &Style) -> String {
         ]);
     }
     let mut out = table.text(style);
-    out.push_str("\nread and judge change nothing; preserve, contain and destroy only propose, and wait for a yes.\n");
+    out.push_str(
+        "\nread and judge change nothing; preserve, contain and destroy only propose, and wait for a yes.\n\n",
+    );
+    let mut table = Table::new(&["library", "what it is"]);
+    for (path, help) in registry.library().iter() {
+        table.row(vec![format!("{}{path}", Library::MARK), help.to_owned()]);
+    }
+    out.push_str(&table.text(style));
+    out.push_str("\nSteps of the library are included, `include: deminer:look-1.yml`; rules are named like a file of your own.\n");
     out.push_str("next  deminer modules NAME\n");
     out
 }
@@ -70,6 +79,15 @@ pub(crate) fn one(module: &Module, style: &Style) -> String {
         about.example.trim_start_matches("- ")
     ));
     out
+}
+
+/// The modules and the library, for programs.
+pub(crate) fn catalogue(registry: &Registry) -> Value {
+    let mut all = json(registry.iter());
+    let files = registry.library().iter();
+    let files = files.map(|(path, help)| json!({"path": format!("{}{path}", Library::MARK), "help": help}));
+    all["library"] = files.collect();
+    all
 }
 
 /// The modules, for programs; the schemas as they are.
@@ -262,7 +280,7 @@ mod tests {
     use super::*;
 
     fn registry() -> Registry {
-        Registry::new(deminer_modules::all())
+        deminer_modules::registry()
     }
 
     #[test]

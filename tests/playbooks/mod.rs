@@ -70,13 +70,13 @@ fn files(folder: &str) -> Vec<PathBuf> {
 /// All modules, everything allowed.
 pub(crate) fn allowed() -> &'static Registry {
     static ALLOWED: LazyLock<Registry> =
-        LazyLock::new(|| Registry::new(deminer_modules::all()).under(Policy::allowing(Leave::ALL)));
+        LazyLock::new(|| deminer_modules::registry().under(Policy::allowing(Leave::ALL)));
     &ALLOWED
 }
 
 /// What the checker says; nothing is allowed where that is what the mistake is about.
 pub(crate) fn checked(file: &str, text: &str, code: &str) -> Result<CheckedPlaybook, Diagnostics> {
-    let bare = (code == "P0320").then(|| Registry::new(deminer_modules::all()));
+    let bare = (code == "P0320").then(deminer_modules::registry);
     let registry = bare.as_ref().unwrap_or_else(|| allowed());
     let folder = Path::new(file).parent().expect("a folder").to_owned();
     check(file, text, registry, &Folder(folder))

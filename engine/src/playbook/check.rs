@@ -21,6 +21,7 @@ use super::checked::{CheckedBody, CheckedFrame, CheckedPlaybook, CheckedRepeat, 
 use super::expression::{Found, Here, Known, KnownVar, Names, tell};
 use super::include::{Parts, parts};
 use super::kind::Kinds;
+use super::library::Shelves;
 use super::params::trimmed;
 use super::parse::{EXPRESSION_BYTES, Parsed, parse_all};
 use super::shape::Shape;
@@ -36,7 +37,8 @@ pub(super) use step::ceiling;
 /// Where the files beside a playbook come from.
 pub trait Sources {
     /// The content of the file of that path, relative to the playbook's folder; `None` where it cannot be read or is no
-    /// UTF-8. The path has no `..` and does not begin with `/`.
+    /// UTF-8. The path has no `..` and does not begin with `/`; one that begins with `deminer:` is of the [library](super::Library),
+    /// which is asked where this has none.
     fn load(&self, path: &str) -> Option<String>;
 }
 
@@ -59,6 +61,10 @@ pub fn check(
         return Err(Diagnostics::new(file, text, mistakes));
     };
     let mut texts = Texts::of(file, text);
+    let sources = &Shelves {
+        beside: sources,
+        library: registry.library(),
+    };
     let parts = parts(&playbook, sources, &mut texts, &mut mistakes);
     let mut checker = Checker::new(&playbook, &parts, texts, registry, sources);
     checker.names.are_more = parts.lacking;
@@ -120,7 +126,7 @@ pub(super) struct Checker<'c> {
     parts: &'c Parts,
     texts: Texts,
     registry: &'c Registry,
-    pub(super) sources: &'c dyn Sources,
+    pub(super) sources: &'c Shelves<'c>,
     pub(super) names: Names,
     pub(super) host: Shape,
     pub(super) run: Shape,
@@ -146,7 +152,7 @@ impl<'c> Checker<'c> {
         parts: &'c Parts,
         texts: Texts,
         registry: &'c Registry,
-        sources: &'c dyn Sources,
+        sources: &'c Shelves<'c>,
     ) -> Checker<'c> {
         let mut facts: Value = schema_for!(HostFacts).into();
         if let Some(properties) = facts.get_mut("properties").and_then(Value::as_object_mut) {

@@ -1,14 +1,14 @@
 //! Files of steps that a playbook includes: found, read, each once.
 //!
-//! A path is relative to the file that names it and leads below it; [`Sources`] is asked for it relative to the
-//! playbook's folder.
+//! A path is relative to the file that names it and leads below it, or is one of the [library](super::Library);
+//! [`Sources`](super::Sources) is asked for it relative to the playbook's folder.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::check::Sources;
+use super::library::{Shelves, joined};
 use super::parse::{ParsedPart, parse_part};
 use super::{Body, OnError, Placed, Playbook, Step, Var};
 use crate::diagnostic::{Code, Diagnostic, Texts, quoted};
@@ -54,7 +54,7 @@ impl Parts {
 /// Reads every file that the playbook includes, and those that they include. Texts and mistakes are added to.
 pub(super) fn parts(
     playbook: &Playbook,
-    sources: &dyn Sources,
+    sources: &Shelves<'_>,
     texts: &mut Texts,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Parts {
@@ -85,8 +85,9 @@ pub(super) fn parts(
             break;
         }
         let Some(text) = sources.load(&path) else {
-            let message = format!("`include`: the file {} cannot be read", quoted(&path));
-            let help = "it is looked for beside the file that names it, as UTF-8 text";
+            let beside = "it is looked for beside the file that names it, as UTF-8 text";
+            let (why, help) = sources.missing(&path, beside);
+            let message = format!("`include`: {why}");
             parts.lacking = true;
             mistakes.push(Diagnostic::error(Code::ResourceMissing, file.span, message).help(help));
             continue;
@@ -132,14 +133,6 @@ fn includes(steps: &[Step], from: Option<&str>, into: &mut Vec<(Option<String>, 
 pub(super) fn is_plain(path: &str) -> bool {
     let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
     path.split('/').all(plain) && !path.contains('\\') && !path.chars().any(char::is_control)
-}
-
-/// A path in the file `from`, relative to the playbook's folder.
-fn joined(from: Option<&str>, file: &str) -> String {
-    match from.and_then(|from| from.rsplit_once('/')) {
-        Some((folder, _)) => format!("{folder}/{file}"),
-        None => file.to_owned(),
-    }
 }
 
 /// What mistakes call a file: beside the playbook as they call that.

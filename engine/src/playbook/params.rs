@@ -394,7 +394,8 @@ impl Checker<'_> {
                 text: Arc::clone(&known.text),
             });
         }
-        let why = match self.sources.load(path) {
+        let beside = "it is looked for beside the playbook, as UTF-8 text";
+        let (why, help) = match self.sources.load(path) {
             Some(text) if text.len() <= RESOURCE_BYTES => {
                 let text: Arc<str> = Arc::from(text);
                 self.resources.push(CheckedResource {
@@ -407,11 +408,13 @@ impl Checker<'_> {
                     text,
                 });
             }
-            Some(_) => format!("is longer than {} MiB", RESOURCE_BYTES >> 20),
-            None => "cannot be read".to_owned(),
+            Some(_) => {
+                let why = format!("the file {} is longer than {} MiB", quoted(path), RESOURCE_BYTES >> 20);
+                (why, beside.to_owned())
+            }
+            None => self.sources.missing(path, beside),
         };
-        let message = format!("{place}: the file {} {why}", quoted(path));
-        let help = "it is looked for beside the playbook, as UTF-8 text";
+        let message = format!("{place}: {why}");
         self.mistakes
             .push(Diagnostic::error(Code::ResourceMissing, given.span, message).help(help));
         None

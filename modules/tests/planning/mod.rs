@@ -8,7 +8,6 @@ use std::sync::Arc;
 use deminer_engine::event::{EventKind, EventSink, SinkError};
 use deminer_engine::host::HostView;
 use deminer_engine::look::{Clock, LookError, Looked, RunInfo, look};
-use deminer_engine::module::Registry;
 use deminer_engine::plan::{HostPlan, PlanError, Site, draft};
 use deminer_engine::playbook::{CheckedPlaybook, Sources, check};
 
@@ -48,7 +47,7 @@ impl EventSink for Unheard {
 pub(crate) fn playbook(path: &Path) -> Result<Arc<CheckedPlaybook>, Box<dyn Error>> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let beside = Beside(path.parent().map(Path::to_path_buf).unwrap_or_default());
-    let registry = Registry::new(deminer_modules::all());
+    let registry = deminer_modules::registry();
     let checked = check(&path.to_string_lossy(), &text, &registry, &beside).map_err(|mistakes| mistakes.text())?;
     Ok(Arc::new(checked))
 }

@@ -62,7 +62,7 @@ pub struct AccountTarget {
     pub name: HostBytes,
     /// The user id.
     pub uid: u32,
-    /// Its line of `/etc/passwd` without the line feed, the password field left out ([`crate::accounts::line_digest`]).
+    /// Its line of `/etc/passwd` without the line feed, the password field left out.
     pub line_sha256: Digest,
 }
 

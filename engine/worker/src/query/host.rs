@@ -30,7 +30,7 @@ pub struct HostFacts {
     pub uptime_ms: Wide,
     /// Milliseconds since 1970, by the host's own clock.
     pub host_time_ms: Wide,
-    /// Clock ticks a second, the unit of [`Process::start_ticks`](super::Process::start_ticks).
+    /// Clock ticks a second, the unit of a process's `start_ticks`.
     pub ticks_per_second: u32,
     /// The worker's effective user id: 0 sees everything that the kernel shows.
     pub uid: u32,

@@ -25,7 +25,7 @@ pub struct Process {
     pub uid: u32,
     /// The name that the kernel shows, at most 15 bytes; the process may choose it.
     pub comm: HostBytes,
-    /// The arguments, [`limits::ARGV_BYTES`](super::limits::ARGV_BYTES) at most; empty for a kernel thread.
+    /// The arguments, 4 KiB at most; empty for a kernel thread.
     pub argv: Vec<HostBytes>,
     /// Bytes of the whole command line.
     pub argv_bytes: Wide,
