@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use deminer_engine::host::ssh::{Become, Secret, Ssh, SshClient, SshTarget, TargetError, Workers};
 use deminer_engine::host::{Link, Local, Transport};
 use deminer_engine::inventory::{self, Reach};
-use deminer_worker::platform::simulated::{Simulated, World, clean, infected};
+use deminer_worker::platform::simulated::{Simulated, World, WorldError, clean, infected};
 use deminer_worker::query::HostError;
 
 use super::{Trouble, playbook, typing};
@@ -199,7 +199,7 @@ impl Transport for Rehearsal {
     }
 }
 
-/// The world of that name: a sample, or a file.
+/// The world of that name: a sample, or a file of JSON or YAML.
 ///
 /// # Errors
 /// When the file describes none.
@@ -209,9 +209,22 @@ pub(crate) fn simulated(world: &str) -> anyhow::Result<World> {
         "clean" => clean(),
         file => {
             let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the world {file}"))?;
-            World::from_json(&text).with_context(|| format!("the world {file} cannot be simulated"))?
+            let world = match file.ends_with(".yml") || file.ends_with(".yaml") {
+                true => from_yaml(&text),
+                false => World::from_json(&text),
+            };
+            world.with_context(|| format!("the world {file} cannot be simulated"))?
         }
     })
+}
+
+/// A world that is written in YAML, as playbooks are.
+fn from_yaml(text: &str) -> Result<World, WorldError> {
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    let world: World = serde_saphyr::from_str_with_options(text, options).map_err(|error| WorldError::Malformed {
+        why: error.without_snippet().to_string(),
+    })?;
+    world.check().map(|()| world)
 }
 
 fn this_program() -> anyhow::Result<PathBuf> {
