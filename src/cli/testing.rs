@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, Going, Looking};
+use super::{Format, Going, Language, Looking};
 
 /// `deminer test`
 #[derive(Debug, Args)]
@@ -24,6 +24,8 @@ pub(crate) struct Test {
     /// How many cases are played at once [default: two for each processor].
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: Option<u16>,
+    #[command(flatten, next_help_heading = "Answering")]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -51,6 +53,8 @@ pub(crate) struct Record {
     pub(crate) looking: Looking,
     #[command(flatten)]
     pub(crate) going: Going,
+    #[command(flatten, next_help_heading = "Answering")]
+    pub(crate) language: Language,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

@@ -146,13 +146,17 @@ pub(crate) fn run(verb: Verb) -> Exit {
                 .under(&arguments.leaves)
                 .and_then(|desk| modules::run(&desk, &arguments)),
             Verb::Record(it) => {
-                let desk = Desk::bare(screen.clone()).under(&it.looking.leaves);
+                let lang = chosen(&screen, it.language);
+                let desk = Desk::bare(screen.clone().in_language(lang)).under(&it.looking.leaves);
                 desk.and_then(|desk| {
                     let desk = desk.governed(&it.looking.policy).reaching(&it.going.reach);
                     asynchronous(record::run(desk, &it))
                 })
             }
-            Verb::Test(arguments) => test::run(&Desk::bare(screen.clone()), &arguments),
+            Verb::Test(arguments) => {
+                let lang = chosen(&screen, arguments.language);
+                test::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
+            }
             Verb::Inventory(arguments) => {
                 let lang = chosen(&screen, arguments.language);
                 inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)

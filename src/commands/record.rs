@@ -1,7 +1,7 @@
 //! `deminer record`: looks at a host with a playbook, up to the plan, and keeps every answer, so that `deminer test` can ask
 //! again. Names, addresses and keys become pseudonyms unless `--raw`; then it is proved that the answers still say the same.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,9 +9,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use deminer_engine::host::recorded::{Recorded, Recorder, Redacted, redact};
 use deminer_engine::host::{HostView, Link, Transport};
-use deminer_engine::plan::HostPlan;
 use deminer_worker::query::{HostError, Obstacle};
-use serde_json::json;
 
 use super::hosts::Ways;
 use super::place::Place;
@@ -20,6 +18,8 @@ use super::{Desk, Trouble, playbook, walk};
 use crate::cli::{Format, Record};
 use crate::exit::Exit;
 use crate::render::plain::{cut, plain};
+use crate::render::record::{self as render, Recording, Shape};
+use crate::render::words::Lang;
 
 /// Answers of more bytes than this make no recording that a person reads.
 const MOST_BYTES: u64 = 64 << 20;
@@ -50,34 +50,6 @@ impl Transport for Kept {
             why: error.to_string(),
         })?;
         Ok(Arc::new(recorder))
-    }
-}
-
-/// What a host looked like, without what pseudonyms change.
-#[derive(PartialEq, Eq)]
-struct Shape {
-    verdict: Option<String>,
-    end: String,
-    acts: BTreeMap<&'static str, usize>,
-}
-
-impl Shape {
-    fn of(plan: &HostPlan) -> Shape {
-        let mut acts = BTreeMap::new();
-        for action in &plan.orders.actions {
-            *acts.entry(action.act.kind()).or_default() += 1;
-        }
-        Shape {
-            verdict: plan.verdict.as_ref().map(|verdict| verdict.host.to_string()),
-            end: format!("{:?}", std::mem::discriminant(&plan.end)),
-            acts,
-        }
-    }
-
-    fn text(&self) -> String {
-        let acts: usize = self.acts.values().sum();
-        let verdict = self.verdict.as_deref().unwrap_or("no verdict");
-        format!("{verdict}, {acts} actions")
     }
 }
 
@@ -162,11 +134,12 @@ async fn again(desk: &mut Desk, arguments: &Record, name: &str, looks: &[Shape])
         let now = shape(&made);
         let missed = recorded.missed().len();
         if now.as_ref() != Some(look) || missed > 0 {
-            let came = now.map_or_else(|| "no plan".to_owned(), |now| now.text());
+            let words = Lang::En.words();
+            let came = now.map_or_else(|| "no plan".to_owned(), |now| now.text(words));
             let what = format!(
                 "{}: with pseudonyms `{playbook}` comes to {came} instead of {}, {missed} questions without an answer",
                 arguments.output.display(),
-                look.text()
+                look.text(words)
             );
             let first = recorded.missed().first().map(|query| plain(query).into_owned());
             let what = match first {
@@ -189,35 +162,18 @@ fn say(
     looks: &[Shape],
     redacted: Option<&Redacted>,
 ) -> anyhow::Result<()> {
-    let (answers, bytes) = size(&arguments.output.join("answers"))?;
-    let folder = arguments.output.display();
-    if arguments.format == Format::Json {
-        let looks = arguments.playbook.iter().zip(looks);
-        let looks =
-            looks.map(|(playbook, look)| json!({"playbook": playbook, "verdict": look.verdict, "actions": look.acts}));
-        desk.screen.json(&json!({
-            "host": name,
-            "folder": folder.to_string(),
-            "answers": answers,
-            "bytes": bytes,
-            "pseudonyms": redacted.map(|redacted| redacted.names.len()),
-            "looks": looks.collect::<Vec<_>>(),
-        }));
-        return Ok(());
+    let looks = arguments.playbook.iter().map(String::as_str).zip(looks);
+    let recording = Recording {
+        folder: &arguments.output.to_string_lossy(),
+        host: name,
+        size: size(&arguments.output.join("answers"))?,
+        looks: looks.collect(),
+        pseudonyms: redacted.map(|redacted| redacted.names.len()),
+    };
+    match arguments.format {
+        Format::Json => desk.screen.json(&render::json(&recording)),
+        Format::Text | Format::Markdown => desk.screen.say(&render::text(&recording, desk.screen.style())),
     }
-    let mut text = format!("{folder}: {answers} answers of {name}, {} KiB\n", bytes.div_ceil(1024));
-    for (playbook, look) in arguments.playbook.iter().zip(looks) {
-        text.push_str(&format!("  {playbook}: {}\n", look.text()));
-    }
-    text.push_str(&match redacted {
-        Some(redacted) => format!(
-            "{} names, addresses and keys became pseudonyms; what it answers was tried and comes to the same.\n\
-             Read it before you pass it on: free text may say more than a program can know.\n",
-            redacted.names.len()
-        ),
-        None => "Nothing was changed: names, addresses and keys of the host stand in it.\n".to_owned(),
-    });
-    desk.screen.say(&text);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod question;
 pub(crate) mod quiet;
+pub(crate) mod record;
 pub(crate) mod report;
 pub(crate) mod review;
 pub(crate) mod runs;

@@ -39,7 +39,7 @@ pub(crate) fn text(plan: &Plan, style: &Style) -> String {
             table.row(vec![
                 short_id(action.id),
                 name.clone(),
-                action.act.kind().replace('_', " "),
+                words.kind(action.act.kind()).replace('_', " "),
                 act(&action.act, words),
             ]);
         }

@@ -7,7 +7,8 @@ use similar::TextDiff;
 
 use super::Style;
 use super::plain::{plain, plain_lines};
-use super::style::Tone;
+use super::style::{Tone, padded};
+use super::words::{CaseEnd, Label, Lang, Words};
 use crate::commands::test::{Ended, Results, Wrong};
 
 /// Lines around what differs.
@@ -16,73 +17,69 @@ const AROUND: usize = 2;
 /// Branches that are named.
 const NAMED: usize = 12;
 
+/// The column behind the word of a case, and of the last lines.
+const CASE_COLUMN: usize = 6;
+const COLUMN: usize = 9;
+const NEVER_COLUMN: usize = 7;
+
 /// For people.
 pub(crate) fn text(results: &Results, style: &Style) -> String {
+    let words = style.words();
     let mut out = String::new();
     for case in &results.cases {
-        let differs = case.wrong.iter().any(|wrong| matches!(wrong, Wrong::Differs { .. }));
-        let word = match (case.wrong.is_empty(), differs) {
-            (true, _) if !case.accepted.is_empty() => style.paint(Tone::Good, "new   "),
-            (true, _) => style.paint(Tone::Good, "ok    "),
-            (false, true) => style.paint(Tone::Bad, "DIFF  "),
-            (false, false) => style.paint(Tone::Bad, "WRONG "),
-        };
-        let seconds = case.took.as_secs_f64();
+        let (end, tone) = end(case);
+        let word = style.paint(tone, padded(words.case_end(end), CASE_COLUMN));
+        let seconds = words.seconds(&format!("{:.2}", case.took.as_secs_f64()));
         let (file, name) = (plain(&case.file), plain(&case.name));
-        let _ = writeln!(out, "{word}{file}:{}  {name}  {seconds:.2} s", case.line);
+        let _ = writeln!(out, "{word}{file}:{}  {name}  {seconds}", case.line);
         for wrong in &case.wrong {
-            for line in told(wrong).lines() {
+            for line in told(wrong, words).lines() {
                 let _ = writeln!(out, "      {line}");
             }
         }
         for file in &case.accepted {
-            let _ = writeln!(out, "      written: {}", plain(file));
+            let _ = writeln!(out, "      {}", words.snapshot_written(&plain(file)));
         }
     }
-    let (all, wrong) = (results.cases.len(), count(results));
-    let cases = if all == 1 { "case" } else { "cases" };
-    let _ = write!(out, "\n{all} {cases}: {} right", all - wrong);
-    if wrong > 0 {
-        let _ = write!(out, ", {wrong} wrong");
-    }
-    let _ = writeln!(out, "; {:.2} s", results.took.as_secs_f64());
+    let took = words.seconds(&format!("{:.2}", results.took.as_secs_f64()));
+    let _ = writeln!(out, "\n{}", words.cases(results.cases.len(), count(results), &took));
+    let lead = |label: Label| padded(words.label(label), COLUMN);
     for (playbook, covered) in &results.covered {
-        let taken = |rows: &[(String, bool)]| rows.iter().filter(|(_, taken)| *taken).count();
-        let _ = writeln!(
-            out,
-            "covered  {}: steps {} of {}, branches {} of {}",
-            plain(playbook),
-            taken(&covered.steps),
-            covered.steps.len(),
-            taken(&covered.branches),
-            covered.branches.len(),
-        );
-        let never = covered
-            .steps
-            .iter()
-            .chain(&covered.branches)
-            .filter(|(_, taken)| !taken);
-        let never: Vec<&str> = never.map(|(name, _)| name.as_str()).collect();
+        let steps = covered.steps.iter().map(|(name, taken)| (name.clone(), *taken));
+        let branches = covered.branches.iter();
+        let branches = branches.map(|(step, way, taken)| (words.branch(step, *way), *taken));
+        let (steps, branches): (Vec<_>, Vec<_>) = (steps.collect(), branches.collect());
+        let taken = |rows: &[(String, bool)]| [rows.iter().filter(|(_, taken)| *taken).count(), rows.len()];
+        let covered = words.covered(&plain(playbook), taken(&steps), taken(&branches));
+        let _ = writeln!(out, "{}{covered}", lead(Label::Covered));
+        let never = steps.into_iter().chain(branches).filter(|(_, taken)| !taken);
+        let mut never: Vec<String> = never.map(|(name, _)| name).collect();
+        let more = never.len().saturating_sub(NAMED);
+        never.truncate(NAMED);
+        if more > 0 {
+            never.push(words.more(more as u64));
+        }
         if !never.is_empty() {
-            let more = never.len().saturating_sub(NAMED);
-            let more = if more > 0 {
-                format!("; and {more} more")
-            } else {
-                String::new()
-            };
-            let named = never[..never.len().min(NAMED)].join("; ");
-            out.push_str(&style.hang("  never  ", &format!("{named}{more}")));
+            let lead = format!("  {}", padded(words.label(Label::Never), NEVER_COLUMN));
+            out.push_str(&style.hang(&lead, &words.clauses(&never)));
         }
     }
-    if results
-        .cases
-        .iter()
-        .flat_map(|case| &case.wrong)
-        .any(|wrong| matches!(wrong, Wrong::Differs { .. }))
-    {
-        out.push_str("next     deminer test --accept  takes what came out, or `cargo insta review` one by one\n");
+    if results.cases.iter().any(|case| end(case).0 == CaseEnd::Differs) {
+        let next = lead(Label::Next);
+        let _ = writeln!(out, "{next}deminer test --accept  {}", words.accepts());
     }
     out
+}
+
+/// How a case ended.
+fn end(case: &Ended) -> (CaseEnd, Tone) {
+    let differs = case.wrong.iter().any(|wrong| matches!(wrong, Wrong::Differs { .. }));
+    match (case.wrong.is_empty(), differs) {
+        (true, _) if case.accepted.is_empty() => (CaseEnd::Right, Tone::Good),
+        (true, _) => (CaseEnd::New, Tone::Good),
+        (false, true) => (CaseEnd::Differs, Tone::Bad),
+        (false, false) => (CaseEnd::Wrong, Tone::Bad),
+    }
 }
 
 fn count(results: &Results) -> usize {
@@ -90,15 +87,18 @@ fn count(results: &Results) -> usize {
 }
 
 /// What is wrong, in lines.
-fn told(wrong: &Wrong) -> String {
+fn told(wrong: &Wrong, words: &dyn Words) -> String {
     match wrong {
         Wrong::Failed(why) => plain_lines(why),
+        Wrong::NotRecorded { host, query } => words.not_recorded(&plain(host), &plain(query)),
+        Wrong::NotPlanned { host, why } => plain_lines(&words.no_plan_of(&plain(host), why)),
         Wrong::Other { what, wanted, came } => {
-            format!("{}\n  - {}\n  + {}", plain(what), plain(wanted), plain(came))
+            let (what, wanted, came) = (words.aspect(what), words.side(wanted), words.side(came));
+            format!("{}\n  - {}\n  + {}", plain(&what), plain(&wanted), plain(&came))
         }
         Wrong::Differs {
             shot, file, was: None, ..
-        } => format!("{shot}: there is no {} yet", plain(file)),
+        } => words.no_snapshot(shot, &plain(file)),
         Wrong::Differs {
             shot,
             file,
@@ -113,15 +113,21 @@ fn told(wrong: &Wrong) -> String {
     }
 }
 
-/// For programs.
+/// For programs; the same in every language.
 pub(crate) fn json(results: &Results) -> Value {
+    let words = Lang::En.words();
     let wrong = |wrong: &Wrong| match wrong {
         Wrong::Failed(why) => json!({"wrong": "failed", "why": why}),
+        Wrong::NotRecorded { host, query } => {
+            json!({"wrong": "failed", "why": words.not_recorded(host, query)})
+        }
+        Wrong::NotPlanned { host, why } => json!({"wrong": "failed", "why": words.no_plan_of(host, why)}),
         Wrong::Other { what, wanted, came } => {
+            let (what, wanted, came) = (words.aspect(what), words.side(wanted), words.side(came));
             json!({"wrong": "other", "what": what, "wanted": wanted, "came": came})
         }
         Wrong::Differs { shot, file, .. } => {
-            json!({"wrong": "differs", "snapshot": shot, "file": file, "diff": told(wrong)})
+            json!({"wrong": "differs", "snapshot": shot, "file": file, "diff": told(wrong, words)})
         }
     };
     let cases = results.cases.iter().map(|case| {
@@ -135,12 +141,16 @@ pub(crate) fn json(results: &Results) -> Value {
             "took_ms": case.took.as_millis() as u64,
         })
     });
-    let rows = |rows: &[(String, bool)]| {
-        let rows = rows.iter().map(|(name, taken)| json!({"name": name, "taken": taken}));
-        rows.collect::<Vec<_>>()
-    };
+    let row = |name: &str, taken: bool| json!({"name": name, "taken": taken});
     let covered = results.covered.iter().map(|(playbook, covered)| {
-        json!({"playbook": playbook, "steps": rows(&covered.steps), "branches": rows(&covered.branches)})
+        let steps = covered.steps.iter().map(|(name, taken)| row(name, *taken));
+        let branches = covered.branches.iter();
+        let branches = branches.map(|(step, way, taken)| row(&words.branch(step, *way), *taken));
+        json!({
+            "playbook": playbook,
+            "steps": steps.collect::<Vec<_>>(),
+            "branches": branches.collect::<Vec<_>>(),
+        })
     });
     json!({
         "cases": cases.collect::<Vec<_>>(),
@@ -151,7 +161,7 @@ pub(crate) fn json(results: &Results) -> Value {
     })
 }
 
-/// For servers that run tests: the XML of JUnit, one suite a file.
+/// For servers that run tests: the XML of JUnit, one suite a file, the same in every language.
 pub(crate) fn junit(results: &Results) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let (all, wrong, took) = (results.cases.len(), count(results), results.took.as_secs_f64());
@@ -187,7 +197,7 @@ fn one(case: &Ended, file: &str, out: &mut String) {
         out.push_str("/>\n");
         return;
     }
-    let told: Vec<String> = case.wrong.iter().map(told).collect();
+    let told: Vec<String> = case.wrong.iter().map(|wrong| told(wrong, Lang::En.words())).collect();
     let told = told.join("\n");
     let first = told.lines().next().unwrap_or_default();
     let _ = writeln!(
@@ -221,7 +231,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::commands::test::{Aspect, Branch, Covered, Side};
 
+    /// Every way in which a case can end, and a thing can be wrong.
     fn results() -> Results {
         let case = |name: &str, wrong| Ended {
             file: "p/x.test.yml".to_owned(),
@@ -231,27 +243,81 @@ mod tests {
             accepted: Vec::new(),
             took: Duration::from_millis(20),
         };
-        let differs = Wrong::Differs {
+        let shot = |was: Option<&str>| Wrong::Differs {
             shot: "plan",
             file: "p/snapshots/x__b.plan.snap".to_owned(),
-            was: Some("one\nkill 3\nthree".to_owned()),
+            was: was.map(str::to_owned),
             is: "one\nkill <2>\nthree\u{1b}[2J".to_owned(),
         };
+        let host = || "web-1".to_owned();
+        let word = |word: &str| Side::Word(word.to_owned());
+        let acts = vec![
+            ("remove_file", "/srv/a".to_owned()),
+            ("edit_lines", "/srv/b".to_owned()),
+        ];
+        let failed = Side::Failed {
+            place: "gather 2".to_owned(),
+            why: "it is not \u{1b}there".to_owned(),
+        };
+        let others = [
+            (Aspect::Verdict(host()), word("infected"), Side::None),
+            (Aspect::Status(host()), word("eradicated"), word("partial")),
+            (Aspect::Actions("kill".to_owned()), word("3"), word("2")),
+            (Aspect::Finding("argv.options".to_owned()), Side::Yes, Side::No),
+            (Aspect::Below("/srv".to_owned()), Side::Nothing, Side::Acts(acts)),
+            (Aspect::Stopped(host()), word("no miner"), Side::Through),
+            (Aspect::Stopped(host()), word("no miner"), failed),
+            (Aspect::Refused, word("signed"), Side::NotRefused),
+        ];
+        let others = others.map(|(what, wanted, came)| Wrong::Other { what, wanted, came });
+        let mut wrong = vec![
+            Wrong::Failed("p/none.yml: no such file".to_owned()),
+            Wrong::NotRecorded {
+                host: host(),
+                query: "{\"list\":\"/srv\"}".to_owned(),
+            },
+            Wrong::NotPlanned {
+                host: host(),
+                why: "it was lost".to_owned(),
+            },
+        ];
+        wrong.extend(others);
+        let accepted = Ended {
+            accepted: vec!["p/snapshots/x__e.plan.snap".to_owned()],
+            ..case("e", Vec::new())
+        };
+        let ways = [
+            Branch::Stops,
+            Branch::GoesOn,
+            Branch::Holds,
+            Branch::HoldsNot,
+            Branch::FailsAndGoesOn,
+        ];
+        let ways = ways.into_iter().cycle().take(14);
+        let covered = Covered {
+            steps: vec![("gather users".to_owned(), true)],
+            branches: ways
+                .enumerate()
+                .map(|(at, way)| (format!("gather {at}"), way, at == 0))
+                .collect(),
+        };
         Results {
-            cases: vec![case("a", Vec::new()), case("b \"& more\"", vec![differs])],
-            covered: BTreeMap::new(),
+            cases: vec![
+                case("a", Vec::new()),
+                case("b \"& more\"", vec![shot(Some("one\nkill 3\nthree"))]),
+                case("c", vec![shot(None)]),
+                case("d", wrong),
+                accepted,
+            ],
+            covered: BTreeMap::from([("p/x.yml".to_owned(), covered)]),
             took: Duration::from_millis(40),
         }
     }
 
     #[test]
-    fn what_differs_is_shown_line_by_line() {
-        let text = text(&results(), &Style::PLAIN);
-        assert!(text.contains("ok    p/x.test.yml:3  a  0.02 s"), "{text}");
-        assert!(text.contains("      -kill 3\n"), "{text}");
-        assert!(text.contains("      +kill <2>\n"), "{text}");
-        assert!(text.contains("2 cases: 1 right, 1 wrong"), "{text}");
-        assert!(!text.contains('\u{1b}'), "{text}");
+    fn what_came_of_tests() {
+        insta::assert_snapshot!("tests", text(&results(), &Style::PLAIN));
+        insta::assert_snapshot!("tests_zh", text(&results(), &Style::CHINESE));
     }
 
     #[test]
@@ -259,7 +325,7 @@ mod tests {
         let xml = junit(&results());
         assert!(xml.contains("name=\"b &quot;&amp; more&quot;\""), "{xml}");
         assert!(xml.contains("+kill &lt;2&gt;"), "{xml}");
-        assert_eq!(xml.matches("<testcase ").count(), 2);
-        assert_eq!(xml.matches("</testcase>").count(), 1);
+        assert_eq!(xml.matches("<testcase ").count(), 5);
+        assert_eq!(xml.matches("</testcase>").count(), 3);
     }
 }

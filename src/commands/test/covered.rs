@@ -17,14 +17,38 @@ pub(super) enum How {
 /// A step that was met: `decide 2`, `gather processes`.
 pub(super) type Step = (String, How);
 
+/// A way that a step can go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Branch {
+    /// A `stop` holds.
+    Stops,
+    /// A `stop` does not hold.
+    GoesOn,
+    /// A `when` holds.
+    Holds,
+    /// A `when` does not hold.
+    HoldsNot,
+    /// It fails, and what comes after it is done all the same.
+    FailsAndGoesOn,
+}
+
+impl Branch {
+    /// What takes it.
+    fn wants(self) -> How {
+        match self {
+            Branch::Stops | Branch::Holds => How::Ran,
+            Branch::GoesOn | Branch::HoldsNot => How::Skipped,
+            Branch::FailsAndGoesOn => How::Failed,
+        }
+    }
+}
+
 /// What of a playbook was taken.
 pub(crate) struct Covered {
     /// By name, in order; whether it ran.
     pub(crate) steps: Vec<(String, bool)>,
-    /// What can go one way or another, in order; whether it did.
-    pub(crate) branches: Vec<(String, bool)>,
-    /// For each branch what takes it.
-    wants: Vec<Step>,
+    /// What can go one way or another, by step, in order; whether it did.
+    pub(crate) branches: Vec<(String, Branch, bool)>,
 }
 
 /// The steps of a run that its chains tell of.
@@ -51,29 +75,18 @@ impl Covered {
         let mut covered = Covered {
             steps: Vec::new(),
             branches: Vec::new(),
-            wants: Vec::new(),
         };
         for step in playbook.outline() {
             let name = format!("{} {}", step.phase, step.step);
-            let mut branch = |text: &str, how: How| {
-                covered.branches.push((format!("{name}: {text}"), false));
-                covered.wants.push((name.clone(), how));
+            let ways: &[Branch] = match (step.stops, step.is_conditional) {
+                (true, true) => &[Branch::Stops, Branch::GoesOn],
+                (true, false) => &[Branch::Stops],
+                (false, true) => &[Branch::Holds, Branch::HoldsNot],
+                (false, false) => &[],
             };
-            match (step.stops, step.is_conditional) {
-                (true, true) => {
-                    branch("stops", How::Ran);
-                    branch("goes on", How::Skipped);
-                }
-                (true, false) => branch("stops", How::Ran),
-                (false, true) => {
-                    branch("when it holds", How::Ran);
-                    branch("when it does not", How::Skipped);
-                }
-                (false, false) => {}
-            }
-            if step.may_fail {
-                branch("fails and goes on", How::Failed);
-            }
+            let fails = step.may_fail.then_some(Branch::FailsAndGoesOn);
+            let ways = ways.iter().copied().chain(fails);
+            covered.branches.extend(ways.map(|way| (name.clone(), way, false)));
             if !step.stops {
                 covered.steps.push((name, false));
             }
@@ -89,8 +102,8 @@ impl Covered {
                 .into_iter()
                 .any(|how| met.contains(&(name.clone(), how)));
         }
-        for ((_, taken), wants) in self.branches.iter_mut().zip(&self.wants) {
-            *taken |= met.contains(wants);
+        for (name, way, taken) in &mut self.branches {
+            *taken |= met.contains(&(name.clone(), way.wants()));
         }
     }
 }

@@ -5,8 +5,8 @@ use deminer_engine::plan::End;
 use deminer_worker::action::{Act, Object};
 use deminer_worker::text::HostPath;
 
-use super::Wrong;
 use super::play::Played;
+use super::wrong::{Aspect, Side, Wrong};
 
 /// So much of a query tells which it is.
 const QUERY_CHARS: usize = 120;
@@ -14,32 +14,26 @@ const QUERY_CHARS: usize = 120;
 /// What is not as it must be.
 pub(super) fn against(expected: &Expected, played: &Played) -> Vec<Wrong> {
     let mut wrong = Vec::new();
-    let mut other = |what: String, wanted: String, came: String| {
+    let mut other = |what: Aspect, wanted: Side, came: Side| {
         if wanted != came {
             wrong.push(Wrong::Other { what, wanted, came });
         }
     };
-    let none = || "none".to_owned();
+    let word = |word: &dyn ToString| Side::Word(word.to_string());
     for (host, verdict) in &expected.verdict {
         for plan in played.plan.iter().flat_map(|plan| plan.hosts()) {
             let name = &plan.orders.host;
             if host.as_ref().is_none_or(|host| host == name) {
-                let came = plan
-                    .verdict
-                    .as_ref()
-                    .map_or_else(none, |verdict| verdict.host.to_string());
-                other(format!("verdict of {name}"), verdict.to_string(), came);
+                let came = plan.verdict.as_ref();
+                let came = came.map_or(Side::None, |verdict| word(&verdict.host));
+                other(Aspect::Verdict(name.clone()), word(verdict), came);
             }
         }
     }
     for (host, status) in &expected.status {
         for report in played.report.iter().flat_map(|report| &report.hosts) {
             if host.as_ref().is_none_or(|host| *host == report.host) {
-                other(
-                    format!("status of {}", report.host),
-                    status.to_string(),
-                    report.status.to_string(),
-                );
+                other(Aspect::Status(report.host.clone()), word(status), word(&report.status));
             }
         }
     }
@@ -47,71 +41,55 @@ pub(super) fn against(expected: &Expected, played: &Played) -> Vec<Wrong> {
     let acts = || plans().flat_map(|host| host.orders.actions.iter().map(|action| &action.act));
     for (kind, count) in &expected.actions {
         let came = acts().filter(|act| act.kind() == kind).count();
-        other(
-            format!("actions of the kind {kind}"),
-            count.to_string(),
-            came.to_string(),
-        );
+        other(Aspect::Actions(kind.clone()), word(count), word(&came));
     }
     for signal in &expected.findings {
         let mut findings = plans().flat_map(|host| &host.findings);
         let came = findings.any(|finding| finding.signal == *signal);
-        other(
-            format!("a finding {signal}"),
-            "yes".to_owned(),
-            if came { "yes" } else { "no" }.to_owned(),
-        );
+        other(Aspect::Finding(signal.clone()), Side::Yes, Side::is(came));
     }
     for path in &expected.untouched {
         let touched = acts().filter(|act| act.is_change() && path_of(act).is_some_and(|of| of.is_below(path)));
-        let touched: Vec<String> = touched
-            .map(|act| {
-                format!(
-                    "{} {}",
-                    act.kind(),
-                    path_of(act).map(ToString::to_string).unwrap_or_default()
-                )
-            })
+        let touched: Vec<(&str, String)> = touched
+            .map(|act| (act.kind(), path_of(act).map(ToString::to_string).unwrap_or_default()))
             .collect();
-        let came = if touched.is_empty() {
-            "nothing".to_owned()
-        } else {
-            touched.join(", ")
+        let came = match touched.is_empty() {
+            true => Side::Nothing,
+            false => Side::Acts(touched),
         };
-        other(format!("what is done below {path}"), "nothing".to_owned(), came);
+        other(Aspect::Below(path.to_string()), Side::Nothing, came);
     }
     if let Some(reason) = &expected.stopped {
         for host in plans() {
             let came = match &host.end {
-                End::Stopped { reason, .. } => reason.clone(),
-                End::Through {} => "it went through".to_owned(),
-                End::Failed { place, why } => format!("it failed: {place}: {why}"),
+                End::Stopped { reason: came, .. } if came.contains(reason.as_str()) => continue,
+                End::Stopped { reason, .. } => word(reason),
+                End::Through {} => Side::Through,
+                End::Failed { place, why } => Side::Failed {
+                    place: place.clone(),
+                    why: why.clone(),
+                },
             };
-            if !came.contains(reason.as_str()) {
-                other(format!("why {} was stopped", host.orders.host), reason.clone(), came);
-            }
+            other(Aspect::Stopped(host.orders.host.clone()), word(reason), came);
         }
     }
     if let Some(text) = &expected.refused {
         match &played.refused {
             Some(came) if came.contains(text.as_str()) => {}
-            came => other(
-                "it is refused".to_owned(),
-                text.clone(),
-                came.clone().unwrap_or_else(|| "it was not refused".to_owned()),
-            ),
+            came => {
+                let came = came.as_ref().map_or(Side::NotRefused, |came| word(came));
+                other(Aspect::Refused, word(text), came);
+            }
         }
     }
-    for (host, query) in &played.missed {
-        let query: String = query.chars().take(QUERY_CHARS).collect();
-        let hint = "record it anew: `deminer record`";
-        wrong.push(Wrong::Failed(format!(
-            "host `{host}` was asked what is not recorded: {query}; {hint}"
-        )));
-    }
-    for (host, why) in &played.not_planned {
-        wrong.push(Wrong::Failed(format!("host `{host}` has no plan: {why}")));
-    }
+    wrong.extend(played.missed.iter().map(|(host, query)| Wrong::NotRecorded {
+        host: host.clone(),
+        query: query.chars().take(QUERY_CHARS).collect(),
+    }));
+    wrong.extend(played.not_planned.iter().map(|(host, why)| Wrong::NotPlanned {
+        host: host.clone(),
+        why: why.clone(),
+    }));
     wrong
 }
 

@@ -5,6 +5,7 @@ mod hold;
 mod play;
 mod snapshot;
 mod stage;
+mod wrong;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use std::time::{Duration, Instant};
 use deminer_engine::case::{Case, TestFile};
 use deminer_engine::playbook::CheckedPlaybook;
 
-use self::covered::Covered;
+pub(crate) use self::covered::{Branch, Covered};
+pub(crate) use self::wrong::{Aspect, Side, Wrong};
 use super::playbook::{checked, find, mistaken, read_bounded};
 use super::{Desk, Trouble};
 use crate::cli::{Format, Test};
@@ -54,23 +56,6 @@ pub(crate) struct Ended {
     /// Snapshots that were written anew.
     pub(crate) accepted: Vec<String>,
     pub(crate) took: Duration,
-}
-
-/// Something that is not as it must be.
-pub(crate) enum Wrong {
-    /// It could not be played.
-    Failed(String),
-    /// Another thing came out.
-    Other { what: String, wanted: String, came: String },
-    /// A snapshot differs, or is not there.
-    Differs {
-        /// `plan`, `report`
-        shot: &'static str,
-        file: String,
-        /// `None`: there is none.
-        was: Option<String>,
-        is: String,
-    },
 }
 
 /// What came of all cases.

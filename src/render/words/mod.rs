@@ -21,6 +21,7 @@ mod quiet;
 mod report;
 mod review;
 mod show;
+mod testing;
 mod things;
 mod undo;
 mod walk;
@@ -38,6 +39,7 @@ pub(crate) use self::quiet::QuietWords;
 pub(crate) use self::report::{Advice, ChainsEnd, Names, Obstacle, Outcome, ReportWords};
 pub(crate) use self::review::{ReviewWord, ReviewWords};
 pub(crate) use self::show::{Condition, ProcessIdentity, ShowWords, WayBack};
+pub(crate) use self::testing::{CaseEnd, TestWords};
 pub(crate) use self::things::{Label, Noun, Removed, Things};
 pub(crate) use self::undo::{GivesBack, UndoWords};
 pub(crate) use self::walk::WalkWords;
@@ -92,6 +94,7 @@ pub(crate) trait Words:
     + ExplainWords
     + ReportWords
     + ReviewWords
+    + TestWords
     + UndoWords
     + QuietWords
     + WalkWords
@@ -112,6 +115,7 @@ impl<
         + ExplainWords
         + ReportWords
         + ReviewWords
+        + TestWords
         + UndoWords
         + QuietWords
         + WalkWords

@@ -12,6 +12,7 @@ mod quiet;
 mod report;
 mod review;
 mod show;
+mod testing;
 mod things;
 mod undo;
 mod walk;

@@ -58,6 +58,8 @@ impl Things for English {
             Label::LeftAlone => "left alone",
             Label::Lines => "lines",
             Label::LookAt => "look at",
+            Label::Covered => "covered",
+            Label::Never => "never",
             Label::Next => "next",
             Label::NotDone => "not done",
             Label::NotKept => "not kept",
