@@ -184,7 +184,7 @@ pub(crate) struct Fleet {
 /// What a playbook is given.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct Given {
-    /// Set a variable of the playbook; may be repeated. A list is `a,b` or `[a, b]`, a map `{a: b}`.
+    /// Set a variable of the playbook, but no secret; may be repeated. A list is `a,b` or `[a, b]`, a map `{a: b}`.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
     /// Set a variable to what stands in a file: for secrets, and for more than a line. May be repeated.

@@ -246,6 +246,28 @@ fn who_reads_a_plan_reads_what_is_opened_when_it_is_applied() {
 }
 
 #[test]
+fn a_secret_in_the_words_of_a_command_is_refused() {
+    let place = Place::new(&[("bare", BARE)]);
+    let text = fs::read_to_string(place.playbook()).expect("the playbook");
+    let text = text.replace("  ticket: {", "  token: {type: secret}\n  ticket: {");
+    place.write("night.yml", &text);
+    let file = place.write("token", "plum-tree\n");
+    let deminer = Deminer::new();
+    let by_file = format!("token={file}");
+    let given = ["--env", "bare", "--set", "token=plum-tree"];
+    let plan = place.try_plan(&deminer, &[&[INFECTED][..], &given].concat());
+    let vars = run(&[&["vars", &place.playbook()][..], &given].concat());
+    for refused in [plan.expect(2), vars.expect(2)] {
+        for part in ["--set token: it is a secret", "--set-file token=FILE", "`age`"] {
+            assert!(refused.err.contains(part), "{part}: {}", refused.err);
+        }
+        assert!(!refused.err.contains("plum-tree"), "{}", refused.err);
+    }
+    let planned = place.plan(&deminer, &[INFECTED, "--env", "bare", "--set-file", &by_file]);
+    assert_eq!(header(&planned)["vars"]["token"], "***");
+}
+
+#[test]
 fn mistakes_are_told_with_their_places_and_no_host_is_touched() {
     let place = Place::new(&[(
         "prod",

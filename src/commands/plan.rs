@@ -239,7 +239,7 @@ pub(crate) async fn make(
     let Under { checked, environment } = under;
     let environment = environment.as_ref();
     let settings = settings(&looking.given)?;
-    say_secrets_on_command_line(desk, &checked, &settings);
+    no_secret_in_words(&checked, &settings)?;
     let all = [
         environment.map(Environment::settings).unwrap_or_default(),
         settings.clone(),
@@ -405,14 +405,22 @@ fn other_sources(host: &BoundVars, all: &BoundVars, here: &Path) -> BTreeMap<Str
         .collect()
 }
 
-/// Says which secrets everybody on this machine can read.
-fn say_secrets_on_command_line(desk: &Desk, checked: &CheckedPlaybook, settings: &[(String, Setting)]) {
+/// Refuses a secret in `--set`: everybody on this machine can read the words of a command, and a shell keeps them.
+///
+/// # Errors
+/// Then.
+pub(crate) fn no_secret_in_words(checked: &CheckedPlaybook, settings: &[(String, Setting)]) -> anyhow::Result<()> {
     let is_secret = |name: &str| checked.vars().get(name).is_some_and(|var| var.kind.value.is_secret());
-    for (name, setting) in settings {
-        if matches!(setting, Setting::Text(_)) && is_secret(name) {
-            desk.screen.note(&desk.lang().words().secret_on_command_line(name));
-        }
-    }
+    let in_words = |(name, setting): &&(String, Setting)| matches!(setting, Setting::Text(_)) && is_secret(name);
+    let Some((name, _)) = settings.iter().find(in_words) else {
+        return Ok(());
+    };
+    let what = format!("--set {name}: it is a secret, and everybody on this machine can read the words of a command");
+    let hint = format!(
+        "give it by `--set-file {name}=FILE`, or say where it comes from under `vars` of an environment or an inventory, as \
+         `{name}: {{env: NAME}}`: `file`, `command` and `age` are the other places"
+    );
+    Err(Trouble::new(Exit::Usage, what, Some(hint)).into())
 }
 
 /// The longest value out of a file.

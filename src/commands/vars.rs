@@ -4,7 +4,7 @@ use deminer_engine::environment::{SecretError, SecretSource, Secrets};
 use deminer_engine::inventory::Host;
 
 use super::environment::Under;
-use super::plan::settings;
+use super::plan::{no_secret_in_words, settings};
 use super::{Desk, Trouble, fleet, playbook};
 use crate::cli::{Fleet, Format, Vars};
 use crate::exit::Exit;
@@ -38,7 +38,9 @@ pub(crate) fn run(desk: &Desk, arguments: &Vars) -> anyhow::Result<Exit> {
     if let Some(host) = &host {
         all.extend(host.settings_under(environment, &under.checked).settings);
     }
-    all.extend(settings(given)?);
+    let set = settings(given)?;
+    no_secret_in_words(&under.checked, &set)?;
+    all.extend(set);
     // Those that must be given and are not are shown as such.
     let vars = under.checked.bind_partly(&all, &Closed);
     let vars = vars.map_err(|mistakes| playbook::mistaken(&mistakes))?;

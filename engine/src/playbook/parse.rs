@@ -477,7 +477,8 @@ impl Reader<'_> {
     fn default(&mut self, place: &str, kind: &VarType, node: &Node) -> Option<serde_json::Value> {
         if kind.is_secret() {
             let message = format!("{place}: a secret has no default");
-            let help = "remove it; the value is given with the inventory, `--set` or `--set-file`";
+            let help =
+                "remove it; an environment or the inventory says where it comes from, or give it with `--set-file`";
             self.mistake(Diagnostic::error(Code::SecretDefault, node.span, message).help(help));
             return None;
         }

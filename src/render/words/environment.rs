@@ -34,7 +34,4 @@ pub(crate) trait EnvironmentWords {
 
     /// A secret, and where it comes from; `what` stands for it.
     fn secret_from(&self, what: &str, place: &str) -> String;
-
-    /// That a secret stood on the command line, which others on this machine can read.
-    fn secret_on_command_line(&self, name: &str) -> String;
 }

@@ -62,11 +62,4 @@ impl EnvironmentWords for English {
     fn secret_from(&self, what: &str, place: &str) -> String {
         format!("{what} from {place}")
     }
-
-    fn secret_on_command_line(&self, name: &str) -> String {
-        format!(
-            "the secret `{name}` stands in the arguments of this command, which everybody on this machine can read, \
-             and steps after the approval cannot have it: give it with --set-file, or name its place in an environment"
-        )
-    }
 }

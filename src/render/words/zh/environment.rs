@@ -65,10 +65,4 @@ impl EnvironmentWords for Chinese {
     fn secret_from(&self, what: &str, place: &str) -> String {
         format!("{what}，取自 {place}")
     }
-
-    fn secret_on_command_line(&self, name: &str) -> String {
-        format!(
-            "机密变量 `{name}` 写在了本命令的参数中，本机任何账户都能读到，批准之后的步骤也无法取得：请改用 --set-file，或在环境文件中写明其来源"
-        )
-    }
 }
