@@ -103,8 +103,19 @@ fn an_environment_changes_values_leaves_out_steps_and_stands_in_the_plan() {
         shown.contains("environment") && shown.contains("`delete` (they stay)"),
         "{shown}"
     );
+    let sha256 = header["environment"]["sha256"].as_str().expect("a digest");
+    let values =
+        "pools = [\"203.0.113.9:3333\",\"pool.example:3333\"] (playbook: [\"203.0.113.9:3333\"]); ticket = T-2";
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        &format!("prod (sha256 {})", &sha256[..16]),
+        values,
+        "watch = 7m (playbook: 5m)",
+    ] {
+        assert!(one_line(&shown).contains(part), "{part}: {shown}");
+    }
     let shown = deminer.run(&["show", &prod.name(), "--lang", "zh"]).expect(0).out;
-    assert!(shown.contains("停用步骤 `delete`"), "{shown}");
+    assert!(shown.contains("停用步骤 `delete`") && shown.contains("取值"), "{shown}");
 
     // What is left out while planning stays left out when it is carried out.
     let report = prod.apply(&deminer, "5s").expect(0).json();

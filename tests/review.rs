@@ -28,13 +28,18 @@ struct Reviewed {
 
 impl Reviewed {
     fn of(words: &[&str]) -> Reviewed {
+        Reviewed::of_playbook("linux-miner", words, "en")
+    }
+
+    fn of_playbook(playbook: &str, words: &[&str], lang: &str) -> Reviewed {
         let folder = tempfile::tempdir().expect("a directory");
         let (plan, page) = (folder.path().join("the.plan"), folder.path().join("review.html"));
         let deminer = Deminer::new();
         let name = written(&plan);
-        let made = ["plan", "linux-miner", "-o", &name, "--format", "json"];
+        let made = ["plan", playbook, "-o", &name, "--format", "json"];
         let json = deminer.run(&[&made[..], words].concat()).expect(0).json();
-        deminer.run(&["show", &name, "--page", &written(&page)]).expect(0);
+        let show = ["show", &name, "--page", &written(&page), "--lang", lang];
+        deminer.run(&show).expect(0);
         Reviewed {
             plan: fs::read(&plan).expect("it was written"),
             folder,
@@ -220,6 +225,70 @@ fn nothing_that_a_host_wrote_does_anything() {
         browser.complaints
     );
     assert!(reviewed.folder.path().exists());
+}
+
+#[test]
+fn what_a_plan_was_made_under_is_read_there_and_does_nothing() {
+    if !Browser::is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).expect("written");
+        written(&file)
+    };
+    write("signers", "ada ssh-ed25519 AAAA\n");
+    let hostile = "</script><img src=x onerror=document.title='owned'>";
+    let environment = write(
+        "prod.yml",
+        &format!(
+            "environment: prod\nvars: {{watch: 20m, ticket: \"{hostile}\"}}\ndisable: {{delete: \"{hostile}\"}}\npolicy:\n  \
+             approvals: {{needed: {{contain: 1, destroy: 2}}, signers: signers}}\n  \
+             windows: [mon-fri 22:00-05:00 +01:00]\n  protect: [/srv/shop]\n"
+        ),
+    );
+    let words = ["simulated:infected", "--env", &environment];
+    for (lang, expected) in [
+        (
+            "en",
+            [
+                "it leaves out `delete`",
+                "removal only mon-fri 22:00-05:00 +01:00",
+                "never /srv/shop",
+                "watch = 20m (playbook: 5m)",
+                "1 to contain, 2 to destroy, by the list ",
+            ],
+        ),
+        (
+            "zh",
+            [
+                "停用步骤 `delete`",
+                "仅允许在 mon-fri 22:00-05:00 +01:00 清除",
+                "绝不触碰 /srv/shop",
+                "watch = 20m（剧本默认 5m）",
+                "遏制 1 份，清除 2 份，依据签名人名单 ",
+            ],
+        ),
+    ] {
+        let playbook = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/two-places.yml");
+        let reviewed = Reviewed::of_playbook(playbook, &words, lang);
+        let mut browser = Browser::open(&reviewed.page);
+        let facts = browser.eval("document.querySelector('.facts').innerText");
+        let facts = facts.as_str().expect("text");
+        let sha256 = reviewed.json["environment"]["sha256"].as_str().expect("a digest");
+        for part in expected.into_iter().chain([sha256, "rules/own.yml", hostile]) {
+            assert!(facts.contains(part), "{part}: {facts}");
+        }
+        // The whole of the environment, as the plan holds it.
+        let text = browser.eval("document.querySelector('#environment pre').textContent");
+        let written = fs::read_to_string(&environment).expect("the environment");
+        assert_eq!(text.as_str(), Some(written.as_str()));
+        assert_eq!(browser.eval("document.querySelectorAll('img').length"), 0);
+        assert_ne!(browser.eval("document.title"), "owned");
+        picture(&mut browser, &format!("environment-{lang}"));
+        reviewed.assert_silent(&browser);
+    }
 }
 
 #[test]

@@ -91,6 +91,15 @@ fn data(plan: &Plan, file: &str, lang: Lang) -> String {
         .map(|group| one(plan, &group, &style))
         .collect();
     let short = plan.hash().short();
+    let mut facts = vec![
+        (words.label(Label::Hash), plan.hash().to_string()),
+        (words.review(ReviewWord::Made), time(header.created_at_ms.0)),
+        (words.review(ReviewWord::GoodUntil), time(header.not_after_ms.0)),
+        (words.review(ReviewWord::File), plain(file).into_owned()),
+        (words.review(ReviewWord::Version), plain(&header.deminer).into_owned()),
+    ];
+    let bound = plan::of_page(plan, words).into_iter();
+    facts.extend(bound.map(|(label, text)| (words.label(label), text)));
     let value = json!({
         "title": title(plan, words),
         "words": said,
@@ -100,13 +109,8 @@ fn data(plan: &Plan, file: &str, lang: Lang) -> String {
         "good_until_ms": header.not_after_ms.0,
         "valid_for_ms": VALID_FOR_MS,
         "sign": format!("ssh-keygen -Y sign -n {} -f KEY {short}.approval", approval::NAMESPACE),
-        "facts": [
-            [words.label(Label::Hash), plan.hash().to_string()],
-            [words.review(ReviewWord::Made), time(header.created_at_ms.0)],
-            [words.review(ReviewWord::GoodUntil), time(header.not_after_ms.0)],
-            [words.review(ReviewWord::File), plain(file)],
-            [words.review(ReviewWord::Version), plain(&header.deminer)],
-        ],
+        "facts": facts,
+        "environment": plan::environment_text(plan),
         "groups": groups,
     });
     // A script element ends at `</script`, and `<!--` changes how it is read.

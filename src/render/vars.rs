@@ -61,7 +61,7 @@ fn said(candidate: &Candidate, words: &dyn Words) -> String {
 }
 
 /// A value, harmless and cut; of a secret where it comes from.
-fn shown(value: &Value, words: &dyn Words) -> String {
+pub(super) fn shown(value: &Value, words: &dyn Words) -> String {
     if let Ok(source) = serde_json::from_value::<SecretSource>(value.clone()) {
         return words.secret_from("***", &plain(&source.to_string()));
     }

@@ -1,5 +1,6 @@
 //! A plan for its reader: what would be changed, why, what is left alone, what was not seen, and how to say yes.
 
+mod bound;
 mod changes;
 mod json;
 mod shown;
@@ -19,6 +20,8 @@ use deminer_worker::query::Gap;
 use deminer_worker::text::HostPath;
 use indexmap::IndexMap;
 
+use self::bound::Reader;
+pub(crate) use self::bound::{environment_text, of_page};
 pub(crate) use self::changes::place_in_stroke;
 pub(crate) use self::json::{json, json_of};
 pub(crate) use self::shown::Shown;
@@ -71,14 +74,18 @@ const WORDS: usize = 400;
 
 /// The plan, for people.
 pub(crate) fn text(plan: &Plan, about: &About<'_>, style: &Style) -> String {
-    text_of(&Shown::all(plan), about, style)
+    text_for(Reader::Planner, &Shown::all(plan), about, style)
 }
 
-/// What is shown of a plan, for people.
+/// What is shown of a plan, for people who decide on it.
 pub(crate) fn text_of(plan: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
+    text_for(Reader::Reviewer, plan, about, style)
+}
+
+fn text_for(reader: Reader, plan: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
     let mut out = headline(plan.plan(), about, style);
     out.push_str(&part(plan, style));
-    out.push_str(&under(plan.plan(), style));
+    out.push_str(&bound::under(plan.plan(), reader, style));
     out.push_str(&told(plan.plan(), style));
     out.push_str(&own_yes(plan, style));
     out.push_str(&overridden(plan, style));
@@ -180,59 +187,6 @@ fn headline(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     )
 }
 
-/// The environment that it was made under, what bounds it, and the modules that came from outside.
-pub(crate) fn under(plan: &Plan, style: &Style) -> String {
-    let (header, words) = (plan.header(), style.words());
-    let mut out = String::new();
-    if let Some(environment) = &header.environment {
-        let left_out = environment.disabled.iter();
-        let left_out: Vec<_> = left_out
-            .map(|(step, why)| (step.clone(), plain(why).into_owned()))
-            .collect();
-        let text = words.environment(&plain(&environment.name), &left_out);
-        out.push_str(&style.labelled(Label::Environment, COLUMN, &text));
-    }
-    let limits = &header.limits;
-    let windows = limits.windows.iter().map(|windows| {
-        let windows: Vec<String> = windows.iter().map(ToString::to_string).collect();
-        words.removal_only(&words.list(&windows))
-    });
-    let bounds = limits
-        .effects
-        .map(|most| words.at_most(most))
-        .into_iter()
-        .chain(windows);
-    let bounds = bounds.chain(limits.max_actions.map(|most| words.most_actions(most.into())));
-    let bounds = bounds.chain(never_touched(plan, words));
-    let bounds: Vec<String> = bounds.collect();
-    if !bounds.is_empty() {
-        out.push_str(&style.labelled(Label::Limits, COLUMN, &words.commas(&bounds)));
-    }
-    // A reader sees what is opened, or run, on the machine that applies it.
-    let of_hosts = plan.hosts().flat_map(|host| &host.secrets);
-    let places: BTreeSet<(String, String)> = header
-        .secrets
-        .iter()
-        .chain(of_hosts)
-        .map(|(name, place)| (name.clone(), super::vars::place(place)))
-        .collect();
-    let places: Vec<String> = places
-        .into_iter()
-        .map(|(name, place)| words.secret_from(&plain(&name), &plain(&place)))
-        .collect();
-    if !places.is_empty() {
-        out.push_str(&style.labelled(Label::Secrets, COLUMN, &words.list(&places)));
-    }
-    let modules = header.externals();
-    let modules: Vec<String> = modules
-        .map(|(name, sha256)| format!("{} {}", plain(name), &sha256.to_string()[..16]))
-        .collect();
-    if !modules.is_empty() {
-        out.push_str(&style.labelled(Label::External, COLUMN, &words.commas(&modules)));
-    }
-    out
-}
-
 /// Which hosts are shown, where these are not all.
 fn part(plan: &Shown<'_>, style: &Style) -> String {
     if !plan.is_part() {
@@ -267,22 +221,6 @@ fn only_looks(plan: &Plan) -> bool {
     let text = std::str::from_utf8(playbook.text.as_bytes());
     let parsed = text.ok().and_then(|text| parse(&playbook.name, text).ok());
     parsed.is_some_and(|playbook| !playbook.phases.contains_key(&Phase::Eradicate))
-}
-
-/// What the site says is never to be touched or blocked, on any host.
-fn never_touched(plan: &Plan, words: &dyn Words) -> Option<String> {
-    let of_host = |host: &HostPlan| {
-        let paths = host
-            .orders
-            .protect
-            .iter()
-            .map(|path| plain(&path.to_string()).into_owned());
-        let nets = host.orders.spare.iter().map(ToString::to_string);
-        paths.chain(nets).collect::<Vec<_>>()
-    };
-    let all: BTreeSet<String> = plan.hosts().flat_map(of_host).collect();
-    let all: Vec<String> = all.into_iter().collect();
-    (!all.is_empty()).then(|| words.never_touched(&words.list(&all)))
 }
 
 /// What the plan was told of the incident.
@@ -321,12 +259,8 @@ fn overridden(plan: &Shown<'_>, style: &Style) -> String {
     let words = style.words();
     let mut out = String::new();
     for host in plan.hosts() {
-        for action in &host.orders.actions {
-            if let Some(over) = host.orders.overrides.get(&action.id) {
-                let what = named(&action.act, action.id, words);
-                let said = words.override_of(&plain(&host.orders.host), &what, &override_words(over, words));
-                out.push_str(&style.hang(&padded(words.label(Label::Override), COLUMN + 1), &said));
-            }
+        for said in bound::overrides_of(host, words) {
+            out.push_str(&style.hang(&padded(words.label(Label::Override), COLUMN + 1), &said));
         }
     }
     out

@@ -317,10 +317,13 @@
 
   const facts = make("dl", { className: "facts" });
   for (const [label, text] of data.facts) facts.append(make("dt", {}, label), make("dd", {}, text));
+  const environment = data.environment === null ? null
+    : make("details", { id: "environment" }, make("summary", {}, say.environment_text), make("pre", {}, data.environment));
   document.getElementById("page").append(
     make("h1", {}, data.title),
     make("p", { className: "soft" }, say.intro),
     facts,
+    ...(environment === null ? [] : [environment]),
     make("div", { className: "bar" }, search, make("label", {}, onlyChanges, " ", say.only_changes),
       make("button", { id: "all", onclick: () => all(true) }, say.tick_all), make("button", { id: "none", onclick: () => all(false) }, say.tick_none)),
     shown,

@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use deminer_engine::approval::Requirement;
 use deminer_engine::ask::{Answered, ReplyMeans};
+use deminer_engine::environment::EnvironmentRef;
 use deminer_engine::event::Variables;
 use deminer_engine::finding::{Artifact, Bearing, Finding, HostVerdict};
-use deminer_engine::plan::{End, Left, Origin, Plan, PlaybookRef, ResourceRef, VALID_FOR_MS, WhyLeft};
-use deminer_worker::action::{Act, FileTarget, LineTarget, ProcessTarget, Role};
-use deminer_worker::order::Birth;
+use deminer_engine::plan::{End, HostPlan, Left, Origin, Plan, PlaybookRef, ResourceRef, VALID_FOR_MS, WhyLeft};
+use deminer_engine::policy::Limits;
+use deminer_worker::action::{Act, Effect, FileTarget, LineTarget, ProcessTarget, Role};
+use deminer_worker::order::{Birth, Override};
 use deminer_worker::query::{FileId, GapReason, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
@@ -403,6 +406,11 @@ fn plan_from(origin: Origin, hosts: Vec<Host>) -> Plan {
     Plan::new(origin, hosts.into_iter().map(Host::plan).collect()).expect("these hosts make a plan")
 }
 
+/// A plan of these hosts.
+pub(crate) fn with_hosts(hosts: Vec<HostPlan>) -> Plan {
+    Plan::new(origin(), hosts).expect("these hosts make a plan")
+}
+
 /// Two infected hosts and a busy, clean one.
 pub(crate) fn plan() -> Plan {
     plan_of(vec![guarded("web-1"), scheduled("web-2"), busy_and_clean("db-1")])
@@ -450,6 +458,68 @@ pub(crate) fn told_plan() -> Plan {
         ..scheduled("web-2")
     };
     plan_from(origin, vec![asked, suspected("ci-1")])
+}
+
+/// A plan made under an environment that bounds all that one can, with values of its own, and of one host too.
+pub(crate) fn bound_plan() -> Plan {
+    let text = "playbook: linux-miner\nversion: 1\nvars:\n  watch: {type: duration, default: 10m}\n  pools: {type: \"list<string>\", \
+                default: []}\n  sample: {type: duration, default: 5s}\n  ticket: {type: string}\n  token: {type: secret}\nphases:\n  \
+                gather:\n    - {id: cron, use: cron.list}\n";
+    let environment = "environment: prod\nvars: {ticket: \"SEC-1\"}\n# \u{1b}[2J\u{202e}</script>\n";
+    let window = |text: &str| text.parse().expect("a window");
+    let origin = Origin {
+        playbook: PlaybookRef {
+            name: "linux-miner".to_owned(),
+            version: 1,
+            sha256: Digest::of(text.as_bytes()),
+            text: text.into(),
+        },
+        vars: serde_json::from_value(json!({
+            "watch": "20m",
+            "pools": ["pool.example:3333", "\u{1b}[2J"],
+            "sample": "5s",
+            "ticket": "SEC-1",
+            "token": "***",
+        }))
+        .expect("variables"),
+        secrets: ["token".to_owned()].into(),
+        sources: BTreeMap::from([("token".to_owned(), json!({"file": "/etc/keys/token"}))]),
+        environment: Some(EnvironmentRef {
+            name: "prod".to_owned(),
+            sha256: Digest::of(environment.as_bytes()),
+            text: environment.into(),
+            disabled: BTreeMap::from([("delete".to_owned(), "they stay\u{1b}[2J".to_owned())]),
+        }),
+        limits: Limits {
+            effects: Some(Effect::Destroy),
+            windows: vec![
+                vec![window("mon-fri 22:00-05:00 +01:00")],
+                vec![window("daily 00:00-06:00 UTC")],
+            ],
+            max_actions: Some(40),
+        },
+        approvals: Some(Requirement {
+            needed: serde_json::from_value(json!({"contain": 1, "destroy": 2})).expect("it is written so"),
+            unsigned: false,
+            signers: Some(Digest::of(b"a list")),
+        }),
+        ..origin()
+    };
+    let mut hosts: Vec<HostPlan> = [guarded("web-1"), scheduled("web-2"), busy_and_clean("db-1")]
+        .into_iter()
+        .map(Host::plan)
+        .collect();
+    for host in &mut hosts[..2] {
+        host.vars = BTreeMap::from([("watch".to_owned(), "1h".into())]);
+        host.orders.protect = vec!["/srv/shop".into()];
+    }
+    let action = hosts[0].orders.actions.iter().find(|action| action.act.is_change());
+    let over = Override {
+        rule: "a path of the site".to_owned(),
+        because: "it came with the intruder\u{1b}[2J".to_owned(),
+    };
+    hosts[0].orders.overrides = BTreeMap::from([(action.expect("a change").id, over)]);
+    Plan::new(origin, hosts).expect("these hosts make a plan")
 }
 
 /// Three equal hosts and one with so many targets that it needs a yes of its own.

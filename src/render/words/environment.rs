@@ -34,4 +34,10 @@ pub(crate) trait EnvironmentWords {
 
     /// A secret, and where it comes from; `what` stands for it.
     fn secret_from(&self, what: &str, place: &str) -> String;
+
+    /// A value that is another than the playbook's own; `None` where that has none.
+    fn value_of(&self, name: &str, value: &str, own: Option<&str>) -> String;
+
+    /// Values that these hosts have in the place of those of all.
+    fn values_on(&self, hosts: &str, values: &str) -> String;
 }

@@ -8,6 +8,7 @@ pub(crate) enum ReviewWord {
     Intro,
     Made,
     GoodUntil,
+    EnvironmentText,
     File,
     Version,
     Filter,
@@ -44,12 +45,13 @@ pub(crate) enum ReviewWord {
 
 impl ReviewWord {
     /// All of them.
-    pub(crate) const ALL: [ReviewWord; 37] = [
+    pub(crate) const ALL: [ReviewWord; 38] = [
         ReviewWord::Title,
         ReviewWord::NoScript,
         ReviewWord::Intro,
         ReviewWord::Made,
         ReviewWord::GoodUntil,
+        ReviewWord::EnvironmentText,
         ReviewWord::File,
         ReviewWord::Version,
         ReviewWord::Filter,
@@ -92,6 +94,7 @@ impl ReviewWord {
             ReviewWord::Intro => "intro",
             ReviewWord::Made => "made",
             ReviewWord::GoodUntil => "good_until",
+            ReviewWord::EnvironmentText => "environment_text",
             ReviewWord::File => "file",
             ReviewWord::Version => "version",
             ReviewWord::Filter => "filter",

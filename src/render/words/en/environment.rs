@@ -62,4 +62,15 @@ impl EnvironmentWords for English {
     fn secret_from(&self, what: &str, place: &str) -> String {
         format!("{what} from {place}")
     }
+
+    fn value_of(&self, name: &str, value: &str, own: Option<&str>) -> String {
+        match own {
+            Some(own) => format!("{name} = {value} (playbook: {own})"),
+            None => format!("{name} = {value}"),
+        }
+    }
+
+    fn values_on(&self, hosts: &str, values: &str) -> String {
+        format!("on {hosts}: {values}")
+    }
 }

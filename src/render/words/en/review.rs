@@ -15,6 +15,7 @@ impl ReviewWords for English {
             }
             ReviewWord::Made => "made",
             ReviewWord::GoodUntil => "good until",
+            ReviewWord::EnvironmentText => "The environment, as the plan holds it",
             ReviewWord::File => "file",
             ReviewWord::Version => "Deminer",
             ReviewWord::Filter => "filter: host, path, process, reason",

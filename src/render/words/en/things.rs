@@ -97,6 +97,8 @@ impl Things for English {
             Label::Told => "told",
             Label::Trouble => "trouble",
             Label::Undo => "undo",
+            Label::Values => "values",
+            Label::Beside => "beside it",
             Label::Verify => "verify",
             Label::Waits => "waits",
             Label::Watched => "watched",

@@ -65,4 +65,15 @@ impl EnvironmentWords for Chinese {
     fn secret_from(&self, what: &str, place: &str) -> String {
         format!("{what}，取自 {place}")
     }
+
+    fn value_of(&self, name: &str, value: &str, own: Option<&str>) -> String {
+        match own {
+            Some(own) => format!("{name} = {value}（剧本默认 {own}）"),
+            None => format!("{name} = {value}"),
+        }
+    }
+
+    fn values_on(&self, hosts: &str, values: &str) -> String {
+        format!("{hosts}：{values}")
+    }
 }

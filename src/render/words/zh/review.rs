@@ -15,6 +15,7 @@ impl ReviewWords for Chinese {
             }
             ReviewWord::Made => "制定于",
             ReviewWord::GoodUntil => "有效期至",
+            ReviewWord::EnvironmentText => "环境文件原文（保存在计划中）",
             ReviewWord::File => "文件",
             ReviewWord::Version => "Deminer",
             ReviewWord::Filter => "筛选：主机、路径、进程、原因",

@@ -98,6 +98,8 @@ impl Things for Chinese {
             Label::Told => "事件情况",
             Label::Trouble => "异常",
             Label::Undo => "撤销",
+            Label::Values => "取值",
+            Label::Beside => "所附文件",
             Label::Verify => "验证",
             Label::Waits => "等待",
             Label::Watched => "观察",
