@@ -79,11 +79,57 @@ fn every_shipped_playbook_does_what_its_tests_say() {
             .filter(|case| case["file"].as_str().is_some_and(|file| file.ends_with(&own)));
         assert!(of_it.count() >= 2, "{name} has no tests");
     }
+    // What no case can take: listing a tree asks no host, and cannot fail.
+    let never = results["covered"].as_array().expect("a list").iter().flat_map(|of| {
+        let rows = ["steps", "branches"].map(|key| of[key].as_array().expect("a list"));
+        rows.into_iter().flatten().filter(|row| row["taken"] == false)
+    });
+    let never: Vec<&str> = never.map(|row| row["name"].as_str().expect("a name")).collect();
+    assert_eq!(never, ["gather tree: fails and goes on"]);
     let accepted = fs::read_dir(playbooks.join("snapshots")).expect("snapshots").flatten();
     let waiting = accepted
         .filter(|file| file.file_name().to_string_lossy().ends_with(".new"))
         .count();
     assert_eq!(waiting, 0, "nothing waits to be accepted");
+}
+
+#[test]
+fn results_are_told_in_chinese_and_files_for_programs_stay() {
+    let (folder, playbooks) = copied();
+    let tests = playbooks.join("users.test.yml");
+    let text = fs::read_to_string(&tests).expect("tests");
+    let wrong = text.replacen("expect: {", "expect: {findings: [no_such_signal], ", 1);
+    assert_ne!(wrong, text);
+    fs::write(&tests, wrong).expect("tests");
+    let junit = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let users = tests.to_str().expect("UTF-8");
+    let english = run(&["test", users, "--junit", &junit("en.xml")]).expect(1).out;
+    let words = ["test", users, "--lang", "zh", "--junit", &junit("zh.xml")];
+    let chinese = run(&words).expect(1).out;
+    assert!(english.contains("a finding no_such_signal"), "{english}");
+    for part in [
+        "不符  ",
+        "发现 no_such_signal",
+        "  - 有",
+        "  + 没有",
+        "用例 3 个：通过 2 个，不符 1 个",
+        "覆盖 ",
+    ] {
+        assert!(chinese.contains(part), "{part}: {chinese}");
+    }
+    let [en, zh] = ["en.xml", "zh.xml"].map(|name| {
+        let xml = fs::read_to_string(junit(name)).expect("the results");
+        // Only times are others.
+        let parts = xml
+            .split(" time=\"")
+            .map(|part| part.split_once('"').map_or(part, |(_, rest)| rest).to_owned());
+        parts.collect::<Vec<_>>()
+    });
+    assert_eq!(en, zh);
+    // Snapshots are compared in the language that they were written in.
+    let quiet = playbooks.join("quiet.test.yml");
+    let answer = run(&["test", quiet.to_str().expect("UTF-8"), "--lang", "zh"]).expect(0);
+    assert!(answer.out.contains("用例 4 个：通过 4 个"), "{answer}");
 }
 
 #[test]
