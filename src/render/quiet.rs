@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::Style;
 use super::names;
-use super::object::{act, short_id};
+use super::object::{act, short_id, why_left};
 use super::plain::plain;
 use super::style::padded;
 use super::table::Table;
-use super::words::Label;
+use super::words::{Label, Lang};
 
 /// The column of the last lines.
 const COLUMN: usize = 11;
@@ -57,25 +57,26 @@ pub(crate) fn text(plan: &Plan, style: &Style) -> String {
     }
     if rows > 0 && !quiet.is_empty() {
         let quiet = names::brief(quiet.iter().map(String::as_str));
-        out.push_str(&style.hang(&lead(Label::NothingOn), &quiet.join(", ")));
+        out.push_str(&style.hang(&lead(Label::NothingOn), &words.list(&quiet)));
     }
     for (host, left, why) in plan.hosts().flat_map(left_alone) {
         out.push_str(&style.hang(
             &lead(Label::LeftAlone),
-            &format!("{} {}: {why}", plain(&host.orders.host), act(left, words)),
+            &words.of(
+                &format!("{} {}", plain(&host.orders.host), act(left, words)),
+                &why_left(why, words),
+            ),
         ));
     }
     out
 }
 
-/// What was proposed to contain and is not done, each with the rule that protects it.
-fn left_alone(host: &HostPlan) -> impl Iterator<Item = (&HostPlan, &Act, std::borrow::Cow<'_, str>)> {
-    host.left_alone
-        .iter()
-        .filter_map(move |left| match (&left.what, &left.why) {
-            (Left::Act { act, .. }, WhyLeft::Protected { rule }) if contains(act) => Some((host, act, plain(rule))),
-            _ => None,
-        })
+/// What was proposed to contain and is not done, each with why.
+fn left_alone(host: &HostPlan) -> impl Iterator<Item = (&HostPlan, &Act, &WhyLeft)> {
+    host.left_alone.iter().filter_map(move |left| match &left.what {
+        Left::Act { act, .. } if contains(act) => Some((host, act, &left.why)),
+        _ => None,
+    })
 }
 
 /// For programs.
@@ -86,10 +87,46 @@ pub(crate) fn json(plan: &Plan) -> Value {
             .map(move |action| json!({"host": name, "id": action.id, "act": action.act, "because": action.because}))
     });
     let left = plan.hosts().flat_map(left_alone);
-    let left = left.map(|(host, act, why)| json!({"host": host.orders.host, "act": act, "why": why}));
+    let left = left
+        .map(|(host, act, why)| json!({"host": host.orders.host, "act": act, "why": why_left(why, Lang::En.words())}));
     json!({
         "hash": plan.hash().to_string(),
         "contains": actions.collect::<Vec<_>>(),
         "left_alone": left.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use deminer_engine::plan::LeftAlone;
+
+    use super::*;
+    use crate::render::sample;
+
+    #[test]
+    fn what_would_be_contained() {
+        let acts = sample::acts_plan();
+        let mut hosts: Vec<HostPlan> = acts.hosts().chain(sample::plan().hosts()).cloned().collect();
+        let left = contained(&hosts[0]).map(|action| Left::Act {
+            action: action.id,
+            component: action.component,
+            act: action.act.clone(),
+        });
+        let whys = [
+            WhyLeft::Protected {
+                rule: "a path of the site".to_owned(),
+            },
+            WhyLeft::Limited { most: Effect::Preserve },
+        ];
+        let left = left.zip(whys).map(|(what, why)| LeftAlone {
+            what,
+            why,
+            because: Vec::new(),
+        });
+        let left: Vec<LeftAlone> = left.collect();
+        hosts[1].left_alone = left;
+        let plan = sample::with_hosts(hosts);
+        insta::assert_snapshot!("quiet", text(&plan, &Style::PLAIN));
+        insta::assert_snapshot!("quiet_zh", text(&plan, &Style::CHINESE));
+    }
 }
