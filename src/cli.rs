@@ -298,7 +298,7 @@ pub(crate) struct Runs {
 /// In which language people are answered.
 #[derive(Debug, Args, Clone, Copy)]
 pub(crate) struct Language {
-    /// The language of plans, progress and reports [default: $DEMINER_LANG, or en; never from LANG].
+    /// The language of what people are told [default: $DEMINER_LANG, or en; never from LANG].
     #[arg(long, value_enum, value_name = "LANG")]
     pub(crate) lang: Option<Lang>,
 }

@@ -113,6 +113,24 @@ fn nothing_of_whom_it_was_of_is_left_and_it_says_the_same() {
 }
 
 #[test]
+fn what_was_recorded_is_told_in_chinese_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let into = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let raw = ["record", "simulated:clean", "-o", &into("raw"), "--raw", "--lang", "zh"];
+    let raw = run(&raw).expect(0).out;
+    assert!(
+        raw.contains("linux-miner：未感染，0 个动作") && raw.contains("未作任何替换"),
+        "{raw}"
+    );
+    let redacted = ["record", "simulated:clean", "-o", &into("redacted"), "--lang", "zh"];
+    let redacted = run(&redacted).expect(0).out;
+    assert!(
+        redacted.contains("换成化名") && redacted.contains("交给他人之前"),
+        "{redacted}"
+    );
+}
+
+#[test]
 fn a_real_host_says_the_same_under_pseudonyms() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut tests = String::from("test: the same\nplaybook: linux-miner\ncases:\n");
