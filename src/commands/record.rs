@@ -148,7 +148,9 @@ async fn again(desk: &mut Desk, arguments: &Record, name: &str, looks: &[Shape])
             };
             // Nobody is to take it for one.
             std::fs::remove_dir_all(arguments.output.join("answers"))?;
-            let hint = "let the word stay that the playbook needs, with --keep WORD, or record with --raw".to_owned();
+            let hint = "try again, since a host changes while it is looked at; else let the word stay that the playbook needs, \
+                        with --keep WORD, or record with --raw"
+                .to_owned();
             return Err(Trouble::new(Exit::Look, what, Some(hint)).into());
         }
     }

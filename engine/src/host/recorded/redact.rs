@@ -114,6 +114,7 @@ fn learn(value: &Value, words: &mut Words) {
             if let Some(name) = name.filter(|name| !name.contains(['*', '?', '[', '\\'])) {
                 words.account(name, "");
             }
+            words.mail(&bytes_of(text).unwrap_or_else(|| text.as_bytes().to_vec()));
         }
         _ => {}
     }

@@ -144,6 +144,21 @@ fn a_recording_that_passes_its_limit_says_so() {
     assert!(files(&folder).is_empty());
 }
 
+#[test]
+fn a_name_is_gone_from_what_was_captured_before_it_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = recorder(folder.path(), 1 << 20);
+    for number in 0..8 {
+        ask(&recorder, stat(&format!("/srv/brigitte/{number}"))).unwrap();
+    }
+    ask(&recorder, stat("/srv/for brigitte@kanzlei.example")).unwrap();
+    redact(folder.path(), &[], &BTreeSet::new()).unwrap();
+    for file in files(&folder) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("brigitte") && !text.contains("kanzlei"), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn garbage_is_an_error_and_no_answer(bytes: Vec<u8>, from in 0usize..200, text: bool) {

@@ -90,13 +90,31 @@ impl Words {
 
     /// A host's name, with its domain or without.
     pub(super) fn host(&mut self, name: &str) {
-        let labels: Vec<&str> = name.split('.').collect();
-        let Some((first, domain)) = labels.split_first() else {
-            return;
-        };
+        let (first, domain) = name.split_once('.').unwrap_or((name, ""));
         self.learn(first, "host");
-        if let Some((_, inner)) = domain.split_last() {
-            inner.iter().for_each(|label| self.learn(label, "zone"));
+        self.domain(domain);
+    }
+
+    /// The addresses of mail, and of accounts on other hosts, in a text.
+    pub(super) fn mail(&mut self, text: &[u8]) {
+        for found in MAIL.captures_iter(text) {
+            // What stands in the name of a place on the net is an account of a pool.
+            if text[..found.get(0).map_or(0, |all| all.start())].ends_with(b"/") {
+                continue;
+            }
+            let (who, at) = (&found[1], &found[2]);
+            let end = at.rsplit(|b| *b == b'.').next().unwrap_or_default();
+            if is_top(end) && !UNITS.contains(&end) {
+                self.learn(&String::from_utf8_lossy(who), "mail");
+                self.domain(&String::from_utf8_lossy(at));
+            }
+        }
+    }
+
+    /// Each name in a domain but the last.
+    fn domain(&mut self, domain: &str) {
+        if let Some((inner, _)) = domain.rsplit_once('.') {
+            inner.split('.').for_each(|label| self.learn(label, "zone"));
         }
     }
 
@@ -166,21 +184,6 @@ impl Words {
         let bytes = self.keys.change(bytes);
         let bytes = HASHES.replace_all(&bytes, |found: &Captures<'_>| blotted(&found[1], &found[2]));
         let bytes = SECRETS.replace_all(&bytes, |found: &Captures<'_>| blotted(&found[1], &found[2]));
-        let bytes = bytes.into_owned();
-        if MAIL.is_match(&bytes) {
-            let found: Vec<(Vec<u8>, Vec<u8>)> = MAIL
-                .captures_iter(&bytes)
-                // What stands in the name of a place on the net is an account of a pool.
-                .filter(|found| !bytes[..found.get(0).map_or(0, |all| all.start())].ends_with(b"/"))
-                .map(|found| (found[1].to_vec(), found[2].to_vec()))
-                .filter(|(_, at)| !at.rsplit(|b| *b == b'.').next().is_some_and(|end| UNITS.contains(&end)))
-                .collect();
-            for (who, at) in found {
-                self.learn(&String::from_utf8_lossy(&who), "mail");
-                let at = String::from_utf8_lossy(&at).into_owned();
-                self.host(&format!("x.{at}"));
-            }
-        }
         let bytes = self.words(&bytes);
         self.addresses.change(&bytes, raw)
     }
@@ -222,6 +225,11 @@ impl Words {
         now.extend_from_slice(&bytes[at..]);
         now
     }
+}
+
+/// Whether a name can be the last of a domain: letters, or such as are written in others (RFC 3492). A version is none.
+fn is_top(name: &[u8]) -> bool {
+    name.starts_with(b"xn--") || (name.len() > 1 && name.iter().all(u8::is_ascii_alphabetic))
 }
 
 /// The same length, without what it said.
@@ -276,7 +284,12 @@ mod tests {
             ("password=hunter2 root", "password=xxxxxxx root"),
             ("bob@mail.example.org", "ma1@mail.example.org"),
             ("getty@tty1.service", "getty@tty1.service"),
+            ("postgresql@9.3-main", "postgresql@9.3-main"),
+            ("user@0.service.d", "user@0.service.d"),
+            ("[ -x /sbin/reboot ]", "[ -x /sbin/reboot ]"),
         ];
+        // All is learned before anything is changed: what stands first may be explained last.
+        rows.iter().for_each(|(text, _)| words.mail(text.as_bytes()));
         for (text, expected) in rows {
             let now = words.pseudonyms(text.as_bytes(), false);
             let now = String::from_utf8_lossy(&now).into_owned();
