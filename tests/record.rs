@@ -170,3 +170,29 @@ fn a_real_host_says_the_same_under_pseudonyms() {
     let answer = run(&["test", file.to_str().expect("UTF-8")]);
     assert_eq!(answer.code, Some(0), "{answer}");
 }
+
+#[test]
+fn a_case_that_changes_a_recording_is_refused() {
+    let host = Path::new(ROOT).join("modules/tests/cases/infected-plain");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("changed.test.yml");
+    let case = |name: &str, expect: &str| {
+        format!(
+            "  - name: {name}\n    host: {}\n    approve: all\n{expect}",
+            host.display()
+        )
+    };
+    let expected = case(
+        "expected",
+        "    expect: {refused: a recording cannot be changed, actions: {kill: 2}}\n",
+    );
+    let cases = expected.clone() + &case("not expected", "");
+    let head = "test: changed\nplaybook: linux-miner\ncases:\n";
+    fs::write(&file, format!("{head}{expected}")).expect("tests");
+    let answer = run(&["test", file.to_str().expect("UTF-8")]);
+    assert_eq!(answer.code, Some(0), "{answer}");
+    fs::write(&file, format!("{head}{cases}")).expect("tests");
+    let answer = run(&["test", file.to_str().expect("UTF-8")]);
+    assert_eq!(answer.code, Some(1), "{answer}");
+    assert!(answer.out.contains("leave `approve` out"), "{answer}");
+}

@@ -97,7 +97,10 @@ async fn playing(tests: &Tests, case: &Case, runs: &Path) -> anyhow::Result<Play
                 plan::store(&desk, &made)?;
                 stage.stir(case)?;
                 desk.dies_after.clone_from(&case.crash);
-                let applied = apply(&desk, &made.plan, yes, case, folder).await;
+                let applied = match stage.takes(&made.plan) {
+                    Ok(()) => apply(&desk, &made.plan, yes, case, folder).await,
+                    Err(error) => Err(error),
+                };
                 desk.dies_after = None;
                 refused = expected_end(case, applied)?;
                 stage.rest().await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use deminer_engine::case::{Case, HostIs};
 use deminer_engine::host::Transport;
 use deminer_engine::host::recorded::Recorded;
+use deminer_engine::plan::Plan;
 use deminer_worker::platform::simulated::Simulated;
 
 use crate::commands::Trouble;
@@ -85,6 +86,26 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// Whether a plan can be applied to its hosts.
+    ///
+    /// # Errors
+    /// When it changes a recorded host.
+    pub(super) fn takes(&self, plan: &Plan) -> anyhow::Result<()> {
+        let mut hosts = plan.hosts().filter(|host| !host.is_empty());
+        match hosts.find(|host| self.recorded.contains_key(&host.orders.host)) {
+            None => Ok(()),
+            Some(host) => {
+                let what = format!(
+                    "`approve`: host `{}` is recorded, and a recording cannot be changed",
+                    host.orders.host
+                );
+                let hint =
+                    "leave `approve` out, so that the case ends at the plan, or describe a simulated host".to_owned();
+                Err(Trouble::new(Exit::Refused, what, Some(hint)).into())
+            }
+        }
     }
 
     fn simulated(&self, name: &str) -> anyhow::Result<&Simulated> {
