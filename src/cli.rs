@@ -14,6 +14,7 @@ pub(crate) mod manual;
 mod testing;
 
 pub(crate) use approve::{Approve, Part, PolicyFile};
+pub(crate) use manual::takes;
 pub(crate) use testing::{Record, Test};
 
 /// Finds crypto-miners, plans their removal as exact objects, removes what was approved, proves that it is gone.

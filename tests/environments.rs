@@ -5,8 +5,9 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use common::command::{Answer, Deminer, run};
+use common::command::{Answer, Deminer, program, run};
 use common::machine::written;
 use common::plan::Planned;
 use serde_json::{Value, json};
@@ -363,4 +364,95 @@ fn vars_tells_every_candidate_with_its_place() {
     let text = run(&["vars", &playbook, "--lang", "zh"]).expect(0).out;
     let text = text.replace(&written(place.folder.path()), "[folder]");
     insta::assert_snapshot!("vars_zh", text);
+}
+
+/// Types a line in a folder, as it was printed; gives what came out, and the code.
+fn pasted(line: &str, folder: &Path) -> (String, Option<i32>) {
+    let own = program();
+    let path = format!("{}:/usr/bin:/bin", own.parent().expect("a folder").display());
+    let mut shell = Command::new("/bin/sh");
+    let shell = shell.args(["-c", line]).env("PATH", path).current_dir(folder);
+    let output = shell.output().expect("a shell");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (text(output.stdout) + &text(output.stderr), output.status.code())
+}
+
+/// The line that is to be pasted.
+#[track_caller]
+fn next(said: &str) -> String {
+    let mut lines = said.lines();
+    let line = lines.find_map(|line| line.strip_prefix("next"));
+    line.unwrap_or_else(|| panic!("nothing is next: {said}"))
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn what_is_next_can_be_pasted_to_the_end() {
+    let place = Place::new(&[("bare", BARE)]);
+    let folder = place.folder.path();
+    let text = fs::read_to_string(folder.join("night.yml")).expect("the playbook");
+    let secret = "  token: {type: secret, help: of nothing}\n  ticket:";
+    place.write("night.yml", &text.replacen("  ticket:", secret, 1));
+    place.write("FILE", "hunter2\n");
+    place.write("policy.yml", "max_actions: 40\n");
+    place.write("inventory.yml", "hosts:\n  web-1: {simulated: infected}\n");
+    let runs = folder.join("my runs").to_string_lossy().into_owned();
+    let (said, code) = pasted(
+        &format!(
+            "deminer plan night.yml {INFECTED} --env bare --set watch=5s --set token=hunter2 --policy policy.yml --runs '{runs}'"
+        ),
+        folder,
+    );
+    assert_eq!(code, Some(0), "{said}");
+    let apply = format!("{} --only eradicate --batches 1", next(&said));
+    assert!(apply.contains(" --policy policy.yml --runs "), "{apply}");
+    let (said, code) = pasted(&apply, folder);
+    assert_eq!(code, Some(5), "{said}");
+    // A host that is simulated is infected anew whenever it is reached.
+    let verify = next(&said);
+    assert!(
+        verify.starts_with("deminer verify ") && verify.contains(" --batches 1 "),
+        "{verify}"
+    );
+    let (said, code) = pasted(&verify, folder);
+    assert_eq!(code, Some(6), "{said}");
+    let again = next(&said);
+    let expected = format!(
+        "deminer plan night.yml {INFECTED} --env bare --set watch=5s --set-file token=FILE --policy policy.yml --runs '{runs}'"
+    );
+    assert_eq!(again, expected);
+    let (said, code) = pasted(&again, folder);
+    assert_eq!((code, said.contains("environment")), (Some(0), true), "{said}");
+
+    // In another folder the paths are whole, and a run that was moved still says where it was asked for.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let run = apply_run(folder);
+    let moved = elsewhere.path().join(run.file_name().expect("a name"));
+    fs::rename(&run, &moved).expect("moved");
+    let (said, code) = pasted(
+        &format!("deminer report {} --runs '{runs}'", written(&moved)),
+        elsewhere.path(),
+    );
+    assert_eq!(code, Some(6), "{said}");
+    let again = next(&said);
+    assert!(again.contains(&format!("deminer plan {}", place.playbook())), "{again}");
+    let (said, code) = pasted(
+        &again.replace("=FILE", &format!("={}", written(&folder.join("FILE")))),
+        elsewhere.path(),
+    );
+    assert_eq!((code, said.contains("environment")), (Some(0), true), "{said}");
+
+    // No secret is in what is kept of it.
+    let kept = fs::read_to_string(moved.join("journal/run.ndjson")).expect("a journal");
+    assert!(kept.contains("token=FILE") && !kept.contains("hunter2"), "{kept}");
+}
+
+/// The run that applied something.
+fn apply_run(folder: &Path) -> std::path::PathBuf {
+    let runs = fs::read_dir(folder.join("my runs")).expect("runs");
+    let mut applied = runs
+        .map(|run| run.expect("a run").path())
+        .filter(|run| run.join("plan").is_file());
+    applied.next().expect("one was applied")
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::approval::SignedBy;
 use crate::ask::Answered;
+use crate::asked::Asked;
 use crate::clock::HostClock;
 use crate::finding::{Finding, HostVerdict};
 use crate::playbook::Phase;
@@ -47,6 +48,11 @@ pub enum EventKind {
         plan: Option<Digest>,
         /// The hosts.
         hosts: Vec<String>,
+    },
+    /// How the run was asked for.
+    Asked {
+        /// What was said.
+        asked: Asked,
     },
     /// What the run was given: every declared variable with its value, a secret as `***`.
     Given {
@@ -233,8 +239,9 @@ impl EventKind {
     }
 
     /// All names of kinds, as they are written in `kind`.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 26] = [
         "run_started",
+        "asked",
         "given",
         "approved",
         "reached",

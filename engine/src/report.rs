@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::approval::SignedBy;
 use crate::ask::Answered;
+use crate::asked::Asked;
 use crate::clock::HostClock;
 use crate::event::{Purpose, Reconciled, Seen};
 use crate::finding::{Finding, FindingId, HostVerdict};
@@ -44,6 +45,9 @@ pub struct Report {
     pub version: String,
     /// The playbook's name and version.
     pub playbook: String,
+    /// How it was asked for; `None` where the journal does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// The plan; `None` while looking.
     pub plan: Option<Digest>,
     /// Who said yes; `None` where nobody did.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUNS/20261114-0244-7c1e/   plan or undo.json  approval.json  approvals/  ways.json  journal/run.ndjson  journal/host-NAME.ndjson  vault/  report.md
-//! RUNS/plans/HASH16.plan     HASH16.ways.json
+//! RUNS/plans/HASH16.plan     HASH16.ways.json  HASH16.asked.json
 //! ```
 //!
 //! Directories are 0700, files 0600. While a process works on a run it holds a lock on the run's directory; the lock ends

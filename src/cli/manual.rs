@@ -257,6 +257,16 @@ pub(crate) fn visible() -> Command {
         .subcommands(verbs)
 }
 
+/// Whether a verb has an option, as it is written.
+pub(crate) fn takes(verb: &str, option: &str) -> bool {
+    let whole = Cli::command();
+    let mut arguments = whole.find_subcommand(verb).into_iter().flat_map(Command::get_arguments);
+    arguments.any(|argument| match option.strip_prefix("--") {
+        Some(long) => argument.get_long() == Some(long),
+        None => argument.get_short().is_some_and(|short| option == format!("-{short}")),
+    })
+}
+
 fn text(examples: &[Example]) -> String {
     let heading = if examples.len() == 1 { "Example:" } else { "Examples:" };
     let each = examples

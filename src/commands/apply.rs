@@ -8,6 +8,7 @@ use std::time::Duration;
 use deminer_engine::apply::{Apply, Keeping, Task};
 use deminer_engine::approval::{ApprovalError, ApprovedPlan, Ask, Signed};
 use deminer_engine::ask::Asker;
+use deminer_engine::asked::Word;
 use deminer_engine::diagnostic::Code;
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
 use deminer_engine::fleet::{Class, Order, Together, Turn, each};
@@ -31,7 +32,7 @@ use serde_json::Value;
 use super::approvals::{self, Given};
 use super::environment::may_be_allowed;
 use super::people::People;
-use super::playbook::{Held, mistaken};
+use super::playbook::{Held, is_shipped, mistaken};
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::Approving;
@@ -182,6 +183,12 @@ async fn begin(
             hosts: names.clone(),
         },
     )?;
+    let planned = PlanStore::of(&desk.runs).asked(&plan.hash())?;
+    if let Some(mut asked) = desk.asks(planned) {
+        let name = &plan.header().playbook.name;
+        asked.playbook = asked.playbook.or_else(|| is_shipped(name).then(|| Word::text(name)));
+        sink.record(None, EventKind::Asked { asked })?;
+    }
     sink.record(
         None,
         EventKind::Given {

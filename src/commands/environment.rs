@@ -95,9 +95,14 @@ pub(crate) fn may_be_allowed(desk: &Desk, policy: &SitePolicy) -> anyhow::Result
     }
 }
 
+/// Whether an environment is named as a file.
+pub(crate) fn is_file(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".yml") || name.ends_with(".yaml")
+}
+
 /// The file of an environment.
 fn find(name: &str, playbook: Option<&Path>, inventories: &[PathBuf]) -> anyhow::Result<PathBuf> {
-    if name.contains('/') || name.ends_with(".yml") || name.ends_with(".yaml") {
+    if is_file(name) {
         return Ok(PathBuf::from(name));
     }
     let of_inventories = inventories.iter().map(|file| match file.is_dir() {

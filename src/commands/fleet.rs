@@ -1,6 +1,6 @@
 //! Which hosts a command line means, out of inventories and on their own.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use deminer_engine::inventory::{Become, Host, Inventory, Pattern, Reach, Site};
@@ -18,6 +18,8 @@ pub(crate) struct Meant {
     pub(crate) hosts: Vec<Host>,
     /// Without hosts where no inventory was named.
     pub(crate) inventory: Inventory,
+    /// How hosts were named that no inventory knows, by their names, where those are others.
+    pub(crate) words: BTreeMap<String, String>,
 }
 
 /// Reads the inventories and finds the hosts.
@@ -66,7 +68,13 @@ pub(crate) fn meant(fleet: &cli::Fleet, reach: &cli::Reach) -> anyhow::Result<Me
             }
         }
     }
-    Ok(Meant { hosts, inventory })
+    let words = fleet.hosts.iter().filter(|word| !is_of_inventory(word, &inventory));
+    let words = words.filter_map(|word| Some((on_its_own(word).ok()?.name.to_string(), word.clone())));
+    Ok(Meant {
+        hosts,
+        words: words.filter(|(name, word)| name != word).collect(),
+        inventory,
+    })
 }
 
 /// How all hosts of inventories are reached.

@@ -3,6 +3,7 @@
 mod apply;
 mod approvals;
 mod approve;
+mod asked;
 mod audit;
 mod check;
 mod completions;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use deminer_engine::asked::{Asked, Choice};
 use deminer_engine::journal::Clock;
 use deminer_engine::module::Registry;
 use deminer_engine::policy::Policy;
@@ -54,7 +56,7 @@ use rustix::io::Errno;
 use self::hosts::Ways;
 use self::secrets::Drawer;
 use self::typing::Typing;
-use crate::cli::{Going, Language, Leaves, PolicyFile, Reach, Runs, Telling, Verb};
+use crate::cli::{AnswersFile, Going, Language, Leaves, PolicyFile, Reach, Runs, Striking, Telling, Verb};
 use crate::exit::Exit;
 use crate::render::paste::Paste;
 use crate::render::screen::Screen;
@@ -92,7 +94,9 @@ struct Said {
     policy: Option<PathBuf>,
     /// Whether what this machine has for all its commands does not count: its policy, its Ctrl-C.
     alone: bool,
-    modules: Vec<PathBuf>,
+    options: Vec<Choice>,
+    /// The folder in which it was said; `None` where there is none any more.
+    here: Option<PathBuf>,
 }
 
 /// A message for the operator that comes with its own exit code and what to do.
@@ -120,76 +124,102 @@ pub(crate) fn run(verb: Verb) -> Exit {
     let screen = Screen::new();
     let at = |telling: &Telling| desk(&screen, &telling.runs, telling.language);
     let over = |telling: &Telling, going: &Going, leaves: &Leaves, policy: &PolicyFile| -> anyhow::Result<Desk> {
-        Ok(at(telling)?.under(leaves)?.governed(policy).reaching(&going.reach))
+        let desk = at(telling)?.under(leaves)?.governed(policy).reaching(&going.reach);
+        Ok(desk.saying(asked::walking(&going.walking)))
     };
-    let done =
-        match verb {
-            Verb::Check(arguments) => Desk::bare(screen.clone())
+    let done = match verb {
+        Verb::Check(arguments) => Desk::bare(screen.clone())
+            .under(&arguments.leaves)
+            .and_then(|desk| check::run(&desk, &arguments)),
+        Verb::Vars(arguments) => {
+            let lang = chosen(&screen, arguments.language);
+            Desk::bare(screen.clone().in_language(lang))
                 .under(&arguments.leaves)
-                .and_then(|desk| check::run(&desk, &arguments)),
-            Verb::Vars(arguments) => {
-                let lang = chosen(&screen, arguments.language);
-                Desk::bare(screen.clone().in_language(lang))
-                    .under(&arguments.leaves)
-                    .and_then(|desk| vars::run(&desk, &arguments))
-            }
-            Verb::Explain(arguments) => {
-                let lang = chosen(&screen, arguments.language);
-                explain::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
-            }
-            Verb::Export(arguments) => Desk::bare(screen.clone())
-                .under(&arguments.leaves)
-                .and_then(|desk| interchange::export(&desk, &arguments)),
-            Verb::Import(arguments) => interchange::import(&Desk::bare(screen.clone()), &arguments),
-            Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
-            Verb::Modules(arguments) => Desk::bare(screen.clone())
-                .under(&arguments.leaves)
-                .and_then(|desk| modules::run(&desk, &arguments)),
-            Verb::Record(it) => {
-                let lang = chosen(&screen, it.language);
-                let desk = Desk::bare(screen.clone().in_language(lang)).under(&it.looking.leaves);
-                desk.and_then(|desk| {
-                    let desk = desk.governed(&it.looking.policy).reaching(&it.going.reach);
-                    asynchronous(record::run(desk, &it))
-                })
-            }
-            Verb::Test(arguments) => {
-                let lang = chosen(&screen, arguments.language);
-                test::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
-            }
-            Verb::Inventory(arguments) => {
-                let lang = chosen(&screen, arguments.language);
-                inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
-            }
-            Verb::Plan(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
-                .and_then(|desk| asynchronous(plan::run(&desk, &it))),
-            Verb::Show(it) => at(&it.telling).and_then(|desk| show::run(&desk, &it)),
-            Verb::Run(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
-                .and_then(|desk| asynchronous(run::run(&desk, &it))),
-            Verb::Approve(it) => {
-                at(&it.telling).and_then(|desk| asynchronous(approve::run(&desk.governed(&it.policy), &it)))
-            }
-            Verb::Apply(it) => over(&it.telling, &it.going, &it.leaves, &it.policy)
-                .and_then(|desk| asynchronous(apply::run(&desk, &it))),
-            Verb::Throttle(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
-                .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::THROTTLE, &it))),
-            Verb::Contain(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
-                .and_then(|desk| asynchronous(quiet::run(&desk, &quiet::CONTAIN, &it))),
-            Verb::Undo(it) => over(&it.telling, &it.going, &it.leaves, &it.policy)
-                .and_then(|desk| asynchronous(undo::run(&desk, &it))),
-            Verb::Resume(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
-                .and_then(|desk| asynchronous(resume::run(&desk, &it))),
-            Verb::Verify(it) => over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy)
-                .and_then(|desk| asynchronous(resume::verify(&desk, &it))),
-            Verb::Audit(it) => at(&it.telling).and_then(|desk| asynchronous(audit::run(&desk, &it))),
-            Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
-            Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
-            Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),
-            Verb::New(arguments) => new::run(&Desk::bare(screen.clone()), &arguments),
-            Verb::Completions(arguments) => completions::run(&Desk::bare(screen.clone()), &arguments),
-            Verb::Man(arguments) => man::run(&Desk::bare(screen.clone()), &arguments),
-            Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),
-        };
+                .and_then(|desk| vars::run(&desk, &arguments))
+        }
+        Verb::Explain(arguments) => {
+            let lang = chosen(&screen, arguments.language);
+            explain::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
+        }
+        Verb::Export(arguments) => Desk::bare(screen.clone())
+            .under(&arguments.leaves)
+            .and_then(|desk| interchange::export(&desk, &arguments)),
+        Verb::Import(arguments) => interchange::import(&Desk::bare(screen.clone()), &arguments),
+        Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
+        Verb::Modules(arguments) => Desk::bare(screen.clone())
+            .under(&arguments.leaves)
+            .and_then(|desk| modules::run(&desk, &arguments)),
+        Verb::Record(it) => {
+            let lang = chosen(&screen, it.language);
+            let desk = Desk::bare(screen.clone().in_language(lang)).under(&it.looking.leaves);
+            desk.and_then(|desk| {
+                let desk = desk.governed(&it.looking.policy).reaching(&it.going.reach);
+                asynchronous(record::run(desk, &it))
+            })
+        }
+        Verb::Test(arguments) => {
+            let lang = chosen(&screen, arguments.language);
+            test::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
+        }
+        Verb::Inventory(arguments) => {
+            let lang = chosen(&screen, arguments.language);
+            inventory::run(&Desk::bare(screen.clone().in_language(lang)), &arguments)
+        }
+        Verb::Plan(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy)
+            .and_then(|desk| asynchronous(plan::run(&desk.answering(&it.looking.given.answers), &it))),
+        Verb::Show(it) => at(&it.telling).and_then(|desk| show::run(&desk, &it)),
+        Verb::Run(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy).and_then(|desk| {
+            asynchronous(run::run(
+                &desk.striking(&it.striking).answering(&it.looking.given.answers),
+                &it,
+            ))
+        }),
+        Verb::Approve(it) => {
+            at(&it.telling).and_then(|desk| asynchronous(approve::run(&desk.governed(&it.policy), &it)))
+        }
+        Verb::Apply(it) => over(&it.telling, &it.going, &it.leaves, &it.policy)
+            .and_then(|desk| asynchronous(apply::run(&desk.striking(&it.striking).answering(&it.answers), &it))),
+        Verb::Throttle(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy).and_then(|desk| {
+            asynchronous(quiet::run(
+                &desk.answering(&it.looking.given.answers),
+                &quiet::THROTTLE,
+                &it,
+            ))
+        }),
+        Verb::Contain(it) => over(&it.telling, &it.going, &it.looking.leaves, &it.looking.policy).and_then(|desk| {
+            asynchronous(quiet::run(
+                &desk.answering(&it.looking.given.answers),
+                &quiet::CONTAIN,
+                &it,
+            ))
+        }),
+        Verb::Undo(it) => over(&it.telling, &it.going, &it.leaves, &it.policy)
+            .and_then(|desk| asynchronous(undo::run(&desk.striking(&it.striking), &it))),
+        Verb::Resume(it) => {
+            over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy).and_then(|desk| {
+                asynchronous(resume::run(
+                    &desk.striking(&it.again.striking).answering(&it.again.answers),
+                    &it,
+                ))
+            })
+        }
+        Verb::Verify(it) => {
+            over(&it.again.telling, &it.again.going, &it.again.leaves, &it.again.policy).and_then(|desk| {
+                asynchronous(resume::verify(
+                    &desk.striking(&it.again.striking).answering(&it.again.answers),
+                    &it,
+                ))
+            })
+        }
+        Verb::Audit(it) => at(&it.telling).and_then(|desk| asynchronous(audit::run(&desk, &it))),
+        Verb::Runs(it) => at(&it.telling).and_then(|desk| runs::run(&desk, &it)),
+        Verb::Report(it) => at(&it.telling).and_then(|desk| asynchronous(report::run(&desk, &it))),
+        Verb::Demo(it) => desk(&screen, &it.runs, it.language).and_then(|desk| demo::run(&desk, &it)),
+        Verb::New(arguments) => new::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Completions(arguments) => completions::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Man(arguments) => man::run(&Desk::bare(screen.clone()), &arguments),
+        Verb::Worker { .. } | Verb::Whole { .. } | Verb::Keeper => Ok(Exit::Usage),
+    };
     match done {
         Ok(exit) => exit,
         Err(error) => match error.downcast_ref::<Trouble>() {
@@ -218,6 +248,7 @@ fn desk(screen: &Screen, runs: &Runs, language: Language) -> anyhow::Result<Desk
     let said = Said {
         runs: directory,
         lang: language.lang,
+        here: std::env::current_dir().ok(),
         ..Said::default()
     };
     Ok(Desk {
@@ -296,8 +327,9 @@ impl Desk {
         Paste {
             runs: self.said.runs.as_deref(),
             lang: self.said.lang,
-            policy: self.said.policy.as_deref(),
-            modules: &self.said.modules,
+            options: &self.said.options,
+            asked: None,
+            here: self.said.here.as_deref(),
         }
     }
 
@@ -307,7 +339,7 @@ impl Desk {
     /// When one of those is none.
     pub(crate) fn under(mut self, leaves: &Leaves) -> anyhow::Result<Desk> {
         self.registry = self.registry.under(Policy::allowing(leaves.allow.iter().copied()));
-        self.said.modules.clone_from(&leaves.modules);
+        self.said.options.extend(asked::leaves(leaves));
         self.registry = externals::added(self.registry, &leaves.modules)?;
         Ok(self)
     }
@@ -315,6 +347,7 @@ impl Desk {
     /// The same, under the policy that was named.
     pub(crate) fn governed(mut self, policy: &PolicyFile) -> Desk {
         self.said.policy.clone_from(&policy.file);
+        self.said.options.extend(asked::policy(policy));
         self
     }
 
@@ -331,7 +364,34 @@ impl Desk {
     /// The same, with what was said of the way to hosts.
     pub(crate) fn reaching(mut self, reach: &Reach) -> Desk {
         self.ways = Ways::new(reach.clone());
+        self.said.options.extend(asked::reach(reach));
         self
+    }
+
+    /// The same, with what was said of how hosts are struck.
+    fn striking(self, striking: &Striking) -> Desk {
+        self.saying(asked::striking(striking))
+    }
+
+    /// The same, with where answers stand.
+    fn answering(self, answers: &AnswersFile) -> Desk {
+        self.saying(asked::answers(answers))
+    }
+
+    /// The same, with more that was said and holds for the next command too.
+    fn saying(mut self, options: impl IntoIterator<Item = Choice>) -> Desk {
+        self.said.options.extend(options);
+        self
+    }
+
+    /// How a run is asked for by this command, with what its plan was asked for; `None` where no command line asks.
+    pub(crate) fn asks(&self, plan: Option<Asked>) -> Option<Asked> {
+        let folder = self.said.here.as_deref()?.to_string_lossy();
+        let plan = plan.unwrap_or_else(|| Asked {
+            folder: folder.into_owned(),
+            ..Asked::default()
+        });
+        Some(plan.going(&self.said.options))
     }
 
     /// Milliseconds since 1970.

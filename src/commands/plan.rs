@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use deminer_engine::ask::Asker;
+use deminer_engine::asked::Asked;
 use deminer_engine::diagnostic::Diagnostics;
 use deminer_engine::environment::{Environment, placed};
 use deminer_engine::event::{EventKind, EventSink, Purpose, Variables};
@@ -30,10 +31,11 @@ use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::ACTION_DIGITS;
-use super::{Desk, Trouble, earlier, fleet, playbook, walk};
+use super::{Desk, Trouble, asked, earlier, fleet, playbook, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
+use crate::render::paste::Paste;
 use crate::render::plain::plain;
 
 /// Why a host has no plan, and what to do.
@@ -66,6 +68,8 @@ pub(crate) struct Made {
     pub(crate) plan: Plan,
     /// Hosts that are not in the plan, each with why.
     pub(crate) not_planned: Vec<(String, Unplanned)>,
+    /// How it was asked for; `None` where no command line asked.
+    pub(crate) asked: Option<Asked>,
     /// Whether a question needs an answer that nobody gave.
     pub(crate) unanswered: bool,
     pub(crate) took_ms: u64,
@@ -116,7 +120,10 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
                 file: file.as_deref(),
                 took_ms: Some(made.took_ms),
                 now_ms: desk.now_ms(),
-                paste: desk.paste(),
+                paste: Paste {
+                    asked: made.asked.as_ref(),
+                    ..desk.paste()
+                },
                 asks,
             };
             desk.screen
@@ -256,6 +263,12 @@ pub(crate) async fn make(
     if !warnings.is_empty() {
         desk.screen.note(warnings.text().trim_end());
     }
+    let asked = desk.asks(None).map(|asked| Asked {
+        folder: asked.folder,
+        going: asked.going,
+        hosts: meant.words,
+        ..asked::looking(name, &found, looking, &checked, &vars, &settings)
+    });
     let names: Vec<String> = meant.hosts.iter().map(|host| host.name.to_string()).collect();
     let mut known = HashMap::new();
     for host in meant.hosts {
@@ -282,6 +295,9 @@ pub(crate) async fn make(
             hosts: names.clone(),
         },
     )?;
+    if let Some(asked) = asked.clone() {
+        sink.record(None, EventKind::Asked { asked })?;
+    }
     sink.record(
         None,
         EventKind::Given {
@@ -372,12 +388,13 @@ pub(crate) async fn make(
     Ok(Made {
         plan,
         not_planned,
+        asked,
         unanswered,
         took_ms: desk.now_ms().saturating_sub(began),
     })
 }
 
-/// Stores a plan, and beside it how its hosts are reached from here.
+/// Stores a plan, and beside it how its hosts are reached from here and how it was asked for.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -386,6 +403,9 @@ pub(crate) fn store(desk: &Desk, made: &Made) -> anyhow::Result<PathBuf> {
     let hosts: Vec<String> = made.plan.hosts().map(|host| host.orders.host.clone()).collect();
     let stored = store.store(&hash, &made.plan.write())?;
     store.store_ways(&hash, &desk.ways.known(&hosts))?;
+    if let Some(asked) = &made.asked {
+        store.store_asked(&hash, asked)?;
+    }
     Ok(stored)
 }
 

@@ -78,6 +78,11 @@ pub(crate) fn read_bounded(path: &Path, bytes: u64) -> std::io::Result<String> {
     }
 }
 
+/// Whether a playbook of that name works from anywhere.
+pub(crate) fn is_shipped(name: &str) -> bool {
+    SHIPPED.iter().any(|(shipped, _)| *shipped == name)
+}
+
 /// The playbook of that name: a file if there is one, else a shipped one.
 ///
 /// # Errors

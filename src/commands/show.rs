@@ -11,6 +11,7 @@ use super::{Desk, Trouble, report};
 use crate::cli::{Format, Show};
 use crate::exit::Exit;
 use crate::render;
+use crate::render::paste::Paste;
 use crate::render::plan::Shown;
 
 /// Shows a plan, the part of some of its hosts, or one of its actions.
@@ -52,11 +53,15 @@ pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
             }
         },
         (None, _) => {
+            let asked = PlanStore::of(&desk.runs).asked(&plan.hash())?;
             let about = render::plan::About {
                 file: Some(&file),
                 took_ms: None,
                 now_ms: desk.now_ms(),
-                paste: desk.paste(),
+                paste: Paste {
+                    asked: asked.as_ref(),
+                    ..desk.paste()
+                },
                 asks: false,
             };
             desk.screen

@@ -237,6 +237,9 @@ async fn take_back(
             hosts: names.clone(),
         },
     )?;
+    if let Some(asked) = desk.asks(None) {
+        sink.record(None, EventKind::Asked { asked })?;
+    }
     let by = signed.iter().flat_map(|(signed, _)| signed.iter().map(Signed::told));
     sink.record(
         None,

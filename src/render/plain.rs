@@ -125,7 +125,9 @@ pub(crate) fn sentence_with(
 pub(crate) fn shell_word(word: &str) -> String {
     let is_bare =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | ',' | '@' | '%');
-    match !word.is_empty() && word.chars().all(is_bare) {
+    // `=` at the beginning is something else to some shells.
+    let rest = |word: &str| word.chars().all(|c| is_bare(c) || c == '=');
+    match word.starts_with(is_bare) && rest(word) {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }

@@ -144,10 +144,8 @@ mod tests {
         };
         let disarmed = list(Arming::Disarmed, None);
         let paste = Paste {
-            runs: None,
             lang: Some(Lang::Zh),
-            policy: None,
-            modules: &[],
+            ..Paste::default()
         };
         insta::assert_snapshot!("undo", text(&disarmed, None, &Style::PLAIN, &Paste::default()));
         insta::assert_snapshot!("undo_zh", text(&disarmed, None, &Style::CHINESE, &paste));

@@ -328,7 +328,8 @@ fn must_be_durable(kind: &EventKind) -> bool {
             | TransactionEvent::Looked { .. }
             | TransactionEvent::Thawed { .. } => false,
         },
-        EventKind::Reached { .. }
+        EventKind::Asked { .. }
+        | EventKind::Reached { .. }
         | EventKind::StepRan { .. }
         | EventKind::Looked { .. }
         | EventKind::Lost { .. }

@@ -237,6 +237,7 @@ impl<'a> HostFold<'a> {
             EventKind::HostFinished {}
             | EventKind::StepRan { .. }
             | EventKind::RunStarted { .. }
+            | EventKind::Asked { .. }
             | EventKind::Given { .. }
             | EventKind::Approved { .. }
             | EventKind::RunFinished {} => {}

@@ -89,6 +89,7 @@ impl Report {
             purpose: None,
             version: String::new(),
             playbook: String::new(),
+            asked: None,
             plan: None,
             approval: None,
             started_ms: None,
@@ -136,6 +137,7 @@ impl Report {
                         }
                     }
                 }
+                EventKind::Asked { asked } => self.asked = Some(asked.clone()),
                 EventKind::Given { vars } => self.incident = Incident::of(vars),
                 EventKind::Approved {
                     approval: yes,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use deminer_worker::text::Digest;
 
+use crate::asked::Asked;
 use crate::inventory::Reach;
 
 use super::{RunError, make_directories, read_json, read_whole, write_json, write_whole};
@@ -84,6 +85,27 @@ impl PlanStore {
     /// When it cannot be read.
     pub fn ways(&self, hash: &Digest) -> Result<BTreeMap<String, Reach>, RunError> {
         Ok(read_json(&self.ways_path(&hash.short()))?.unwrap_or_default())
+    }
+
+    /// Keeps beside a stored plan how it was asked for.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn store_asked(&self, hash: &Digest, asked: &Asked) -> Result<(), RunError> {
+        make_directories(&self.dir)?;
+        write_json(&self.asked_path(&hash.short()), asked)
+    }
+
+    /// What was kept so; `None` where nothing was.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn asked(&self, hash: &Digest) -> Result<Option<Asked>, RunError> {
+        read_json(&self.asked_path(&hash.short()))
+    }
+
+    fn asked_path(&self, hash16: &str) -> PathBuf {
+        self.dir.join(format!("{hash16}.asked.json"))
     }
 
     fn ways_path(&self, hash16: &str) -> PathBuf {

@@ -15,6 +15,7 @@ use super::Tests;
 use super::covered::{Step, steps};
 use super::stage::Stage;
 use crate::cli::{self, Format, Only};
+use crate::commands::environment::is_file;
 use crate::commands::hosts::Ways;
 use crate::commands::place::Place;
 use crate::commands::yes::Approving;
@@ -200,8 +201,7 @@ fn desk(case: &Case, folder: &Path, runs: &Path, stage: &Stage) -> anyhow::Resul
 
 fn looking(case: &Case, folder: &Path) -> cli::Looking {
     let named = |name: &String| folder.join(name).to_string_lossy().into_owned();
-    let is_file = |env: &&String| env.contains('/') || env.ends_with(".yml") || env.ends_with(".yaml");
-    let env = match case.env.as_ref().filter(is_file) {
+    let env = match case.env.as_ref().filter(|env| is_file(env)) {
         Some(file) => Some(named(file)),
         None => case.env.clone(),
     };

@@ -32,7 +32,7 @@ use super::approval::needs;
 use super::incident::answered;
 use super::names;
 use super::object::{gap, named, why_left};
-use super::paste::{Paste, leave};
+use super::paste::{Paste, REMOVES, leave};
 use super::plain::{cut, plain, sentence, shell_word};
 use super::style::{Tone, padded, visible_width};
 use super::unit::time;
@@ -675,16 +675,16 @@ fn approval(shown: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
 /// What removes what a playbook that only looks has found.
 fn to_remove(plan: &Plan, about: &About<'_>, style: &Style) -> String {
     let infected = plan.hosts().filter(|host| Judged::host(host) == Judged::Infected);
-    let infected: Vec<String> = infected.map(|host| shell_word(&shown_name(host))).collect();
+    let infected: Vec<String> = infected.map(|host| host.orders.host.clone()).collect();
     if infected.is_empty() {
         return String::new();
     }
     let words = style.words();
     let on = match infected.len() <= PASTED {
-        true => infected.join(" "),
-        false => "HOST...".to_owned(),
+        true => infected,
+        false => vec!["HOST...".to_owned()],
     };
-    let command = about.paste.command(&format!("deminer plan linux-miner {on}"));
+    let command = about.paste.plan(Ok(REMOVES), &on);
     let mut out = format!("{}{command}\n", padded(words.label(Label::Next), COLUMN + 1));
     out.push_str(&style.hang(&padded("", COLUMN + 3), words.plans_removal()));
     out

@@ -18,42 +18,42 @@ pub(super) struct Step {
 
 /// The steps, the most urgent first.
 pub(super) fn steps(report: &Report, words: &dyn Words, paste: &Paste<'_>) -> Vec<Step> {
-    let step = |next| {
-        let step = step(report, next, words);
-        Step {
-            command: step.command.map(|command| paste.command(&command)),
-            ..step
-        }
+    let paste = Paste {
+        asked: report.asked.as_ref(),
+        ..*paste
     };
-    report.next.iter().map(step).collect()
+    report
+        .next
+        .iter()
+        .map(|next| step(report, next, words, &paste))
+        .collect()
 }
 
-fn step(report: &Report, next: &Next, words: &dyn Words) -> Step {
-    let hosts: Vec<String> = next.hosts.iter().map(|host| plain(host).into_owned()).collect();
+fn step(report: &Report, next: &Next, words: &dyn Words, paste: &Paste<'_>) -> Step {
     let named = super::folded(next.hosts.iter().map(String::as_str));
     let shown = match named.len() > NAMED {
-        true => words.many_hosts(hosts.len()),
+        true => words.many_hosts(next.hosts.len()),
         false => words.and(&named),
     };
     let is_signed = report.approval.as_ref().is_some_and(|yes| !yes.signed.is_empty());
     let apply = || {
         let hash = report.plan.as_ref()?.short();
-        Some(match is_signed {
+        Some(paste.command(&match is_signed {
             true => format!("deminer apply {hash} --approval FILE..."),
             false => format!("deminer apply {hash} --approve {hash}"),
-        })
+        }))
     };
-    let plan = || {
-        // `linux-miner 1`: the name, without the version.
-        let name = report
-            .playbook
-            .rsplit_once(' ')
-            .map_or(report.playbook.as_str(), |(name, _)| name);
-        let words = std::iter::once(shell_word(&plain(name))).chain(hosts.iter().map(|host| shell_word(host)));
-        (!name.is_empty()).then(|| format!("deminer plan {}", words.collect::<Vec<_>>().join(" ")))
+    // `linux-miner 1`: the name, without the version.
+    let name = report
+        .playbook
+        .rsplit_once(' ')
+        .map_or(&*report.playbook, |(name, _)| name);
+    let name = (!name.is_empty()).then_some(name);
+    let plan = || Some(paste.plan(Err(name?), &next.hosts));
+    let of_run = |verb: &str| {
+        let command = || paste.command(&format!("deminer {verb} {}", shell_word(&plain(&report.run))));
+        (!report.run.is_empty()).then(command)
     };
-    let of_run =
-        |verb: &str| (!report.run.is_empty()).then(|| format!("deminer {verb} {}", shell_word(&plain(&report.run))));
     let is_apply = report.purpose == Some(Purpose::Apply);
     let (command, advice) = match next.step {
         NextStep::Resume if is_apply => (of_run("resume"), Advice::Ask),

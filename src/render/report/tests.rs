@@ -5,8 +5,9 @@ use crate::render::sample::Night;
 const PASTE: Paste<'static> = Paste {
     runs: None,
     lang: None,
-    policy: None,
-    modules: &[],
+    options: &[],
+    asked: None,
+    here: None,
 };
 
 #[test]
@@ -92,8 +93,7 @@ fn what_is_to_be_pasted_names_the_runs() {
     let paste = Paste {
         runs: Some("/srv/runs".as_ref()),
         lang: Some(Lang::Zh),
-        policy: None,
-        modules: &[],
+        ..Paste::default()
     };
     let text = text(&Night::worse().report(), &Style::CHINESE, &paste);
     let commands: Vec<&str> = text.lines().filter(|line| line.contains("deminer ")).collect();
