@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong command line or playbook; 4 refused (hash, expiry, approval);
             5 a person must look (suspected, drifted, partial, cannot say); 6 the miner returned;
-            7 not reached or busy, try again.";
+            7 not reached, busy, or out of its window: try again.";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]

@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Look,
     /// 6: the miner came back.
     Returned,
-    /// 7: a host could not be reached or another Deminer works on it: try again.
+    /// 7: a host could not be reached, another Deminer works on it, or its window was over: try again.
     Again,
 }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use deminer_worker::action::{Act, ActionId, Effect};
 use deminer_worker::frame::{End, FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
-use deminer_worker::order::{Begin, Stage};
+use deminer_worker::order::{ApprovedOrders, Begin, Stage};
 use deminer_worker::query::{Answer, HostError, Query};
-use deminer_worker::text::HostPath;
+use deminer_worker::text::{HostPath, Wide};
 
 use crate::approval::ApprovedPlan;
 use crate::ask::Asker;
@@ -24,6 +24,8 @@ use crate::intake::{Intake, IntakeError};
 use crate::look::{self, Lent, Outputs, RunInfo, Session, Verification};
 use crate::plan::{End as LookEnd, HostPlan, Left};
 use crate::playbook::{BoundVars, CheckedPlaybook};
+use crate::policy::Limits;
+use crate::resume::stage_of;
 use crate::vault::VaultError;
 
 pub use crate::intake::Keeping;
@@ -71,7 +73,8 @@ pub struct Struck {
 }
 
 impl<'a> HostHand<'a> {
-    /// The hand for the host that `link` leads to, over this way; `None` where the approval leaves that host out.
+    /// The hand for the host that `link` leads to, over this way; `None` where the approval leaves that host out. Where
+    /// nothing that it allows there destroys, it goes no further than that.
     pub fn new(
         link: &'a Link,
         way: &'a dyn Transport,
@@ -79,8 +82,9 @@ impl<'a> HostHand<'a> {
         epoch: u64,
         until: Stage,
     ) -> Option<HostHand<'a>> {
-        let begin = approved.begin(link.name(), epoch, until)?;
-        let journal = approved.orders(link.name())?.orders().journal.clone();
+        let orders = approved.orders(link.name())?;
+        let begin = approved.begin(link.name(), epoch, until.min(reach(orders)))?;
+        let journal = orders.orders().journal.clone();
         Some(HostHand {
             link,
             way,
@@ -234,6 +238,11 @@ impl<'a> HostHand<'a> {
     }
 }
 
+/// How far a host is taken by what is approved there.
+fn reach(orders: &ApprovedOrders) -> Stage {
+    stage_of(orders.actions().map(|action| action.act.effect()))
+}
+
 /// What applying to any host of a run needs.
 pub struct Apply {
     /// The plan with its approval.
@@ -252,6 +261,8 @@ pub struct Apply {
     pub asker: Arc<dyn Asker>,
     /// Where what steps give is held.
     pub outputs: Outputs,
+    /// When something may be destroyed.
+    pub limits: Limits,
     /// Where to stop.
     pub until: Stage,
     /// Whether hosts are struck together since they write each other back.
@@ -298,6 +309,10 @@ impl Apply {
         if self.ended_while_looking(host) {
             return sink.record(Some(host), EventKind::HostFinished {});
         }
+        let is_to_strike = !matches!(task, Task::Watch { .. });
+        if is_to_strike && !self.may_strike(host, sink)? {
+            return sink.record(Some(host), EventKind::HostFinished {});
+        }
         let visit = match Visit::begin(host, transport).await {
             Ok(visit) => visit,
             Err(why) => {
@@ -324,6 +339,25 @@ impl Apply {
     fn ended_while_looking(&self, host: &str) -> bool {
         let plan = self.approved.plan().host(host);
         plan.is_some_and(|plan| plan.orders.actions.is_empty() && !matches!(plan.end, LookEnd::Through {}))
+    }
+
+    /// Whether a stroke may be begun now: what destroys only in its window. Where it may not, that is written down.
+    fn may_strike(&self, host: &str, sink: &mut dyn EventSink) -> Result<bool, SinkError> {
+        let destroys = |orders| self.until.min(reach(orders)) == Stage::Eradicate;
+        if !self.approved.orders(host).is_some_and(destroys) {
+            return Ok(true);
+        }
+        let Err(closed) = self.limits.is_open((self.keeping.clock)()) else {
+            return Ok(true);
+        };
+        sink.record(
+            Some(host),
+            EventKind::Closed {
+                windows: closed.windows,
+                opens_ms: Wide(closed.opens_ms),
+            },
+        )?;
+        Ok(false)
     }
 
     fn announce(&self, host: &str, sink: &mut dyn EventSink) -> Result<(), SinkError> {
@@ -452,6 +486,9 @@ impl Apply {
         let mut settled: Option<BTreeSet<ActionId>> = None;
         let Strikes { rounds, ran } = strikes;
         for round in rounds {
+            if !self.may_strike(&plan.orders.host, sink)? {
+                break;
+            }
             if round > 1 {
                 session.round(round, sink).await?;
             }

@@ -170,6 +170,13 @@ pub enum EventKind {
         /// The round, from 2.
         round: u32,
     },
+    /// Nothing may be destroyed at this time: a stroke was not begun.
+    Closed {
+        /// When something may.
+        windows: String,
+        /// When that begins, milliseconds since 1970.
+        opens_ms: Wide,
+    },
     /// The host's own security refused the worker or ended it.
     Blocked {
         /// What was noticed.
@@ -239,7 +246,7 @@ impl EventKind {
     }
 
     /// All names of kinds, as they are written in `kind`.
-    pub const NAMES: [&'static str; 26] = [
+    pub const NAMES: [&'static str; 27] = [
         "run_started",
         "asked",
         "given",
@@ -257,6 +264,7 @@ impl EventKind {
         "reconciled",
         "verified",
         "round_started",
+        "closed",
         "blocked",
         "forgotten",
         "undoing",

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
 
-pub use limits::{LimitError, Limits};
+pub use limits::{Closed, LimitError, Limits};
 pub(crate) use site::{KEYS, Written};
 pub use site::{SitePolicy, protected};
 pub use window::{BadWindow, Window};

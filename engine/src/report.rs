@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use deminer_worker::action::{Act, ActionId, Done, Role, ServiceManager};
+use deminer_worker::action::{Act, ActionId, Done, Effect, Role, ServiceManager};
 use deminer_worker::frame::{EvidenceItem, RefusalKind};
 use deminer_worker::network::Net;
 use deminer_worker::query::{Gap, HostError, HostIdentity};
@@ -205,12 +205,18 @@ pub struct Next {
 pub enum NextStep {
     /// Take the run up again: ask what was done.
     Resume,
+    /// Take the run up again when something may be removed.
+    Later,
     /// Watch what was struck.
     Watch,
     /// Make a new plan.
     PlanAgain,
     /// Approve and apply the plan that there is.
     Apply,
+    /// Make a plan under bounds that let be removed what this one may only contain.
+    PlanFurther,
+    /// Make a plan by a playbook that removes what this one contains.
+    PlanRemoval,
     /// Run the same once more, when what stood in the way is gone.
     Again,
     /// Let a person look.
@@ -376,6 +382,8 @@ pub struct Change {
     pub component: u32,
     /// Its kind.
     pub kind: &'static str,
+    /// What it does to the host.
+    pub effect: Effect,
     /// What it changes.
     pub object: Object,
     /// What became of it.
@@ -660,6 +668,13 @@ pub enum Trouble {
     },
     /// The operator ended the run.
     Cancelled,
+    /// Nothing may be removed at this time.
+    Closed {
+        /// When something may.
+        windows: String,
+        /// When that begins, milliseconds since 1970.
+        opens_ms: Wide,
+    },
     /// The chain does not hold, or is there twice.
     Journal {
         /// What does not hold.

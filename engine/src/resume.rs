@@ -14,7 +14,12 @@ use crate::status::Status;
 
 /// How far an approval lets a host be taken: to the strongest effect that it allows.
 pub fn stage(approval: &Approval) -> Stage {
-    match approval.classes.last() {
+    stage_of(approval.classes.iter().copied())
+}
+
+/// How far a host is taken by what has these effects.
+pub(crate) fn stage_of(effects: impl IntoIterator<Item = Effect>) -> Stage {
+    match effects.into_iter().max() {
         Some(Effect::Destroy) => Stage::Eradicate,
         Some(Effect::Contain) => Stage::Contain,
         _ => Stage::Preserve,
@@ -25,7 +30,6 @@ pub fn stage(approval: &Approval) -> Stage {
 /// their end, that only a new plan helps, and of which it is not known what was done.
 pub fn tasks(chains: &[Chain], approval: &Approval) -> Vec<(String, Task)> {
     let report = Report::from_events(chains);
-    let until = stage(approval);
     let tasks = approval.hosts.keys().filter_map(|name| {
         let chain = chains.iter().find(|chain| chain.host.as_ref() == Some(name));
         let told = report.hosts.iter().find(|host| host.host == *name);
@@ -34,7 +38,7 @@ pub fn tasks(chains: &[Chain], approval: &Approval) -> Vec<(String, Task)> {
             events.any(|event| matches!(event.kind, EventKind::Planned { .. }))
         };
         match (told, chain.is_some_and(announced)) {
-            (Some(told), true) => Some((name.clone(), rest(told, until)?)),
+            (Some(told), true) => Some((name.clone(), rest(told)?)),
             _ => Some((name.clone(), Task::Begin)),
         }
     });
@@ -49,7 +53,12 @@ pub fn struck(chains: &[Chain]) -> Vec<(String, Task)> {
 }
 
 /// What is still to be done on a host that was begun.
-fn rest(host: &HostReport, until: Stage) -> Option<Task> {
+fn rest(host: &HostReport) -> Option<Task> {
+    let approved = host
+        .changes
+        .iter()
+        .filter(|change| change.state != ChangeState::Excluded);
+    let until = stage_of(approved.map(|change| change.effect));
     match host.status {
         Status::Clean
         | Status::Eradicated
@@ -59,6 +68,8 @@ fn rest(host: &HostReport, until: Stage) -> Option<Task> {
         | Status::Drifted
         | Status::Returned => None,
         Status::Contained if until <= Stage::Contain => None,
+        // Its evidence is kept, and nothing may be changed.
+        Status::Proposed if host.finished && until == Stage::Preserve => None,
         _ if is_unclear(host) => None,
         _ if is_struck(host) && host.changes.iter().all(is_through) => Some(watch(host)),
         _ => {

@@ -34,6 +34,8 @@ pub enum Status {
     Unreachable,
     /// The operator ended the run before this host was through.
     Cancelled,
+    /// The time in which something may be removed was over before it was this host's turn; nothing was changed.
+    Waiting,
     /// Something would be changed, but nobody approved it.
     NotApproved,
     /// Infected; the plan waits and nothing was changed.
@@ -52,7 +54,7 @@ pub enum Status {
 
 impl Status {
     /// All, the one that needs a person most first.
-    pub const ALL: [Status; 15] = [
+    pub const ALL: [Status; 16] = [
         Status::Returned,
         Status::CannotSay,
         Status::Drifted,
@@ -61,6 +63,7 @@ impl Status {
         Status::Blocked,
         Status::Unreachable,
         Status::Cancelled,
+        Status::Waiting,
         Status::NotApproved,
         Status::Proposed,
         Status::Contained,
@@ -88,6 +91,7 @@ impl fmt::Display for Status {
             Status::Blocked => "blocked",
             Status::Unreachable => "unreachable",
             Status::Cancelled => "cancelled",
+            Status::Waiting => "waiting",
             Status::NotApproved => "not_approved",
             Status::Proposed => "proposed",
             Status::Contained => "contained",
@@ -114,6 +118,8 @@ pub struct Facts {
     pub failed: bool,
     /// The operator ended the run before this host was through.
     pub cancelled: bool,
+    /// The last stroke was not begun, since nothing may be destroyed at that time.
+    pub closed: bool,
     /// The last transaction refused to begin or to go on, and so changed nothing.
     pub refused: Option<RefusalKind>,
     /// The run applies a plan that would change this host, but the approval leaves the host or all its changes out.
@@ -159,7 +165,7 @@ pub struct Row {
 }
 
 /// The whole precedence: the first row that holds decides.
-pub const TABLE: [Row; 25] = [
+pub const TABLE: [Row; 26] = [
     Row {
         holds: |f| f.undo == Some(UndoState::Failed),
         status: Status::Failed,
@@ -241,6 +247,11 @@ pub const TABLE: [Row; 25] = [
         why: "the host was not through; what was done is counted beside the word",
     },
     Row {
+        holds: |f| f.closed && !f.struck,
+        status: Status::Waiting,
+        why: "more exact than `proposed`; what was struck before is told by what was seen since",
+    },
+    Row {
         holds: |f| f.link_down,
         status: Status::CannotSay,
         why: "all was done, but the host does not answer: it was not watched to the end",
@@ -313,7 +324,7 @@ mod tests {
     ];
 
     fn every_combination(mut visit: impl FnMut(&Facts)) {
-        for bits in 0u32..1 << 11 {
+        for bits in 0u32..1 << 12 {
             let bit = |n: u32| bits & (1 << n) != 0;
             let mut facts = Facts {
                 chain_broken: bit(0),
@@ -327,6 +338,7 @@ mod tests {
                 unknown: bit(8),
                 drifted: bit(9),
                 left: bit(10),
+                closed: bit(11),
                 ..Facts::default()
             };
             for contained in [false, true] {
@@ -376,7 +388,9 @@ mod tests {
                     assert_eq!(facts.undo, Some(UndoState::Done));
                     assert!(!facts.chain_broken);
                 }
-                Status::Proposed => assert!(!facts.struck && !trouble_of_reaching(facts), "{facts:?}"),
+                Status::Proposed | Status::Waiting => {
+                    assert!(!facts.struck && !trouble_of_reaching(facts), "{facts:?}");
+                }
                 _ => {}
             }
             if facts.seen == Some(Seen::Returned) && facts.undo.is_none() {
@@ -507,6 +521,16 @@ mod tests {
                     ..waits
                 },
                 Status::Failed,
+            ),
+            ("out of its window", Facts { closed: true, ..waits }, Status::Waiting),
+            (
+                "out of its window in a later round",
+                Facts {
+                    closed: true,
+                    left: true,
+                    ..struck
+                },
+                Status::Partial,
             ),
             (
                 "left out",

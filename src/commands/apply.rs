@@ -17,7 +17,7 @@ use deminer_engine::look::{Outputs, RunInfo};
 use deminer_engine::plan::{HostPlan, Plan};
 use deminer_engine::playbook::value::duration;
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, check};
-use deminer_engine::policy::Leave;
+use deminer_engine::policy::{Leave, Limits, SitePolicy};
 use deminer_engine::report::{HostReport, Report};
 use deminer_engine::resume;
 use deminer_engine::run::{PlanStore, RunDir};
@@ -218,7 +218,7 @@ pub(crate) fn within_limits(desk: &Desk, approved: &ApprovedPlan) -> anyhow::Res
     let policy = desk.policy()?;
     may_be_allowed(desk, &policy)?;
     let plan = approved.plan();
-    let limits = plan.header().limits.clone().and(policy.limits);
+    let limits = limits(plan, policy);
     let approval = approved.approval();
     for (host, _) in approved.hosts() {
         let actions = plan
@@ -234,6 +234,11 @@ pub(crate) fn within_limits(desk: &Desk, approved: &ApprovedPlan) -> anyhow::Res
     Ok(())
 }
 
+/// What bounds a plan: what it states itself, and the policy here.
+fn limits(plan: &Plan, policy: SitePolicy) -> Limits {
+    plan.header().limits.clone().and(policy.limits)
+}
+
 /// An approved plan with all that carrying it out needs beside the hosts.
 pub(crate) struct Ready {
     approved: ApprovedPlan,
@@ -241,6 +246,7 @@ pub(crate) struct Ready {
     vars: BoundVars,
     host_vars: BTreeMap<String, BoundVars>,
     people: Arc<People>,
+    limits: Limits,
 }
 
 impl Ready {
@@ -265,6 +271,7 @@ impl Ready {
         desk.ways.hide(desk.drawer.variables());
         let people = Arc::new(People::new(desk, answers, &playbook)?);
         Ok(Ready {
+            limits: limits(approved.plan(), desk.policy()?),
             approved,
             playbook,
             vars,
@@ -313,6 +320,7 @@ pub(crate) async fn carry(
         },
         together: course.together,
         watches: course.only != Some(Only::Eradicate),
+        limits: ready.limits,
         approved: ready.approved,
         playbook: ready.playbook,
         vars: ready.vars,
@@ -514,7 +522,7 @@ pub(crate) fn exit(report: &Report) -> Exit {
         Status::Failed if host.refused == Some(RefusalKind::Busy) => Exit::Again,
         Status::Clean | Status::Eradicated | Status::Contained | Status::Proposed | Status::Undone => Exit::Done,
         Status::Returned => Exit::Returned,
-        Status::Unreachable | Status::Blocked => Exit::Again,
+        Status::Unreachable | Status::Blocked | Status::Waiting => Exit::Again,
         Status::NotApproved => Exit::Refused,
         Status::Suspected | Status::Partial | Status::Drifted | Status::CannotSay => Exit::Look,
         Status::Failed | Status::Cancelled => Exit::Failed,
@@ -531,19 +539,4 @@ pub(crate) fn exit(report: &Report) -> Exit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_that_let_somebody_in() {
-        let rows = [
-            ("ssh-ed25519 AAAAC3Nza worm", true),
-            ("no-pty,command=\"x\" ssh-rsa AAAAB3Nza", true),
-            ("*/5 * * * * /tmp/.x/run", false),
-            ("# ssh", false),
-        ];
-        for (line, expected) in rows {
-            assert_eq!(is_key(&HostBytes::from(line)), expected, "{line}");
-        }
-    }
-}
+mod tests;

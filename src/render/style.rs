@@ -45,6 +45,7 @@ impl Tone {
             | Status::Blocked
             | Status::Unreachable
             | Status::Cancelled
+            | Status::Waiting
             | Status::NotApproved
             | Status::Contained
             | Status::Suspected => Tone::Doubt,

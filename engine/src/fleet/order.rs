@@ -123,6 +123,7 @@ impl Class {
             Status::Returned => Some(Class::Returned),
             Status::CannotSay => Some(Class::CannotSay),
             Status::Cancelled
+            | Status::Waiting
             | Status::NotApproved
             | Status::Proposed
             | Status::Contained

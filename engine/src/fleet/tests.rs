@@ -180,6 +180,7 @@ fn every_status_has_its_class_or_ends_no_run() {
             "blocked failed",
             "unreachable unreachable",
             "cancelled -",
+            "waiting -",
             "not_approved -",
             "proposed -",
             "contained -",

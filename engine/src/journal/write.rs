@@ -335,6 +335,7 @@ fn must_be_durable(kind: &EventKind) -> bool {
         | EventKind::Lost { .. }
         | EventKind::NotReached { .. }
         | EventKind::RoundStarted { .. }
+        | EventKind::Closed { .. }
         | EventKind::Blocked { .. }
         | EventKind::HostFailed { .. }
         | EventKind::Cancelled {} => false,

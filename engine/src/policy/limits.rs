@@ -44,13 +44,18 @@ pub enum LimitError {
         most: u32,
     },
     /// Nothing may be destroyed now.
-    #[error("nothing may be removed now: only {windows}")]
-    Closed {
-        /// The windows.
-        windows: String,
-        /// When one opens, in milliseconds since 1970.
-        opens_ms: u64,
-    },
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// Nothing may be destroyed now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("nothing may be removed now: only {windows}")]
+pub struct Closed {
+    /// The windows.
+    pub windows: String,
+    /// When one opens, in milliseconds since 1970.
+    pub opens_ms: u64,
 }
 
 impl LimitError {
@@ -59,7 +64,7 @@ impl LimitError {
         match self {
             LimitError::Effect { .. } => "approve less with `--only`, or plan under another environment".to_owned(),
             LimitError::Actions { .. } => "leave some out with `--exclude`, or have the policy changed".to_owned(),
-            LimitError::Closed { opens_ms, .. } => {
+            LimitError::Closed(Closed { opens_ms, .. }) => {
                 let opens = i64::try_from(*opens_ms).ok();
                 let opens = opens.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
                 let when = opens.map_or(String::new(), |time| format!("the next window opens {time}; "));
@@ -125,7 +130,7 @@ impl Limits {
             });
         }
         match found == Effect::Destroy {
-            true => self.is_open(now_ms),
+            true => Ok(self.is_open(now_ms)?),
             false => Ok(()),
         }
     }
@@ -134,13 +139,13 @@ impl Limits {
     ///
     /// # Errors
     /// When it may not, with when it may again.
-    pub fn is_open(&self, now_ms: u64) -> Result<(), LimitError> {
+    pub fn is_open(&self, now_ms: u64) -> Result<(), Closed> {
         let closed = |windows: &&Vec<Window>| !windows.iter().any(|window| window.is_open(now_ms));
         let Some(windows) = self.windows.iter().find(closed) else {
             return Ok(());
         };
         let written: Vec<String> = windows.iter().map(Window::to_string).collect();
-        Err(LimitError::Closed {
+        Err(Closed {
             windows: written.join(", "),
             opens_ms: windows
                 .iter()
@@ -191,6 +196,7 @@ mod tests {
             error.to_string(),
             "nothing may be removed now: only daily 06:00-07:00 UTC"
         );
-        assert!(error.hint().contains("1970-01-02T06:00:00Z"), "{}", error.hint());
+        let hint = LimitError::from(error).hint();
+        assert!(hint.contains("1970-01-02T06:00:00Z"), "{hint}");
     }
 }

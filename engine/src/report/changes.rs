@@ -189,6 +189,11 @@ impl Changes {
         self.entries.values().any(|entry| entry.allowed)
     }
 
+    /// Whether the plan would destroy anything.
+    pub(super) fn any_destroys(&self) -> bool {
+        self.changes().any(|entry| entry.action.act.effect() == Effect::Destroy)
+    }
+
     /// Whether something is known to be done.
     pub(super) fn any_done(&self) -> bool {
         self.changes().any(Entry::is_done)
@@ -287,6 +292,7 @@ impl Changes {
                 action: entry.action.id,
                 component: entry.action.component,
                 kind: entry.action.act.kind(),
+                effect: entry.action.act.effect(),
                 object: Object::of(&entry.action.act),
                 state: entry.state.clone(),
                 undo: undo_way(entry),

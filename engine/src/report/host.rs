@@ -49,6 +49,8 @@ pub(super) struct HostFold<'a> {
     taken_up: bool,
     cancelled: bool,
     refused: Option<RefusalKind>,
+    /// When something may be destroyed again, where the last stroke was not begun since nothing may; milliseconds since 1970.
+    closed: Option<Wide>,
     /// A commit was given, and its transaction has not told its end.
     open: bool,
     struck: bool,
@@ -95,6 +97,7 @@ impl<'a> HostFold<'a> {
             taken_up: false,
             cancelled: false,
             refused: None,
+            closed: None,
             open: false,
             struck: false,
             committed: false,
@@ -208,6 +211,13 @@ impl<'a> HostFold<'a> {
             EventKind::RoundStarted { round } => {
                 self.rounds = self.rounds.max(*round);
                 self.see_anew();
+            }
+            EventKind::Closed { windows, opens_ms } => {
+                self.closed = Some(*opens_ms);
+                self.troubles.push(Trouble::Closed {
+                    windows: windows.clone(),
+                    opens_ms: *opens_ms,
+                });
             }
             EventKind::HostFailed { place, why } => self.fail(place.clone(), why.clone()),
             EventKind::Forgotten { .. } => self.journal = None,
@@ -330,7 +340,7 @@ impl<'a> HostFold<'a> {
         match told {
             TransactionEvent::Started {} => {
                 self.come_to(Progress::Begun);
-                self.refused = None;
+                (self.refused, self.closed) = (None, None);
                 self.see_anew();
             }
             TransactionEvent::Refused { why, kind } => {
@@ -412,6 +422,7 @@ impl<'a> HostFold<'a> {
             blocked: self.blocked,
             failed: self.failed || (self.frozen > 0 && !self.contained),
             cancelled: self.cancelled || (self.run.cancelled && !self.finished),
+            closed: self.closed.is_some(),
             refused: self.refused,
             not_approved: is_apply && self.run.approval.is_some() && self.changes.any() && !self.changes.any_allowed(),
             has_changes: self.changes.any(),
@@ -491,7 +502,7 @@ impl<'a> HostFold<'a> {
                 found_ms: self.found_ms,
                 handled_ms: self.handled_ms,
             },
-            next: next_step(&facts, status, self.run.purpose),
+            next: self.next_step(&facts, status),
             findings: self.findings.iter().map(FindingReport::of).collect(),
             identity: self.identity,
             clock: self.clock,
@@ -514,6 +525,22 @@ impl<'a> HostFold<'a> {
             undone: undone.unwrap_or_default(),
             entry: entry::entry(&doors, self.run.way_in),
             doors,
+        }
+    }
+
+    fn next_step(&self, facts: &Facts, status: Status) -> Option<NextStep> {
+        let not_after = self.run.approval.map(|approval| approval.not_after_ms);
+        match (next_step(facts, status, self.run.purpose)?, self.closed) {
+            // Nothing is begun by a yes whose time is over.
+            (NextStep::Later, Some(opens)) if not_after.is_some_and(|end| opens > end) => Some(NextStep::PlanAgain),
+            (NextStep::Apply, _) if self.run.purpose == Some(Purpose::Apply) && !self.changes.any_destroys() => {
+                let is_limited = self.left_alone.iter().any(|left| left.why["why"] == "limited");
+                Some(match is_limited {
+                    true => NextStep::PlanFurther,
+                    false => NextStep::PlanRemoval,
+                })
+            }
+            (step, _) => Some(step),
         }
     }
 
@@ -584,6 +611,7 @@ fn next_step(facts: &Facts, status: Status, purpose: Option<Purpose>) -> Option<
         _ if facts.chain_broken => Some(NextStep::PlanAgain),
         _ if facts.undo.is_some() || facts.unknown => Some(NextStep::Resume),
         _ if unwatched => Some(NextStep::Watch),
+        Status::Waiting => Some(NextStep::Later),
         Status::NotApproved | Status::Proposed | Status::Contained => Some(NextStep::Apply),
         Status::Suspected => Some(NextStep::Review),
         Status::CannotSay if facts.struck => Some(NextStep::Watch),

@@ -14,6 +14,7 @@ use deminer_engine::fleet::Turn;
 use deminer_engine::host::Transport;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Clock, Outputs, RunInfo};
+use deminer_engine::policy::Limits;
 use deminer_engine::reconcile::reconcile;
 use deminer_engine::report::Report;
 use deminer_engine::resume;
@@ -145,6 +146,7 @@ impl Run {
             },
             asker: Arc::new(Nobody),
             outputs: Outputs::of(self.dir.path()),
+            limits: Limits::default(),
             until: Stage::Eradicate,
             together: false,
             watches: false,

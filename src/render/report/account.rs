@@ -16,6 +16,7 @@ use super::super::object::{gap, object, short_id};
 use super::super::plain::{cut, plain, sentence, value};
 use super::super::plan::{about, telling_first};
 use super::super::style::Tone;
+use super::super::unit::time;
 use super::super::words::{Label, Obstacle, Outcome, Words};
 use super::entry;
 
@@ -265,6 +266,10 @@ fn trouble(trouble: &Trouble, words: &dyn Words) -> Option<String> {
         Trouble::Refused { why } => words.obstacle(Obstacle::Refused(&cut(&plain(why), WHY))),
         Trouble::NotOrdered { action } => words.obstacle(Obstacle::NotOrdered(&action.to_string())),
         Trouble::Cancelled => words.obstacle(Obstacle::Cancelled),
+        Trouble::Closed { windows, opens_ms } => words.obstacle(Obstacle::Closed {
+            windows: &plain(windows),
+            opens: &time(opens_ms.0),
+        }),
         // Said before everything else.
         Trouble::Journal { .. } => return None,
     })

@@ -4,11 +4,14 @@ use deminer_engine::event::Purpose;
 use deminer_engine::report::{Next, NextStep, Report};
 
 use super::super::Style;
-use super::super::paste::Paste;
+use super::super::paste::{Paste, REMOVES};
 use super::super::plain::{plain, shell_word};
 use super::super::style::{padded, visible_width};
 use super::super::words::{Advice, Label, Words};
 use super::NAMED;
+
+/// In the place of an environment that somebody is to choose.
+const ENVIRONMENT: &str = "NAME";
 
 /// A step: what to paste, where a command does it, and why.
 pub(super) struct Step {
@@ -50,6 +53,14 @@ fn step(report: &Report, next: &Next, words: &dyn Words, paste: &Paste<'_>) -> S
         .map_or(&*report.playbook, |(name, _)| name);
     let name = (!name.is_empty()).then_some(name);
     let plan = || Some(paste.plan(Err(name?), &next.hosts));
+    let further = || {
+        let asked = report.asked.clone().map(|asked| asked.elsewhere(ENVIRONMENT));
+        let paste = Paste {
+            asked: asked.as_ref(),
+            ..*paste
+        };
+        Some(paste.plan(Err(name?), &next.hosts))
+    };
     let of_run = |verb: &str| {
         let command = || paste.command(&format!("deminer {verb} {}", shell_word(&plain(&report.run))));
         (!report.run.is_empty()).then(command)
@@ -58,8 +69,11 @@ fn step(report: &Report, next: &Next, words: &dyn Words, paste: &Paste<'_>) -> S
     let (command, advice) = match next.step {
         NextStep::Resume if is_apply => (of_run("resume"), Advice::Ask),
         NextStep::Resume => (None, Advice::TakeUp),
+        NextStep::Later => (of_run("resume"), Advice::Later),
         NextStep::Watch => (of_run("verify"), Advice::Watch),
         NextStep::PlanAgain => (plan(), Advice::Look),
+        NextStep::PlanFurther => (further(), Advice::Further),
+        NextStep::PlanRemoval => (Some(paste.plan(Ok(REMOVES), &next.hosts)), Advice::Removal),
         NextStep::Apply if report.plan.is_some() => (apply(), Advice::Apply),
         NextStep::Apply => (plan(), Advice::Plan),
         NextStep::Again if is_apply => (of_run("resume"), Advice::Again),

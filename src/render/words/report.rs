@@ -41,10 +41,18 @@ pub(crate) enum Obstacle<'a> {
     NotReached(&'a str),
     Lost(&'a str),
     Blocked(&'a str),
-    Failed { place: &'a str, why: &'a str },
+    Failed {
+        place: &'a str,
+        why: &'a str,
+    },
     Refused(&'a str),
     NotOrdered(&'a str),
     Cancelled,
+    /// Nothing may be removed outside these windows, and when one opens.
+    Closed {
+        windows: &'a str,
+        opens: &'a str,
+    },
 }
 
 /// What to do next about hosts.
@@ -54,6 +62,8 @@ pub(crate) enum Advice {
     Ask,
     /// Take the run up again.
     TakeUp,
+    /// Take the run up when something may be removed.
+    Later,
     /// Watch what was struck.
     Watch,
     /// Look anew.
@@ -62,6 +72,10 @@ pub(crate) enum Advice {
     Apply,
     /// Make a plan.
     Plan,
+    /// Make a plan that may remove what is contained.
+    Further,
+    /// Make a plan that removes.
+    Removal,
     /// Do the same once more.
     Again,
     /// Let a person look.

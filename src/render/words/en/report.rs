@@ -328,6 +328,9 @@ impl ReportWords for English {
             Obstacle::Refused(why) => format!("the host refused to begin or to go on: {why}"),
             Obstacle::NotOrdered(action) => format!("it told of action {action}, which it was not to carry out"),
             Obstacle::Cancelled => "the operator ended the run".to_owned(),
+            Obstacle::Closed { windows, opens } => {
+                format!("not begun, since something may be removed only {windows}; the next time begins {opens}")
+            }
         }
     }
 
@@ -339,10 +342,15 @@ impl ReportWords for English {
         match advice {
             Advice::Ask => format!("asks {hosts} what was done; not known until then"),
             Advice::TakeUp => format!("take the run up again on {hosts}: something is half done or not known"),
+            Advice::Later => format!("strikes {hosts} when something may be removed there again"),
             Advice::Watch => format!("watches {hosts}: that nothing comes back was not seen yet"),
             Advice::Look => format!("looks at {hosts} anew; changes nothing"),
             Advice::Apply => format!("when the plan for {hosts} was read"),
             Advice::Plan => format!("plans {hosts} anew, to be read and approved"),
+            Advice::Further => format!(
+                "plans {hosts} under an environment and a policy that let something be removed: this plan only holds it"
+            ),
+            Advice::Removal => format!("plans the removal on {hosts}, to be read and approved"),
             Advice::Again => format!("{hosts} once more, when what stood in the way is gone"),
             Advice::Review => format!("a person looks at {hosts}; nothing is proposed there"),
         }

@@ -205,6 +205,7 @@ impl Things for English {
             Status::Blocked => "blocked",
             Status::Unreachable => "unreachable",
             Status::Cancelled => "cancelled",
+            Status::Waiting => "waiting",
             Status::NotApproved => "not_approved",
             Status::Proposed => "proposed",
             Status::Contained => "contained",

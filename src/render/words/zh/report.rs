@@ -322,6 +322,9 @@ impl ReportWords for Chinese {
             Obstacle::Refused(why) => format!("主机拒绝开始或继续：{why}"),
             Obstacle::NotOrdered(action) => format!("它报告了未曾下达的动作 {action}"),
             Obstacle::Cancelled => "操作人员终止了本次运行".to_owned(),
+            Obstacle::Closed { windows, opens } => {
+                format!("未开始：只允许在 {windows} 清除；下一时段始于 {opens}")
+            }
         }
     }
 
@@ -333,10 +336,13 @@ impl ReportWords for Chinese {
         match advice {
             Advice::Ask => format!("向 {hosts} 查问做了什么；在此之前不明"),
             Advice::TakeUp => format!("在 {hosts} 上继续本次运行：有的只做了一半，或结果不明"),
+            Advice::Later => format!("到允许清除的时段，再处置 {hosts}"),
             Advice::Watch => format!("观察 {hosts}：尚未确认不会复发"),
             Advice::Look => format!("重新查看 {hosts}；不改动任何东西"),
             Advice::Apply => format!("在核对过 {hosts} 的计划之后"),
             Advice::Plan => format!("为 {hosts} 重新制定计划，供核对与批准"),
+            Advice::Further => format!("在允许清除的环境与策略下为 {hosts} 制定计划：本计划只做遏制"),
+            Advice::Removal => format!("为 {hosts} 制定清除计划，供核对与批准"),
             Advice::Again => format!("排除障碍后，对 {hosts} 再执行一次"),
             Advice::Review => format!("由人核查 {hosts}；未对其提出改动"),
         }

@@ -224,6 +224,7 @@ impl Things for Chinese {
             Status::Blocked => "被拦截",
             Status::Unreachable => "无法连接",
             Status::Cancelled => "已取消",
+            Status::Waiting => "待时段",
             Status::NotApproved => "未批准",
             Status::Proposed => "待批准",
             Status::Contained => "已遏制",
