@@ -84,7 +84,9 @@ impl<'a> Approving<'a> {
     pub(crate) async fn typed(&self, desk: &Desk, format: Format) -> anyhow::Result<Option<Ask>> {
         if !desk.screen.answers() || format != Format::Text {
             let what = "the plan is not approved, and there is no terminal to ask on";
-            let command = desk.paste().command(&format!("deminer show {}", self.file));
+            let command = desk
+                .paste()
+                .command(&format!("deminer show {}", render::plain::shell_word(self.file)));
             let option = if self.is_signed { "--hash" } else { "--approve" };
             let hint = format!("read it with `{command}`, then add {option} and its hash");
             return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
