@@ -102,13 +102,18 @@ pub(crate) fn sentence_with(
     let mut rest = words.authored(&finding.say);
     while let Some(at) = rest.find('{') {
         let named = rest[at + 1..].find('}').and_then(|length| {
-            let value = finding.fields.get(&rest[at + 1..at + 1 + length])?;
+            let name = &rest[at + 1..at + 1 + length];
+            let value = finding.fields.get(name)?;
+            let value = match name {
+                "place" => words.place(value),
+                _ => Cow::Borrowed(value.as_str()),
+            };
             Some((value, at + length + 2))
         });
         match named {
             Some((value, end)) => {
                 out.push_str(&own(&rest[..at]));
-                out.push_str(&field(value));
+                out.push_str(&field(&value));
                 rest = &rest[end..];
             }
             None => {
@@ -155,6 +160,19 @@ mod tests {
         ];
         for (name, text, expected) in rows {
             assert_eq!(plain(text), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_told_in_the_language() {
+        let rows = [
+            ("line 3 of /etc/crontab", "/etc/crontab 第 3 行"),
+            ("line x of /etc/crontab", "line x of /etc/crontab"),
+            ("/etc/cron.daily/x", "/etc/cron.daily/x"),
+        ];
+        for (place, chinese) in rows {
+            assert_eq!(Lang::En.words().place(place), place);
+            assert_eq!(Lang::Zh.words().place(place), chinese);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Words for what is spoken of everywhere: hosts, processes, files, numbers, times, and how words are joined.
 
+use std::borrow::Cow;
+
 use deminer_engine::finding::HostVerdict;
 use deminer_engine::plan::UndoKind;
 use deminer_engine::status::Status;
@@ -252,4 +254,7 @@ pub(crate) trait Things {
 
     /// The words of a rule, a module or a shipped playbook, as far as they are known in this language; else as they are.
     fn authored<'a>(&self, words: &'a str) -> &'a str;
+
+    /// Where a finding says that something stands: `line 3 of PATH`, as modules write it, or a path.
+    fn place<'a>(&self, place: &'a str) -> Cow<'a, str>;
 }

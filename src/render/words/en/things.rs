@@ -1,5 +1,7 @@
 //! English words for what is spoken of everywhere.
 
+use std::borrow::Cow;
+
 use deminer_engine::plan::UndoKind;
 use deminer_engine::status::Status;
 use deminer_worker::action::{Effect, Role, ServiceManager};
@@ -343,6 +345,10 @@ impl Things for English {
 
     fn authored<'a>(&self, words: &'a str) -> &'a str {
         words
+    }
+
+    fn place<'a>(&self, place: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(place)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Chinese words for what is spoken of everywhere.
 
+use std::borrow::Cow;
+
 use deminer_engine::plan::UndoKind;
 use deminer_engine::status::Status;
 use deminer_worker::action::{Effect, Role, ServiceManager};
@@ -375,6 +377,16 @@ impl Things for Chinese {
     fn authored<'a>(&self, words: &'a str) -> &'a str {
         let known = AUTHORED.iter().find(|(english, _)| *english == words);
         known.map_or(words, |(_, chinese)| chinese)
+    }
+
+    fn place<'a>(&self, place: &'a str) -> Cow<'a, str> {
+        let line = place.strip_prefix("line ").and_then(|rest| rest.split_once(" of "));
+        match line {
+            Some((number, path)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+                Cow::Owned(format!("{path} 第 {number} 行"))
+            }
+            _ => Cow::Borrowed(place),
+        }
     }
 }
 
