@@ -4,24 +4,14 @@ use std::path::{Path, PathBuf};
 
 use deminer_engine::asked::{Asked, Choice, ENVIRONMENT, INVENTORY, Word};
 use deminer_engine::fleet::AT_ONCE;
-use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
+use deminer_engine::playbook::BoundVars;
 
 use super::environment::is_file;
 use super::playbook::Found;
 use crate::cli;
 
-/// Where a plan's secret that was said on the command line is to be read from instead.
-const FILE: &str = "FILE";
-
 /// How a plan was asked for, apart from what holds for every command.
-pub(super) fn looking(
-    name: &str,
-    found: &Found,
-    looking: &cli::Looking,
-    checked: &CheckedPlaybook,
-    vars: &BoundVars,
-    settings: &[(String, Setting)],
-) -> Asked {
+pub(super) fn looking(name: &str, found: &Found, looking: &cli::Looking, vars: &BoundVars) -> Asked {
     let mut choices = paths(INVENTORY, &looking.fleet.inventory);
     choices.extend(looking.given.env.as_ref().map(|env| {
         let word = match is_file(env) {
@@ -30,18 +20,12 @@ pub(super) fn looking(
         };
         Choice::of(ENVIRONMENT, word)
     }));
-    let is_secret = |name: &str| checked.vars().get(name).is_some_and(|var| var.kind.value.is_secret());
-    for (name, setting) in settings {
-        choices.extend(match setting {
-            Setting::Text(_) if is_secret(name) => Some(Choice::of("--set-file", Word::text(format!("{name}={FILE}")))),
-            Setting::Text(text) => Some(Choice::of("--set", Word::text(vars.masked(format!("{name}={text}"))))),
-            Setting::File { file, .. } => {
-                let word = Word::path_behind(&format!("{name}="), Path::new(&**file));
-                Some(Choice::of("--set-file", word))
-            }
-            _ => None,
-        });
-    }
+    let masked = |text: &String| Choice::of("--set", Word::text(vars.masked(text.clone())));
+    choices.extend(looking.given.set.iter().map(masked));
+    choices.extend(looking.given.set_file.iter().map(|text| {
+        let (name, file) = text.split_once('=').unwrap_or_default();
+        Choice::of("--set-file", Word::path_behind(&format!("{name}="), Path::new(file)))
+    }));
     choices.extend(texts("--protect", &looking.protect));
     choices.extend(texts("--override", &looking.r#override));
     Asked {

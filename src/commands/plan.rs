@@ -267,7 +267,7 @@ pub(crate) async fn make(
         folder: asked.folder,
         going: asked.going,
         hosts: meant.words,
-        ..asked::looking(name, &found, looking, &checked, &vars, &settings)
+        ..asked::looking(name, &found, looking, &vars)
     });
     let names: Vec<String> = meant.hosts.iter().map(|host| host.name.to_string()).collect();
     let mut known = HashMap::new();
