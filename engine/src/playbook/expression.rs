@@ -94,6 +94,8 @@ pub(super) struct Here<'c> {
     pub(super) holds: BTreeSet<Condition>,
     /// Steps that these conditions say have run.
     pub(super) ran: BTreeSet<String>,
+    /// The module whose parameter it is; `None` elsewhere.
+    pub(super) module: Option<&'c str>,
 }
 
 /// A mistake inside an expression: bytes of its text.

@@ -65,6 +65,7 @@ impl Checker<'_> {
             run: &run,
             holds: BTreeSet::new(),
             ran: BTreeSet::new(),
+            module: None,
         };
         let until = self.condition("phase `eradicate`", &here, "until", Some(&repeat.until));
         let refers = std::mem::take(&mut self.refers);

@@ -37,6 +37,10 @@ impl Checker<'_> {
         let Shape::Schema { node, .. } = shape else {
             return Vec::new();
         };
+        let here = &Here {
+            module: Some(module),
+            ..here.clone()
+        };
         let required = node
             .get("required")
             .and_then(Value::as_array)
@@ -113,14 +117,14 @@ impl Checker<'_> {
         }
         match &given.value {
             Argument::Literal(value) => {
-                self.literal(place, shape, given.span, value);
+                self.literal(place, here, shape, given.span, value);
                 Some(Recipe::Literal(value.clone()))
             }
             Argument::Expression { text, inner } if !inner.is_empty() => {
                 let told = self.expression(place, here, given.span, text, inner.clone())?;
                 if let Some(found) = unfit(&told, shape) {
                     let at = self.inside(given.span, text, trimmed(text, inner.clone()));
-                    self.unfit(found.message(place), at, &text[inner.clone()]);
+                    self.unfit(found.message(place), here, at, &text[inner.clone()]);
                 }
                 Expression::compile(text[inner.clone()].trim()).map(Recipe::Value)
             }
@@ -137,7 +141,7 @@ impl Checker<'_> {
                 Text::compile(text).map(Recipe::Text)
             }
             Argument::List(items) => {
-                if self.fits_kind(place, shape, given.span, Kinds::LIST) {
+                if self.fits_kind(place, here, shape, given.span, Kinds::LIST) {
                     self.fits_length(place, shape, given.span, items.len());
                 }
                 let inner = self.listed(shape);
@@ -152,14 +156,13 @@ impl Checker<'_> {
     }
 
     /// Says why what is referred to is not what the parameter takes, and where it is from.
-    fn unfit(&mut self, message: String, at: Span, text: &str) {
+    fn unfit(&mut self, message: String, here: &Here<'_>, at: Span, text: &str) {
         let from = minijinja::machinery::parse_expr(text.trim()).ok();
         let known = from
             .as_ref()
             .and_then(first_step)
             .and_then(|id| self.names.steps.get_key_value(id));
-        let mut mistake = Diagnostic::error(Code::ParameterReference, at, message)
-            .help("`deminer modules NAME` says what a module takes and gives");
+        let mut mistake = Diagnostic::error(Code::ParameterReference, at, message).help(says_what(here));
         if let Some((id, known)) = known {
             mistake = mistake.label(known.span, format!("`{id}` is from here"));
         }
@@ -174,7 +177,7 @@ impl Checker<'_> {
         at: Span,
         fields: &IndexMap<String, Placed<Argument>>,
     ) -> Option<Recipe> {
-        let fits = self.fits_kind(place, shape, at, Kinds::MAP);
+        let fits = self.fits_kind(place, here, shape, at, Kinds::MAP);
         if let (true, Some([node])) = (fits, shape.alternatives().as_deref()) {
             let required = node
                 .get("required")
@@ -213,7 +216,7 @@ impl Checker<'_> {
             ));
         }
         if let (true, Some(forms)) = (fits && self.mistakes.len() == told, shape.alternatives()) {
-            self.has_a_form(place, &forms, at, fields);
+            self.has_a_form(place, here, &forms, at, fields);
         }
         Some(Recipe::Map(recipes))
     }
@@ -245,7 +248,14 @@ impl Checker<'_> {
     }
 
     /// Whether a map that is written out has one of several forms.
-    fn has_a_form(&mut self, place: &str, forms: &[Value], at: Span, fields: &IndexMap<String, Placed<Argument>>) {
+    fn has_a_form(
+        &mut self,
+        place: &str,
+        here: &Here<'_>,
+        forms: &[Value],
+        at: Span,
+        fields: &IndexMap<String, Placed<Argument>>,
+    ) {
         let has = |form: &Value| {
             let properties = form.get("properties").and_then(Value::as_object);
             let known = |name: &String| properties.is_none_or(|all| all.contains_key(name));
@@ -263,9 +273,8 @@ impl Checker<'_> {
         let maps = forms.iter().filter(|form| form.get("properties").is_some());
         if maps.clone().count() > 1 && !maps.clone().any(has) {
             let message = format!("{place} has none of the forms that it may have");
-            let help = "`deminer modules NAME` says what a module takes";
             self.mistakes
-                .push(Diagnostic::error(Code::ParameterValue, at, message).help(help));
+                .push(Diagnostic::error(Code::ParameterValue, at, message).help(says_what(here)));
         }
     }
 
@@ -273,19 +282,18 @@ impl Checker<'_> {
         shape.item()
     }
 
-    fn fits_kind(&mut self, place: &str, shape: &Shape, at: Span, is: Kinds) -> bool {
+    fn fits_kind(&mut self, place: &str, here: &Here<'_>, shape: &Shape, at: Span, is: Kinds) -> bool {
         let takes = shape.kinds();
         if is.meets(takes) {
             return true;
         }
         let message = format!("{place} takes {}, found {is}", takes.without(Kinds::NULL));
-        let help = "`deminer modules NAME` says what a module takes";
         self.mistakes
-            .push(Diagnostic::error(Code::ParameterKind, at, message).help(help));
+            .push(Diagnostic::error(Code::ParameterKind, at, message).help(says_what(here)));
         false
     }
 
-    fn literal(&mut self, place: &str, shape: &Shape, at: Span, value: &Value) {
+    fn literal(&mut self, place: &str, here: &Here<'_>, shape: &Shape, at: Span, value: &Value) {
         let Some(alternatives) = shape.alternatives() else {
             return;
         };
@@ -302,7 +310,7 @@ impl Checker<'_> {
                 }
                 _ if takes == Kinds::LIST => Some("write it as a list: `[a, b]`".to_owned()),
                 _ if takes == Kinds::BOOLEAN => Some("write `true` or `false`, without quotes".to_owned()),
-                _ => Some("`deminer modules NAME` says what a module takes".to_owned()),
+                _ => Some(says_what(here)),
             };
             let found = match value {
                 Value::String(text) => quoted(text),
@@ -454,11 +462,22 @@ fn is_playbook_text(shape: &Shape) -> bool {
     shape.alternatives().is_some_and(|all| all.iter().any(is))
 }
 
-/// What the module's manual says of a parameter: its first line.
+/// Where it is said what is taken here: by a module, or by the variables of an included file.
+fn says_what(here: &Here<'_>) -> String {
+    match here.module {
+        Some(module) => format!("`deminer modules {module}` says what it takes"),
+        None => "`vars` of the included file say what it takes".to_owned(),
+    }
+}
+
+/// What the module's manual says of a parameter: its first sentence.
 fn description(shape: &Shape, name: &str) -> Option<String> {
     let Shape::Schema { node, .. } = shape else { return None };
     let text = node.get("properties")?.get(name)?.get("description")?.as_str()?;
-    text.lines().next().map(|line| line.trim_end_matches('.').to_owned())
+    // Lines are wrapped where the comment is.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sentence = text.split_once(". ").map_or(text.as_str(), |(first, _)| first);
+    Some(sentence.trim_end_matches('.').to_owned())
 }
 
 fn unit_hint(alternatives: &[Value]) -> Option<String> {

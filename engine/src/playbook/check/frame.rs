@@ -69,6 +69,7 @@ impl Checker<'_> {
             run: &run,
             holds,
             ran,
+            module: None,
         };
         self.refers = IndexMap::new();
         let told = self.mistakes.len();

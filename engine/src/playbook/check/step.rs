@@ -36,6 +36,7 @@ impl Checker<'_> {
             run: &run,
             holds,
             ran,
+            module: None,
         };
         let step = entry.step;
         let when = self.condition(&entry.label, &here, "when", step.when.as_ref());
