@@ -60,7 +60,7 @@ pub(crate) enum Verb {
     Audit(Audit),
     /// List the runs; asks no host.
     Runs(RunList),
-    /// Check playbooks; touches no host.
+    /// Check playbooks, environments and files of tests; touches no host.
     Check(Check),
     /// Keep what a host answers to a playbook, for tests; names, addresses and keys become pseudonyms. Changes nothing.
     Record(Record),
@@ -68,8 +68,8 @@ pub(crate) enum Verb {
     Test(Test),
     /// Show every variable of a playbook, its value, and who says what of it; touches no host, opens no secret.
     Vars(Vars),
-    /// Print the JSON Schema of playbooks, for editors: `deminer schema > playbook.json`.
-    Schema,
+    /// Print the JSON Schema of playbooks, environments or files of tests, for editors: `deminer schema > playbook.json`.
+    Schema(Schema),
     /// Print a playbook as a document of OASIS CACAO 2.0; touches no host.
     Export(Export),
     /// Print a document of OASIS CACAO 2.0 as a playbook; what is not taken over is named. Touches no host.
@@ -566,10 +566,10 @@ pub(crate) struct Report {
 /// `deminer check`
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Playbook files, or names of shipped ones.
+    /// Playbook files, or names of shipped ones; files of environments and of tests. The first key says which it is.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
-    /// Check this environment for them too: `envs/NAME.yml` beside each, or a file.
+    /// Check this environment for the playbooks too: `envs/NAME.yml` beside each, or a file.
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) env: Option<String>,
     #[command(flatten)]
@@ -589,6 +589,26 @@ pub(crate) enum CheckFormat {
     Json,
     /// For code review and continuous integration: SARIF 2.1.0.
     Sarif,
+}
+
+/// `deminer schema`
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Of what.
+    #[arg(value_enum, default_value_t)]
+    pub(crate) of: SchemaOf,
+}
+
+/// What has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
+pub(crate) enum SchemaOf {
+    /// Of playbooks, and of the files that they include.
+    #[default]
+    Playbook,
+    /// Of environments, `envs/NAME.yml`.
+    Environment,
+    /// Of files of tests, `NAME.test.yml`.
+    Test,
 }
 
 /// `deminer export`

@@ -211,3 +211,161 @@ fn json_says_where_a_mistake_begins_and_ends() {
         .json();
     insta::assert_json_snapshot!("unknown_field", json["files"][0]["mistakes"]);
 }
+
+/// A playbook, an environment for it and a file of its tests, in a folder of their own.
+fn beside(environment: &str, tests: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    std::fs::create_dir(at("envs")).expect("a directory");
+    let playbook = "playbook: shop\nversion: 3\nvars:\n  watch: {type: duration, default: 10m}\n  pools: {type: \"list<string>\", default: [a.example]}\nphases:\n  gather:\n    - {id: all, use: process.list}\n  decide:\n    - {id: out, let: {pools: vars.pools, watch: vars.watch}}\n";
+    std::fs::write(at("shop.yml"), playbook).expect("a playbook");
+    std::fs::write(at("envs/prod.yml"), environment).expect("an environment");
+    std::fs::write(at("shop.test.yml"), tests).expect("tests");
+    directory
+}
+
+const TESTS: &str = "test: shop\ncases:\n  - {name: a, host: simulated:clean, expect: {verdict: clean}}\n";
+
+#[test]
+fn each_file_is_checked_as_what_its_first_key_says() {
+    let environment = "environment: prod\nfor: shop\nvars: {wach: 20m, watch: 20, pools: {$remove: [b.example]}}\npolicy: {efects: contain}\n";
+    let tests =
+        "test: shop\ncases:\n  - {name: a, host: simulated:infectd, expect: {verdct: clean}, crash: commited}\n";
+    let directory = beside(environment, tests);
+    let at = |name: &str| written(&directory.path().join(name));
+    let files = [at("envs/prod.yml"), at("shop.test.yml"), at("shop.yml")];
+    let words = |format: &'static str| {
+        let files = files.iter().map(String::as_str);
+        ["check"]
+            .into_iter()
+            .chain(files)
+            .chain(["--format", format])
+            .collect::<Vec<_>>()
+    };
+    let text = run(&words("text")).expect(2);
+    assert_eq!(text.err, "");
+    let said = text.out.replace(&written(directory.path()), "[folder]");
+    insta::assert_snapshot!("environment_and_tests", said);
+
+    let json = run(&words("json")).expect(2).json();
+    let told = |number: usize| json["files"][number]["mistakes"].as_array().expect("a list").clone();
+    let codes = |number: usize| -> Vec<String> {
+        let told = told(number).into_iter();
+        told.map(|mistake| mistake["code"].as_str().expect("a code").to_owned())
+            .collect()
+    };
+    assert_eq!(codes(0), ["P0403", "P0402", "P0703", "P0002"]);
+    assert_eq!(codes(1), ["T0101", "P0002", "T0101", "T0101"]);
+    assert_eq!(json["files"][2]["playbook"], "shop");
+    for mistake in told(0).into_iter().chain(told(1)) {
+        assert!(
+            mistake["at"]["line"].is_u64() && mistake["at"]["column"].is_u64(),
+            "{mistake:#}"
+        );
+    }
+
+    let sarif = run(&words("sarif")).expect(2).json();
+    let results = sarif["runs"][0]["results"].as_array().expect("results");
+    assert_eq!(results.len(), 8);
+    let fixed = |word: &str| {
+        let word = format!("write `{word}`");
+        let mut fixes = results
+            .iter()
+            .filter_map(|result| result["fixes"][0]["description"]["text"].as_str());
+        fixes.any(|fix| fix == word)
+    };
+    for word in ["watch", "effects", "verdict", "committed"] {
+        assert!(fixed(word), "{word}: {sarif:#}");
+    }
+}
+
+#[test]
+fn an_environment_is_held_against_the_playbook_that_it_is_for() {
+    // Right by itself; what it goes over does not have what is removed.
+    let environment = "environment: prod\nfor: shop\nvars: {pools: {$remove: [b.example]}}\n";
+    let directory = beside(environment, TESTS);
+    let at = |name: &str| written(&directory.path().join(name));
+    let said = run(&["check", &at("envs/prod.yml")]).expect(2);
+    assert!(
+        said.out.contains("P0703") && said.out.contains("envs/prod.yml:3:25"),
+        "{said}"
+    );
+
+    let rows = [
+        (
+            "environment: prod\nfor: shop\nvars: {watch: 20m}\n",
+            "environment prod for shop 3, no mistakes",
+        ),
+        ("environment: prod\nfor: triage\n", "environment prod for triage"),
+        ("environment: prod\nvars: {wach: 20m}\n", "held against no playbook"),
+        ("environment: prod\nfor: no-such\n", "held against no playbook"),
+    ];
+    for (text, expected) in rows {
+        let directory = beside(text, TESTS);
+        let file = written(&directory.path().join("envs/prod.yml"));
+        let said = run(&["check", &file]).expect(0);
+        assert!(said.out.contains(expected), "{text}: {said}");
+    }
+
+    // One that is named too counts, wherever it lies and whatever its file is called.
+    let elsewhere = beside("environment: prod\nfor: far\nvars: {wach: 20m}\n", TESTS);
+    let file = written(&elsewhere.path().join("envs/prod.yml"));
+    let far = std::fs::read_to_string(at("shop.yml"))
+        .expect("a playbook")
+        .replace("shop", "far");
+    let playbook = at("another.yml");
+    std::fs::write(&playbook, far).expect("a playbook");
+    let said = run(&["check", &file, &playbook]).expect(2);
+    assert!(
+        said.out.contains("P0403") && said.out.contains("far 3, 2 steps, no mistakes"),
+        "{said}"
+    );
+
+    // With `--env` its mistakes are among the others.
+    let words = [
+        "check",
+        &at("shop.yml"),
+        "triage",
+        "--env",
+        &at("envs/prod.yml"),
+        "--format",
+        "json",
+    ];
+    let json = run(&words).expect(2).json();
+    let files: Vec<&str> = json["files"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|file| file["file"].as_str())
+        .collect();
+    assert_eq!(
+        files,
+        [&at("shop.yml"), &at("envs/prod.yml"), "triage", &at("envs/prod.yml")],
+        "{json:#}"
+    );
+}
+
+#[test]
+fn a_file_of_tests_has_its_playbook() {
+    let directory = beside("environment: prod\n", TESTS);
+    let file = written(&directory.path().join("shop.test.yml"));
+    let said = run(&["check", &file]).expect(0);
+    assert!(said.out.contains("1 case, no mistakes"), "{said}");
+    std::fs::remove_file(directory.path().join("shop.yml")).expect("it is ours");
+    let said = run(&["check", &file]).expect(2);
+    assert!(
+        said.out.contains("T0101") && said.out.contains("shop.test.yml:1:7"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_folder_and_a_simulated_host_that_is_not_there() {
+    let said = run(&["check", "examples"]).expect(2);
+    assert!(said.err.contains("name its files: examples/*.yml"), "{said}");
+    let deminer = Deminer::new();
+    let said = deminer.run(&["plan", "triage", "simulated:infectd"]).expect(2);
+    assert!(said.err.contains("did you mean `simulated:infected`?"), "{said}");
+    let said = deminer.run(&["plan", "triage", "simulated:no/such"]).expect(2);
+    assert!(said.err.contains("or the file of a world"), "{said}");
+}

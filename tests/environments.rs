@@ -36,7 +36,9 @@ impl Place {
         }
         let place = Place { folder };
         for (name, text) in environments {
-            place.write(&format!("envs/{name}.yml"), text);
+            // An environment is called as its file.
+            let text = text.replace("environment: bare\n", &format!("environment: {name}\n"));
+            place.write(&format!("envs/{name}.yml"), &text);
         }
         place
     }
@@ -238,6 +240,7 @@ fn who_reads_a_plan_reads_what_is_opened_when_it_is_applied() {
     place.write(
         "envs/prod.yml",
         &BARE
+            .replace("environment: bare", "environment: prod")
             .replace("vars: {", "vars: {token: {command: [/bin/sh, SAY]}, ")
             .replace("SAY", &say),
     );
@@ -299,16 +302,54 @@ fn mistakes_are_told_with_their_places_and_no_host_is_touched() {
     ] {
         assert!(wrong.err.contains(part), "{part}: {}", wrong.err);
     }
-    let unknown = place.try_plan(&deminer, &[INFECTED, "--env", "prd"]).expect(2);
     assert!(
-        unknown.err.contains("no environment `prd`") && unknown.err.contains("prod"),
-        "{}",
-        unknown.err
+        wrong.err.starts_with("error[P0"),
+        "each says itself that it is one: {wrong}"
     );
     let playbook = place.playbook();
     let checked = run(&["check", &playbook, "--env", "prod"]).expect(2);
-    assert!(checked.err.contains("did you mean `ticket`?"), "{}", checked.err);
+    assert!(checked.out.contains("did you mean `ticket`?"), "{checked}");
+    assert_eq!(checked.err, "");
     assert!(!deminer.runs().join("the.plan").exists());
+}
+
+#[test]
+fn only_environments_are_offered() {
+    let place = Place::new(&[("prod", BARE), ("staging", BARE)]);
+    for (name, text) in [
+        ("prd", "ada ssh-ed25519 AAAA\n"),
+        ("allowed_signers", "ada ssh-ed25519 AAAA\n"),
+        ("rules.yml", "version: 1\nsignals: []\n"),
+        ("hosts.yml", "hosts: {web-1: {}}\n"),
+    ] {
+        place.write(&format!("envs/{name}"), text);
+    }
+    let deminer = Deminer::new();
+    let near = place.try_plan(&deminer, &[INFECTED, "--env", "prd"]).expect(2);
+    insta::assert_snapshot!(near.err, @"
+    error: no environment `prd`
+    help: did you mean `prod`?
+    ");
+    let far = place.try_plan(&deminer, &[INFECTED, "--env", "allowed"]).expect(2);
+    insta::assert_snapshot!(far.err, @"
+    error: no environment `allowed`
+    help: there are `prod`, `staging`
+    ");
+}
+
+#[test]
+fn an_environment_is_called_as_its_file() {
+    let place = Place::new(&[("prod", "environment: production\nvars: {ticket: T-1}\n")]);
+    let deminer = Deminer::new();
+    let refused = place.try_plan(&deminer, &[INFECTED, "--env", "prod"]).expect(2);
+    let said = refused.err.replace(&written(place.folder.path()), "[folder]");
+    insta::assert_snapshot!(said, @"
+    error[P0707]: the environment is called `production`, its file `prod`
+      --> [folder]/envs/prod.yml:1:14
+    1 | environment: production
+      |              ^^^^^^^^^^ help: write `environment: prod`, or call the file `production.yml`
+    [folder]/envs/prod.yml: 1 error, no host was touched; deminer explain P0707 says more
+    ");
 }
 
 #[test]

@@ -26,8 +26,8 @@ mod unite;
 
 pub use keygen::{KeygenError, sign};
 pub use needed::Needed;
+pub(crate) use policy::{APPROVAL_KEYS, WrittenApprovals, read_list};
 pub use policy::{Approvals, KeyList, PolicyError, Requirement};
-pub(crate) use policy::{WrittenApprovals, read_list};
 pub use signature::{HEAD_NAMESPACE, NAMESPACE};
 pub use signed::{Signed, SignedBy, SignedError, SignedFile, Signer, beside};
 

@@ -18,14 +18,18 @@
 //!
 //! Paths are relative to the file. A case is played on the same path as a run: it only brings its own hosts, clock and names.
 
-mod read;
+pub(crate) mod read;
+mod schema;
 
 use std::collections::BTreeMap;
 
 use deminer_worker::platform::simulated::{Change, Fault};
 use deminer_worker::text::HostPath;
 
+pub use schema::schema;
+
 use crate::finding::HostVerdict;
+use crate::playbook::Span;
 use crate::policy::Leave;
 use crate::status::Status;
 
@@ -37,6 +41,8 @@ pub struct TestFile {
     /// The playbook's file, relative to this one, or the name of a shipped one; `None`: the file beside it, `x.yml` of
     /// `x.test.yml`.
     pub playbook: Option<String>,
+    /// Where that is said, or else the title.
+    pub at: Span,
     /// In the order written; each name once.
     pub cases: Vec<Case>,
 }
@@ -158,6 +164,9 @@ pub enum Shot {
     /// The report, as it is shown.
     Report,
 }
+
+/// All that can be compared.
+pub(crate) const SHOTS: [Shot; 2] = [Shot::Plan, Shot::Report];
 
 impl Shot {
     /// As it is written.

@@ -16,8 +16,10 @@
 //!
 //! It changes declared variables, leaves out steps and narrows what may be done; it never adds power.
 
+mod hold;
 mod merge;
-mod read;
+pub(crate) mod read;
+mod schema;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -29,6 +31,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use read::Draft;
+pub use schema::schema;
 pub use secret::{NoSecrets, SecretError, SecretSource, Secrets, placed};
 pub(crate) use secret::{opened, sources};
 

@@ -7,6 +7,7 @@ mod limits;
 mod site;
 mod window;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -15,9 +16,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deminer_worker::query::{Answer, HostError, Observed, Query};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 pub use limits::{Closed, LimitError, Limits};
-pub(crate) use site::{KEYS, Written};
+pub(crate) use site::{EFFECTS, KEYS, Written};
 pub use site::{SitePolicy, protected};
 pub use window::{BadWindow, Window};
 
@@ -74,6 +76,17 @@ impl FromStr for Leave {
     fn from_str(name: &str) -> Result<Self, UnknownLeave> {
         let found = Leave::ALL.into_iter().find(|leave| leave.name() == name);
         found.ok_or_else(|| UnknownLeave(name.to_owned()))
+    }
+}
+
+impl JsonSchema for Leave {
+    fn schema_name() -> Cow<'static, str> {
+        "leave".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let lines = Leave::ALL.map(|leave| format!("It {}.", leave.does()));
+        json_schema!({"type": "string", "enum": Leave::ALL.map(Leave::name), "enumDescriptions": lines})
     }
 }
 

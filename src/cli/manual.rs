@@ -138,10 +138,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("runs", &[("What runs there are, and how they ended", "deminer runs")]),
     (
         "check",
-        &[(
-            "Every mistake of a playbook, with line and column",
-            "deminer check examples/night-shift.yml",
-        )],
+        &[
+            (
+                "Every mistake of a playbook, with line and column",
+                "deminer check examples/night-shift.yml",
+            ),
+            (
+                "An environment and a file of tests, each as what it is",
+                "deminer check examples/envs/prod.yml playbooks/quiet.test.yml",
+            ),
+        ],
     ),
     (
         "record",
@@ -167,7 +173,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     (
         "schema",
-        &[("The JSON Schema of playbooks, for editors", "deminer schema")],
+        &[
+            ("The JSON Schema of playbooks, for editors", "deminer schema"),
+            ("That of environments", "deminer schema environment"),
+        ],
     ),
     (
         "explain",

@@ -1,60 +1,169 @@
 //! `deminer check`
 
-use deminer_engine::diagnostic::Diagnostics;
-use serde_json::{Value, json};
+use std::path::Path;
 
-use super::environment::Under;
-use super::vars::Closed;
-use super::{Desk, playbook};
+use deminer_engine::authored::Authored;
+use deminer_engine::case::TestFile;
+use deminer_engine::diagnostic::{Code, Diagnostic, Diagnostics};
+use deminer_engine::environment::Draft;
+use deminer_engine::playbook::CheckedPlaybook;
+use serde_json::{Map, Value, json};
+
+use super::playbook::{self, Found};
+use super::{Desk, environment, test};
 use crate::cli::{Check, CheckFormat};
 use crate::exit::Exit;
 use crate::render;
 
-/// Checks playbooks and says every mistake.
+/// A file without mistakes.
+struct Right {
+    /// What it is, for programs.
+    fields: Map<String, Value>,
+    /// The same for people.
+    line: String,
+}
+
+/// Checks playbooks, environments and files of tests, and says every mistake.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
-    let mut told: Vec<Value> = Vec::new();
-    let mut all: Vec<Diagnostics> = Vec::new();
-    for name in &arguments.files {
-        let found = playbook::find(name)?;
-        let checked = playbook::checked(desk, &found);
-        if let (Ok(_), Some(_)) = (&checked, &arguments.env) {
-            // Its mistakes are told as those of a playbook.
-            let under = Under::of(desk, &found, arguments.env.as_deref(), &[])?;
-            let settings = under.environment.as_ref().map(|it| it.settings()).unwrap_or_default();
-            let bound = under.checked.bind_partly(&settings, &Closed);
-            bound.map_err(|mistakes| playbook::mistaken(&mistakes))?;
-        }
-        match checked {
-            Ok(checked) => {
-                told.push(json!({"file": name, "playbook": checked.name(), "mistakes": []}));
-                if arguments.format == CheckFormat::Text {
-                    let steps = checked.outline().count();
-                    desk.screen.say(&format!(
-                        "{name}: {} {}, {steps} steps, no mistakes; no host was touched",
-                        checked.name(),
-                        checked.version()
-                    ));
-                }
-            }
-            Err(mistakes) => {
-                told.push(json!({"file": name, "mistakes": mistakes.json()["diagnostics"]}));
-                if arguments.format == CheckFormat::Text {
-                    desk.screen.say(mistakes.text().trim_end());
-                }
-                all.push(mistakes);
-            }
+    let found = arguments.files.iter().map(|name| playbook::find(name));
+    let found: Vec<Found> = found.collect::<anyhow::Result<_>>()?;
+    // All playbooks first: an environment is held against the one that it is for.
+    let checked = |found: &Found| match Authored::of(&found.text) {
+        Authored::Playbook => Some(playbook::checked(desk, found)),
+        Authored::Environment | Authored::Test => None,
+    };
+    let checked: Vec<Option<Result<CheckedPlaybook, Diagnostics>>> = found.iter().map(checked).collect();
+    let named: Vec<&CheckedPlaybook> = checked.iter().flatten().flatten().collect();
+    let mut all: Vec<(String, Result<Right, Diagnostics>)> = Vec::new();
+    for ((name, found), checked) in arguments.files.iter().zip(&found).zip(&checked) {
+        let said = match checked {
+            Some(Ok(checked)) => Ok(a_playbook(name, checked)),
+            Some(Err(mistakes)) => Err(mistakes.clone()),
+            None => match Authored::of(&found.text) {
+                Authored::Test => a_test(name, found),
+                _ => an_environment(desk, name, found, &named),
+            },
+        };
+        all.push((name.clone(), said));
+        if let (Some(Ok(checked)), Some(of)) = (checked, &arguments.env)
+            && let Err(mistakes) = environment::read(of, found, &[], checked)?
+        {
+            all.push((mistakes.file().to_owned(), Err(mistakes)));
         }
     }
     match arguments.format {
-        CheckFormat::Text => {}
-        CheckFormat::Json => desk.screen.json(&json!({"files": told})),
-        CheckFormat::Sarif => desk.screen.json(&render::sarif::log(&all)),
+        CheckFormat::Text => {
+            for (_, said) in &all {
+                match said {
+                    Ok(right) => desk.screen.say(&right.line),
+                    Err(mistakes) => desk.screen.say(mistakes.text().trim_end()),
+                }
+            }
+        }
+        CheckFormat::Json => desk
+            .screen
+            .json(&json!({"files": all.iter().map(told).collect::<Vec<_>>()})),
+        CheckFormat::Sarif => {
+            let mistakes = all.iter().filter_map(|(_, said)| said.as_ref().err());
+            desk.screen.json(&render::sarif::log(mistakes));
+        }
     }
-    Ok(match all.is_empty() {
+    Ok(match all.iter().all(|(_, said)| said.is_ok()) {
         true => Exit::Done,
         false => Exit::Usage,
+    })
+}
+
+/// A file for programs.
+fn told((file, said): &(String, Result<Right, Diagnostics>)) -> Value {
+    let mut all = Map::from_iter([("file".to_owned(), json!(file))]);
+    let mistakes = match said {
+        Ok(right) => {
+            all.extend(right.fields.clone());
+            json!([])
+        }
+        Err(mistakes) => mistakes.json()["diagnostics"].take(),
+    };
+    all.insert("mistakes".to_owned(), mistakes);
+    Value::Object(all)
+}
+
+fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn a_playbook(name: &str, checked: &CheckedPlaybook) -> Right {
+    let steps = checked.outline().count();
+    let (called, version) = (checked.name(), checked.version());
+    Right {
+        fields: fields([("playbook", json!(called))]),
+        line: format!("{name}: {called} {version}, {steps} steps, no mistakes; no host was touched"),
+    }
+}
+
+/// An environment, against the playbook that it is for: one that was named too, else the one that lies where it must, else
+/// a shipped one; where there is none, by itself.
+fn an_environment(desk: &Desk, name: &str, found: &Found, named: &[&CheckedPlaybook]) -> Result<Right, Diagnostics> {
+    let draft = Draft::read(&found.file, &found.text);
+    let called = draft.name().unwrap_or_default().to_owned();
+    let meant = draft.playbook().map(str::to_owned);
+    let beside = |meant: &String| {
+        let place = environment::place_of_playbook(Path::new(&found.file));
+        let file = place.join(format!("{meant}.yml"));
+        [&*file.to_string_lossy(), meant.as_str()].into_iter().find_map(|name| {
+            let checked = playbook::checked(desk, &playbook::find(name).ok()?).ok()?;
+            (checked.name() == meant).then_some(checked)
+        })
+    };
+    let own;
+    let checked = match named.iter().find(|checked| Some(checked.name()) == meant.as_deref()) {
+        Some(checked) => Some(*checked),
+        None => {
+            own = meant.as_ref().and_then(beside);
+            own.as_ref()
+        }
+    };
+    let Some(checked) = checked else {
+        let mistakes = draft.mistakes();
+        return match mistakes.is_empty() {
+            false => Err(mistakes),
+            true => Ok(Right {
+                fields: fields([("environment", json!(called)), ("playbook", Value::Null)]),
+                line: format!(
+                    "{name}: environment {called}, no mistakes of its own, held against no playbook (deminer check PLAYBOOK \
+                     --env {name}); no host was touched"
+                ),
+            }),
+        };
+    };
+    draft.held(checked)?;
+    let (playbook, version) = (checked.name(), checked.version());
+    Ok(Right {
+        fields: fields([("environment", json!(called)), ("playbook", json!(playbook))]),
+        line: format!("{name}: environment {called} for {playbook} {version}, no mistakes; no host was touched"),
+    })
+}
+
+fn a_test(name: &str, found: &Found) -> Result<Right, Diagnostics> {
+    let read = TestFile::read(&found.file, &found.text)?;
+    let playbook = test::playbook_of(Path::new(&found.file), &read);
+    let shown = playbook.to_string_lossy();
+    if playbook::find(&shown).is_err() {
+        let message = format!("there is no playbook `{}`", shown.escape_debug());
+        let help =
+            "a test lies beside its playbook, `NAME.test.yml` beside `NAME.yml`, or names it: `playbook: ../shop.yml`";
+        let mistake = Diagnostic::error(Code::TestValue, read.at, message).help(help);
+        return Err(Diagnostics::new(&found.file, found.text.as_str(), vec![mistake]));
+    }
+    let cases = match read.cases.len() {
+        1 => "1 case".to_owned(),
+        cases => format!("{cases} cases"),
+    };
+    Ok(Right {
+        fields: fields([("test", json!(read.name)), ("playbook", json!(shown))]),
+        line: format!("{name}: tests of {shown}, {cases}, no mistakes; no host was touched"),
     })
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use deminer_engine::authored::Authored;
+use deminer_engine::diagnostic::{Diagnostics, suggest};
 use deminer_engine::environment::Environment;
 use deminer_engine::playbook::CheckedPlaybook;
 use deminer_engine::policy::{Leave, SitePolicy};
@@ -42,16 +44,10 @@ impl Under {
                 environment: None,
             });
         };
-        let file = find(name, found.folder(), inventories)?;
-        let shown = file.to_string_lossy();
-        let text = read_bounded(&file, BYTES).map_err(|error| {
-            let hint = "an environment is a YAML file in UTF-8".to_owned();
-            Trouble::new(Exit::Usage, format!("{shown}: {error}"), Some(hint))
-        })?;
-        let environment = Environment::read(&shown, &text, &checked).map_err(|mistakes| mistaken(&mistakes))?;
+        let environment = read(name, found, inventories, &checked)?.map_err(|mistakes| mistaken(&mistakes))?;
         let checked = checked
             .without(environment.disabled())
-            .map_err(|why| Trouble::new(Exit::Usage, format!("{shown}: {why}"), None))?;
+            .map_err(|why| Trouble::new(Exit::Usage, format!("--env {name}: {why}"), None))?;
         Ok(Under {
             checked: Arc::new(checked),
             environment: Some(environment),
@@ -72,6 +68,34 @@ impl Under {
         };
         may_be_allowed(desk, &policy)?;
         Ok(policy)
+    }
+}
+
+/// The environment of that name for a playbook, else all its mistakes.
+///
+/// # Errors
+/// When there is no such environment, or it cannot be read.
+pub(crate) fn read(
+    name: &str,
+    found: &Found,
+    inventories: &[PathBuf],
+    checked: &CheckedPlaybook,
+) -> anyhow::Result<Result<Environment, Diagnostics>> {
+    let file = find(name, found.folder(), inventories)?;
+    let shown = file.to_string_lossy();
+    let text = read_bounded(&file, BYTES).map_err(|error| {
+        let hint = "an environment is a YAML file in UTF-8".to_owned();
+        Trouble::new(Exit::Usage, format!("{shown}: {error}"), Some(hint))
+    })?;
+    Ok(Environment::read(&shown, &text, checked))
+}
+
+/// The folder in which an environment's playbook lies: that of its folder `envs`, else its own.
+pub(crate) fn place_of_playbook(file: &Path) -> &Path {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    match folder.file_name().is_some_and(|name| name == FOLDER) {
+        true => folder.parent().unwrap_or(Path::new("")),
+        false => folder,
     }
 }
 
@@ -120,19 +144,22 @@ fn find(name: &str, playbook: Option<&Path>, inventories: &[PathBuf]) -> anyhow:
     }
     let there = |folder: &PathBuf| {
         let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        files
-            .filter_map(|file| Some(Path::new(&file.file_name()).file_stem()?.to_str()?.to_owned()))
-            .collect::<Vec<_>>()
+        files.filter_map(|file| named(&file.path())).collect::<Vec<_>>()
     };
     let mut known: Vec<String> = folders.iter().flat_map(there).collect();
     known.sort();
     known.dedup();
-    let hint = match known.is_empty() {
-        true => {
-            "an environment is a file `envs/NAME.yml` beside the playbook or the inventory; or name the file".to_owned()
-        }
-        false => format!("there are: {}", known.join(", ")),
-    };
+    let hint = suggest(name, known.iter().map(String::as_str)).unwrap_or_else(|| {
+        "an environment is a file `envs/NAME.yml` beside the playbook or the inventory; or name the file".to_owned()
+    });
     let what = format!("no environment `{}`", name.escape_debug());
     Err(Trouble::new(Exit::Usage, what, Some(hint)).into())
+}
+
+/// By which name a file is chosen, where it is an environment.
+fn named(file: &Path) -> Option<String> {
+    let is_yaml = file.extension().is_some_and(|end| end == "yml" || end == "yaml");
+    let text = is_yaml.then(|| read_bounded(file, BYTES).ok())??;
+    let name = file.file_stem()?.to_str()?;
+    (Authored::of(&text) == Authored::Environment).then(|| name.to_owned())
 }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
 use async_trait::async_trait;
+use deminer_engine::diagnostic::nearest;
 use deminer_engine::host::ssh::{Become, Secret, Ssh, SshClient, SshTarget, TargetError, Workers};
 use deminer_engine::host::{Link, Local, Transport};
 use deminer_engine::inventory::{self, Reach};
-use deminer_worker::platform::simulated::{Simulated, World, WorldError, clean, infected};
+use deminer_worker::platform::simulated::{SAMPLES, Simulated, World, WorldError, sample};
 use deminer_worker::query::HostError;
 
 use super::{Trouble, playbook, typing};
@@ -202,20 +203,28 @@ impl Transport for Rehearsal {
 /// The world of that name: a sample, or a file of JSON or YAML.
 ///
 /// # Errors
-/// When the file describes none.
+/// When there is neither, or the file describes none.
 pub(crate) fn simulated(world: &str) -> anyhow::Result<World> {
-    Ok(match world {
-        "infected" => infected(),
-        "clean" => clean(),
-        file => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the world {file}"))?;
-            let world = match file.ends_with(".yml") || file.ends_with(".yaml") {
-                true => from_yaml(&text),
-                false => World::from_json(&text),
-            };
-            world.with_context(|| format!("the world {file} cannot be simulated"))?
-        }
-    })
+    if let Some(sample) = sample(world) {
+        return Ok(sample);
+    }
+    let text = std::fs::read_to_string(world).map_err(|error| {
+        let samples = SAMPLES.map(|sample| format!("simulated:{sample}"));
+        let meant = nearest(world, SAMPLES).map(|near| format!("did you mean `simulated:{near}`?"));
+        let hint = meant.unwrap_or_else(|| {
+            format!(
+                "there are `{}` and `{}`, or the file of a world",
+                samples[0], samples[1]
+            )
+        });
+        let what = format!("no simulated host `{}`: {error}", world.escape_debug());
+        Trouble::new(Exit::Usage, what, Some(hint))
+    })?;
+    let read = match world.ends_with(".yml") || world.ends_with(".yaml") {
+        true => from_yaml(&text),
+        false => World::from_json(&text),
+    };
+    read.with_context(|| format!("the world {world} cannot be simulated"))
 }
 
 /// A world that is written in YAML, as playbooks are.

@@ -106,6 +106,8 @@ pub(crate) struct Trouble {
     pub(crate) what: String,
     pub(crate) hint: Option<String>,
     pub(crate) exit: Exit,
+    /// Whether `what` is a list of mistakes, each of which says itself that it is one.
+    pub(crate) is_listed: bool,
 }
 
 impl Trouble {
@@ -115,6 +117,7 @@ impl Trouble {
             what: what.to_string(),
             hint,
             exit,
+            is_listed: false,
         }
     }
 }
@@ -145,7 +148,7 @@ pub(crate) fn run(verb: Verb) -> Exit {
             .under(&arguments.leaves)
             .and_then(|desk| interchange::export(&desk, &arguments)),
         Verb::Import(arguments) => interchange::import(&Desk::bare(screen.clone()), &arguments),
-        Verb::Schema => Ok(schema::run(&Desk::bare(screen.clone()))),
+        Verb::Schema(arguments) => Ok(schema::run(&Desk::bare(screen.clone()), &arguments)),
         Verb::Modules(arguments) => Desk::bare(screen.clone())
             .under(&arguments.leaves)
             .and_then(|desk| modules::run(&desk, &arguments)),
@@ -224,7 +227,10 @@ pub(crate) fn run(verb: Verb) -> Exit {
         Ok(exit) => exit,
         Err(error) => match error.downcast_ref::<Trouble>() {
             Some(trouble) => {
-                screen.error(&trouble.what, trouble.hint.as_deref());
+                match trouble.is_listed {
+                    true => screen.mistakes(&trouble.what),
+                    false => screen.error(&trouble.what, trouble.hint.as_deref()),
+                }
                 trouble.exit
             }
             None => {

@@ -207,7 +207,7 @@ impl Known {
         let vars = vars.map_err(|mistakes| {
             let mut trouble = playbook::mistaken(&mistakes);
             if has_own {
-                trouble.what = format!("host `{}`: {}", host.name, trouble.what);
+                trouble.what = format!("host `{}`:\n{}", host.name, trouble.what);
             }
             trouble
         })?;

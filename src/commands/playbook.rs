@@ -111,6 +111,10 @@ pub(crate) fn find(name: &str) -> anyhow::Result<Found> {
             folder: None,
         }),
         None => {
+            if path.is_dir() {
+                let hint = format!("name its files: {name}/*.yml");
+                return Err(Trouble::new(Exit::Usage, format!("{name} is a folder"), Some(hint)).into());
+            }
             let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
             let what = format!("no playbook `{name}`: no such file, and none of that name is shipped");
             Err(Trouble::new(Exit::Usage, what, Some(format!("shipped are: {}", names.join(", ")))).into())
@@ -132,5 +136,8 @@ pub(crate) fn checked(desk: &Desk, found: &Found) -> Result<CheckedPlaybook, Dia
 
 /// A trouble out of mistakes: they are said whole.
 pub(crate) fn mistaken(mistakes: &Diagnostics) -> Trouble {
-    Trouble::new(Exit::Usage, mistakes.text().trim_end(), None)
+    Trouble {
+        is_listed: true,
+        ..Trouble::new(Exit::Usage, mistakes.text().trim_end(), None)
+    }
 }

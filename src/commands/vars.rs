@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::render;
 
 /// Stands for every secret: it is never shown, and long enough to be one.
-pub(super) struct Closed;
+struct Closed;
 
 impl Secrets for Closed {
     fn open(&self, _: &SecretSource) -> Result<String, SecretError> {

@@ -128,6 +128,13 @@ impl Screen {
         ends.err(&text);
     }
 
+    /// Mistakes of a file, each with its place, on stderr.
+    pub(crate) fn mistakes(&self, text: &str) {
+        let mut ends = self.ends();
+        ends.clear();
+        ends.err(&with_line_feed(&plain_lines(text.trim_end())));
+    }
+
     /// A line about what goes on, on stderr.
     pub(crate) fn note(&self, line: &str) {
         let mut ends = self.ends();

@@ -81,13 +81,13 @@ impl Server {
         uri
     }
 
-    /// What is wrong with each of so many files.
-    pub(crate) fn diagnostics(&mut self, files: usize) -> BTreeMap<String, Vec<Value>> {
+    /// What is wrong with each of these files.
+    pub(crate) fn diagnostics(&mut self, files: &[&String]) -> BTreeMap<String, Vec<Value>> {
         let until = Instant::now() + LONGEST;
-        while self.said.len() < files {
+        while let Some(waited_for) = files.iter().find(|file| !self.said.contains_key(**file)) {
             let left = until.saturating_duration_since(Instant::now());
             let message = self.output.recv_timeout(left);
-            let message = message.unwrap_or_else(|error| panic!("{} of {files} files: {error}", self.said.len()));
+            let message = message.unwrap_or_else(|error| panic!("{waited_for}: {error}"));
             self.heard(message);
         }
         std::mem::take(&mut self.said)

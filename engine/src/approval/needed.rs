@@ -1,11 +1,16 @@
 //! How many people must have signed for an action, by its effect.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use deminer_worker::action::Effect;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::json;
+
+use super::policy::MOST_NEEDED;
 
 /// How many different people must have signed for an action. Written as one number where it is the same for every effect,
 /// else as `{preserve: 1, contain: 1, destroy: 2}`; an effect that is not named needs one person.
@@ -77,6 +82,27 @@ impl Serialize for Needed {
 impl<'de> Deserialize<'de> for Needed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Needed, D::Error> {
         deserializer.deserialize_any(Written)
+    }
+}
+
+impl JsonSchema for Needed {
+    fn schema_name() -> Cow<'static, str> {
+        "needed".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let people = json!({"type": "integer", "minimum": 1, "maximum": MOST_NEEDED});
+        let kinds = [Effect::Preserve, Effect::Contain, Effect::Destroy];
+        let by_effect: serde_json::Map<_, _> = kinds
+            .map(|kind| (kind.to_string(), people.clone()))
+            .into_iter()
+            .collect();
+        json_schema!({
+            "type": ["integer", "object"],
+            "if": {"type": "object"},
+            "then": {"properties": by_effect, "additionalProperties": false},
+            "else": people,
+        })
     }
 }
 

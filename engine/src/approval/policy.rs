@@ -15,12 +15,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use deminer_worker::text::Digest;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Needed, SignedError};
 
 /// The most people that a policy may ask for.
-const MOST_NEEDED: u32 = 16;
+pub(super) const MOST_NEEDED: u32 = 16;
 
 /// The bytes of a policy, and of each list that it names.
 const BYTES: u64 = 16 << 20;
@@ -112,16 +114,37 @@ impl PolicyError {
     }
 }
 
-#[derive(Deserialize)]
+/// The keys of [`WrittenApprovals`].
+pub(crate) const APPROVAL_KEYS: [&str; 5] = ["needed", "signers", "revoked", "revoked_approvals", "unsigned"];
+
+/// As it is written; the comments of the fields are what editors show.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = signed_by_whom)]
 pub(crate) struct WrittenApprovals {
+    /// So many different people must have signed: a number, or `{contain: 1, destroy: 2}`.
     #[serde(default = "one")]
     needed: Needed,
+    /// The list of who may sign, of ssh-keygen(1), ALLOWED SIGNERS; beside this file.
     signers: Option<PathBuf>,
+    /// Keys that count no more, of ssh-keygen(1), KEY REVOCATION LISTS, or a public key a line; beside this file.
     revoked: Option<PathBuf>,
+    /// Approvals that were taken back: the sha256 of an approval file a line; beside this file.
     revoked_approvals: Option<PathBuf>,
+    /// Whether the unsigned yes of whoever applies the plan does.
     #[serde(default)]
     unsigned: bool,
+}
+
+/// What [`Approvals::of`] asks of `unsigned` and the others together.
+fn signed_by_whom(schema: &mut Schema) {
+    let unsigned = json!({"required": ["unsigned"], "properties": {"unsigned": {"const": true}}});
+    let one = json!({"not": {"type": "integer", "minimum": 2}});
+    let by_effect = json!({"additionalProperties": one, "allOf": [one]});
+    let listed = json!({"required": ["signers"], "properties": {"signers": {"type": "string"}}});
+    schema.insert("if".to_owned(), unsigned);
+    schema.insert("then".to_owned(), json!({"properties": {"needed": by_effect}}));
+    schema.insert("else".to_owned(), listed);
 }
 
 fn one() -> Needed {

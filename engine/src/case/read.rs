@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::Act;
-use deminer_worker::platform::simulated::{Change, Fault};
+use deminer_worker::platform::simulated::{Change, Fault, SAMPLES};
 use deminer_worker::text::{HostBytes, HostPath};
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Case, CaseHost, Expected, HostIs, OnHost, Part, Shot, TestFile, Yes};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Texts, line_number, quoted, suggest};
+use super::{Case, CaseHost, Expected, HostIs, OnHost, Part, SHOTS, Shot, TestFile, Yes};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Texts, line_number, nearest, quoted, suggest};
 use crate::playbook::Span;
 use crate::playbook::node::{Form, Kind, Node, read_as};
+use crate::policy::Leave;
 
-const TOP_KEYS: [&str; 3] = ["test", "playbook", "cases"];
-const CASE_KEYS: [&str; 18] = [
+pub(crate) const TOP_KEYS: [&str; 3] = ["test", "playbook", "cases"];
+pub(super) const CASE_KEYS: [&str; 18] = [
     "name",
     "host",
     "hosts",
@@ -35,10 +36,10 @@ const CASE_KEYS: [&str; 18] = [
     "expect",
     "snapshots",
 ];
-const YES_KEYS: [&str; 3] = ["exclude", "reason", "only"];
-const DRIFT_KEYS: [&str; 5] = ["host", "write", "content", "remove", "end"];
-const FAULT_KEYS: [&str; 3] = ["host", "at", "then"];
-const EXPECT_KEYS: [&str; 7] = [
+pub(super) const YES_KEYS: [&str; 3] = ["exclude", "reason", "only"];
+pub(super) const DRIFT_KEYS: [&str; 5] = ["host", "write", "content", "remove", "end"];
+pub(super) const FAULT_KEYS: [&str; 3] = ["host", "at", "then"];
+pub(super) const EXPECT_KEYS: [&str; 7] = [
     "verdict",
     "status",
     "actions",
@@ -47,10 +48,18 @@ const EXPECT_KEYS: [&str; 7] = [
     "stopped",
     "refused",
 ];
+/// What of a case belongs to an apply.
+pub(super) const OF_APPLY: [&str; 5] = ["drift", "faults", "crash", "resume", "watch"];
+/// What a change is, one of them.
+pub(super) const DRIFTS: [&str; 3] = ["write", "remove", "end"];
+/// The stages after which an apply may end.
+pub(super) const PARTS: [&str; 3] = ["preserve", "contain", "eradicate"];
+/// The words of [`HostVerdict`](crate::finding::HostVerdict).
+pub(super) const VERDICTS: [&str; 4] = ["clean", "cannot_say", "suspected", "infected"];
 /// What a case without a name for its host calls it.
 const HOST: &str = "host";
 /// Events after which a controller can die.
-const EVENTS: [&str; 8] = [
+pub(super) const EVENTS: [&str; 8] = [
     "approved",
     "stored",
     "frozen",
@@ -209,9 +218,11 @@ impl Reader<'_> {
                 }
             }
         }
+        let at = fields.get("playbook").or(fields.get("test"));
         Some(TestFile {
             name: name?,
             playbook,
+            at: at.map_or(node.span, |(_, value)| value.span),
             cases,
         })
     }
@@ -239,15 +250,9 @@ impl Reader<'_> {
                 "inventory" => case.inventory = self.list(value, &at),
                 "set" => case.set = self.set(value, &at),
                 "allow" => {
-                    for (item, leave) in self
-                        .items(value, &at)
-                        .iter()
-                        .filter_map(|item| Some((item, item.text()?)))
-                    {
-                        match leave.parse() {
-                            Ok(leave) => case.allow.push(leave),
-                            Err(why) => self.mistake(Code::TestValue, item.span, format!("{at}: {why}"), None),
-                        }
+                    for item in self.items(value, &at) {
+                        let word: Option<String> = self.word(item, &at, &Leave::ALL.map(Leave::name));
+                        case.allow.extend(word.and_then(|word| word.parse::<Leave>().ok()));
                     }
                 }
                 "approve" => case.approve = self.approve(value, &at),
@@ -264,17 +269,15 @@ impl Reader<'_> {
                 "expect" => case.expect = self.expect(value, &at, &case),
                 "snapshots" => {
                     for item in self.items(value, &at) {
-                        match self.word::<String>(item, &at, &["plan", "report"]).as_deref() {
-                            Some("plan") => case.snapshots.push(Shot::Plan),
-                            Some(_) => case.snapshots.push(Shot::Report),
-                            None => {}
-                        }
+                        let word: Option<String> = self.word(item, &at, &SHOTS.map(Shot::word));
+                        let shot = SHOTS.into_iter().find(|shot| word.as_deref() == Some(shot.word()));
+                        case.snapshots.extend(shot);
                     }
                 }
                 _ => {}
             }
         }
-        for name in ["drift", "faults", "crash", "resume", "watch"] {
+        for name in OF_APPLY {
             if let Some((key, _)) = fields.get(name).filter(|_| case.approve.is_none()) {
                 let message = format!("{place}: {} belongs to an apply", quoted(name));
                 let help = Some("add `approve: all`".to_owned());
@@ -286,10 +289,10 @@ impl Reader<'_> {
 
     fn hosts(&mut self, case: &mut Case, node: &Node, fields: &Fields<'_>, place: &str) {
         if let Some((_, one)) = fields.get("host") {
-            let is = self.words(one, &format!("{place}: `host`"));
+            let is = self.host_is(one, &format!("{place}: `host`"));
             case.hosts.extend(is.map(|is| CaseHost {
                 name: HOST.to_owned(),
-                is: host_is(&is),
+                is,
             }));
         }
         match fields.get("hosts") {
@@ -306,7 +309,7 @@ impl Reader<'_> {
                 let at = format!("{place}: `hosts`");
                 for (name, (key, is)) in self.fields(hosts, &at, None) {
                     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-                    if name.starts_with('-') || !name.bytes().all(plain) {
+                    if name.is_empty() || name.starts_with('-') || !name.bytes().all(plain) {
                         let help = Some("a name has letters, digits, `_`, `-` and `.`".to_owned());
                         self.mistake(
                             Code::BadName,
@@ -315,10 +318,15 @@ impl Reader<'_> {
                             help,
                         );
                     }
-                    if let Some(is) = self.words(is, &at) {
-                        let (name, is) = (name.to_owned(), host_is(&is));
-                        case.hosts.push(CaseHost { name, is });
-                    }
+                    let is = self.host_is(is, &at);
+                    case.hosts.extend(is.map(|is| CaseHost {
+                        name: name.to_owned(),
+                        is,
+                    }));
+                }
+                if hosts.kind == Kind::Map(Vec::new()) {
+                    let help = "name one: `hosts: {web-1: simulated:infected}`".to_owned();
+                    self.mistake(Code::Empty, hosts.span, format!("{at} is empty"), Some(help));
                 }
             }
             None if !fields.contains_key("host") => {
@@ -327,6 +335,25 @@ impl Reader<'_> {
             }
             None => {}
         }
+    }
+
+    /// `simulated:infected`, the file of a world, or else a folder.
+    fn host_is(&mut self, node: &Node, place: &str) -> Option<HostIs> {
+        let text = self.words(node, place)?;
+        let Some(world) = text.strip_prefix("simulated:") else {
+            return Some(match text.ends_with(".json") {
+                true => HostIs::Simulated(text),
+                false => HostIs::Recorded(text.strip_prefix("recorded:").unwrap_or(&text).to_owned()),
+            });
+        };
+        // A file of nearly that name would be written with its folder or its ending.
+        let meant = nearest(world, SAMPLES).filter(|near| *near != world && !world.contains(['/', '.']));
+        if let Some(near) = meant {
+            let message = format!("{place}: no simulated host is called {}", quoted(world));
+            let help = Some(format!("did you mean `simulated:{near}`?"));
+            self.mistake(Code::TestValue, node.span, message, help);
+        }
+        Some(HostIs::Simulated(world.to_owned()))
     }
 
     fn time(&mut self, node: &Node, place: &str) -> Option<u64> {
@@ -370,7 +397,7 @@ impl Reader<'_> {
                 "exclude" => yes.exclude = self.list(value, place),
                 "reason" => yes.reason = self.words(value, place),
                 _ => {
-                    let word: Option<String> = self.word(value, place, &["preserve", "contain", "eradicate"]);
+                    let word: Option<String> = self.word(value, place, &PARTS);
                     yes.only = word.map(|word| match word.as_str() {
                         "preserve" => Part::Preserve,
                         "contain" => Part::Contain,
@@ -398,25 +425,34 @@ impl Reader<'_> {
         for item in self.items(node, place) {
             let fields = self.fields(item, place, Some(&DRIFT_KEYS));
             let host = self.host(&fields, place, case);
-            let said: Vec<&str> = ["write", "remove", "end"]
-                .into_iter()
-                .filter(|key| fields.contains_key(key))
-                .collect();
+            let said: Vec<&str> = DRIFTS.into_iter().filter(|key| fields.contains_key(key)).collect();
             let [key] = said[..] else {
                 let message = format!("{place}: a change is one of `write`, `remove` and `end`");
                 self.mistake(Code::TestValue, item.span, message, None);
                 continue;
             };
             let (_, value) = fields[key];
+            let content = match fields.get("content") {
+                Some((at, _)) if key != "write" => {
+                    let message = format!("{place}: `content` belongs to `write`");
+                    self.mistake(Code::TestValue, at.span, message, None);
+                    ""
+                }
+                Some((_, content)) => content.text().unwrap_or_else(|| {
+                    self.kind(content, place, "text");
+                    ""
+                }),
+                None => "",
+            };
             let what = match (key, &value.kind) {
-                ("end", Kind::Uint(pid)) => u32::try_from(*pid).ok().map(Change::End),
+                ("end", Kind::Uint(pid)) if u32::try_from(*pid).is_ok() => u32::try_from(*pid).ok().map(Change::End),
                 ("end", _) => {
                     self.kind(value, place, "a pid");
                     None
                 }
                 ("write", _) => self.words(value, place).map(|path| Change::Write {
                     path: HostPath::from(path.as_str()),
-                    content: HostBytes::from(fields.get("content").and_then(|(_, c)| c.text()).unwrap_or_default()),
+                    content: HostBytes::from(content),
                 }),
                 _ => self
                     .words(value, place)
@@ -448,7 +484,6 @@ impl Reader<'_> {
     }
 
     fn expect(&mut self, node: &Node, place: &str, case: &Case) -> Expected {
-        const VERDICTS: [&str; 4] = ["clean", "cannot_say", "suspected", "infected"];
         let statuses: Vec<String> = crate::status::Status::ALL.iter().map(ToString::to_string).collect();
         let statuses: Vec<&str> = statuses.iter().map(String::as_str).collect();
         let mut expected = Expected::default();
@@ -499,14 +534,5 @@ impl Reader<'_> {
             words.extend(self.word(value, place, known).map(|word| (Some(host.to_owned()), word)));
         }
         words
-    }
-}
-
-/// `simulated:infected`, the file of a world, or else a folder.
-fn host_is(text: &str) -> HostIs {
-    match text.strip_prefix("simulated:") {
-        Some(world) => HostIs::Simulated(world.to_owned()),
-        None if text.ends_with(".json") => HostIs::Simulated(text.to_owned()),
-        None => HostIs::Recorded(text.strip_prefix("recorded:").unwrap_or(text).to_owned()),
     }
 }

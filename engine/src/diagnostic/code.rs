@@ -125,6 +125,7 @@ codes! {
     Policy = "P0704", "A policy cannot be read, or contradicts itself.";
     SecretSource = "P0705", "A secret stands in the open, or is not named by where it comes from.";
     SecretClosed = "P0706", "A secret cannot be had from where it comes from.";
+    EnvironmentName = "P0707", "An environment is called otherwise than its file.";
     TestValue = "T0101", "A file of tests says something that it cannot say there.";
 }
 

@@ -15,8 +15,8 @@ use crate::diagnostic::{quoted, suggest};
 use crate::playbook::VarType;
 use crate::playbook::value::Misfit;
 
-const OF_LISTS: [&str; 3] = ["$remove", "$prepend", "$append"];
-const OF_MAPS: [&str; 2] = ["$remove", "$merge"];
+pub(super) const OF_LISTS: [&str; 3] = ["$remove", "$prepend", "$append"];
+pub(super) const OF_MAPS: [&str; 2] = ["$remove", "$merge"];
 
 /// Whether a value is a merge: a map with a key that begins with `$`.
 pub(super) fn is_merge(value: &Value) -> bool {

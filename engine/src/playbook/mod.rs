@@ -15,7 +15,7 @@ mod order;
 mod params;
 mod parse;
 mod scalar;
-mod schema;
+pub(crate) mod schema;
 mod shape;
 pub mod value;
 mod without;
@@ -35,8 +35,8 @@ pub use check::{Sources, check};
 pub use checked::{Asked, CheckedPlaybook, CheckedResource, StepOutline};
 pub(crate) use checked::{CheckedBody, CheckedStep, CheckedUntil, OnFailure, Recipe};
 pub use library::Library;
-pub(crate) use parse::is_name;
 pub use parse::parse;
+pub(crate) use parse::{PLAYBOOK_KEYS, is_name};
 pub use schema::schema;
 
 /// The phases, in the order in which they run.

@@ -17,7 +17,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest, quoted, suggest}
 
 pub(super) use step::keys_beside;
 
-pub(super) const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
+pub(crate) const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
 pub(super) const VAR_KEYS: [&str; 3] = ["type", "default", "help"];
 pub(super) const PART_KEYS: [&str; 3] = ["help", "vars", "steps"];
 pub(super) const STEP_KEYS: [&str; 16] = [

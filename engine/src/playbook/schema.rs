@@ -3,17 +3,18 @@
 //! Draft 7, since every editor has it. The modules' parts come from the schemas of their Rust types, a step's `use`
 //! decides its `with`, a phase decides its `use`. Whatever `check` accepts, the schema accepts; it refuses less.
 
-mod forms;
+pub(crate) mod forms;
 mod step;
 mod value;
 
 use serde_json::{Map, Value, json};
 
-use self::forms::{NAME, PLAYBOOK, map_of, text};
+use self::forms::{PLAYBOOK, text};
 use self::value::Definitions;
 use super::Phase;
 use super::parse::{LOOP_KEYS, PART_KEYS, PLAYBOOK_KEYS, REPEAT_KEYS, ROUNDS, VAR_KEYS};
 use crate::module::Registry;
+use crate::schema::{DRAFT, closed, described, map_of, name, pattern, reference};
 
 /// The schema of a playbook that may use these modules, and of the files that such a one includes.
 pub fn schema(registry: &Registry) -> Value {
@@ -30,42 +31,12 @@ pub fn schema(registry: &Registry) -> Value {
     definitions.put("playbook", playbook());
     definitions.put("part", part());
     json!({
-        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$schema": DRAFT,
         "if": {"type": "object", "required": ["steps"], "not": {"required": ["playbook"]}},
         "then": reference("part"),
         "else": reference("playbook"),
         "definitions": definitions.into_map(),
     })
-}
-
-/// A reference to a definition.
-fn reference(name: &str) -> Value {
-    json!({"$ref": format!("#/definitions/{name}")})
-}
-
-/// A reference with a word of its own: beside `$ref` draft 7 reads nothing.
-fn described(about: &str, name: &str) -> Value {
-    json!({"description": about, "allOf": [reference(name)]})
-}
-
-/// A map that has these keys and no others; `keys` is the parser's own list.
-fn closed(keys: &[&str], required: &[&str], properties: Value) -> Value {
-    let named = properties.as_object().map(Map::len).unwrap_or_default();
-    debug_assert_eq!(named, keys.len(), "every key of the parser is described: {keys:?}");
-    debug_assert!(keys.iter().all(|key| properties.get(key).is_some()), "{keys:?}");
-    json!({
-        "type": "object",
-        "required": required,
-        "additionalProperties": false,
-        "properties": properties,
-    })
-}
-
-fn name() -> Value {
-    forms::pattern(
-        NAME,
-        "a name has letters, digits and `_`, and does not begin with a digit",
-    )
 }
 
 fn playbook() -> Value {
@@ -77,7 +48,7 @@ fn playbook() -> Value {
             (name, about)
         })
         .collect();
-    let mut called = forms::pattern(PLAYBOOK, "letters, digits, `-`, `_` and `.`, 64 at most: `linux-miner`");
+    let mut called = pattern(PLAYBOOK, "letters, digits, `-`, `_` and `.`, 64 at most: `linux-miner`");
     called["description"] = "The playbook's name, as plans and reports call it.".into();
     closed(
         &PLAYBOOK_KEYS,

@@ -10,12 +10,14 @@
 //! max_actions: 60                # on one host
 //! ```
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use deminer_worker::action::Effect;
 use deminer_worker::network::Net;
 use deminer_worker::text::HostPath;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::{BadWindow, Leave, Limits, Window};
@@ -23,6 +25,9 @@ use crate::approval::{Approvals, PolicyError, WrittenApprovals};
 
 /// The keys of a policy.
 pub(crate) const KEYS: [&str; 6] = ["approvals", "effects", "leaves", "protect", "windows", "max_actions"];
+
+/// The words of `effects`.
+pub(crate) const EFFECTS: [&str; 3] = ["preserve", "contain", "destroy"];
 
 /// What a site decides about every plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,15 +44,24 @@ pub struct SitePolicy {
     pub spare: Vec<Net>,
 }
 
-/// As it is written.
-#[derive(Default, Deserialize)]
+/// As it is written; the comments of the fields are what editors show.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Written {
+    /// How many people must have approved, and who may.
     approvals: Option<WrittenApprovals>,
+    /// What an action may do at most.
     effects: Option<Most>,
+    /// What `--allow` may allow at most; left out, anything.
+    #[schemars(with = "Option<Vec<Leave>>")]
     leaves: Option<Vec<String>>,
+    /// Paths that are never touched, with all below them, and networks that are never blocked: `[/srv/shop, 192.0.2.0/24]`.
+    #[schemars(with = "Option<Vec<Protected>>")]
     protect: Option<Vec<String>>,
+    /// When something may be removed: `[mon-fri 22:00-05:00 +02:00]`.
+    #[schemars(with = "Option<Vec<Window>>", length(min = 1))]
     windows: Option<Vec<String>>,
+    /// How many actions one host may have.
     max_actions: Option<u32>,
 }
 
@@ -63,12 +77,31 @@ struct OfEnvironment {
     policy: Option<Written>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Most {
+    /// Evidence is kept.
     Preserve,
+    /// Addresses are blocked, processes are held.
     Contain,
+    /// Processes are ended, files and lines are removed.
     Destroy,
+}
+
+/// The written form of what [`protected`] reads.
+struct Protected;
+
+impl JsonSchema for Protected {
+    fn schema_name() -> Cow<'static, str> {
+        "protected".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string", "pattern": "^(/|[0-9A-Fa-f:.]+(/[0-9]{1,3})?$)",
+            "patternErrorMessage": "write an absolute path, or a network: `/srv/shop`, `192.0.2.0/24`",
+        })
+    }
 }
 
 impl SitePolicy {

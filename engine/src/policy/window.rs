@@ -1,8 +1,10 @@
 //! When something may be removed: days, and hours of a day at a fixed distance from UTC.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -167,6 +169,23 @@ impl fmt::Display for Window {
                 write!(f, "{sign}{}", clock(ahead.unsigned_abs()))
             }
         }
+    }
+}
+
+impl JsonSchema for Window {
+    fn schema_name() -> Cow<'static, str> {
+        "window".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let day = DAYS.join("|");
+        let days = format!("daily|({day})(-({day}))?(,({day})(-({day}))?)*");
+        let clock = "([01][0-9]|2[0-3]):[0-5][0-9]|24:00";
+        json_schema!({
+            "type": "string",
+            "pattern": format!(r"^\s*({days})\s+({clock})-({clock})\s+(UTC|Z|[+-]({clock}))\s*$"),
+            "patternErrorMessage": format!("no window: {}", BadWindow::HINT),
+        })
     }
 }
 

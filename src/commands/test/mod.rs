@@ -223,16 +223,7 @@ fn read(desk: &Desk, file: PathBuf) -> anyhow::Result<Tests> {
         Trouble::new(Exit::Usage, format!("{shown}: {error}"), Some(hint))
     })?;
     let read = TestFile::read(&shown, &text).map_err(|mistakes| mistaken(&mistakes))?;
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let playbook = match &read.playbook {
-        // A name without an ending is that of a shipped one.
-        Some(playbook) if Path::new(playbook).extension().is_none() => PathBuf::from(playbook),
-        Some(playbook) => folder.join(playbook),
-        None => {
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
-            folder.join(format!("{}.yml", name.strip_suffix(END).unwrap_or(&name)))
-        }
-    };
+    let playbook = playbook_of(&file, &read);
     let allowed = read.cases.iter().flat_map(|case| case.allow.iter().copied());
     let under = crate::cli::Leaves {
         allow: allowed.collect(),
@@ -247,4 +238,18 @@ fn read(desk: &Desk, file: PathBuf) -> anyhow::Result<Tests> {
         playbook,
         checked,
     })
+}
+
+/// The file of the playbook that is tested, or the name of a shipped one.
+pub(super) fn playbook_of(file: &Path, read: &TestFile) -> PathBuf {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    match &read.playbook {
+        // A name without an ending is that of a shipped one.
+        Some(playbook) if Path::new(playbook).extension().is_none() => PathBuf::from(playbook),
+        Some(playbook) => folder.join(playbook),
+        None => {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            folder.join(format!("{}.yml", name.strip_suffix(END).unwrap_or(&name)))
+        }
+    }
 }

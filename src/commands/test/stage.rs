@@ -9,7 +9,7 @@ use deminer_engine::case::{Case, HostIs};
 use deminer_engine::host::Transport;
 use deminer_engine::host::recorded::Recorded;
 use deminer_engine::plan::Plan;
-use deminer_worker::platform::simulated::Simulated;
+use deminer_worker::platform::simulated::{Simulated, sample};
 
 use crate::commands::Trouble;
 use crate::commands::hosts::simulated;
@@ -57,9 +57,9 @@ impl Stage {
                     stage.hosts.insert(name, recorded);
                 }
                 HostIs::Simulated(world) => {
-                    let world = match world.as_str() {
-                        sample @ ("infected" | "clean") => simulated(sample)?,
-                        file => simulated(&folder.join(file).to_string_lossy())?,
+                    let world = match sample(world) {
+                        Some(sample) => sample,
+                        None => simulated(&folder.join(world).to_string_lossy())?,
                     };
                     let host = Simulated::new(world);
                     stage.simulated.insert(name.clone(), host.clone());

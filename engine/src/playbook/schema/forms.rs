@@ -5,44 +5,26 @@ use serde_json::{Value, json};
 use super::super::VarType;
 use super::super::parse::EXPRESSION_BYTES;
 use super::super::value::PLAIN;
+use crate::schema::{self, pattern};
 
-/// A name that references can use.
-pub(super) const NAME: &str = "^[A-Za-z_][A-Za-z0-9_]{0,63}$";
 /// A playbook's name.
-pub(super) const PLAYBOOK: &str = r"^(?!\.)[\p{Alphabetic}\p{N}_.-]{1,64}$";
+pub(crate) const PLAYBOOK: &str = r"^(?!\.)[\p{Alphabetic}\p{N}_.-]{1,64}$";
 /// A text that has an expression in it.
 pub(super) const TEMPLATE: &str = r"\{\{";
 /// A text that is one expression, and keeps its kind.
 pub(super) const ONE: &str = r"^\s*\{\{[\s\S]*\}\}\s*$";
 /// A path below the file that names it.
 pub(super) const BELOW: &str = r"^(?!/)(?!\.\.?(/|$))(?![\s\S]*(/\.\.?(/|$)|//|/$|\\|\{\{))[\s\S]+$";
-/// A text with something in it.
-const SAID: &str = r"\S";
 /// A text that does not begin with braces.
 const BARE: &str = r"^(?!\s*\{\{)[\s\S]*\S";
 /// The deepest type: `list<list<list<list<string>>>>`.
 const DEPTH: usize = 4;
 
-/// Text with something in it; `about` may be empty.
+/// Text with something in it, no longer than an expression; `about` may be empty.
 pub(super) fn text(about: &str) -> Value {
-    let mut text = json!({
-        "type": "string", "pattern": SAID, "maxLength": EXPRESSION_BYTES,
-        "patternErrorMessage": "there is nothing where something must be",
-    });
-    if !about.is_empty() {
-        text["description"] = about.into();
-    }
+    let mut text = schema::text(about);
+    text["maxLength"] = EXPRESSION_BYTES.into();
     text
-}
-
-/// Text of a form, and what an editor says of text that does not have it.
-pub(super) fn pattern(pattern: &str, otherwise: &str) -> Value {
-    json!({"type": "string", "pattern": pattern, "patternErrorMessage": otherwise})
-}
-
-/// A map of such values.
-pub(super) fn map_of(value: Value) -> Value {
-    json!({"type": "object", "additionalProperties": value})
 }
 
 /// A bare expression of any kind.
@@ -66,7 +48,7 @@ pub(super) fn duration() -> Value {
 }
 
 /// The texts that a type takes, where it is written as text.
-pub(super) fn written(kind: &VarType) -> Value {
+pub(crate) fn written(kind: &VarType) -> Value {
     let (form, otherwise) = match kind {
         VarType::Duration => (
             "^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",

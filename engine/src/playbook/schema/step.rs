@@ -6,10 +6,10 @@ use super::super::Phase;
 use super::super::check::ceiling;
 use super::super::parse::conduct::{ON_ERROR, PROCEDURE_CHARS, PROCEDURES, RETRIES};
 use super::super::parse::{BODY_KEYS, STEP_KEYS, keys_beside};
-use super::forms::{BELOW, map_of, pattern, text};
+use super::forms::{BELOW, text};
 use super::value::Definitions;
-use super::{closed, described, reference};
 use crate::module::{Module, Registry};
+use crate::schema::{closed, described, map_of, pattern, reference};
 
 /// Defines the steps of every phase, those of an included file, and the parameters of every module.
 pub(super) fn define(definitions: &mut Definitions, registry: &Registry) {

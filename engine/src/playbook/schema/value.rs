@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::super::VarType;
 use super::super::kind::Kinds;
 use super::super::shape::Shape;
-use super::forms::{BELOW, ONE, TEMPLATE, pattern, written};
-use super::reference;
+use super::forms::{BELOW, ONE, TEMPLATE, written};
 use crate::module::{PLAYBOOK_TEXT_FORMAT, RESOURCE_FORMAT};
+use crate::schema::{bounds, pattern, reference};
 
 /// The definitions of the whole, by name.
 #[derive(Default)]
@@ -225,16 +225,5 @@ fn words(node: &Value) -> Option<Value> {
     match lines.iter().all(|line| line.is_empty()) || list.len() == 1 {
         true => Some(json!({"enum": words})),
         false => Some(json!({"enum": words, "enumDescriptions": lines})),
-    }
-}
-
-/// What a whole number of so many bits can hold.
-fn bounds(node: &Value) -> Vec<(&'static str, Value)> {
-    match node.get("format").and_then(Value::as_str) {
-        Some("uint8") => vec![("minimum", json!(0)), ("maximum", json!(u8::MAX))],
-        Some("uint16") => vec![("minimum", json!(0)), ("maximum", json!(u16::MAX))],
-        Some("uint32") => vec![("minimum", json!(0)), ("maximum", json!(u32::MAX))],
-        Some("int32") => vec![("minimum", json!(i32::MIN)), ("maximum", json!(i32::MAX))],
-        _ => Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a query or an act had no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "error", rename_all = "snake_case")]
 pub enum HostError {
     /// The kernel refused.
@@ -113,6 +114,7 @@ impl HostError {
 
 /// What stands between a controller and a worker on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Obstacle {
     /// Something on the controller's side.

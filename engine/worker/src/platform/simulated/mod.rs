@@ -49,7 +49,7 @@ pub use change::Change;
 pub use check::WorldError;
 pub use faults::{At, Call, CallAt, Fault, FaultKind, Side, WorkerKilled};
 pub use process::Life;
-pub use samples::{clean, infected};
+pub use samples::{SAMPLES, clean, infected, sample};
 pub use snapshot::{SeenFile, SeenProcess, Snapshot};
 pub use world::World;
 

@@ -2,6 +2,18 @@
 
 use super::world::World;
 
+/// The names of the worlds to begin with.
+pub const SAMPLES: [&str; 2] = ["infected", "clean"];
+
+/// The world of that name; `None` where it is none of [`SAMPLES`].
+pub fn sample(name: &str) -> Option<World> {
+    match name {
+        "infected" => Some(infected()),
+        "clean" => Some(clean()),
+        _ => None,
+    }
+}
+
 /// A small server with a miner on it, and beside the miner everything that only looks like one.
 ///
 /// The miner (pid 2101) runs from `/tmp/.x/xmrig`, which has no name any more, and talks to 198.51.100.23:3333. A guardian

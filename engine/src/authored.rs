@@ -1,0 +1,110 @@
+//! What an author writes: a playbook, an environment for it, a file of its tests. Which of them a text is, its keys say.
+
+use serde_json::Value;
+
+use crate::diagnostic::nearest;
+use crate::module::Registry;
+use crate::playbook::node::{Kind, read};
+use crate::{case, environment, playbook};
+
+/// What an author writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authored {
+    /// [`playbook`]
+    Playbook,
+    /// [`environment`]
+    Environment,
+    /// [`case`]
+    Test,
+}
+
+impl Authored {
+    /// All that there are.
+    pub const ALL: [Authored; 3] = [Authored::Playbook, Authored::Environment, Authored::Test];
+
+    /// What a text is: by its first key, else by most of its keys; a playbook where nothing speaks for another.
+    pub fn of(text: &str) -> Authored {
+        let keys = top_keys(text);
+        let by_first = |it: &Authored| keys.first().is_some_and(|key| key == it.keys()[0]);
+        if let Some(said) = Authored::ALL.into_iter().find(by_first) {
+            return said;
+        }
+        let likeness = |it: &Authored| {
+            let near = |key: &&String| nearest(key, it.keys().iter().copied()).is_some();
+            let is = |key: &&String| it.keys().contains(&key.as_str());
+            (keys.iter().filter(is).count(), keys.iter().filter(near).count())
+        };
+        // Of equals the first is taken.
+        let most = Authored::ALL.into_iter().rev().max_by_key(likeness);
+        let is_most_of_it = |it: &Authored| 2 * likeness(it).1 > keys.len();
+        most.filter(is_most_of_it).unwrap_or(Authored::Playbook)
+    }
+
+    /// The schema of it, for editors; of a playbook that may use these modules.
+    pub fn schema(self, registry: &Registry) -> Value {
+        match self {
+            Authored::Playbook => playbook::schema(registry),
+            Authored::Environment => environment::schema(),
+            Authored::Test => case::schema(),
+        }
+    }
+
+    /// Its keys, the first of them first.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Authored::Playbook => &playbook::PLAYBOOK_KEYS,
+            Authored::Environment => &environment::read::TOP_KEYS,
+            Authored::Test => &case::read::TOP_KEYS,
+        }
+    }
+}
+
+/// The keys of the outermost map, in their order; of what is no YAML those that begin a line.
+fn top_keys(text: &str) -> Vec<String> {
+    if let Ok(node) = read(text) {
+        let Kind::Map(pairs) = node.kind else { return Vec::new() };
+        return pairs
+            .iter()
+            .filter_map(|(key, _)| key.text().map(str::to_owned))
+            .collect();
+    }
+    let key = |line: &str| {
+        let key = line.split_once(':')?.0.trim_matches(['"', '\'']);
+        let is_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        is_word.then(|| key.to_owned())
+    };
+    text.lines().filter_map(key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_says_what_a_text_is() {
+        use Authored::{Environment, Playbook, Test};
+        let rows = [
+            ("playbook: a\nversion: 1\nphases: {}\n", Playbook),
+            ("playbook: a\ntest: b\n", Playbook),
+            ("# a remark\nenvironment: prod\n", Environment),
+            ("{environment: prod, vars: {watch: 1m}}", Environment),
+            ("environment: prod\nplaybook: a\nphases: {}\nversion: 1\n", Environment),
+            ("test: a\nplaybook: b.yml\ncases: []\n", Test),
+            ("vars: {a: 1}\nenvironment: prod\n", Environment),
+            ("vars: {a: 1}\npolicy: {}\n", Environment),
+            ("cases: []\n", Test),
+            ("enviroment: prod\nvars: {a: 1}\n", Environment),
+            ("tset: a\n", Test),
+            ("vars: {}\nplaybook: a\nphases: {}\n", Playbook),
+            ("hosts: {}\ndefaults: {}\ngroups: {}\n", Playbook),
+            ("steps: []\n", Playbook),
+            ("", Playbook),
+            ("[1]", Playbook),
+            ("environment: prod\nvars: {\n", Environment),
+            ("\"test\": a\ncases: [\n", Test),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(Authored::of(text), expected, "{text}");
+        }
+    }
+}
