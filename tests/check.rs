@@ -307,6 +307,9 @@ fn an_environment_is_held_against_the_playbook_that_it_is_for() {
         assert!(said.out.contains(expected), "{text}: {said}");
     }
 
+    let alone = run(&["check", &at("envs/prod.yml"), "--env", "prod"]).expect(2);
+    assert!(alone.err.contains("--env is for playbooks"), "{alone}");
+
     // One that is named too counts, wherever it lies and whatever its file is called.
     let elsewhere = beside("environment: prod\nfor: far\nvars: {wach: 20m}\n", TESTS);
     let file = written(&elsewhere.path().join("envs/prod.yml"));

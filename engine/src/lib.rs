@@ -12,7 +12,8 @@
 //! [`look`] the third, [`plan`] and [`approval`] the next, [`apply`] the fifth, [`report`] the last. Where it was cut, [`reconcile`] asks what was done, and
 //! [`resume`] says what is still to be done. [`host`] reaches hosts, [`fleet`] walks over many, [`module`] is what a module
 //! is, [`external`] those that are programs, [`finding`] what modules say, [`audit`] whether what is on disk was changed,
-//! [`case`] a test of a playbook, [`asked`] how a run was asked for, [`policy`] what a look may do only by leave.
+//! [`case`] a test of a playbook, [`authored`] which of what an author writes a text is, [`asked`] how a run was asked for,
+//! [`policy`] what a look may do only by leave.
 //! The engine knows no module by name, no terminal, no environment and no clock of its own.
 
 pub mod apply;

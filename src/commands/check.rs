@@ -10,7 +10,7 @@ use deminer_engine::playbook::CheckedPlaybook;
 use serde_json::{Map, Value, json};
 
 use super::playbook::{self, Found};
-use super::{Desk, environment, test};
+use super::{Desk, Trouble, environment, test};
 use crate::cli::{Check, CheckFormat};
 use crate::exit::Exit;
 use crate::render;
@@ -36,6 +36,11 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
         Authored::Environment | Authored::Test => None,
     };
     let checked: Vec<Option<Result<CheckedPlaybook, Diagnostics>>> = found.iter().map(checked).collect();
+    if arguments.env.is_some() && checked.iter().all(Option::is_none) {
+        let what = "--env is for playbooks, and none is named";
+        let hint = "name the playbook: deminer check PLAYBOOK --env NAME".to_owned();
+        return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+    }
     let named: Vec<&CheckedPlaybook> = checked.iter().flatten().flatten().collect();
     let mut all: Vec<(String, Result<Right, Diagnostics>)> = Vec::new();
     for ((name, found), checked) in arguments.files.iter().zip(&found).zip(&checked) {
