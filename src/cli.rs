@@ -609,6 +609,8 @@ pub(crate) enum SchemaOf {
     Environment,
     /// Of files of tests, `NAME.test.yml`.
     Test,
+    /// Of files of simulated hosts, `simulated:NAME.yml`.
+    Host,
 }
 
 /// `deminer export`

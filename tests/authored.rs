@@ -10,8 +10,10 @@ use std::fmt::Write as _;
 
 use common::command::run;
 use deminer_engine::authored::Authored;
+use deminer_engine::host::simulated_schema;
+use deminer_worker::platform::simulated::World;
 use jsonschema::Validator;
-use playbooks::{BESIDE, Beside, Wrong, allowed, changed, modeline, refused, validator};
+use playbooks::{BESIDE, Beside, Wrong, allowed, changed, document, modeline, refused, validator};
 
 fn validator_of(beside: &Beside) -> Validator {
     validator(&beside.what.schema(allowed()))
@@ -92,9 +94,52 @@ fn the_schema_refuses_nothing_that_the_reader_accepts() {
     }
 }
 
+/// The host that the book describes, in YAML.
+fn host_of_the_book() -> String {
+    let page = std::fs::read_to_string("docs/simulated.md").expect("the page");
+    let block = page.split("```yaml\n").nth(1).expect("a host");
+    block.split("```").next().expect("its end").to_owned()
+}
+
+#[test]
+fn the_schema_of_hosts_is_that_of_their_reader() {
+    let validator = validator(&simulated_schema());
+    for folder in ["playbooks/tests", "tests/worlds"] {
+        for entry in std::fs::read_dir(folder).expect(folder) {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|ending| ending == "json") {
+                let text = std::fs::read_to_string(&path).expect("a file");
+                World::from_json(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                assert_eq!(refused(&validator, &text), None, "{}", path.display());
+            }
+        }
+    }
+    for page in ["docs/simulated.md", "docs/simulated.zh.md"] {
+        let text = std::fs::read_to_string(page).expect(page);
+        let schema = simulated_schema();
+        for key in schema["properties"].as_object().expect("its keys").keys() {
+            assert!(text.contains(&format!("| `{key}` |")), "{page} does not tell of {key}");
+        }
+    }
+    let book = host_of_the_book();
+    assert_eq!(refused(&validator, &book), None);
+    let (mut accepted, mut both) = (0, 0);
+    let unknown = book.replacen("cpu_percent", "cpu_per_cent", 1);
+    for (line, text) in changed(&book).chain([(0, unknown)]) {
+        let Some(why) = refused(&validator, &text) else {
+            accepted += 1;
+            continue;
+        };
+        let read = document(&text).map(World::from_value);
+        assert!(!matches!(read, Ok(Ok(_))), "{line}\n{why}\n{text}");
+        both += 1;
+    }
+    assert!(accepted > 10 && both > 30, "accepted {accepted}, both refused {both}");
+}
+
 #[test]
 fn the_command_prints_the_schemas_that_are_shipped() {
-    let of = BESIDE.iter().map(|beside| beside.name).chain(["playbook"]);
+    let of = BESIDE.iter().map(|beside| beside.name).chain(["playbook", "host"]);
     for name in of {
         let printed = run(&["schema", name]).expect(0);
         let file = format!("schema/{name}.json");

@@ -372,3 +372,21 @@ fn a_folder_and_a_simulated_host_that_is_not_there() {
     let said = deminer.run(&["plan", "triage", "simulated:no/such"]).expect(2);
     assert!(said.err.contains("or the file of a world"), "{said}");
 }
+
+#[test]
+fn steps_to_include_are_checked_by_themselves() {
+    let shipped = run(&["check", "playbooks/library/look-1.yml", "--format", "json"]).expect(0);
+    assert_eq!(shipped.json()["files"][0]["part"], "playbooks/library/look-1.yml");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("look.yml");
+    let text = "help: what runs\nsteps:\n  - {id: processes, use: process.list, wehn: true}\n";
+    std::fs::write(&file, text).expect("written");
+    let said = run(&["check", &written(&file)]).expect(2);
+    assert!(
+        said.out.contains("look.yml:3:") && said.out.contains("did you mean `when`?"),
+        "{}",
+        said.out
+    );
+    assert!(!said.out.contains("`playbook` is missing"), "{}", said.out);
+}

@@ -1,4 +1,5 @@
-//! What an author writes: a playbook, an environment for it, a file of its tests. Which of them a text is, its keys say.
+//! What an author writes: a playbook, an environment for it, a file of its tests, steps that it includes. Which of them a text
+//! is, its keys say.
 
 use serde_json::Value;
 
@@ -16,11 +17,18 @@ pub enum Authored {
     Environment,
     /// [`case`]
     Test,
+    /// A file of steps that playbooks include.
+    Part,
 }
 
 impl Authored {
     /// All that there are.
-    pub const ALL: [Authored; 3] = [Authored::Playbook, Authored::Environment, Authored::Test];
+    pub const ALL: [Authored; 4] = [
+        Authored::Playbook,
+        Authored::Environment,
+        Authored::Test,
+        Authored::Part,
+    ];
 
     /// What a text is: by its first key, else by most of its keys; a playbook where nothing speaks for another.
     pub fn of(text: &str) -> Authored {
@@ -43,7 +51,7 @@ impl Authored {
     /// The schema of it, for editors; of a playbook that may use these modules.
     pub fn schema(self, registry: &Registry) -> Value {
         match self {
-            Authored::Playbook => playbook::schema(registry),
+            Authored::Playbook | Authored::Part => playbook::schema(registry),
             Authored::Environment => environment::schema(),
             Authored::Test => case::schema(),
         }
@@ -55,6 +63,7 @@ impl Authored {
             Authored::Playbook => &playbook::PLAYBOOK_KEYS,
             Authored::Environment => &environment::read::TOP_KEYS,
             Authored::Test => &case::read::TOP_KEYS,
+            Authored::Part => &playbook::PART_KEYS,
         }
     }
 }
@@ -82,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_first_key_says_what_a_text_is() {
-        use Authored::{Environment, Playbook, Test};
+        use Authored::{Environment, Part, Playbook, Test};
         let rows = [
             ("playbook: a\nversion: 1\nphases: {}\n", Playbook),
             ("playbook: a\ntest: b\n", Playbook),
@@ -97,7 +106,10 @@ mod tests {
             ("tset: a\n", Test),
             ("vars: {}\nplaybook: a\nphases: {}\n", Playbook),
             ("hosts: {}\ndefaults: {}\ngroups: {}\n", Playbook),
-            ("steps: []\n", Playbook),
+            ("steps: []\n", Part),
+            ("help: what runs\nsteps: []\n", Part),
+            ("vars: {a: {type: int}}\nsteps: []\n", Part),
+            ("vars: {a: {type: int}}\n", Playbook),
             ("", Playbook),
             ("[1]", Playbook),
             ("environment: prod\nvars: {\n", Environment),

@@ -176,6 +176,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("The JSON Schema of playbooks, for editors", "deminer schema"),
             ("That of environments", "deminer schema environment"),
+            ("That of simulated hosts in files", "deminer schema host"),
         ],
     ),
     (

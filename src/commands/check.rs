@@ -6,7 +6,7 @@ use deminer_engine::authored::Authored;
 use deminer_engine::case::TestFile;
 use deminer_engine::diagnostic::{Code, Diagnostic, Diagnostics};
 use deminer_engine::environment::Draft;
-use deminer_engine::playbook::CheckedPlaybook;
+use deminer_engine::playbook::{CheckedPlaybook, check_part};
 use serde_json::{Map, Value, json};
 
 use super::playbook::{self, Found};
@@ -23,7 +23,7 @@ struct Right {
     line: String,
 }
 
-/// Checks playbooks, environments and files of tests, and says every mistake.
+/// Checks playbooks, what they include, environments and files of tests, and says every mistake.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -33,7 +33,7 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
     // All playbooks first: an environment is held against the one that it is for.
     let checked = |found: &Found| match Authored::of(&found.text) {
         Authored::Playbook => Some(playbook::checked(desk, found)),
-        Authored::Environment | Authored::Test => None,
+        Authored::Environment | Authored::Test | Authored::Part => None,
     };
     let checked: Vec<Option<Result<CheckedPlaybook, Diagnostics>>> = found.iter().map(checked).collect();
     if arguments.env.is_some() && checked.iter().all(Option::is_none) {
@@ -49,6 +49,7 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
             Some(Err(mistakes)) => Err(mistakes.clone()),
             None => match Authored::of(&found.text) {
                 Authored::Test => a_test(name, found),
+                Authored::Part => a_part(name, found),
                 _ => an_environment(desk, name, found, &named),
             },
         };
@@ -149,6 +150,20 @@ fn an_environment(desk: &Desk, name: &str, found: &Found, named: &[&CheckedPlayb
     Ok(Right {
         fields: fields([("environment", json!(called)), ("playbook", json!(playbook))]),
         line: format!("{name}: environment {called} for {playbook} {version}, no mistakes; no host was touched"),
+    })
+}
+
+fn a_part(name: &str, found: &Found) -> Result<Right, Diagnostics> {
+    let steps = match check_part(&found.file, &found.text)? {
+        1 => "1 step".to_owned(),
+        steps => format!("{steps} steps"),
+    };
+    Ok(Right {
+        fields: fields([("part", json!(name))]),
+        line: format!(
+            "{name}: {steps} to include, no mistakes of their own, the rest is checked with a playbook that includes them; no \
+             host was touched"
+        ),
     })
 }
 

@@ -1,6 +1,7 @@
 //! `deminer schema`
 
 use deminer_engine::authored::Authored;
+use deminer_engine::host;
 
 use super::Desk;
 use crate::cli::{Schema, SchemaOf};
@@ -8,11 +9,13 @@ use crate::exit::Exit;
 
 /// Prints the schema of what was named.
 pub(crate) fn run(desk: &Desk, arguments: &Schema) -> Exit {
-    let of = match arguments.of {
-        SchemaOf::Playbook => Authored::Playbook,
-        SchemaOf::Environment => Authored::Environment,
-        SchemaOf::Test => Authored::Test,
+    let authored = |of: Authored| of.schema(&desk.registry);
+    let schema = match arguments.of {
+        SchemaOf::Playbook => authored(Authored::Playbook),
+        SchemaOf::Environment => authored(Authored::Environment),
+        SchemaOf::Test => authored(Authored::Test),
+        SchemaOf::Host => host::simulated_schema(),
     };
-    desk.screen.json(&of.schema(&desk.registry));
+    desk.screen.json(&schema);
     Exit::Done
 }

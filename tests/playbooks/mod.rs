@@ -216,7 +216,7 @@ impl Sources for Folder {
 }
 
 /// A text as a schema sees it.
-fn document(text: &str) -> Result<Value, serde_saphyr::Error> {
+pub(crate) fn document(text: &str) -> Result<Value, serde_saphyr::Error> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,

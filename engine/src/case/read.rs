@@ -341,7 +341,8 @@ impl Reader<'_> {
     fn host_is(&mut self, node: &Node, place: &str) -> Option<HostIs> {
         let text = self.words(node, place)?;
         let Some(world) = text.strip_prefix("simulated:") else {
-            return Some(match text.ends_with(".json") {
+            let is_world = [".json", ".yml", ".yaml"].iter().any(|ending| text.ends_with(ending));
+            return Some(match is_world {
                 true => HostIs::Simulated(text),
                 false => HostIs::Recorded(text.strip_prefix("recorded:").unwrap_or(&text).to_owned()),
             });

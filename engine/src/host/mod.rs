@@ -19,6 +19,7 @@ mod visit;
 
 pub use link::{HELD_BYTES, HELD_ONCE_BYTES, Link};
 pub use local::Local;
+pub use simulated::simulated_schema;
 pub use visit::Visit;
 
 /// How a worker came to its host.

@@ -5,12 +5,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deminer_worker::platform::simulated::Simulated;
+use deminer_worker::platform::simulated::{Simulated, World};
 use deminer_worker::query::HostError;
 use deminer_worker::serve::{Controller, serve};
+use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
 use super::{Link, Transport};
+use crate::schema::{DRAFT, of_type};
+
+/// The JSON Schema of the file of a simulated host, for editors. It does not know what contradicts itself, as two processes of
+/// one pid.
+pub fn simulated_schema() -> Value {
+    let mut schema = of_type::<World>();
+    schema["$schema"] = json!(DRAFT);
+    schema
+}
 
 #[async_trait]
 impl Transport for Simulated {

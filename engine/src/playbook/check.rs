@@ -23,7 +23,7 @@ use super::include::{Parts, parts};
 use super::kind::Kinds;
 use super::library::Shelves;
 use super::params::trimmed;
-use super::parse::{EXPRESSION_BYTES, Parsed, parse_all};
+use super::parse::{EXPRESSION_BYTES, Parsed, parse_all, parse_part};
 use super::shape::Shape;
 use super::{Phase, Placed, Playbook, Span, Var, scalar};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Texts, line_of, quoted};
@@ -101,6 +101,19 @@ pub fn check(
             policy: registry.policy().clone(),
         }),
         _ => Err(Diagnostics::of(texts, mistakes)),
+    }
+}
+
+/// Reads a file of steps that playbooks include, by itself: gives how many steps it has. What it refers to is known only where it
+/// is included, and is checked there.
+///
+/// # Errors
+/// All mistakes of shape.
+pub fn check_part(file: &str, text: &str) -> Result<usize, Diagnostics> {
+    let part = parse_part(file, text, 0);
+    match part.mistakes.is_empty() {
+        true => Ok(part.steps.len()),
+        false => Err(Diagnostics::new(file, text, part.mistakes)),
     }
 }
 

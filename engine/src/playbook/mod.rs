@@ -31,12 +31,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use bind::{BoundVars, Candidate, Layer, Setting};
-pub use check::{Sources, check};
+pub use check::{Sources, check, check_part};
 pub use checked::{Asked, CheckedPlaybook, CheckedResource, StepOutline};
 pub(crate) use checked::{CheckedBody, CheckedStep, CheckedUntil, OnFailure, Recipe};
 pub use library::Library;
 pub use parse::parse;
-pub(crate) use parse::{PLAYBOOK_KEYS, is_name};
+pub(crate) use parse::{PART_KEYS, PLAYBOOK_KEYS, is_name};
 pub use schema::schema;
 
 /// The phases, in the order in which they run.

@@ -19,7 +19,7 @@ pub(super) use step::keys_beside;
 
 pub(crate) const PLAYBOOK_KEYS: [&str; 4] = ["playbook", "version", "vars", "phases"];
 pub(super) const VAR_KEYS: [&str; 3] = ["type", "default", "help"];
-pub(super) const PART_KEYS: [&str; 3] = ["help", "vars", "steps"];
+pub(crate) const PART_KEYS: [&str; 3] = ["help", "vars", "steps"];
 pub(super) const STEP_KEYS: [&str; 16] = [
     "id",
     "name",

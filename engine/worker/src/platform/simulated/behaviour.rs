@@ -14,6 +14,7 @@ const MINUTE_MS: u64 = 60_000;
 
 /// A process that starts others again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Guardian {
     /// The process that guards.
@@ -42,6 +43,7 @@ pub struct Guardian {
 
 /// What a guardian watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Watched {
     /// That something runs this path.
@@ -52,6 +54,7 @@ pub enum Watched {
 
 /// A line for which a scheduler starts something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cron {
     /// The scheduler.
@@ -79,6 +82,7 @@ pub struct Cron {
 
 /// A loop that adds lines to a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Writer {
     /// The file; while it is missing nothing is written.
@@ -96,6 +100,7 @@ pub struct Writer {
 
 /// A process that is killed when it stands still too long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Watchdog {
     /// Which.

@@ -14,6 +14,7 @@ use crate::text::{HostBytes, HostPath};
 
 /// A unit that a service manager has in memory as the world begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Unit {
     /// Its full name.
@@ -42,6 +43,7 @@ pub struct Unit {
 
 /// A program that each reload of the system's manager runs, where it is executable (systemd.generator(7)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Generator {
     /// The program.

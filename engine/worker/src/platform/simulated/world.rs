@@ -27,6 +27,7 @@ pub const LATEST_MS: u64 = 1 << 43;
 
 /// A whole host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct World {
     /// The node name.
@@ -105,6 +106,7 @@ pub struct World {
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Process {
     /// The pid.
@@ -177,6 +179,7 @@ pub struct Process {
 
 /// One GPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Gpu {
     /// Its address on the bus.
@@ -197,6 +200,7 @@ pub struct Gpu {
 
 /// What one call of a program of the host gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Program {
     /// The program's path, where a regular file must lie, and exactly these arguments.
@@ -217,6 +221,7 @@ pub struct Program {
 
 /// One descriptor of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenFile {
     /// The descriptor.
@@ -230,6 +235,7 @@ pub struct OpenFile {
 
 /// One file system object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// Where it is.
@@ -248,6 +254,7 @@ pub struct File {
     pub also: Vec<HostPath>,
     /// Permission bits in octal: `"0755"`.
     #[serde(default, with = "written::octal")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub mode: Option<u32>,
     /// The owner.
     #[serde(default)]
@@ -268,6 +275,7 @@ pub struct File {
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Content {
     /// Text, with `\xNN` for any byte and `\\` for a backslash.
@@ -294,6 +302,7 @@ pub enum Content {
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mount {
     /// Where.
@@ -314,6 +323,7 @@ pub struct Mount {
 
 /// One account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// The login name.
@@ -336,6 +346,7 @@ pub struct Account {
 
 /// One socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Socket {
     /// `tcp` or `udp`.
@@ -343,9 +354,11 @@ pub struct Socket {
     pub protocol: String,
     /// This end: `192.0.2.10:40112`, `[::]:22`.
     #[serde(with = "written::peer")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub local: Peer,
     /// The other end.
     #[serde(default, with = "written::optional_peer")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub remote: Option<Peer>,
     /// The state; `established` with a remote, else `listen`.
     #[serde(default)]
@@ -360,6 +373,7 @@ pub struct Socket {
 
 /// Something that the kernel does not show to the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Unreadable {
     /// A process.
