@@ -104,6 +104,7 @@ codes! {
     OnErrorStep = "P0311", "What runs in the place of a failed step looks, judges, asks, computes or ends.";
     RefreshAsks = "P0312", "`refresh` names a step that asks a person.";
     AskParameter = "P0313", "A question's answers, or the way it is asked, do not fit.";
+    VerifyOfRefreshed = "P0314", "What is looked for after a strike is taken anew by `refresh`.";
     NeedsLeave = "P0320", "A module does what needs a leave that was not given.";
     WordOfHost = "P0321", "A value of a host stands where only the playbook's own words may.";
     SecretUse = "P0322", "A secret is given to a step that reaches a host, proposes or asks.";

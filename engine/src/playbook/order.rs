@@ -81,6 +81,7 @@ impl Checker<'_> {
             self.mistakes
                 .push(Diagnostic::error(Code::UntilReadsNothing, repeat.until.span, message).help(help));
         }
+        self.of_refreshed(entries, reads, &refresh);
         for id in refers.keys() {
             if let Some(known) = self.names.steps.get(id)
                 && let Some(Read {
@@ -95,6 +96,35 @@ impl Checker<'_> {
             max_rounds: u32::try_from(repeat.max_rounds.value).ok()?,
             refresh: refresh.into_iter().collect(),
         })
+    }
+
+    /// Refuses what looks for the condemned after a strike by a step of `locate` that is taken anew: once the miner is dead, that
+    /// condemns only what is left of it, or nothing.
+    fn of_refreshed(&mut self, entries: &[Entry<'_>], reads: &[Read], refresh: &BTreeSet<usize>) {
+        for (entry, read) in entries.iter().zip(reads) {
+            let looks = entry.module.is_some() && (entry.is_after_strike() || entry.phase == Phase::Verify);
+            if !looks {
+                continue;
+            }
+            for (id, at) in &read.refers {
+                let known = self.names.steps.get(id).and_then(|known| entries.get(known.number));
+                let Some(anew) = known.filter(|it| it.phase == Phase::Locate && refresh.contains(&it.number)) else {
+                    continue;
+                };
+                let message = format!(
+                    "{} looks for what `{id}` names, and `refresh` takes that anew",
+                    entry.label
+                );
+                let help = format!(
+                    "keep what is condemned at first in a step of `locate` that `refresh` does not name, as `- {{id: condemned, \
+                     let: {{rows: steps.{id}.artifacts}}}}`, and look for `steps.condemned.rows`"
+                );
+                let label = anew.step.id.as_ref().map_or(anew.step.span, |id| id.span);
+                let mistake = Diagnostic::error(Code::VerifyOfRefreshed, *at, message).help(help);
+                let taken = "in a second round this names only what is left".to_owned();
+                self.mistakes.push(mistake.label(label, taken));
+            }
+        }
     }
 
     fn refreshed(&mut self, entries: &[Entry<'_>], repeat: &Repeat) -> BTreeSet<usize> {
