@@ -81,7 +81,37 @@ pub(crate) fn of_type<T: JsonSchema>() -> Value {
         }
     }
     bounded(&mut schema);
+    told(&mut schema);
     schema
+}
+
+/// Names in descriptions without what leads to them in the source: `act` for a link to `crate::platform::Platform::act`.
+fn told(node: &mut Value) {
+    match node {
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = without_links(text);
+            }
+            fields.values_mut().for_each(told);
+        }
+        Value::Array(items) => items.iter_mut().for_each(told),
+        _ => {}
+    }
+}
+
+fn without_links(text: &str) -> String {
+    let mut parts = text.split("[`");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("`]") {
+            Some((path, rest)) => {
+                let name = path.rsplit("::").next().unwrap_or(path);
+                out.push_str(&format!("`{name}`{rest}"));
+            }
+            None => out.push_str(part),
+        }
+    }
+    out
 }
 
 /// Says of every whole number what its bits can hold.

@@ -82,7 +82,18 @@ fn policy_file(named: Option<&Path>) -> Option<PathBuf> {
 /// # Errors
 /// When the policy is none.
 pub(crate) fn unsigned_does(desk: &Desk, plan: &Plan) -> anyhow::Result<bool> {
-    Ok(desk.approvals()?.over(&plan.header().requirement()).unsigned)
+    Ok(wants_signatures(desk, &plan.header().requirement())?.is_none())
+}
+
+/// Why a yes that is not signed does not do, where the plan or the policy here wants signatures.
+///
+/// # Errors
+/// When the policy is none.
+pub(crate) fn wants_signatures(desk: &Desk, stated: &Requirement) -> anyhow::Result<Option<ApprovalError>> {
+    let needs = desk.approvals()?.over(stated);
+    Ok((!needs.unsigned).then(|| ApprovalError::Unsigned {
+        needed: needs.needed.most(),
+    }))
 }
 
 /// Refuses a yes that is not signed where the plan or the policy here wants signatures.
@@ -90,14 +101,10 @@ pub(crate) fn unsigned_does(desk: &Desk, plan: &Plan) -> anyhow::Result<bool> {
 /// # Errors
 /// Then.
 pub(crate) fn allow_unsigned(desk: &Desk, stated: &Requirement) -> anyhow::Result<()> {
-    let needs = desk.approvals()?.over(stated);
-    if needs.unsigned {
-        return Ok(());
+    match wants_signatures(desk, stated)? {
+        Some(error) => Err(Trouble::new(Exit::Refused, &error, error.hint()).into()),
+        None => Ok(()),
     }
-    let error = ApprovalError::Unsigned {
-        needed: needs.needed.most(),
-    };
-    Err(Trouble::new(Exit::Refused, &error, error.hint()).into())
 }
 
 /// Reads signed approvals and holds each against its signature and the lists here; not yet against what it approves.

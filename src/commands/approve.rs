@@ -15,7 +15,7 @@ use deminer_worker::order::Approval;
 use deminer_worker::text::Digest;
 
 use super::yes::Approving;
-use super::{Desk, Trouble, apply, show, undo, walk};
+use super::{Desk, Trouble, apply, report, show, undo, walk};
 use crate::cli::{Approve, Format, Only, Part};
 use crate::exit::Exit;
 use crate::render::plain::{plain, shell_word};
@@ -101,7 +101,7 @@ async fn of_list(desk: &Desk, arguments: &Approve, list: &UndoPlan) -> anyhow::R
         actions: (hosts.map(|host| host.order.steps.len() as u64).sum(), 0),
         approval: &approval,
         carried_out_by: format!("deminer undo {}", shell_word(&plain(&arguments.plan))),
-        stated: Requirement::default(),
+        stated: report::named(desk, &list.of)?.map_or_else(|| Ok(Requirement::default()), |run| undo::stated(&run))?,
     };
     write_down(desk, arguments, &path, yes).await
 }

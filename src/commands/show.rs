@@ -7,18 +7,22 @@ use anyhow::Context;
 use deminer_engine::plan::{FileError, Plan};
 use deminer_engine::run::PlanStore;
 
-use super::{Desk, Trouble, report};
+use super::{Desk, Trouble, report, undo};
 use crate::cli::{Format, Show};
 use crate::exit::Exit;
 use crate::render;
 use crate::render::paste::Paste;
 use crate::render::plan::Shown;
 
-/// Shows a plan, the part of some of its hosts, or one of its actions.
+/// Shows a plan, the part of some of its hosts, or one of its actions; or the list of an undo.
 ///
 /// # Errors
 /// When there is no such plan, host or action.
 pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
+    if let Some(list) = undo::list(Path::new(&arguments.plan))? {
+        undo::show(desk, &list, &arguments.plan, arguments.telling.format);
+        return Ok(Exit::Done);
+    }
     let (plan, file) = read(desk, &arguments.plan)?;
     if let Some(page) = &arguments.page {
         let text = render::review::page(&plan, &file, desk.lang());

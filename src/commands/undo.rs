@@ -23,6 +23,7 @@ use super::{Desk, Trouble, apply, approvals, earlier, report, walk, yes};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
+use crate::render::undo::Way;
 
 /// Lists, or with a yes takes back.
 ///
@@ -39,7 +40,11 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Ex
         return take_back(desk, &run, approved, Some((&signed, &under)), arguments).await;
     }
     if let Some(hash) = &arguments.approve {
-        approvals::allow_unsigned(desk, &stated(&run)?)?;
+        if let Some(error) = approvals::wants_signatures(desk, &stated(&run)?)? {
+            let hint = "have the list signed: `deminer undo RUN --output FILE`, `deminer approve FILE --key KEY`, then `deminer undo \
+                        FILE --approval APPROVAL...`";
+            return Err(Trouble::new(Exit::Refused, &error, Some(hint.to_owned())).into());
+        }
         let approved = plan.approve(ask(desk, hash.clone(), "command line")).map_err(refused)?;
         return take_back(desk, &run, approved, None, arguments).await;
     }
@@ -48,7 +53,14 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Ex
     }
     match arguments.telling.format {
         Format::Json => desk.screen.json(&render::undo::json(&plan)),
-        _ => desk.screen.say(&text(desk, &plan, arguments.output.as_deref())),
+        _ => {
+            let way = match &arguments.output {
+                Some(file) => Way::Signed(Some(file.to_string_lossy().into_owned())),
+                None if approvals::wants_signatures(desk, &stated(&run)?)?.is_some() => Way::Signed(None),
+                None => Way::Yes,
+            };
+            desk.screen.say(&text(desk, &plan, &way));
+        }
     }
     Ok(Exit::Done)
 }
@@ -112,7 +124,7 @@ pub(super) fn list(file: &Path) -> anyhow::Result<Option<UndoPlan>> {
 }
 
 /// What the plan whose changes are taken back needed; who may destroy may give back.
-fn stated(of: &RunDir) -> anyhow::Result<Requirement> {
+pub(super) fn stated(of: &RunDir) -> anyhow::Result<Requirement> {
     let plan = of.plan()?.and_then(|bytes| Plan::read(&bytes).ok());
     Ok(plan.map(|plan| plan.header().requirement()).unwrap_or_default())
 }
@@ -133,9 +145,16 @@ pub(super) fn ask(desk: &Desk, hash: String, means: &str) -> Ask {
     }
 }
 
-fn text(desk: &Desk, plan: &UndoPlan, file: Option<&Path>) -> String {
-    let file = file.map(Path::to_string_lossy);
-    render::undo::text(plan, file.as_deref(), desk.screen.style(), &desk.paste())
+fn text(desk: &Desk, plan: &UndoPlan, way: &Way) -> String {
+    render::undo::text(plan, way, desk.screen.style(), &desk.paste())
+}
+
+/// Shows the list of a file.
+pub(super) fn show(desk: &Desk, list: &UndoPlan, file: &str, format: Format) {
+    match format {
+        Format::Json => desk.screen.json(&render::undo::json(list)),
+        _ => desk.screen.say(&text(desk, list, &Way::Signed(Some(file.to_owned())))),
+    }
 }
 
 /// Shows a list and asks for a yes to it; false where it was not given.
@@ -148,7 +167,7 @@ pub(super) async fn is_typed(desk: &Desk, list: &UndoPlan, format: Format) -> an
         let hint = format!("read it, then add --hash {}", list.hash().short());
         return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
     }
-    desk.screen.say(&text(desk, list, None));
+    desk.screen.say(&text(desk, list, &Way::Yes));
     let words = desk.lang().words();
     let touched = list.hosts.iter().filter(|host| !host.order.steps.is_empty()).count();
     let answer = yes::answer(desk, &words.type_the_hash(touched as u64)).await;

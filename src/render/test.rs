@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use super::Style;
-use super::plain::{plain, plain_lines};
+use super::plain::{plain, plain_lines, shell_word};
 use super::style::{Tone, padded};
 use super::words::{CaseEnd, Label, Lang, Words};
 use crate::commands::test::{Ended, Results, Wrong};
@@ -66,7 +66,12 @@ pub(crate) fn text(results: &Results, style: &Style) -> String {
     }
     if results.cases.iter().any(|case| end(case).0 == CaseEnd::Differs) {
         let next = lead(Label::Next);
-        let _ = writeln!(out, "{next}deminer test --accept  {}", words.accepts());
+        let paths = results
+            .paths
+            .iter()
+            .map(|path| shell_word(&plain(&path.to_string_lossy())));
+        let command: Vec<String> = std::iter::once("deminer test".to_owned()).chain(paths).collect();
+        let _ = writeln!(out, "{next}{} --accept  {}", command.join(" "), words.accepts());
     }
     out
 }
@@ -311,6 +316,7 @@ mod tests {
             ],
             covered: BTreeMap::from([("p/x.yml".to_owned(), covered)]),
             took: Duration::from_millis(40),
+            paths: vec!["playbooks".into()],
         }
     }
 

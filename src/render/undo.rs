@@ -19,8 +19,11 @@ use super::words::{GivesBack, Label};
 /// The column of the last lines.
 const COLUMN: usize = 10;
 
+/// The file of a list, as it is called in what is to be pasted.
+const LIST: &str = "undo.list";
+
 /// For people; `file` is where the list was written for others to sign.
-pub(crate) fn text(plan: &UndoPlan, file: Option<&str>, style: &Style, paste: &Paste<'_>) -> String {
+pub(crate) fn text(plan: &UndoPlan, way: &Way, style: &Style, paste: &Paste<'_>) -> String {
     let words = style.words();
     let lead = |label: Label| padded(words.label(label), COLUMN);
     let steps: usize = plan.hosts.iter().map(|host| host.order.steps.len()).sum();
@@ -76,7 +79,10 @@ pub(crate) fn text(plan: &UndoPlan, file: Option<&str>, style: &Style, paste: &P
     }
     out.push_str(&format!("{}{}\n", lead(Label::Hash), plan.hash().short()));
     // Never wrapped: it is to be pasted.
-    out.push_str(&format!("{}{}\n", lead(Label::Next), paste.command(&next(plan, file))));
+    let commands = commands(plan, way);
+    for (label, command) in [Label::Next, Label::Then, Label::Then].into_iter().zip(commands) {
+        out.push_str(&format!("{}{}\n", lead(label), paste.command(&command)));
+    }
     out
 }
 
@@ -86,22 +92,41 @@ fn programs(plan: &UndoPlan) -> u64 {
     steps.filter(|step| matches!(step.undo, Undo::RunArgv { .. })).count() as u64
 }
 
-/// The command that takes it back, or has it signed.
-fn next(plan: &UndoPlan, file: Option<&str>) -> String {
-    if let Some(file) = file {
-        return format!("deminer approve {} --key KEY", shell_word(&plain(file)));
-    }
+/// How a list comes to be carried out.
+pub(crate) enum Way {
+    /// By the yes of whoever sits here.
+    Yes,
+    /// By signatures; the file that the list stands in, where there is one.
+    Signed(Option<String>),
+}
+
+/// The commands that take it back, one after the other.
+fn commands(plan: &UndoPlan, way: &Way) -> Vec<String> {
     let because = plan.because.as_deref().unwrap_or_default();
     let armed = match plan.arming {
         Arming::Armed => format!(" --armed --because {}", shell_word(&plain(because))),
         Arming::Disarmed => String::new(),
     };
-    format!(
-        "deminer undo {}{armed} --approve {}{}",
-        shell_word(&plain(&plan.of)),
-        plan.hash().short(),
-        leave(Leave::CommandRun, programs(plan) > 0)
-    )
+    let run = shell_word(&plain(&plan.of));
+    let leave = leave(Leave::CommandRun, programs(plan) > 0);
+    let signed = |file: &str| {
+        let file = shell_word(&plain(file));
+        [
+            format!("deminer approve {file} --key KEY"),
+            format!("deminer undo {file} --approval FILE...{leave}"),
+        ]
+    };
+    match way {
+        Way::Yes => vec![format!(
+            "deminer undo {run}{armed} --approve {}{leave}",
+            plan.hash().short()
+        )],
+        Way::Signed(Some(file)) => signed(file).into(),
+        Way::Signed(None) => {
+            let written = format!("deminer undo {run}{armed} --output {LIST}");
+            std::iter::once(written).chain(signed(LIST)).collect()
+        }
+    }
 }
 
 /// For programs.
@@ -147,11 +172,11 @@ mod tests {
             lang: Some(Lang::Zh),
             ..Paste::default()
         };
-        insta::assert_snapshot!("undo", text(&disarmed, None, &Style::PLAIN, &Paste::default()));
-        insta::assert_snapshot!("undo_zh", text(&disarmed, None, &Style::CHINESE, &paste));
+        insta::assert_snapshot!("undo", text(&disarmed, &Way::Yes, &Style::PLAIN, &Paste::default()));
+        insta::assert_snapshot!("undo_zh", text(&disarmed, &Way::Signed(None), &Style::CHINESE, &paste));
         let armed = text(
             &list(Arming::Armed, Some("it is ours")),
-            None,
+            &Way::Yes,
             &Style::PLAIN,
             &Paste::default(),
         );
@@ -164,7 +189,7 @@ mod tests {
         let night = Night::of(sample::fleet_plan());
         let chains = hosts.into_iter().fold(night, Night::all_done).chains();
         let list = UndoPlan::of("r", &chains, &Selection::default(), Arming::Disarmed, None).expect("a list");
-        let text = text(&list, None, &Style::PLAIN, &Paste::default());
+        let text = text(&list, &Way::Yes, &Style::PLAIN, &Paste::default());
         let stays: Vec<&str> = text
             .lines()
             .filter(|line| line.contains("there is no way back"))

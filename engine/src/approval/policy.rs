@@ -103,7 +103,10 @@ impl PolicyError {
     /// What to do.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            PolicyError::Unreadable { .. } => "paths in a policy begin where the policy lies",
+            PolicyError::Unreadable { .. } => {
+                "paths in a policy begin where the policy lies; a list of signers has a line `NAME KEY` for each person, as \
+                 ssh-keygen(1), ALLOWED SIGNERS, has it"
+            }
             PolicyError::Malformed { .. } => {
                 "as in `approvals: {needed: 2, signers: allowed_signers, revoked: revoked_keys, unsigned: false}`, \
                  `effects: contain`, `protect: [/srv/shop, 192.0.2.0/24]`, `windows: [mon-fri 22:00-05:00 +02:00]`"

@@ -224,12 +224,14 @@ impl SignedError {
             SignedError::RevokedKey { .. } => "have it signed with a key that still counts",
             SignedError::RevokedApproval { .. } => "it counts no more: approve anew what is still meant",
             SignedError::NoSigners => {
-                "name one in the policy, `approvals: {signers: allowed_signers}`, and it by --policy"
+                "name one in a policy, `approvals: {signers: allowed_signers}`, and that by --policy; a plan, also one that was made \
+                 under an environment, holds only the digest of its list"
             }
             SignedError::OtherSigners { .. } => "apply it with the list that it was made under, or plan again",
             SignedError::Unfit { why, .. } => return why.hint(),
             SignedError::TooFew { .. } => {
-                "one person counts once, by name and by key; give each approval with --approval"
+                "another person must sign, with a key of their own: one counts once, by name and by key; then give each approval with \
+                 --approval"
             }
             SignedError::NothingTogether { .. } => "they must approve the same hosts and the same effects",
             SignedError::Together(error) => return error.hint(),

@@ -68,7 +68,10 @@ impl LimitError {
                 let opens = i64::try_from(*opens_ms).ok();
                 let opens = opens.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
                 let when = opens.map_or(String::new(), |time| format!("the next window opens {time}; "));
-                format!("{when}until then `--only contain` holds it")
+                format!(
+                    "{when}until then `--only contain` holds it; where approvals are signed, `deminer approve PLAN --only contain` has \
+                     that part approved"
+                )
             }
         }
     }

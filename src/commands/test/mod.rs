@@ -65,6 +65,8 @@ pub(crate) struct Results {
     /// By playbook.
     pub(crate) covered: BTreeMap<String, Covered>,
     pub(crate) took: Duration,
+    /// What was played, as it was named.
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 /// Plays all cases that are meant.
@@ -110,6 +112,7 @@ pub(crate) fn run(desk: &Desk, arguments: &Test) -> anyhow::Result<Exit> {
         cases: Vec::new(),
         covered: BTreeMap::new(),
         took: Duration::ZERO,
+        paths: arguments.paths.clone(),
     };
     for tests in &all {
         let name = tests.playbook.to_string_lossy().into_owned();

@@ -1,6 +1,7 @@
 //! One case on the path of a run: plan, what happens meanwhile, apply, and what comes after a crash. Only hosts, clock and
 //! names are its own, so that it comes out the same each time.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use deminer_engine::case::{Case, Part, Shot, Yes};
 use deminer_engine::plan::Plan;
 use deminer_engine::report::Report;
 use deminer_engine::run::RunDir;
+use deminer_worker::action::{Act, Action};
 use deminer_worker::text::Digest;
 
 use super::Tests;
@@ -250,7 +252,10 @@ async fn apply(desk: &Desk, plan: &Plan, yes: &Yes, case: &Case, folder: &Path) 
         let ids = left_out(plan, named);
         if ids.is_empty() {
             let what = format!("approve: no action of the plan is `{named}`");
-            return Err(Trouble::new(crate::exit::Exit::Usage, what, None).into());
+            let actions = plan.hosts().flat_map(|host| &host.orders.actions);
+            let names: BTreeSet<String> = actions.map(name_of).map(|name| format!("`{name}`")).collect();
+            let hint = format!("there are {}", names.into_iter().collect::<Vec<_>>().join(", "));
+            return Err(Trouble::new(crate::exit::Exit::Usage, what, Some(hint)).into());
         }
         exclude.extend(ids);
     }
@@ -279,16 +284,20 @@ async fn apply(desk: &Desk, plan: &Plan, yes: &Yes, case: &Case, folder: &Path) 
     apply::apply(desk, plan, ask, course).await.map(|_| ())
 }
 
-/// The actions that `KIND PATH`, or `KIND`, names.
+/// How a case names an action: `KIND PATH`, `block_address ADDRESS`, or `KIND` alone.
+fn name_of(action: &Action) -> String {
+    let kind = action.act.kind();
+    match (&action.act, super::hold::path_of(&action.act)) {
+        (Act::BlockAddress { address, .. }, _) => format!("{kind} {address}"),
+        (_, Some(path)) => format!("{kind} {path}"),
+        (_, None) => kind.to_owned(),
+    }
+}
+
+/// The actions that a case names so, or by their kind.
 fn left_out(plan: &Plan, named: &str) -> Vec<String> {
-    let (kind, path) = named
-        .split_once(' ')
-        .map_or((named, None), |(kind, path)| (kind, Some(path)));
     let actions = plan.hosts().flat_map(|host| &host.orders.actions);
-    let meant = actions.filter(|action| {
-        let paths = super::hold::path_of(&action.act);
-        action.act.kind() == kind && path.is_none_or(|path| paths.is_some_and(|of| of.to_string() == path))
-    });
+    let meant = actions.filter(|action| action.act.kind() == named || name_of(action) == named);
     meant.map(|action| action.id.to_string()).collect()
 }
 

@@ -94,7 +94,12 @@ impl Teller<'_> {
         let given = inner.map_or(Shape::Any, |tree| self.shape(tree, guards));
         self.arguments(args);
         if !FILTERS.contains(&name) {
-            let help = suggest(name, FILTERS.iter().copied());
+            // What other template languages call it.
+            let meant = matches!(name, "count" | "size" | "len").then_some("length");
+            let help = match meant {
+                Some(meant) => Some(format!("did you mean `{meant}`?")),
+                None => suggest(name, FILTERS.iter().copied()),
+            };
             self.mistake(
                 at.clone(),
                 Code::UnknownFilter,
