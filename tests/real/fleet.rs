@@ -103,7 +103,7 @@ end=$(($(date +%s) + 300))
 while [ \"$(date +%s)\" -lt $end ]; do
     if grep -lq 'sshd: roo[t]' /proc/[0-9]*/cmdline 2>/dev/null; then sleep 0.2; else
         i=0
-        while [ $i -lt 20000 ]; do i=$((i + 1)); done
+        while [ $i -lt 100000 ]; do i=$((i + 1)); done
     fi
 done
 ";

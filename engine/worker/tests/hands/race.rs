@@ -106,11 +106,15 @@ impl Loop {
     fn start([one, other]: [PathBuf; 2]) -> Loop {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
+        let (runs, is_running) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let mut swaps = 0;
             while !told.load(Ordering::Relaxed) {
                 // Where one of them is gone for a moment there is nothing to exchange.
                 swaps += u64::from(renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).is_ok());
+                if swaps == 2 {
+                    let _ = runs.send(());
+                }
             }
             // An even number, so that each is where it was.
             if swaps % 2 == 1 {
@@ -121,6 +125,8 @@ impl Loop {
             }
             swaps
         });
+        // On a busy machine a thread begins when all is over.
+        let _ = is_running.recv();
         Loop {
             stop,
             thread: Some(thread),
