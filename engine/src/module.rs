@@ -469,7 +469,7 @@ impl Module {
 pub struct Registry {
     modules: IndexMap<&'static str, Module>,
     policy: Policy,
-    library: Library,
+    shelf: Library,
 }
 
 impl Registry {
@@ -480,20 +480,20 @@ impl Registry {
         Registry {
             modules: named.collect(),
             policy: Policy::default(),
-            library: Library::default(),
+            shelf: Library::default(),
         }
     }
 
     /// With what playbooks may include and name by itself.
     #[must_use]
-    pub fn with_library(mut self, library: Library) -> Registry {
-        self.library = library;
+    pub fn with_library(mut self, shelf: Library) -> Registry {
+        self.shelf = shelf;
         self
     }
 
     /// What playbooks may include and name by itself.
-    pub fn library(&self) -> Library {
-        self.library
+    pub fn shelf(&self) -> Library {
+        self.shelf
     }
 
     /// The same modules, to be used under this policy.

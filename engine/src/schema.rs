@@ -80,25 +80,11 @@ pub(crate) fn of_type<T: JsonSchema>() -> Value {
             fields.remove(key);
         }
     }
-    bounded(&mut schema);
-    told(&mut schema);
+    for_editors(&mut schema);
     schema
 }
 
-/// Names in descriptions without what leads to them in the source: `act` for a link to `crate::platform::Platform::act`.
-fn told(node: &mut Value) {
-    match node {
-        Value::Object(fields) => {
-            if let Some(Value::String(text)) = fields.get_mut("description") {
-                *text = without_links(text);
-            }
-            fields.values_mut().for_each(told);
-        }
-        Value::Array(items) => items.iter_mut().for_each(told),
-        _ => {}
-    }
-}
-
+/// Names in a description without what leads to them in the source: `act` for a link to `crate::platform::Platform::act`.
 fn without_links(text: &str) -> String {
     let mut parts = text.split("[`");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -114,17 +100,20 @@ fn without_links(text: &str) -> String {
     out
 }
 
-/// Says of every whole number what its bits can hold.
-fn bounded(node: &mut Value) {
+/// Says of every whole number what its bits can hold, and leaves links out of descriptions.
+fn for_editors(node: &mut Value) {
     let bounds = bounds(node);
     match node {
         Value::Object(fields) => {
             for (key, bound) in bounds {
                 fields.entry(key).or_insert(bound);
             }
-            fields.values_mut().for_each(bounded);
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = without_links(text);
+            }
+            fields.values_mut().for_each(for_editors);
         }
-        Value::Array(items) => items.iter_mut().for_each(bounded),
+        Value::Array(items) => items.iter_mut().for_each(for_editors),
         _ => {}
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn list(registry: &Registry, style: &Style) -> String {
         "\nread and judge change nothing; preserve, contain and destroy only propose, and wait for a yes.\n\n",
     );
     let mut table = Table::new(&["library", "what it is"]);
-    for (path, help) in registry.library().iter() {
+    for (path, help) in registry.shelf().iter() {
         table.row(vec![format!("{}{path}", Library::MARK), help.to_owned()]);
     }
     out.push_str(&table.text(style));
@@ -84,7 +84,7 @@ pub(crate) fn one(module: &Module, style: &Style) -> String {
 /// The modules and the library, for programs.
 pub(crate) fn catalogue(registry: &Registry) -> Value {
     let mut all = json(registry.iter());
-    let files = registry.library().iter();
+    let files = registry.shelf().iter();
     let files = files.map(|(path, help)| json!({"path": format!("{}{path}", Library::MARK), "help": help}));
     all["library"] = files.collect();
     all

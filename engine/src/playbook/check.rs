@@ -63,7 +63,7 @@ pub fn check(
     let mut texts = Texts::of(file, text);
     let sources = &Shelves {
         beside: sources,
-        library: registry.library(),
+        shelf: registry.shelf(),
     };
     let parts = parts(&playbook, sources, &mut texts, &mut mistakes);
     let mut checker = Checker::new(&playbook, &parts, texts, registry, sources);

@@ -37,13 +37,13 @@ impl Library {
 /// taken as it has them.
 pub(super) struct Shelves<'s> {
     pub(super) beside: &'s dyn Sources,
-    pub(super) library: Library,
+    pub(super) shelf: Library,
 }
 
 impl Shelves<'_> {
     /// The content of a file; `None` where neither has it.
     pub(super) fn load(&self, path: &str) -> Option<String> {
-        let shelved = || self.library.find(path.strip_prefix(Library::MARK)?).map(str::to_owned);
+        let shelved = || self.shelf.find(path.strip_prefix(Library::MARK)?).map(str::to_owned);
         self.beside.load(path).or_else(shelved)
     }
 
@@ -52,7 +52,7 @@ impl Shelves<'_> {
         let Some(name) = path.strip_prefix(Library::MARK) else {
             return (format!("the file {} cannot be read", quoted(path)), beside.to_owned());
         };
-        let known = self.library.0.iter().map(|(known, _)| *known);
+        let known = self.shelf.0.iter().map(|(known, _)| *known);
         let help = suggest(name, known).unwrap_or_else(|| "it is empty".to_owned());
         (format!("the library has no {}", quoted(name)), help)
     }

@@ -13,6 +13,7 @@ use super::check::{Checker, Entry};
 use super::checked::{CheckedResource, Recipe};
 use super::expression::{Here, for_each_child};
 use super::fit::unfit;
+use super::include::is_plain;
 use super::kind::Kinds;
 use super::shape::{Field, Shape};
 use super::{Argument, Placed, Span, VarType};
@@ -388,8 +389,7 @@ impl Checker<'_> {
                 .push(Diagnostic::error(Code::ResourcePath, given.span, message).help(help));
             return None;
         };
-        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-        if !path.split('/').all(plain) || path.contains('\\') || path.chars().any(char::is_control) {
+        if !is_plain(path) {
             let message = format!("{place}: {} is no path below the playbook", quoted(path));
             let help = "it is relative to the playbook's folder and does not leave it: `rules/linux.yml`";
             self.mistakes
