@@ -94,8 +94,8 @@ fn spared(hands: &Hands, target: &ProcessTarget, refuses: impl Fn(&HostError) ->
         other => panic!("pid {}: {other:?}", target.pid),
     }
     // A signal that was sent would have arrived by then.
-    let (state, after) = (innocent.state(), stat(target.pid)[19].clone());
-    state == 'S' && before == after
+    let after = stat(target.pid)[19].clone();
+    innocent.runs() && before == after
 }
 
 /// A process under this pid.
