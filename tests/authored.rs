@@ -16,7 +16,7 @@ use jsonschema::Validator;
 use playbooks::{BESIDE, Beside, Wrong, allowed, changed, document, modeline, refused, validator};
 
 fn validator_of(beside: &Beside) -> Validator {
-    validator(&beside.what.schema(allowed()))
+    validator(&beside.what.schema(allowed()).expect("a schema"))
 }
 
 #[test]

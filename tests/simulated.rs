@@ -4,6 +4,7 @@
 mod common;
 
 use common::command::Deminer;
+use common::machine::written;
 use common::plan::Planned;
 use serde_json::{Value, json};
 
@@ -302,6 +303,58 @@ fn a_clean_host() {
     let report = deminer.report();
     assert_eq!(report["purpose"], "look");
     assert_eq!(report["hosts"][0]["status"], "clean");
+}
+
+/// What was struck and nobody looks for is no proof, however quiet the host is; who reviews the plan is told before.
+#[test]
+fn what_no_step_of_verify_looks_for_is_not_called_eradicated() {
+    let struck = |artifacts: &str| {
+        let deminer = Deminer::new();
+        let playbook = deminer.runs().join("half.yml");
+        let text = format!(
+            "playbook: half\nversion: 1\nphases:\n  gather: [{{include: deminer:look-1.yml}}]\n  decide: [{{include: \
+             deminer:judge-1.yml}}]\n  locate: [{{include: deminer:trace-1.yml}}]\n  backup: [{{id: keep, use: \
+             evidence.keep, with: {{artifacts: \"{{{{ steps.condemned.rows }}}}\"}}}}]\n  eradicate: [{{include: \
+             deminer:strike-1.yml}}]\n  verify: [{{id: quiet, use: verify.quiet, with: {{artifacts: \"{{{{ {artifacts} \
+             }}}}\", window: 5s}}}}]\n"
+        );
+        std::fs::write(&playbook, text).expect("a playbook");
+        let planned = Planned::by(
+            &deminer,
+            &written(&playbook),
+            &deminer.runs().join("the.plan"),
+            &[INFECTED],
+        );
+        let sought = |gaps: &Value| {
+            let gaps = gaps.as_array().expect("a list").iter();
+            let unsought = gaps.filter(|gap| gap["why"] == "not_sought");
+            unsought.map(|gap| gap["subject"].clone()).collect::<Vec<_>>()
+        };
+        let before = sought(&planned.hosts[0]["gaps"]);
+        let words = [
+            "apply",
+            &planned.name(),
+            "--approve",
+            planned.short_hash(),
+            "--format",
+            "json",
+        ];
+        let report = deminer.run(&words).json();
+        let host = &report["hosts"][0];
+        assert_eq!(sought(&host["gaps"]), before, "as the plan said: {host:#}");
+        (host["status"].clone(), before, deminer.run(&["report"]).out)
+    };
+    let (status, missing, _) = struck("steps.condemned.rows");
+    assert_eq!((status, missing), (json!("eradicated"), Vec::new()));
+
+    let (status, mut missing, text) = struck("steps.trace.files + steps.trace.cron");
+    missing.sort_by_key(Value::to_string);
+    assert_eq!((status, missing), (json!("cannot_say"), vec![json!("process"); 2]));
+    assert!(text.contains("no step of `verify` looks for it"), "{text}");
+
+    let (status, missing, _) = struck("[]");
+    assert_eq!(status, "cannot_say");
+    assert_eq!(missing.len(), 7, "two processes, a line, four files: {missing:?}");
 }
 
 #[test]

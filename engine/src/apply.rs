@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use deminer_worker::action::{Act, ActionId, Effect};
+use deminer_worker::action::{Act, ActionId};
 use deminer_worker::frame::{End, FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
 use deminer_worker::order::{ApprovedOrders, Begin, Stage};
 use deminer_worker::query::{Answer, HostError, Query};
@@ -17,14 +17,14 @@ use deminer_worker::text::{HostPath, Wide};
 use crate::approval::ApprovedPlan;
 use crate::ask::Asker;
 use crate::event::{EventKind, EventSink, Seen, SinkError};
-use crate::finding::{Artifact, Bearing, Finding};
 use crate::fleet::Turn;
 use crate::host::{HostView, Link, Transport, Visit};
 use crate::intake::{Intake, IntakeError};
-use crate::look::{self, Lent, Outputs, RunInfo, Session, Verification};
-use crate::plan::{End as LookEnd, HostPlan, Left};
+use crate::look::{self, Lent, Outputs, RunInfo, Session};
+use crate::plan::{End as LookEnd, HostPlan};
 use crate::playbook::{BoundVars, CheckedPlaybook};
 use crate::policy::Limits;
+use crate::proof;
 use crate::resume::stage_of;
 use crate::vault::VaultError;
 
@@ -447,7 +447,7 @@ impl Apply {
             // A watch is the host's own time.
             turn.alone();
             let verification = session.verify(sink).await?;
-            let verified = verified(&verification, &left(plan, &settled));
+            let verified = proof::verified(&verification, plan, &settled);
             let is_back = matches!(
                 verified,
                 EventKind::Verified {
@@ -528,87 +528,6 @@ fn another_host() -> EventKind {
     EventKind::HostFailed {
         place: "verify".to_owned(),
         why: "another machine answers under this name than the one that was struck".to_owned(),
-    }
-}
-
-/// What the plan names and no strike removed: it drifted, failed, was not approved, or is protected.
-fn left<'a>(plan: &'a HostPlan, settled: &BTreeSet<ActionId>) -> Vec<&'a Act> {
-    let actions = plan.orders.actions.iter();
-    let actions = actions.filter(|action| action.act.effect() == Effect::Destroy && !settled.contains(&action.id));
-    let alone = plan.left_alone.iter().filter_map(|left| match &left.what {
-        Left::Act { act, .. } => Some(act),
-        Left::Directory { .. } => None,
-    });
-    actions.map(|action| &action.act).chain(alone).collect()
-}
-
-/// Whether an act would have removed what a finding is about.
-fn would_remove(act: &Act, artifact: &Artifact) -> bool {
-    match (act, artifact) {
-        (Act::Kill { process }, Artifact::Process { process: seen }) => {
-            (process.pid, process.start_ticks) == (seen.pid, seen.start_ticks)
-        }
-        // A process that was left may keep any connection of the incident.
-        (Act::Kill { .. }, Artifact::Remote { .. }) => true,
-        (Act::RemoveFile { file } | Act::RemoveStarter { file, .. }, Artifact::File { file: seen }) => {
-            file.path == seen.path
-        }
-        (Act::RemoveLink { link }, Artifact::Link { link: seen }) => link.path == seen.path,
-        (Act::RemoveStarter { file, .. }, Artifact::Unit { unit }) => {
-            unit.files.iter().any(|part| part.file.path == file.path)
-        }
-        (Act::RemoveLink { link }, Artifact::Unit { unit }) => unit.links.iter().any(|other| other.path == link.path),
-        (Act::ReloadUnits { manager, units }, Artifact::Unit { unit }) => {
-            *manager == unit.manager && units.contains(&unit.name)
-        }
-        (Act::LockAccount { account }, Artifact::Account { account: seen }) => account.name == seen.name,
-        (Act::EditLines { file, remove, .. }, Artifact::Line { file: seen, line }) => {
-            file.path == seen.path && remove.iter().any(|removed| removed.line == line.line)
-        }
-        _ => false,
-    }
-}
-
-/// What a verify phase comes to: a return outweighs everything, then what was not seen; quiet counts for as long as it was
-/// watched. What was left was not removed, so that it is there is no return, and no quiet either.
-fn verified(verification: &Verification, left: &[&Act]) -> EventKind {
-    let with = |bearing: Bearing| {
-        verification
-            .findings
-            .iter()
-            .filter(move |finding| finding.bearing == bearing)
-    };
-    let number = |finding: &Finding, field: &str| finding.fields.get(field).and_then(|value| value.parse().ok());
-    let windows: Vec<(u64, u64)> = with(Bearing::Quiet)
-        .map(|quiet| {
-            (
-                number(quiet, "window_ms").unwrap_or(u64::MAX),
-                number(quiet, "covered_ms").unwrap_or(0),
-            )
-        })
-        .collect();
-    let window_ms = windows.iter().map(|(window, _)| *window).max().unwrap_or(0);
-    let covered_ms = windows.iter().map(|(_, covered)| *covered).min().unwrap_or(0);
-    let is_back = |finding: &Finding| !left.iter().any(|act| would_remove(act, &finding.artifact));
-    let seen = if with(Bearing::Returned).any(is_back) {
-        Seen::Returned
-    } else if with(Bearing::Returned).next().is_some()
-        || !verification.failures.is_empty()
-        || verification.is_blind()
-        || windows.is_empty()
-        || windows.iter().any(|(window, covered)| covered < window)
-    {
-        Seen::CannotSay
-    } else {
-        Seen::Clean
-    };
-    let speaks = |finding: &&Finding| matches!(finding.bearing, Bearing::Returned | Bearing::Quiet | Bearing::Review);
-    EventKind::Verified {
-        seen,
-        window_ms,
-        covered_ms,
-        findings: verification.findings.iter().filter(speaks).cloned().collect(),
-        coverage: verification.coverage.clone(),
     }
 }
 

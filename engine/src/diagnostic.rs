@@ -3,6 +3,7 @@
 //! The first two arrows speak this way: `parse` and `check` collect every mistake before any host is reached.
 
 mod code;
+mod decoded;
 mod frame;
 mod texts;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use code::Code;
+pub use decoded::decoded;
 pub use texts::Texts;
 
 use crate::playbook::Span;

@@ -43,6 +43,7 @@ pub mod module;
 pub mod plan;
 pub mod playbook;
 pub mod policy;
+mod proof;
 pub mod reconcile;
 pub mod report;
 pub mod resume;

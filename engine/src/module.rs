@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::ask::AskTwin;
 use crate::external::ExternalError;
-use crate::finding::{Finding, FindingId, Verdict};
+use crate::finding::{Artifact, Finding, FindingId, Verdict};
 use crate::host::HostView;
 use crate::playbook::{Library, Phase};
 use crate::policy::{Leave, Policy};
@@ -106,6 +106,17 @@ pub trait Collector: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What must not come back, by these parameters; in `verify` the engine holds it against what was struck.
+    fn seeks(_: Self::Params) -> Vec<Artifact> {
+        Vec::new()
+    }
+
+    /// Whether a file that a parameter names can be read; `None` where this module reads none. `check` asks, before any
+    /// host is reached.
+    fn reads(_: &Resource) -> Option<Result<(), Misread>> {
+        None
+    }
+
     /// Looks.
     ///
     /// # Errors
@@ -122,6 +133,12 @@ pub trait Analyzer: Send + Sync + 'static {
     type Params: Params;
     /// Its output.
     type Output: Output;
+
+    /// Whether a file that a parameter names can be read; `None` where this module reads none. `check` asks, before any
+    /// host is reached.
+    fn reads(_: &Resource) -> Option<Result<(), Misread>> {
+        None
+    }
 
     /// Judges. A verdict `clean` over a material gap becomes `cannot_say` by the engine.
     ///
@@ -179,13 +196,8 @@ pub enum ModuleError {
         why: String,
     },
     /// A file of the playbook (rules) cannot be read.
-    #[error("{place}: {why}")]
-    Resource {
-        /// `file:line:column`.
-        place: String,
-        /// What is wrong.
-        why: String,
-    },
+    #[error(transparent)]
+    Resource(#[from] Misread),
     /// A module from outside gave nothing.
     #[error("external module `{module}`: {why}")]
     External {
@@ -194,6 +206,18 @@ pub enum ModuleError {
         /// What became of it.
         why: ExternalError,
     },
+}
+
+/// What is wrong with a [`Resource`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}{}: {why}", at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default())]
+pub struct Misread {
+    /// As the playbook names it.
+    pub path: String,
+    /// Line and column (of characters), both from 1; `None` where it is the whole.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong.
+    pub why: String,
 }
 
 /// A file beside the playbook, handed to a module by content: modules open nothing themselves.
@@ -284,6 +308,14 @@ pub trait Erased: Send + Sync {
     fn runs(&self, _params: &Value) -> Vec<Vec<String>> {
         Vec::new()
     }
+    /// What must not come back, by these parameters; none where they do not decode.
+    fn seeks(&self, _params: Value) -> Vec<Artifact> {
+        Vec::new()
+    }
+    /// Whether a file that a parameter names can be read; `None` where it reads none.
+    fn reads(&self, _file: &Resource) -> Option<Result<(), Misread>> {
+        None
+    }
     /// Why these parameters are none of this module; `None` where they decode.
     fn undecodable(&self, _params: &Value) -> Option<String> {
         None
@@ -362,6 +394,9 @@ impl<T: Collector> Erased for CollectorTwin<T> {
     fn about(&self) -> &About {
         &T::ABOUT
     }
+    fn reads(&self, file: &Resource) -> Option<Result<(), Misread>> {
+        T::reads(file)
+    }
     fn undecodable(&self, params: &Value) -> Option<String> {
         undecodable::<T::Params>(params)
     }
@@ -378,6 +413,9 @@ impl<T: Collector> Erased for CollectorTwin<T> {
         let params = decode(params.clone());
         params.map(|params| T::runs(&params)).unwrap_or_default()
     }
+    fn seeks(&self, params: Value) -> Vec<Artifact> {
+        decode(params).map(T::seeks).unwrap_or_default()
+    }
     async fn run(&self, host: Option<&dyn HostView>, params: Value) -> Result<Ran, ModuleError> {
         encode(self.0.collect(given(host)?, decode(params)?).await?)
     }
@@ -387,6 +425,9 @@ impl<T: Collector> Erased for CollectorTwin<T> {
 impl<T: Analyzer> Erased for AnalyzerTwin<T> {
     fn about(&self) -> &About {
         &T::ABOUT
+    }
+    fn reads(&self, file: &Resource) -> Option<Result<(), Misread>> {
+        T::reads(file)
     }
     fn undecodable(&self, params: &Value) -> Option<String> {
         undecodable::<T::Params>(params)

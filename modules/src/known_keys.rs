@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use deminer_engine::module::{ModuleError, Resource};
+use deminer_engine::module::{Misread, Resource};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+
+use crate::resource_text::{self, of_version_1, wrong};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,34 +36,21 @@ impl KnownKeys {
     ///
     /// # Errors
     /// With the place, when it is no YAML of this form, or a fingerprint is none or stands twice.
-    pub(crate) fn read(resource: &Resource) -> Result<KnownKeys, ModuleError> {
-        let path = &resource.path;
-        let refuse = |place: String, why: String| ModuleError::Resource { place, why };
-        let options = serde_saphyr::options! { with_snippet: false };
-        let text: KeysText = serde_saphyr::from_str_with_options(&resource.text, options).map_err(|error| {
-            let place = match error.location() {
-                Some(at) => format!("{path}:{}:{}", at.line(), at.column()),
-                None => path.clone(),
-            };
-            refuse(place, error.to_string())
-        })?;
-        if text.version.value != 1 {
-            let place = format!("{path}:{}", text.version.referenced.line());
-            let why = format!("keys of version {}; this Deminer reads version 1", text.version.value);
-            return Err(refuse(place, why));
-        }
+    pub(crate) fn read(resource: &Resource) -> Result<KnownKeys, Misread> {
+        let text: KeysText = resource_text::read(resource)?;
+        of_version_1(resource, "keys", &text.version)?;
         let mut families = BTreeMap::new();
         for entry in text.keys {
-            let place = format!("{path}:{}", entry.referenced.line());
+            let refuse = |why: String| wrong(resource, entry.referenced, why);
             let KeyText {
                 fingerprint, family, ..
             } = entry.value;
             let digits = fingerprint.strip_prefix("SHA256:").unwrap_or_default();
             if digits.len() != 43 {
-                return Err(refuse(place, format!("`{fingerprint}` is no fingerprint of SHA256")));
+                return Err(refuse(format!("`{fingerprint}` is no fingerprint of SHA256")));
             }
             if families.insert(fingerprint.clone(), family).is_some() {
-                return Err(refuse(place, format!("`{fingerprint}` stands here a second time")));
+                return Err(refuse(format!("`{fingerprint}` stands here a second time")));
             }
         }
         Ok(KnownKeys { families })
@@ -97,14 +86,14 @@ mod tests {
     fn what_is_no_list() {
         let key = "{fingerprint: SHA256:MkYY9qiVsFGBC5WkjoClCkwEFW5iSjcGQF7m4n4H7Cw, family: a, source: b}";
         let rows = [
-            ("version: 2\nkeys: []", "rules/keys.yml:1: keys of version 2"),
+            ("version: 2\nkeys: []", "rules/keys.yml:1:10: keys of version 2"),
             (
                 "version: 1\nkeys:\n  - {fingerprint: x, family: a, source: b}",
-                "rules/keys.yml:3: `x` is no fingerprint",
+                "rules/keys.yml:3:5: `x` is no fingerprint",
             ),
             (
                 &format!("version: 1\nkeys:\n  - {key}\n  - {key}"),
-                "rules/keys.yml:4: ",
+                "rules/keys.yml:4:5: ",
             ),
             ("version: 1\nkeys: []\nmore: 1", "rules/keys.yml:3:"),
         ];

@@ -65,6 +65,7 @@ pub mod process_throttle;
 pub mod process_tree;
 mod questions;
 pub mod remnant;
+mod resource_text;
 pub mod sample;
 mod saying;
 mod session_key;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use deminer_engine::finding::{Artifact, Bearing, Condemned, DOOR, Finding, FindingId, HostVerdict, Verdict};
-use deminer_engine::module::{About, Analyzer, ModuleError, Outcome, Resource};
+use deminer_engine::module::{About, Analyzer, Misread, ModuleError, Outcome, Resource};
 use deminer_engine::playbook::Phase;
 use deminer_worker::action::{AccountTarget, Effect};
 use deminer_worker::query::Account;
@@ -114,6 +114,10 @@ impl Analyzer for UsersTrace {
     };
     type Params = Params;
     type Output = Traced;
+
+    fn reads(file: &Resource) -> Option<Result<(), Misread>> {
+        Some(KnownKeys::read(file).map(drop))
+    }
 
     async fn judge(&self, params: Params) -> Result<(Outcome<Traced>, Option<Verdict>), ModuleError> {
         let (outcome, because) = trace(&params)?;

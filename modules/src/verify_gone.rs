@@ -6,7 +6,7 @@
 //! Handbook: "still in use: repeat", `lsof`.
 
 use async_trait::async_trait;
-use deminer_engine::finding::Condemned;
+use deminer_engine::finding::{Artifact, Condemned};
 use deminer_engine::host::HostView;
 use deminer_engine::module::{About, Collector, ModuleError, Outcome};
 use deminer_engine::playbook::Phase;
@@ -53,6 +53,14 @@ impl Collector for VerifyGone {
     };
     type Params = Params;
     type Output = Output;
+
+    fn seeks(params: Params) -> Vec<Artifact> {
+        params
+            .artifacts
+            .into_iter()
+            .map(|condemned| condemned.artifact)
+            .collect()
+    }
 
     async fn collect(&self, host: &dyn HostView, params: Params) -> Result<Outcome<Output>, ModuleError> {
         let sought = Sought::new("artifacts", params.artifacts)?;

@@ -113,6 +113,14 @@ impl Collector for VerifyQuiet {
     type Params = Params;
     type Output = Output;
 
+    fn seeks(params: Params) -> Vec<Artifact> {
+        params
+            .artifacts
+            .into_iter()
+            .map(|condemned| condemned.artifact)
+            .collect()
+    }
+
     async fn collect(&self, host: &dyn HostView, params: Params) -> Result<Outcome<Output>, ModuleError> {
         let window_ms = params.window.within("window", SHORTEST, LONGEST)?;
         let mut sought = Sought::new("artifacts", params.artifacts)?;

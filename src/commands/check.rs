@@ -1,16 +1,18 @@
 //! `deminer check`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use deminer_engine::authored::Authored;
 use deminer_engine::case::TestFile;
-use deminer_engine::diagnostic::{Code, Diagnostic, Diagnostics};
+use deminer_engine::diagnostic::{Code, Diagnostic, Diagnostics, decoded};
 use deminer_engine::environment::Draft;
-use deminer_engine::playbook::{CheckedPlaybook, check_part};
+use deminer_engine::inventory::{Inventory, Site};
+use deminer_engine::module::{Misread, Module, Resource};
+use deminer_engine::playbook::{CheckedPlaybook, Span, check_part};
 use serde_json::{Map, Value, json};
 
 use super::playbook::{self, Found};
-use super::{Desk, Trouble, environment, test};
+use super::{Desk, Trouble, environment, test, world};
 use crate::cli::{Check, CheckFormat};
 use crate::exit::Exit;
 use crate::render;
@@ -23,7 +25,7 @@ struct Right {
     line: String,
 }
 
-/// Checks playbooks, what they include, environments and files of tests, and says every mistake.
+/// Checks all that an author writes, by itself and against what it belongs to, and says every mistake.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -33,7 +35,7 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
     // All playbooks first: an environment is held against the one that it is for.
     let checked = |found: &Found| match Authored::of(&found.text) {
         Authored::Playbook => Some(playbook::checked(desk, found)),
-        Authored::Environment | Authored::Test | Authored::Part => None,
+        _ => None,
     };
     let checked: Vec<Option<Result<CheckedPlaybook, Diagnostics>>> = found.iter().map(checked).collect();
     if arguments.env.is_some() && checked.iter().all(Option::is_none) {
@@ -50,7 +52,10 @@ pub(crate) fn run(desk: &Desk, arguments: &Check) -> anyhow::Result<Exit> {
             None => match Authored::of(&found.text) {
                 Authored::Test => a_test(name, found),
                 Authored::Part => a_part(name, found),
-                _ => an_environment(desk, name, found, &named),
+                Authored::Inventory => an_inventory(desk, name, found),
+                Authored::Host => a_host(name, found),
+                Authored::Rules => rules(desk, name, found),
+                Authored::Playbook | Authored::Environment => an_environment(desk, name, found, &named),
             },
         };
         all.push((name.clone(), said));
@@ -165,6 +170,60 @@ fn a_part(name: &str, found: &Found) -> Result<Right, Diagnostics> {
              host was touched"
         ),
     })
+}
+
+/// An inventory, in any of its forms.
+fn an_inventory(desk: &Desk, name: &str, found: &Found) -> Result<Right, Diagnostics> {
+    let inventory = Inventory::load(&[PathBuf::from(&found.file)], &Site::default())?;
+    let warnings = inventory.warnings();
+    if !warnings.is_empty() {
+        desk.screen.note(warnings.text().trim_end());
+    }
+    let hosts = inventory.hosts().len();
+    Ok(Right {
+        fields: fields([("inventory", json!(name)), ("hosts", json!(hosts))]),
+        line: format!("{name}: an inventory of {hosts} hosts, no mistakes; no host was touched"),
+    })
+}
+
+fn a_host(name: &str, found: &Found) -> Result<Right, Diagnostics> {
+    let world = world::read(&found.file, &found.text)?;
+    let (processes, files) = (world.processes.len(), world.files.len());
+    Ok(Right {
+        fields: fields([("host", json!(world.hostname))]),
+        line: format!(
+            "{name}: a simulated host of {processes} processes and {files} files, no mistakes; no host was touched"
+        ),
+    })
+}
+
+/// Rules, by the module that reads them; where none does, what the one says that came farthest.
+fn rules(desk: &Desk, name: &str, found: &Found) -> Result<Right, Diagnostics> {
+    let file = Resource {
+        path: found.file.clone(),
+        text: found.text.clone(),
+    };
+    let mut farthest: Option<Misread> = None;
+    for module in desk.registry.iter().map(Module::erased) {
+        match module.reads(&file) {
+            Some(Ok(())) => {
+                let module = module.about().name;
+                return Ok(Right {
+                    fields: fields([("rules", json!(name)), ("module", json!(module))]),
+                    line: format!("{name}: rules for {module}, no mistakes; no host was touched"),
+                });
+            }
+            Some(Err(misread)) if farthest.as_ref().is_none_or(|other| other.at < misread.at) => {
+                farthest = Some(misread);
+            }
+            Some(Err(_)) | None => {}
+        }
+    }
+    let mistake = match farthest {
+        Some(misread) => decoded(Code::ResourceWrong, &found.text, 0, misread.at, &misread.why),
+        None => Diagnostic::error(Code::ResourceWrong, Span::default(), "no module reads such a file"),
+    };
+    Err(Diagnostics::new(&found.file, found.text.as_str(), vec![mistake]))
 }
 
 fn a_test(name: &str, found: &Found) -> Result<Right, Diagnostics> {

@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
 use async_trait::async_trait;
-use deminer_engine::diagnostic::nearest;
 use deminer_engine::host::ssh::{Become, Secret, Ssh, SshClient, SshTarget, TargetError, Workers};
 use deminer_engine::host::{Link, Local, Transport};
 use deminer_engine::inventory::{self, Reach};
-use deminer_worker::platform::simulated::{SAMPLES, Simulated, World, WorldError, sample};
+use deminer_worker::platform::simulated::{Simulated, World};
 use deminer_worker::query::HostError;
 
-use super::{Trouble, playbook, typing};
+use super::{Trouble, playbook, typing, world};
 use crate::cli;
 use crate::exit::Exit;
 
@@ -127,7 +126,7 @@ impl Ways {
         if let Some(world) = worlds.get(name) {
             return Ok(Arc::clone(world));
         }
-        let world = Arc::new(simulated(name)?);
+        let world = Arc::new(world::simulated(name)?);
         worlds.insert(name.to_owned(), Arc::clone(&world));
         Ok(world)
     }
@@ -198,42 +197,6 @@ impl Transport for Rehearsal {
         let host = self.host.get_or_init(|| Simulated::new(World::clone(&self.world)));
         host.connect(name).await
     }
-}
-
-/// The world of that name: a sample, or a file of JSON or YAML.
-///
-/// # Errors
-/// When there is neither, or the file describes none.
-pub(crate) fn simulated(world: &str) -> anyhow::Result<World> {
-    if let Some(sample) = sample(world) {
-        return Ok(sample);
-    }
-    let text = std::fs::read_to_string(world).map_err(|error| {
-        let samples = SAMPLES.map(|sample| format!("simulated:{sample}"));
-        let meant = nearest(world, SAMPLES).map(|near| format!("did you mean `simulated:{near}`?"));
-        let hint = meant.unwrap_or_else(|| {
-            format!(
-                "there are `{}` and `{}`, or the file of a world",
-                samples[0], samples[1]
-            )
-        });
-        let what = format!("no simulated host `{}`: {error}", world.escape_debug());
-        Trouble::new(Exit::Usage, what, Some(hint))
-    })?;
-    let read = match world.ends_with(".yml") || world.ends_with(".yaml") {
-        true => from_yaml(&text),
-        false => World::from_json(&text),
-    };
-    read.with_context(|| format!("the world {world} cannot be simulated"))
-}
-
-/// A world that is written in YAML, as playbooks are.
-fn from_yaml(text: &str) -> Result<World, WorldError> {
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    let world: World = serde_saphyr::from_str_with_options(text, options).map_err(|error| WorldError::Malformed {
-        why: error.without_snippet().to_string(),
-    })?;
-    world.check().map(|()| world)
 }
 
 fn this_program() -> anyhow::Result<PathBuf> {

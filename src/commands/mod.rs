@@ -38,6 +38,7 @@ mod typing;
 mod undo;
 mod vars;
 mod walk;
+mod world;
 mod yes;
 
 use std::fs::File;

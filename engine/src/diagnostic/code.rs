@@ -118,6 +118,7 @@ codes! {
     IncludedPlaybook = "P0503", "A file that is included is a playbook of its own.";
     IncludeCycle = "P0504", "A file includes itself.";
     IncludeTooMuch = "P0505", "Files are included too deeply, or there are too many of them or their steps.";
+    ResourceWrong = "P0506", "A file beside the playbook is not what its module reads.";
     NoQuestion = "P0601", "An answer is given to a question that is not asked.";
     NoSuchAnswer = "P0602", "An answer is none of the question's words.";
     NotForPlaybook = "P0701", "An environment is not for this playbook.";
@@ -128,6 +129,7 @@ codes! {
     SecretClosed = "P0706", "A secret cannot be had from where it comes from.";
     EnvironmentName = "P0707", "An environment is called otherwise than its file.";
     TestValue = "T0101", "A file of tests says something that it cannot say there.";
+    HostFile = "T0102", "A file describes a host that cannot be.";
 }
 
 impl fmt::Display for Code {

@@ -28,6 +28,7 @@ use indexmap::IndexMap;
 pub use connection::{Reason, Refused, Unused, WhyUnused};
 pub use destination::destination;
 pub use given::{Content, Given, Layer, Origin};
+pub(crate) use native::TOP_KEYS;
 pub use pattern::{BadPattern, Pattern};
 pub use reach::{Become, Hop, Reach, Ssh};
 pub use resolve::Resolved;

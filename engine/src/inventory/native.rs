@@ -17,6 +17,8 @@ use crate::playbook::{Span, is_name};
 
 /// The keys at the top; one of them makes a YAML file an inventory of our own.
 pub(super) const KEYS: [&str; 3] = ["hosts", "groups", "defaults"];
+/// The same, and what tells an inventory of Ansible.
+pub(crate) const TOP_KEYS: [&str; 6] = ["hosts", "groups", "defaults", "all", "ungrouped", "_meta"];
 const HOST_KEYS: [&str; 10] = [
     "address",
     "user",

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::gaps::Gaps;
+use crate::finding::Artifact;
 use crate::host::HostView;
 use crate::module::{Module, Ran};
 use crate::playbook::Recipe;
@@ -63,6 +64,15 @@ impl Job {
     /// The parameters of the first run.
     pub(super) fn into_params(self) -> Value {
         self.params.into_iter().next().unwrap_or(Value::Null)
+    }
+
+    /// What must not come back, by its parameters.
+    pub(super) fn seeks(self) -> Vec<Artifact> {
+        let module = self.module.erased();
+        self.params
+            .into_iter()
+            .flat_map(|params| module.seeks(params))
+            .collect()
     }
 
     /// Runs the module, until nobody waits for it any more; an analyzer is given no host.

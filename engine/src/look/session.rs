@@ -8,16 +8,18 @@ use deminer_worker::query::{Coverage, HostFacts};
 use serde_json::{Value, json};
 
 use super::gaps::{Gaps, forbids_clean};
+use super::job::Job;
 use super::row::RowEnd;
 use super::{Lent, LookEnd, Looked, Proposed, RunInfo};
 use crate::ask::Answered;
 use crate::clock::HostClock;
 use crate::event::{EventKind, EventSink, SinkError};
-use crate::finding::{Finding, HostVerdict, Verdict};
+use crate::finding::{Artifact, Finding, HostVerdict, Verdict};
 use crate::host::HostView;
 use crate::module::Proposal;
 use crate::playbook::{BoundVars, CheckedBody, CheckedPlaybook, CheckedStep, Phase};
 use crate::policy::Permitted;
+use crate::proof::unsought;
 use crate::template::{Held, Scope, weight};
 
 /// A step that failed, for people.
@@ -52,6 +54,8 @@ pub struct Verification {
     pub coverage: Coverage,
     /// Steps that failed; the others ran all the same. With one, nothing may be called clean.
     pub failures: Vec<Failure>,
+    /// What its steps looked for.
+    pub sought: Vec<Artifact>,
 }
 
 impl Verification {
@@ -346,11 +350,38 @@ impl Session {
             }
         }
         let (findings, coverage) = self.collected(&row);
+        let taken = row.iter().filter(|number| self.given.contains_key(number));
         Ok(Verification {
             findings,
             coverage,
             failures,
+            sought: self.sought(taken).unwrap_or_default(),
         })
+    }
+
+    /// What these steps look for; `None` where the parameters of one cannot be made now.
+    fn sought<'a>(&self, numbers: impl Iterator<Item = &'a usize>) -> Option<Vec<Artifact>> {
+        let mut sought = Vec::new();
+        for step in numbers.map(|number| &self.checked.steps()[*number]) {
+            if let CheckedBody::Use { module, with } = &step.body {
+                let scope = self.sees_values(step.frame);
+                sought.extend(Job::new(module, with, step.foreach.as_ref(), &scope).ok()?.seeks());
+            }
+        }
+        Some(sought)
+    }
+
+    /// What was proposed, and the verify phase will not look for, as far as that is known before a strike.
+    fn unproven(&self, proposals: &[Proposed]) -> Coverage {
+        let row = self.numbers(|step| step.phase == Phase::Verify);
+        // What a later round proposes is not what the plan was made of.
+        match self
+            .sought(row.iter())
+            .filter(|_| !row.is_empty() && self.scope.round == 0)
+        {
+            Some(sought) => unsought(proposals.iter().map(|proposed| &proposed.proposal.act), &sought),
+            None => Coverage::whole(),
+        }
     }
 
     fn numbers(&self, wanted: impl Fn(&CheckedStep) -> bool) -> Vec<usize> {
@@ -385,9 +416,11 @@ impl Session {
         let steps = self.checked.steps();
         let row = self.numbers(|step| step.phase <= Phase::Eradicate && !step.after_strike);
         let (findings, seen) = self.collected(&row);
+        let proposals = self.proposals(&row, steps);
         let mut gaps = Gaps::default();
         gaps.unite(&self.facts_coverage);
         gaps.unite(&seen);
+        gaps.unite(&self.unproven(&proposals));
         let coverage = gaps.into_coverage();
         let mut verdict = row.iter().rev().find_map(|n| self.given.get(n)?.verdict.clone());
         let (end, results) = match self.results() {
@@ -406,10 +439,8 @@ impl Session {
                 self.record(sink, failed)?;
                 (LookEnd::Failed { place, why }, Vec::new())
             }
-            RowEnd::Stopped { reason, hand_over } => {
-                (LookEnd::Stopped { reason, hand_over }, self.proposals(&row, steps))
-            }
-            RowEnd::Through => (LookEnd::Through, self.proposals(&row, steps)),
+            RowEnd::Stopped { reason, hand_over } => (LookEnd::Stopped { reason, hand_over }, proposals),
+            RowEnd::Through => (LookEnd::Through, proposals),
         };
         let event = EventKind::Looked {
             verdict: verdict.as_ref().map(|v| v.host),

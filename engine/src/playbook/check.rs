@@ -137,8 +137,8 @@ fn known_vars(vars: &IndexMap<String, Var>, untyped: &HashSet<String>) -> IndexM
 pub(super) struct Checker<'c> {
     playbook: &'c Playbook,
     parts: &'c Parts,
-    texts: Texts,
-    registry: &'c Registry,
+    pub(super) texts: Texts,
+    pub(super) registry: &'c Registry,
     pub(super) sources: &'c Shelves<'c>,
     pub(super) names: Names,
     pub(super) host: Shape,

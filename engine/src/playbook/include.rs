@@ -92,7 +92,7 @@ pub(super) fn parts(
             mistakes.push(Diagnostic::error(Code::ResourceMissing, file.span, message).help(help));
             continue;
         };
-        let start = texts.add(&shown(&playbook.file, &path), &text, file.span);
+        let start = texts.add(&called(&playbook.file, &path), &text, file.span);
         let ParsedPart {
             vars,
             steps,
@@ -136,6 +136,6 @@ pub(super) fn is_plain(path: &str) -> bool {
 }
 
 /// What mistakes call a file: beside the playbook as they call that.
-fn shown(playbook: &str, path: &str) -> String {
+pub(super) fn called(playbook: &str, path: &str) -> String {
     joined(Some(playbook), path)
 }

@@ -13,12 +13,12 @@ use super::check::{Checker, Entry};
 use super::checked::{CheckedResource, Recipe};
 use super::expression::{Here, for_each_child};
 use super::fit::unfit;
-use super::include::is_plain;
+use super::include::{called, is_plain};
 use super::kind::Kinds;
 use super::shape::{Field, Shape};
 use super::{Argument, Placed, Span, VarType};
-use crate::diagnostic::{Code, Diagnostic, quoted, suggest};
-use crate::module::{PLAYBOOK_TEXT_FORMAT, RESOURCE_FORMAT};
+use crate::diagnostic::{Code, Diagnostic, decoded, quoted, suggest};
+use crate::module::{PLAYBOOK_TEXT_FORMAT, RESOURCE_FORMAT, Resource};
 use crate::template::{Expression, Piece, Text, pieces};
 
 /// The longest file beside a playbook.
@@ -111,7 +111,7 @@ impl Checker<'_> {
         given: &Placed<Argument>,
     ) -> Option<Recipe> {
         if let Some(()) = resource(shape) {
-            return self.resource(place, shape, given);
+            return self.resource(place, here, shape, given);
         }
         if is_playbook_text(shape) || is_playbook_text(&shape.item()) {
             self.only_own_words(place, here.frame, given);
@@ -378,7 +378,7 @@ impl Checker<'_> {
         }
     }
 
-    fn resource(&mut self, place: &str, shape: &Shape, given: &Placed<Argument>) -> Option<Recipe> {
+    fn resource(&mut self, place: &str, here: &Here<'_>, shape: &Shape, given: &Placed<Argument>) -> Option<Recipe> {
         let Argument::Literal(Value::String(path)) = &given.value else {
             if given.value == Argument::Literal(Value::Null) && shape.kinds().meets(Kinds::NULL) {
                 return Some(Recipe::Literal(Value::Null));
@@ -396,11 +396,9 @@ impl Checker<'_> {
                 .push(Diagnostic::error(Code::ResourcePath, given.span, message).help(help));
             return None;
         }
-        if let Some(known) = self.resources.iter().find(|known| known.path == *path) {
-            return Some(Recipe::Resource {
-                path: path.clone(),
-                text: Arc::clone(&known.text),
-            });
+        let known = self.resources.iter().find(|known| known.path == *path);
+        if let Some(text) = known.map(|known| Arc::clone(&known.text)) {
+            return Some(self.of_resource(here, given.span, path, text));
         }
         let beside = "it is looked for beside the playbook, as UTF-8 text";
         let (why, help) = match self.sources.load(path) {
@@ -411,10 +409,7 @@ impl Checker<'_> {
                     sha256: Digest::of(text.as_bytes()),
                     text: Arc::clone(&text),
                 });
-                return Some(Recipe::Resource {
-                    path: path.clone(),
-                    text,
-                });
+                return Some(self.of_resource(here, given.span, path, text));
             }
             Some(_) => {
                 let why = format!("the file {} is longer than {} MiB", quoted(path), RESOURCE_BYTES >> 20);
@@ -426,6 +421,21 @@ impl Checker<'_> {
         self.mistakes
             .push(Diagnostic::error(Code::ResourceMissing, given.span, message).help(help));
         None
+    }
+
+    /// A file beside the playbook as a parameter, and what its module cannot read of it.
+    fn of_resource(&mut self, here: &Here<'_>, at: Span, path: &str, text: Arc<str>) -> Recipe {
+        let module = here.module.and_then(|name| self.registry.find(name));
+        let file = Resource {
+            path: path.to_owned(),
+            text: text.to_string(),
+        };
+        if let Some(Err(misread)) = module.and_then(|module| module.erased().reads(&file)) {
+            let begins = self.texts.add(&called(self.texts.name(), path), &text, at);
+            let mistake = decoded(Code::ResourceWrong, &text, begins, misread.at, &misread.why);
+            self.mistakes.push(mistake);
+        }
+        Recipe::Resource { path: file.path, text }
     }
 }
 

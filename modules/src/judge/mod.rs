@@ -18,7 +18,7 @@ pub(crate) mod tests;
 
 use async_trait::async_trait;
 use deminer_engine::finding::{Artifact, Bearing, Finding, FindingId, HostVerdict, Verdict};
-use deminer_engine::module::{About, Analyzer, ModuleError, Outcome, Resource};
+use deminer_engine::module::{About, Analyzer, Misread, ModuleError, Outcome, Resource};
 use deminer_engine::playbook::Phase;
 use deminer_worker::action::{Effect, Role};
 use deminer_worker::query::{Coverage, GapReason, Socket};
@@ -122,6 +122,10 @@ impl Analyzer for MinerJudge {
     };
     type Params = Params;
     type Output = Judged;
+
+    fn reads(file: &Resource) -> Option<Result<(), Misread>> {
+        Some(Rules::read(file).map(drop))
+    }
 
     async fn judge(&self, params: Params) -> Result<(Outcome<Judged>, Option<Verdict>), ModuleError> {
         let rules = Rules::read(&params.rules)?;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use deminer_engine::module::{ModuleError, Resource};
+use deminer_engine::module::{Misread, Resource};
 use deminer_worker::text::HostPath;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use crate::places::Places;
+use crate::resource_text::{self, of_version_1, wrong};
 
 macro_rules! signals {
     ($($name:ident $code:literal),* $(,)?) => {
@@ -216,27 +217,12 @@ impl Rules {
     ///
     /// # Errors
     /// With the place, when it is no YAML of this form, names an unknown signal, or one twice, or lacks one.
-    pub(crate) fn read(resource: &Resource) -> Result<Rules, ModuleError> {
-        let path = &resource.path;
-        let refuse = |place: String, why: String| ModuleError::Resource { place, why };
-        let options = serde_saphyr::options! { with_snippet: false };
-        let text: RulesText = serde_saphyr::from_str_with_options(&resource.text, options).map_err(|error| {
-            let place = match error.location() {
-                Some(at) => format!("{path}:{}:{}", at.line(), at.column()),
-                None => path.clone(),
-            };
-            refuse(place, error.to_string())
-        })?;
-        let line = |at: serde_saphyr::Location| format!("{path}:{}", at.line());
-        if text.version.value != 1 {
-            return Err(refuse(
-                line(text.version.referenced),
-                format!("rules of version {}; this Deminer reads version 1", text.version.value),
-            ));
-        }
+    pub(crate) fn read(resource: &Resource) -> Result<Rules, Misread> {
+        let text: RulesText = resource_text::read(resource)?;
+        of_version_1(resource, "rules", &text.version)?;
         let mut signals = BTreeMap::new();
         for entry in text.signals {
-            let place = line(entry.referenced);
+            let at = entry.referenced;
             let SignalText {
                 code,
                 group,
@@ -245,30 +231,27 @@ impl Rules {
                 say,
             } = entry.value;
             if (points < 0) != (group == Group::Benign) {
-                return Err(refuse(
-                    place,
-                    format!(
-                        "signal `{}`: group `benign` has points below 0, the others above",
-                        code.code()
-                    ),
-                ));
+                let why = format!(
+                    "signal `{}`: group `benign` has points below 0, the others above",
+                    code.code()
+                );
+                return Err(wrong(resource, at, why));
             }
             let rule = Rule {
                 group,
                 class,
                 points,
                 say,
-                place: place.clone(),
+                place: format!("{}:{}", resource.path, at.line()),
             };
             if signals.insert(code, rule).is_some() {
-                return Err(refuse(
-                    place,
-                    format!("signal `{}` stands here a second time", code.code()),
-                ));
+                let why = format!("signal `{}` stands here a second time", code.code());
+                return Err(wrong(resource, at, why));
             }
         }
         if let Some(missing) = Signal::ALL.iter().find(|signal| !signals.contains_key(signal)) {
-            return Err(refuse(path.clone(), format!("signal `{}` has no rule", missing.code())));
+            let why = format!("signal `{}` has no rule", missing.code());
+            return Err(wrong(resource, None, why));
         }
         let paths = |names: &[String]| {
             names
@@ -389,10 +372,8 @@ mod tests {
                 path: "rules/linux.yml".to_owned(),
                 text,
             };
-            let Err(ModuleError::Resource { place, why }) = Rules::read(&resource) else {
-                panic!("{name}: read");
-            };
-            assert!(place.starts_with(at), "{name}: {place}: {why}");
+            let misread = Rules::read(&resource).expect_err(name).to_string();
+            assert!(misread.starts_with(at), "{name}: {misread}");
         }
     }
 }

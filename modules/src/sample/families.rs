@@ -2,11 +2,13 @@
 //!
 //! A guess, with what speaks for it. Every indicator can be forged, and most campaigns run the same public miner.
 
-use deminer_engine::module::{ModuleError, Resource};
+use deminer_engine::module::{Misread, Resource};
 use deminer_worker::text::HostPath;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_saphyr::Spanned;
 
+use crate::resource_text::{self, of_version_1};
 use crate::saying::said;
 
 /// The points below which nothing is guessed.
@@ -55,12 +57,12 @@ pub struct Indication {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FamiliesText {
-    version: u32,
+    version: Spanned<u32>,
     /// Names of configuration files that are looked for beside a miner and in its working directory.
     config_names: Vec<String>,
     /// The same, below the home of its user.
     home_configs: Vec<String>,
-    families: Vec<serde_saphyr::Spanned<FamilyText>>,
+    families: Vec<Spanned<FamilyText>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -119,25 +121,10 @@ impl Families {
     ///
     /// # Errors
     /// With the place, when it is no YAML of this form.
-    pub(super) fn read(resource: &Resource) -> Result<Families, ModuleError> {
+    pub(super) fn read(resource: &Resource) -> Result<Families, Misread> {
         let path = &resource.path;
-        let options = serde_saphyr::options! { with_snippet: false };
-        let text: FamiliesText = serde_saphyr::from_str_with_options(&resource.text, options).map_err(|error| {
-            let place = match error.location() {
-                Some(at) => format!("{path}:{}:{}", at.line(), at.column()),
-                None => path.clone(),
-            };
-            ModuleError::Resource {
-                place,
-                why: error.to_string(),
-            }
-        })?;
-        if text.version != 1 {
-            return Err(ModuleError::Resource {
-                place: path.clone(),
-                why: format!("families of version {}; this Deminer reads version 1", text.version),
-            });
-        }
+        let text: FamiliesText = resource_text::read(resource)?;
+        of_version_1(resource, "families", &text.version)?;
         let families = text.families.into_iter();
         Ok(Families {
             config_names: text.config_names,

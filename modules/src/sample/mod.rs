@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use deminer_engine::finding::{Artifact, Bearing, Finding};
 use deminer_engine::host::HostView;
-use deminer_engine::module::{About, Collector, ModuleError, Outcome, Resource};
+use deminer_engine::module::{About, Collector, Misread, ModuleError, Outcome, Resource};
 use deminer_engine::playbook::Phase;
 use deminer_worker::action::{Effect, Role};
 use deminer_worker::query::{Account, Coverage, Entry, FileKind, FileStat, GapReason, Process, ProcessesQuery};
@@ -183,6 +183,10 @@ impl Collector for MinerConfig {
     };
     type Params = Params;
     type Output = Output;
+
+    fn reads(file: &Resource) -> Option<Result<(), Misread>> {
+        Some(Families::read(file).map(drop))
+    }
 
     async fn collect(&self, host: &dyn HostView, params: Params) -> Result<Outcome<Output>, ModuleError> {
         let families = Families::read(&params.families)?;

@@ -11,8 +11,7 @@ use deminer_engine::host::recorded::Recorded;
 use deminer_engine::plan::Plan;
 use deminer_worker::platform::simulated::{Simulated, sample};
 
-use crate::commands::Trouble;
-use crate::commands::hosts::simulated;
+use crate::commands::{Trouble, world};
 use crate::exit::Exit;
 
 /// Between two looks whether a worker has ended.
@@ -59,7 +58,7 @@ impl Stage {
                 HostIs::Simulated(world) => {
                     let world = match sample(world) {
                         Some(sample) => sample,
-                        None => simulated(&folder.join(world).to_string_lossy())?,
+                        None => world::simulated(&folder.join(world).to_string_lossy())?,
                     };
                     let host = Simulated::new(world);
                     stage.simulated.insert(name.clone(), host.clone());

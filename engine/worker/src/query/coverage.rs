@@ -62,6 +62,8 @@ pub enum GapReason {
     Failed,
     /// It was seen, but by a kernel in which something runs that no package explains.
     Untrusted,
+    /// It was struck, and no step of `verify` looks for it.
+    NotSought,
 }
 
 impl GapReason {

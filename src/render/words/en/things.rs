@@ -308,6 +308,7 @@ impl Things for English {
             GapReason::Untrusted => "no package explains it, and it can hide anything",
             GapReason::Testimony => "by the word of a program of the host",
             GapReason::Failed => "failed",
+            GapReason::NotSought => "no step of `verify` looks for it",
         };
         match object.is_empty() {
             true => format!("{subject} ({why})"),

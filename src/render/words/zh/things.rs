@@ -338,6 +338,7 @@ impl Things for Chinese {
             GapReason::Untrusted => "没有软件包来源，可以隐藏任何东西",
             GapReason::Testimony => "仅凭主机上程序的说法",
             GapReason::Failed => "查看失败",
+            GapReason::NotSought => "`verify` 没有步骤查找它",
         };
         let subject = subject_of_a_gap(subject);
         match object.is_empty() {
@@ -414,6 +415,8 @@ fn subject_of_a_gap(subject: &str) -> &str {
         "inodes" => "inode",
         "kernel" => "内核",
         "keys" => "密钥",
+        "line" => "行",
+        "link" => "链接",
         "load" => "系统负载",
         "logins" => "登录记录",
         "maps" => "内存映射",
