@@ -146,16 +146,18 @@ impl<'a> Subject<'a> {
         words.subject(&value(&self.process.comm), busy.as_deref(), said.as_deref())
     }
 
-    /// The strongest reasons, each with its weight; what speaks against them too.
-    fn reasons(&self, words: &dyn Words) -> Vec<(String, String)> {
+    /// What speaks for what it is, and against it.
+    fn signals(&self) -> impl Iterator<Item = &'a Finding> {
         let statement = self.statement().map(|finding| &finding.id);
-        let mut reasons: Vec<&Finding> = self
-            .findings
+        self.findings
             .iter()
             .copied()
-            .filter(|finding| Some(&finding.id) != statement && finding.signal != BUSY)
-            .filter(|finding| finding.bearing != Bearing::Review)
-            .collect();
+            .filter(move |finding| Some(&finding.id) != statement && finding.bearing != Bearing::Review)
+    }
+
+    /// The strongest reasons; what speaks against them too.
+    fn strongest(&self) -> Vec<&'a Finding> {
+        let mut reasons: Vec<&Finding> = self.signals().filter(|finding| finding.signal != BUSY).collect();
         let is_clean = self.verdict == Some(HostVerdict::Clean);
         reasons.sort_by_key(|finding| {
             let decides = finding.bearing == Bearing::Condemns;
@@ -168,15 +170,32 @@ impl<'a> Subject<'a> {
         reasons.truncate(REASONS);
         reasons.extend(weakest);
         reasons
-            .into_iter()
-            .map(|finding| {
-                let weight = match finding.points {
-                    0 => String::new(),
-                    points => format!("{points:+}"),
-                };
-                (weight, sentence(finding, words))
-            })
+    }
+
+    /// Reasons, each with its weight.
+    fn reasons(&self, words: &dyn Words) -> Vec<(String, String)> {
+        let weighed = |finding: &Finding| match finding.points {
+            0 => String::new(),
+            points => format!("{points:+}"),
+        };
+        let strongest = self.strongest().into_iter();
+        strongest
+            .map(|finding| (weighed(finding), sentence(finding, words)))
             .collect()
+    }
+
+    /// What its points are made of beside the reasons that are shown; `None` where it has none, or nothing is missing.
+    fn remainder(&self, words: &dyn Words) -> Option<(String, String)> {
+        let points: i32 = self.statement()?.fields.get("points")?.parse().ok()?;
+        let shown = self.strongest();
+        let told = shown.iter().map(|finding| finding.points).fold(0, i32::saturating_add);
+        let more = self
+            .signals()
+            .filter(|signal| signal.points != 0 && !shown.iter().any(|told| told.id == signal.id));
+        match points.saturating_sub(told) {
+            0 => None,
+            rest => Some((format!("{rest:+}"), words.the_rest_of_the_points(more.count()))),
+        }
     }
 
     /// What it runs, and the beginning of its arguments.
@@ -199,7 +218,7 @@ impl<'a> Subject<'a> {
         let words = style.words();
         let pid = words.pids(&[self.process.pid.to_string()], 0);
         let mut out = style.hang(lead, &format!("{pid} {}", self.said(words)));
-        for (weight, reason) in self.reasons(words) {
+        for (weight, reason) in self.reasons(words).into_iter().chain(self.remainder(words)) {
             out.push_str(&style.entry(&weight, COLUMN, &reason));
         }
         if self.planned {

@@ -149,6 +149,9 @@ pub(crate) trait PlanWords {
     /// What is said of a busy process that is no miner.
     fn busy_and_explained(&self) -> &'static str;
 
+    /// What is in a verdict's points beside the reasons that are shown: so many further signals, and what none says.
+    fn the_rest_of_the_points(&self, more: usize) -> String;
+
     /// Processes by pid; `more` of them are not named.
     fn pids(&self, pids: &[String], more: usize) -> String;
 

@@ -279,6 +279,15 @@ impl PlanWords for English {
         format!("`{name}`{busy}{said}")
     }
 
+    fn the_rest_of_the_points(&self, more: usize) -> String {
+        let rare = "signals of one kind count less together, and few processes are miners";
+        match more {
+            0 => rare.to_owned(),
+            1 => format!("1 more signal; {rare}"),
+            more => format!("{more} more signals; {rare}"),
+        }
+    }
+
     fn busy_and_explained(&self) -> &'static str {
         "busy, and explained"
     }

@@ -265,6 +265,14 @@ impl PlanWords for Chinese {
         format!("`{name}`{busy}{said}")
     }
 
+    fn the_rest_of_the_points(&self, more: usize) -> String {
+        let rare = "同类信号合计时减分，且挖矿进程本就少见";
+        match more {
+            0 => rare.to_owned(),
+            more => format!("另有 {more} 个信号；{rare}"),
+        }
+    }
+
     fn busy_and_explained(&self) -> &'static str {
         "繁忙，但有合理解释"
     }
