@@ -341,6 +341,17 @@ impl Apply {
         plan.is_some_and(|plan| plan.orders.actions.is_empty() && !matches!(plan.end, LookEnd::Through {}))
     }
 
+    /// Whether what was approved is still good. A fleet takes hours, and each host is asked for when its turn comes; what has
+    /// begun on it goes on.
+    fn is_still_approved(&self, host: &str, sink: &mut dyn EventSink) -> Result<bool, SinkError> {
+        let Err(error) = self.approved.check_time((self.keeping.clock)()) else {
+            return Ok(true);
+        };
+        let why = error.to_string();
+        sink.record(Some(host), EventKind::Expired { why })?;
+        Ok(false)
+    }
+
     /// Whether a stroke may be begun now: what destroys only in its window. Where it may not, that is written down.
     fn may_strike(&self, host: &str, sink: &mut dyn EventSink) -> Result<bool, SinkError> {
         let destroys = |orders| self.until.min(reach(orders)) == Stage::Eradicate;
@@ -485,6 +496,9 @@ impl Apply {
         };
         let mut settled: Option<BTreeSet<ActionId>> = None;
         let Strikes { rounds, ran } = strikes;
+        if !self.is_still_approved(&plan.orders.host, sink)? {
+            return Ok(None);
+        }
         for round in rounds {
             if !self.may_strike(&plan.orders.host, sink)? {
                 break;

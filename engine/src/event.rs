@@ -177,6 +177,11 @@ pub enum EventKind {
         /// When that begins, milliseconds since 1970.
         opens_ms: Wide,
     },
+    /// The plan's or the approval's time is over: a stroke was not begun.
+    Expired {
+        /// Which, and since when.
+        why: String,
+    },
     /// The host's own security refused the worker or ended it.
     Blocked {
         /// What was noticed.
@@ -246,7 +251,7 @@ impl EventKind {
     }
 
     /// All names of kinds, as they are written in `kind`.
-    pub const NAMES: [&'static str; 27] = [
+    pub const NAMES: [&'static str; 28] = [
         "run_started",
         "asked",
         "given",
@@ -265,6 +270,7 @@ impl EventKind {
         "verified",
         "round_started",
         "closed",
+        "expired",
         "blocked",
         "forgotten",
         "undoing",

@@ -675,6 +675,11 @@ pub enum Trouble {
         /// When that begins, milliseconds since 1970.
         opens_ms: Wide,
     },
+    /// The time of the plan or of its approval was over.
+    Expired {
+        /// Which, and since when.
+        why: String,
+    },
     /// The chain does not hold, or is there twice.
     Journal {
         /// What does not hold.

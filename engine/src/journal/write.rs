@@ -336,6 +336,7 @@ fn must_be_durable(kind: &EventKind) -> bool {
         | EventKind::NotReached { .. }
         | EventKind::RoundStarted { .. }
         | EventKind::Closed { .. }
+        | EventKind::Expired { .. }
         | EventKind::Blocked { .. }
         | EventKind::HostFailed { .. }
         | EventKind::Cancelled {} => false,

@@ -51,6 +51,8 @@ pub(super) struct HostFold<'a> {
     refused: Option<RefusalKind>,
     /// When something may be destroyed again, where the last stroke was not begun since nothing may; milliseconds since 1970.
     closed: Option<Wide>,
+    /// The last stroke was not begun, since the approval's time was over.
+    expired: bool,
     /// A commit was given, and its transaction has not told its end.
     open: bool,
     struck: bool,
@@ -98,6 +100,7 @@ impl<'a> HostFold<'a> {
             cancelled: false,
             refused: None,
             closed: None,
+            expired: false,
             open: false,
             struck: false,
             committed: false,
@@ -218,6 +221,10 @@ impl<'a> HostFold<'a> {
                     windows: windows.clone(),
                     opens_ms: *opens_ms,
                 });
+            }
+            EventKind::Expired { why } => {
+                self.expired = true;
+                self.troubles.push(Trouble::Expired { why: why.clone() });
             }
             EventKind::HostFailed { place, why } => self.fail(place.clone(), why.clone()),
             EventKind::Forgotten { .. } => self.journal = None,
@@ -340,7 +347,7 @@ impl<'a> HostFold<'a> {
         match told {
             TransactionEvent::Started {} => {
                 self.come_to(Progress::Begun);
-                (self.refused, self.closed) = (None, None);
+                (self.refused, self.closed, self.expired) = (None, None, false);
                 self.see_anew();
             }
             TransactionEvent::Refused { why, kind } => {
@@ -424,7 +431,10 @@ impl<'a> HostFold<'a> {
             cancelled: self.cancelled || (self.run.cancelled && !self.finished),
             closed: self.closed.is_some(),
             refused: self.refused,
-            not_approved: is_apply && self.run.approval.is_some() && self.changes.any() && !self.changes.any_allowed(),
+            not_approved: is_apply
+                && self.run.approval.is_some()
+                && self.changes.any()
+                && (!self.changes.any_allowed() || (self.expired && !struck)),
             has_changes: self.changes.any(),
             struck,
             unknown: self.changes.unknown(self.open) || (gone_on && self.changes.none_allowed()),
@@ -531,6 +541,7 @@ impl<'a> HostFold<'a> {
     fn next_step(&self, facts: &Facts, status: Status) -> Option<NextStep> {
         let not_after = self.run.approval.map(|approval| approval.not_after_ms);
         match (next_step(facts, status, self.run.purpose)?, self.closed) {
+            (NextStep::Apply, _) if self.expired => Some(NextStep::PlanAgain),
             // Nothing is begun by a yes whose time is over.
             (NextStep::Later, Some(opens)) if not_after.is_some_and(|end| opens > end) => Some(NextStep::PlanAgain),
             (NextStep::Apply, _) if self.run.purpose == Some(Purpose::Apply) && !self.changes.any_destroys() => {

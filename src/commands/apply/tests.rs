@@ -28,7 +28,7 @@ fn lines_that_let_somebody_in() {
 const MINUTE: u64 = 60_000;
 
 /// Two infected hosts, struck one after the other, and a clock that stands still but for this: when the first host is done
-/// with, its windows have closed.
+/// with, some time is over.
 struct Night {
     desk: Desk,
     now: Arc<AtomicU64>,
@@ -36,7 +36,12 @@ struct Night {
 }
 
 impl Night {
+    /// A quarter of an hour is over after the first host.
     fn under(policy: &str) -> Night {
+        Night::of(policy, 15 * MINUTE)
+    }
+
+    fn of(policy: &str, later: u64) -> Night {
         let folder = tempfile::tempdir().expect("a folder");
         let (runs, file) = (folder.path().join("runs"), folder.path().join("policy.yml"));
         std::fs::write(&file, policy).expect("written");
@@ -56,7 +61,7 @@ impl Night {
         );
         let desk = Desk {
             clock: Arc::new(move || match is_done(&of, "web-1") {
-                true => clock.load(Ordering::SeqCst).max(15 * MINUTE),
+                true => clock.load(Ordering::SeqCst).max(later),
                 false => clock.load(Ordering::SeqCst),
             }),
             ways: Ways::staged(["web-1", "web-2"].into_iter().map(host).collect()),
@@ -165,6 +170,29 @@ async fn a_window_that_opens_when_the_yes_is_over_wants_another_plan() {
     let report = night.apply(&[]).await;
     assert_eq!(statuses(&report), [Status::Eradicated, Status::Waiting]);
     assert_eq!(steps(&report), [NextStep::PlanAgain]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_yes_that_is_over_meanwhile_is_none_for_the_other_hosts() {
+    let night = Night::of("max_actions: 60\n", 44 * MINUTE);
+    let report = night.apply(&[]).await;
+    assert_eq!(statuses(&report), [Status::Eradicated, Status::Eradicated]);
+
+    let night = Night::of("max_actions: 60\n", 46 * MINUTE);
+    let report = night.apply(&[]).await;
+    let ended = [Status::Eradicated, Status::NotApproved];
+    assert_eq!((statuses(&report), report.hosts[1].tally.done), (ended.to_vec(), 0));
+    assert_eq!(steps(&report), [NextStep::PlanAgain]);
+    for (style, said) in [
+        (Style::PLAIN, "is good no longer"),
+        (Style::CHINESE, "批准已不再有效"),
+    ] {
+        let text = render::report::text(&report, &style, &night.desk.paste());
+        assert!(text.contains(said), "{text}");
+    }
+    // It is not taken up either.
+    night.resume().await.expect("nothing is open");
+    assert_eq!(statuses(&night.report()), ended);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

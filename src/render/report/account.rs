@@ -270,6 +270,7 @@ fn trouble(trouble: &Trouble, words: &dyn Words) -> Option<String> {
             windows: &plain(windows),
             opens: &time(opens_ms.0),
         }),
+        Trouble::Expired { why } => words.obstacle(Obstacle::Expired(&cut(&plain(why), WHY))),
         // Said before everything else.
         Trouble::Journal { .. } => return None,
     })

@@ -48,6 +48,8 @@ pub(crate) enum Obstacle<'a> {
     Refused(&'a str),
     NotOrdered(&'a str),
     Cancelled,
+    /// The time of what was approved is over.
+    Expired(&'a str),
     /// Nothing may be removed outside these windows, and when one opens.
     Closed {
         windows: &'a str,

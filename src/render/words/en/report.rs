@@ -328,6 +328,7 @@ impl ReportWords for English {
             Obstacle::Refused(why) => format!("the host refused to begin or to go on: {why}"),
             Obstacle::NotOrdered(action) => format!("it told of action {action}, which it was not to carry out"),
             Obstacle::Cancelled => "the operator ended the run".to_owned(),
+            Obstacle::Expired(why) => format!("not begun, since what was approved is good no longer: {why}"),
             Obstacle::Closed { windows, opens } => {
                 format!("not begun, since something may be removed only {windows}; the next time begins {opens}")
             }

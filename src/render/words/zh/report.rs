@@ -322,6 +322,7 @@ impl ReportWords for Chinese {
             Obstacle::Refused(why) => format!("主机拒绝开始或继续：{why}"),
             Obstacle::NotOrdered(action) => format!("它报告了未曾下达的动作 {action}"),
             Obstacle::Cancelled => "操作人员终止了本次运行".to_owned(),
+            Obstacle::Expired(why) => format!("未开始：批准已不再有效：{why}"),
             Obstacle::Closed { windows, opens } => {
                 format!("未开始：只允许在 {windows} 清除；下一时段始于 {opens}")
             }
