@@ -226,6 +226,24 @@ fn what_two_of_three_signed_is_done_and_no_more() {
         assert!(verify.status().expect("ssh-keygen").success(), "{signer}");
     }
 
+    // None of it is changed or lost unnoticed.
+    let audit = |code| {
+        let words = ["audit", &written(&run), "--format", "json"];
+        site.deminer.run(&words).expect(code).json()["problems"].clone()
+    };
+    assert_eq!(audit(0), json!([]));
+    for file in ["1.json", "1.json.sig", "2.json", "2.json.sig", "allowed_signers"] {
+        let kept = run.join("approvals").join(file);
+        let bytes = fs::read(&kept).expect("kept");
+        let problem = json!([{"problem": "signed", "file": file}]);
+        fs::write(&kept, [&bytes[..], b"\n"].concat()).expect("written");
+        assert_eq!(audit(5), problem, "changed");
+        fs::remove_file(&kept).expect("kept");
+        assert_eq!(audit(5), problem, "gone");
+        fs::write(&kept, bytes).expect("written");
+    }
+    assert_eq!(audit(0), json!([]));
+
     let cy = site.approve("cy", &hash, &["--host", "web-*"]);
     let report = site.apply(&[&ada, &bo, &cy], &["--format", "json"]).expect(0).json();
     assert_eq!(

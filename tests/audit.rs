@@ -110,7 +110,7 @@ fn every_change_of_a_run_is_noticed() {
     assert!(contents(&run) == before, "looking changes nothing");
 
     type Change = fn(&Path);
-    let rows: [(&str, Change, &[&str]); 11] = [
+    let rows: [(&str, Change, &[&str]); 14] = [
         (
             "a byte in a host's journal",
             |run| {
@@ -118,7 +118,7 @@ fn every_change_of_a_run_is_noticed() {
                 let middle = fs::metadata(&file).expect("ours").len() / 2;
                 change(&file, middle);
             },
-            &["broken", "head"],
+            &["broken", "short", "head"],
         ),
         (
             "the last event cut off",
@@ -134,17 +134,17 @@ fn every_change_of_a_run_is_noticed() {
                 let file = one(run, "clean.ndjson");
                 cut(&file, last_line(&file));
             },
-            &["head"],
+            &["short", "head"],
         ),
         (
             "half a line cut off",
             |run| cut(&one(run, "infected.ndjson"), 20),
-            &["torn", "head"],
+            &["torn", "short", "head"],
         ),
         (
             "a host's journal gone",
             |run| fs::remove_file(one(run, "clean.ndjson")).expect("ours"),
-            &["no_chain", "head"],
+            &["no_chain", "short", "head"],
         ),
         (
             "a host's journal twice",
@@ -152,7 +152,7 @@ fn every_change_of_a_run_is_noticed() {
                 let file = one(run, "clean.ndjson");
                 fs::copy(&file, file.with_file_name("host-other.ndjson")).expect("copied");
             },
-            &["stranger", "head"],
+            &["stranger", "stray"],
         ),
         ("a byte in the plan", |run| change(&run.join("plan"), 900), &["plan"]),
         (
@@ -179,6 +179,34 @@ fn every_change_of_a_run_is_noticed() {
             |run| fs::remove_file(one(run, ".sealed")).expect("ours"),
             &["missing"],
         ),
+        (
+            "a host's last line beside its journal",
+            |run| {
+                let file = one(run, "clean.ndjson");
+                let text = fs::read_to_string(&file).expect("text");
+                let last = text.lines().last().expect("a line");
+                fs::write(file.with_file_name("x.txt"), last).expect("written");
+                cut(&file, last_line(&file));
+            },
+            &["stray", "short", "head"],
+        ),
+        (
+            "evidence of another host",
+            |run| {
+                let file = run.join("vault/manifest.ndjson");
+                let text = fs::read_to_string(&file).expect("text");
+                fs::write(&file, text.replacen("simulated:infected", "simulated:clean", 1)).expect("written");
+            },
+            &["unlisted", "claimed"],
+        ),
+        (
+            "a line of the vault's list gone",
+            |run| {
+                let file = run.join("vault/manifest.ndjson");
+                cut(&file, last_line(&file));
+            },
+            &["unlisted"],
+        ),
     ];
     for (name, spoil, expected) in rows {
         let folder = tempfile::tempdir().expect("a directory");
@@ -200,19 +228,32 @@ fn every_change_of_a_run_is_noticed() {
 #[test]
 fn a_head_that_was_printed_holds_a_run_that_went_on() {
     let deminer = Deminer::new();
-    let (run, _) = applied(&deminer);
+    let (run, of_all) = applied(&deminer);
     let report = deminer.run(&["report", "--format", "json"]).json();
     let of_run = report["journals"][0]["head"].as_str().expect("a head").to_owned();
     // Taken up again, it grows; a simulated host is a new one each time, so that it returned.
     deminer.run(&["verify", "--watch", "1s"]).expect(6);
     let whole = written(&run);
     deminer.run(&["audit", &whole, "--head", &of_run]).expect(0);
+    deminer.run(&["audit", &whole, "--head", &of_all]).expect(0);
+    let shorter = tempfile::tempdir().expect("a directory");
+    let shorter = copied(&run, shorter.path());
+    let of_host = one(&shorter, "infected.ndjson");
+    let text = fs::read_to_string(&of_host).expect("text");
+    let struck = text
+        .lines()
+        .position(|line| line.contains("host_finished"))
+        .expect("a line");
+    let until: usize = text.split_inclusive('\n').take(struck).map(str::len).sum();
+    fs::write(&of_host, &text[..until]).expect("written");
+    let answer = deminer.run(&["audit", &written(&shorter), "--head", &of_all, "--format", "json"]);
+    assert_eq!(problems(&answer.expect(5).json()), ["short", "head"]);
     cut(
         &run.join("journal/run.ndjson"),
         last_line(&run.join("journal/run.ndjson")),
     );
     deminer.run(&["audit", &whole, "--head", &of_run]).expect(0);
-    for _ in 0..2 {
+    for _ in 0..4 {
         cut(
             &run.join("journal/run.ndjson"),
             last_line(&run.join("journal/run.ndjson")),

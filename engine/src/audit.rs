@@ -3,18 +3,20 @@
 //! Whoever can write the directory can write all of it anew. What holds it is what was printed elsewhere: the head of its
 //! journals, a hash of one line, which says of everything before it that it is unchanged and nothing is missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use deminer_worker::text::Digest;
+use deminer_worker::frame::EvidenceItem;
+use deminer_worker::text::{Digest, Wide};
 use serde::Serialize;
 
-use crate::approval::{HASH_DIGITS, digits_of};
+use crate::approval::{HASH_DIGITS, SignedBy, beside, digits_of};
 use crate::event::{EventKind, Purpose};
-use crate::journal::{Chain, ChainEnd, heads};
+use crate::journal::{Chain, ChainEnd, file_name, head_of, heads};
 use crate::plan::Plan;
 use crate::run::{RunDir, RunError};
 use crate::undo::UndoPlan;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{ManifestEntry, Vault, VaultError};
 
 /// What looking at a run's directory showed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,6 +67,16 @@ pub enum Problem {
         /// Which.
         host: String,
     },
+    /// A file lies among the journals and is none of this run.
+    Stray {
+        /// Its name.
+        file: String,
+    },
+    /// A host's chain lacks lines that it had when the run's own was written.
+    Short {
+        /// Which.
+        host: String,
+    },
     /// The plan is not there, cannot be read, or is another than the run began with.
     Plan {
         /// The hash that the run began with.
@@ -79,6 +91,11 @@ pub enum Problem {
     },
     /// The approval is not there, or another than the one that was checked.
     Approval {},
+    /// A file of the signed approvals is not there, or another than the one that was checked.
+    Signed {
+        /// Its name in `approvals/`.
+        file: String,
+    },
     /// A content of the vault is not what its name says.
     Damaged {
         /// The file.
@@ -95,6 +112,20 @@ pub enum Problem {
     Manifest {
         /// The line, from 1.
         line: u64,
+    },
+    /// The vault's list does not say of a content what the journal of its host says.
+    Unlisted {
+        /// Which.
+        sha256: Digest,
+        /// The host.
+        host: String,
+    },
+    /// The vault's list says of a content what no journal says.
+    Claimed {
+        /// Which.
+        sha256: Digest,
+        /// The host, by the list.
+        host: String,
     },
     /// No journal of the run has, or ever had, that head.
     Head {
@@ -136,10 +167,16 @@ pub fn audit(run: &RunDir, head: Option<&str>) -> Result<Audit, AuditError> {
         problems: Vec::new(),
     };
     audit.chains(&chains);
+    let strays = run.strays(&chains)?;
+    audit
+        .problems
+        .extend(strays.into_iter().map(|file| Problem::Stray { file }));
     audit.plan(run, &chains)?;
     audit.vault(run, &chains)?;
+    let lines = Lines::of(run, &chains)?;
+    audit.shortened(&lines);
     if let Some(head) = head {
-        audit.head(head, run, &chains)?;
+        audit.head(head, &lines)?;
     }
     Ok(audit)
 }
@@ -190,7 +227,14 @@ impl Audit {
                     expected = *plan;
                     is_undo = *purpose == Purpose::Undo;
                 }
-                EventKind::Approved { approval, .. } => approved = Some(approval),
+                EventKind::Approved {
+                    approval,
+                    signed,
+                    lists,
+                } => {
+                    approved = Some(approval);
+                    self.signed(run, signed, lists)?;
+                }
                 _ => {}
             }
         }
@@ -252,18 +296,160 @@ impl Audit {
         }
         self.problems
             .extend(missing.into_iter().map(|sha256| Problem::Missing { sha256 }));
+        self.listed(&vault.manifest()?.entries, chains);
         Ok(())
     }
 
-    fn head(&mut self, given: &str, run: &RunDir, chains: &[Chain]) -> Result<(), AuditError> {
+    /// Holds the vault's list against what the journals say of the same contents. A line goes before its event: who was killed
+    /// between them left one line more, in a chain that was taken up or is not through.
+    fn listed(&mut self, entries: &[ManifestEntry], chains: &[Chain]) {
+        let key = |host: &str, item: &EvidenceItem, sha256: Digest, size: Wide| {
+            (
+                host.to_owned(),
+                sha256,
+                size,
+                serde_json::to_string(item).unwrap_or_default(),
+            )
+        };
+        let mut listed: Vec<_> = entries
+            .iter()
+            .map(|entry| key(&entry.host, &entry.item, entry.sha256, entry.size))
+            .collect();
+        let mut cut = BTreeSet::new();
+        for chain in chains {
+            let Some(host) = &chain.host else { continue };
+            let is = |kind: fn(&EventKind) -> bool| chain.events.iter().any(|event| kind(&event.kind));
+            if is(|kind| matches!(kind, EventKind::Resumed { .. } | EventKind::Lost { .. }))
+                || !is(|kind| matches!(kind, EventKind::HostFinished {}))
+            {
+                cut.insert(host.clone());
+            }
+            for event in &chain.events {
+                let EventKind::Stored { item, sha256, size } = &event.kind else {
+                    continue;
+                };
+                let stored = key(host, item, *sha256, *size);
+                match listed.iter().position(|other| *other == stored) {
+                    Some(at) => _ = listed.swap_remove(at),
+                    None => self.problems.push(Problem::Unlisted {
+                        sha256: *sha256,
+                        host: host.clone(),
+                    }),
+                }
+            }
+        }
+        for (host, sha256, ..) in listed {
+            if !cut.contains(&host) {
+                self.problems.push(Problem::Claimed { sha256, host });
+            }
+        }
+    }
+
+    fn signed(
+        &mut self,
+        run: &RunDir,
+        signed: &[SignedBy],
+        lists: &BTreeMap<String, Digest>,
+    ) -> Result<(), AuditError> {
+        let approvals = signed.iter().zip(1..).flat_map(|(by, number)| {
+            let file = format!("{number}.json");
+            [
+                (beside(Path::new(&file)).display().to_string(), by.signature),
+                (file, by.sha256),
+            ]
+        });
+        let lists = lists.iter().map(|(file, sha256)| (file.clone(), *sha256));
+        for (file, sha256) in approvals.chain(lists) {
+            if !run.is_approval_of(&file, sha256)? {
+                self.problems.push(Problem::Signed { file });
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds each chain against what the run's own says of how far it was.
+    fn shortened(&mut self, lines: &Lines) {
+        let mut short: BTreeSet<&String> = BTreeSet::new();
+        for (_, heads) in &lines.noted {
+            let lost = heads.iter().filter(|(file, head)| !lines.has(file, head));
+            short.extend(lost.map(|(file, _)| file));
+        }
+        for file in short {
+            let host = lines.hosts.get(file).cloned().flatten().unwrap_or_else(|| file.clone());
+            self.problems.push(Problem::Short { host });
+        }
+    }
+
+    /// Whether the run has, or had, this head: of one chain at any time, or of all together now, or when it was through or
+    /// taken up.
+    fn head(&mut self, given: &str, lines: &Lines) -> Result<(), AuditError> {
         let digits = digits_of(given).map_err(|given| AuditError::ShortHead { given })?;
         let is = |hash: &Digest| hash.to_string().starts_with(&digits);
-        let is_here = is(&self.head) || chains.iter().any(|chain| is(&chain.head));
-        // A run that was taken up since has grown beyond it.
-        if !is_here && !run.any_line(|line| is(&Digest::of(line)))? {
+        let is_of_one = || lines.of.values().flatten().any(is);
+        if !is(&self.head) && !is_of_one() && !lines.earlier(&self.run).iter().any(is) {
             self.problems.push(Problem::Head { given: digits });
         }
         Ok(())
+    }
+}
+
+/// The lines of a run's chains, by their hashes.
+struct Lines {
+    /// Of each chain, by file name.
+    of: BTreeMap<String, Vec<Digest>>,
+    /// Whose chain a file is; `None` is the run's own.
+    hosts: BTreeMap<String, Option<String>>,
+    /// What the run's own chain noted of all others: the number of that line from 1, and their heads by file name.
+    noted: Vec<(usize, BTreeMap<String, Digest>)>,
+}
+
+impl Lines {
+    fn of(run: &RunDir, chains: &[Chain]) -> Result<Lines, AuditError> {
+        let mut lines = Lines {
+            of: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            noted: Vec::new(),
+        };
+        for chain in chains
+            .iter()
+            .filter(|chain| chain.run.as_deref() == Some(run.id().as_str()))
+        {
+            let file = file_name(chain.host.as_deref());
+            lines.of.insert(file.clone(), run.hashes_of(chain.host.as_deref())?);
+            lines.hosts.insert(file, chain.host.clone());
+        }
+        for event in own(chains).into_iter().flat_map(|chain| &chain.events) {
+            if let EventKind::Heads { of } = &event.kind {
+                let number = usize::try_from(event.seq.0).unwrap_or(usize::MAX);
+                lines.noted.push((number, of.clone()));
+            }
+        }
+        Ok(lines)
+    }
+
+    fn has(&self, file: &str, head: &Digest) -> bool {
+        self.of.get(file).is_some_and(|lines| lines.contains(head))
+    }
+
+    /// The heads of all chains together that were printed before the run grew, and of which no line is missing: where it was through, the line after the note
+    /// was the last of its own chain; where it was taken up, the one two lines before.
+    fn earlier(&self, run: &str) -> Vec<Digest> {
+        let own_file = file_name(None);
+        let own = self.of.get(&own_file).map(Vec::as_slice).unwrap_or_default();
+        let mut earlier = Vec::new();
+        let is_whole = |heads: &BTreeMap<String, Digest>| heads.iter().all(|(file, head)| self.has(file, head));
+        for (number, heads) in self.noted.iter().filter(|(_, heads)| is_whole(heads)) {
+            let last = [number.checked_add(1), number.checked_sub(2)];
+            let last = last
+                .into_iter()
+                .flatten()
+                .filter_map(|number| own.get(number.checked_sub(1)?));
+            earlier.extend(last.map(|last| {
+                let all = heads.iter().map(|(file, head)| (file.clone(), *head));
+                head_of(run, all.chain([(own_file.clone(), *last)]))
+            }));
+        }
+        earlier
     }
 }
 

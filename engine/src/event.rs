@@ -66,6 +66,9 @@ pub enum EventKind {
         /// Who signed it; empty where it is the unsigned yes of whoever applied it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         signed: Vec<SignedBy>,
+        /// The lists that signatures were held against, the sha256 of each by its name in `approvals/`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        lists: BTreeMap<String, Digest>,
     },
     /// A host was reached.
     Reached {
@@ -223,6 +226,11 @@ pub enum EventKind {
         /// Bytes of a torn last line that were dropped from this chain; 0 where it was whole.
         torn_bytes: Wide,
     },
+    /// How far the chains of all hosts are: right before the run is through, and where it is taken up. The run's own chain only.
+    Heads {
+        /// The hash of each chain's last line, by file name.
+        of: BTreeMap<String, Digest>,
+    },
     /// A playbook's error on this host.
     HostFailed {
         /// Where: phase and step.
@@ -251,7 +259,7 @@ impl EventKind {
     }
 
     /// All names of kinds, as they are written in `kind`.
-    pub const NAMES: [&'static str; 28] = [
+    pub const NAMES: [&'static str; 29] = [
         "run_started",
         "asked",
         "given",
@@ -276,6 +284,7 @@ impl EventKind {
         "undoing",
         "undone",
         "resumed",
+        "heads",
         "host_failed",
         "cancelled",
         "host_finished",

@@ -12,6 +12,7 @@ use deminer_worker::text::Digest;
 pub(crate) mod read;
 mod write;
 
+pub(crate) use read::read_hashes;
 pub use read::{Chain, ChainEnd, read_chain};
 pub use write::{Clock, HostJournal, Journals};
 
@@ -54,9 +55,12 @@ fn origin(run: &str, host: Option<&str>) -> Digest {
 /// the order of the names. Stated elsewhere, it fixes all that was written down until then.
 pub fn heads(run: &str, chains: &[Chain]) -> Digest {
     let used = chains.iter().filter(|chain| chain.run.as_deref() == Some(run));
-    let mut lines: Vec<String> = used
-        .map(|chain| format!("{} {}\n", file_name(chain.host.as_deref()), chain.head))
-        .collect();
+    head_of(run, used.map(|chain| (file_name(chain.host.as_deref()), chain.head)))
+}
+
+/// The same of chains by file name.
+pub(crate) fn head_of(run: &str, heads: impl Iterator<Item = (String, Digest)>) -> Digest {
+    let mut lines: Vec<String> = heads.map(|(file, head)| format!("{file} {head}\n")).collect();
     lines.sort();
     Digest::of(format!("{run}\n{}", lines.concat()).as_bytes())
 }

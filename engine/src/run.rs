@@ -26,11 +26,12 @@ use serde::de::DeserializeOwned;
 
 use crate::event::EventKind;
 use crate::inventory::Reach;
-use crate::journal::{Chain, JournalError, MAX_LINE, file_name, read_chain};
+use crate::journal::{Chain, JournalError, file_name, read_chain, read_hashes};
 
 mod approvals;
 mod plans;
 
+pub use approvals::digests;
 pub use plans::PlanStore;
 
 /// The list of what a run takes back.
@@ -392,34 +393,38 @@ impl RunDir {
         Ok(there.map(|path| read_chain(path)).collect::<Result<_, _>>()?)
     }
 
-    /// Whether any line of any chain is so; what a crash tore off counts as a line.
+    /// Names of what lies among the journals and is no chain of this run, by its own words.
     ///
     /// # Errors
     /// As [`Self::chains`].
-    pub(crate) fn any_line(&self, mut is: impl FnMut(&[u8]) -> bool) -> Result<bool, RunError> {
+    pub(crate) fn strays(&self, chains: &[Chain]) -> Result<Vec<String>, RunError> {
         let dir = self.journal();
+        let own = chains
+            .iter()
+            .filter(|chain| chain.run.as_deref().is_none_or(|run| run == self.id.as_str()));
+        let known: Vec<String> = own.map(|chain| file_name(chain.host.as_deref())).collect();
+        let mut strays = Vec::new();
         for entry in fs::read_dir(&dir).map_err(|error| RunError::io("read", &dir, error))? {
-            let path = entry.map_err(|error| RunError::io("read", &dir, error))?.path();
-            let failed = |error| RunError::io("read", &path, error);
-            let mut input = BufReader::new(File::open(&path).map_err(failed)?);
-            let mut line = Vec::new();
-            loop {
-                line.clear();
-                let limit = MAX_LINE as u64 + 1;
-                input
-                    .by_ref()
-                    .take(limit)
-                    .read_until(b'\n', &mut line)
-                    .map_err(failed)?;
-                if line.is_empty() {
-                    break;
-                }
-                if is(line.strip_suffix(b"\n").unwrap_or(&line)) {
-                    return Ok(true);
-                }
+            let name = entry.map_err(|error| RunError::io("read", &dir, error))?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            if !known.contains(&name) {
+                strays.push(name);
             }
         }
-        Ok(false)
+        strays.sort();
+        Ok(strays)
+    }
+
+    /// The hashes of all lines of a chain that hold, in their order; none where it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::chains`].
+    pub(crate) fn hashes_of(&self, host: Option<&str>) -> Result<Vec<Digest>, RunError> {
+        let path = self.journal().join(file_name(host));
+        match path.exists() {
+            true => Ok(read_hashes(&path)?),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// Whether a host was told to pass its commit: what happened there since is for the host to say.

@@ -20,7 +20,7 @@ use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, che
 use deminer_engine::policy::{Leave, Limits, SitePolicy};
 use deminer_engine::report::{HostReport, Report};
 use deminer_engine::resume;
-use deminer_engine::run::{PlanStore, RunDir};
+use deminer_engine::run::{self, PlanStore, RunDir};
 use deminer_engine::status::Status;
 use deminer_engine::vault::{self, Vault};
 use deminer_worker::action::Act;
@@ -204,6 +204,7 @@ async fn begin(
                 .flat_map(|given| &given.signed)
                 .map(Signed::told)
                 .collect(),
+            lists: signed.map(|given| run::digests(&given.under)).unwrap_or_default(),
         },
     )?;
     let tasks = names.into_iter().map(|name| (name, Task::Begin)).collect();

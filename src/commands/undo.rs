@@ -11,7 +11,7 @@ use deminer_engine::fleet::{Class, End, each};
 use deminer_engine::journal::{Chain, Journals};
 use deminer_engine::plan::{Plan, VALID_FOR_MS};
 use deminer_engine::report::Report;
-use deminer_engine::run::RunDir;
+use deminer_engine::run::{self, RunDir};
 use deminer_engine::undo::{ApprovedUndo, HostUndo, Selection, UndoError, UndoPlan};
 use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Arming, Undo};
@@ -265,6 +265,10 @@ async fn take_back(
         EventKind::Approved {
             approval: approved.approval().clone(),
             signed: by.collect(),
+            lists: signed
+                .as_ref()
+                .map(|(_, under)| run::digests(under))
+                .unwrap_or_default(),
         },
     )?;
     let listening = Listening::begin(desk);

@@ -193,6 +193,7 @@ mod tests {
                 key: "SHA256:hFkxYqoeNKR5g5RdNCM4G0VYdr8rWmnYdI".to_owned(),
                 at_ms: Wide(1_794_624_000_000),
                 sha256: Digest::of(b"an approval"),
+                signature: Digest::of(b"a signature"),
             })
             .into();
         for (style, signature, signed) in [

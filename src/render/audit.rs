@@ -60,18 +60,29 @@ fn told(problem: &Problem, words: &dyn Words) -> String {
         }),
         Problem::Stranger { host } => words.unsound(&Unsound::Stranger(&chain(host))),
         Problem::NoChain { host } => words.unsound(&Unsound::NoChain(&plain(host))),
+        Problem::Stray { file } => words.unsound(&Unsound::Stray(&bounded(file))),
+        Problem::Short { host } => words.unsound(&Unsound::Short(&plain(host))),
         Problem::Plan { expected, found } => words.unsound(&Unsound::Plan {
             expected: &expected.short(),
             found: found.map(|found| found.short()).as_deref(),
         }),
         Problem::HostPlan { host } => words.unsound(&Unsound::HostPlan(&plain(host))),
         Problem::Approval {} => words.unsound(&Unsound::Approval),
+        Problem::Signed { file } => words.unsound(&Unsound::Signed(&bounded(file))),
         Problem::Damaged { file, why } => words.unsound(&Unsound::Damaged {
             file: &plain(file),
             why: &bounded(why),
         }),
         Problem::Missing { sha256 } => words.unsound(&Unsound::Missing(&sha256.to_string())),
         Problem::Manifest { line } => words.unsound(&Unsound::Manifest(*line)),
+        Problem::Unlisted { sha256, host } => words.unsound(&Unsound::Unlisted {
+            sha256: &sha256.short(),
+            host: &plain(host),
+        }),
+        Problem::Claimed { sha256, host } => words.unsound(&Unsound::Claimed {
+            sha256: &sha256.short(),
+            host: &plain(host),
+        }),
         Problem::Head { given } => words.unsound(&Unsound::Head(given)),
     }
 }

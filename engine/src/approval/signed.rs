@@ -52,6 +52,8 @@ pub struct SignedBy {
     pub at_ms: Wide,
     /// The sha256 of the approval's file.
     pub sha256: Digest,
+    /// The sha256 of its signature's file.
+    pub signature: Digest,
 }
 
 /// A file of approval and its signature, as they were read.
@@ -417,6 +419,7 @@ impl Signed {
             key: self.by.key.clone(),
             at_ms: self.approval.at_ms,
             sha256: self.sha256,
+            signature: Digest::of(&self.signature),
         }
     }
 

@@ -76,12 +76,29 @@ struct Tag {
 /// # Errors
 /// When the file cannot be read. A chain that does not hold is no error: [`Chain::end`] says so.
 pub fn read_chain(path: &Path) -> Result<Chain, JournalError> {
+    read_each(path, |_| {})
+}
+
+/// The hashes of all lines of a chain that fit, in their order.
+pub(crate) fn read_hashes(path: &Path) -> Result<Vec<Digest>, JournalError> {
+    let mut hashes = Vec::new();
+    read_each(path, |hash| hashes.push(hash))?;
+    Ok(hashes)
+}
+
+fn read_each(path: &Path, each: impl FnMut(Digest)) -> Result<Chain, JournalError> {
     let file = File::open(path).map_err(|error| JournalError::io("read", path, error))?;
-    read_lines(BufReader::new(file)).map_err(|error| JournalError::io("read", path, error))
+    lines_of(BufReader::new(file), each).map_err(|error| JournalError::io("read", path, error))
 }
 
 /// Reads a chain from its bytes.
-pub(crate) fn read_lines(mut input: impl BufRead) -> std::io::Result<Chain> {
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_lines(input: impl BufRead) -> std::io::Result<Chain> {
+    lines_of(input, |_| {})
+}
+
+/// Reads a chain from its bytes; `each` is given the hash of each line that fits.
+fn lines_of(mut input: impl BufRead, mut each: impl FnMut(Digest)) -> std::io::Result<Chain> {
     let mut chain = Chain {
         run: None,
         host: None,
@@ -115,6 +132,7 @@ pub(crate) fn read_lines(mut input: impl BufRead) -> std::io::Result<Chain> {
             };
             return Ok(chain);
         }
+        each(chain.head);
     }
 }
 

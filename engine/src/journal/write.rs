@@ -1,6 +1,6 @@
 //! The writing side: one handle for a run, cheap to clone, used by the tasks of all hosts at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -104,15 +104,43 @@ impl Journals {
     /// # Errors
     /// When it could not be written. The chain then takes no further event in this process.
     pub fn record(&self, host: Option<&str>, kind: EventKind) -> Result<(), SinkError> {
-        let chain = self.chain(host).map_err(|error| SinkError {
-            path: self.inner.dir.join(file_name(host)).display().to_string(),
-            why: match &error {
+        let refused = |journals: &Journals, error: &JournalError| SinkError {
+            path: journals.inner.dir.join(file_name(host)).display().to_string(),
+            why: match error {
                 JournalError::Io { source, .. } => source.to_string(),
                 JournalError::Broken { .. } | JournalError::Other { .. } => error.to_string(),
             },
-        })?;
+        };
+        let chain = self.chain(host).map_err(|error| refused(self, &error))?;
+        let heads = match (&kind, host) {
+            (EventKind::RunFinished {}, None) => Some(self.heads().map_err(|error| refused(self, &error))?),
+            _ => None,
+        };
         let mut chain = chain.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = heads {
+            self.append(&mut chain, host, EventKind::Heads { of })?;
+        }
         self.append(&mut chain, host, kind)
+    }
+
+    /// How far the chains of all hosts are: those that this process writes, and those that lie there.
+    fn heads(&self) -> Result<BTreeMap<String, Digest>, JournalError> {
+        let written: Vec<(String, Arc<Mutex<ChainWriter>>)> = {
+            let chains = self.inner.chains.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_hosts = chains.iter().filter(|(host, _)| host.is_some());
+            of_hosts
+                .map(|(host, chain)| (file_name(host.as_deref()), Arc::clone(chain)))
+                .collect()
+        };
+        let mut heads: BTreeMap<String, Digest> = written
+            .into_iter()
+            .map(|(file, chain)| (file, chain.lock().unwrap_or_else(PoisonError::into_inner).head))
+            .collect();
+        if self.inner.taken_up {
+            let more = heads_on_disk(&self.inner.dir, &self.inner.run, |file| heads.contains_key(file))?;
+            heads.extend(more);
+        }
+        Ok(heads)
     }
 
     fn append(&self, chain: &mut ChainWriter, host: Option<&str>, kind: EventKind) -> Result<(), SinkError> {
@@ -139,8 +167,12 @@ impl Journals {
             let resumed = EventKind::Resumed {
                 torn_bytes: Wide(torn_bytes),
             };
-            self.append(&mut chain, host, resumed)
-                .map_err(|error| JournalError::io("write", &path, io::Error::other(error.why)))?;
+            let failed = |error: SinkError| JournalError::io("write", &path, io::Error::other(error.why));
+            self.append(&mut chain, host, resumed).map_err(failed)?;
+            if host.is_none() {
+                let of = heads_on_disk(&self.inner.dir, &self.inner.run, |_| false)?;
+                self.append(&mut chain, host, EventKind::Heads { of }).map_err(failed)?;
+            }
             chain
         } else {
             ChainWriter::create(&path, &self.inner.run, host)?
@@ -150,6 +182,29 @@ impl Journals {
         chains.insert(key, Arc::clone(&chain));
         Ok(chain)
     }
+}
+
+/// How far the chains of the run's hosts are that lie in a directory, but those that are known; by file name.
+fn heads_on_disk(
+    dir: &Path,
+    run: &str,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Digest>, JournalError> {
+    let failed = |error| JournalError::io("read", dir, error);
+    let mut heads = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let Ok(file) = entry.map_err(failed)?.file_name().into_string() else {
+            continue;
+        };
+        if !file.ends_with(".ndjson") || file == file_name(None) || is_known(&file) {
+            continue;
+        }
+        let chain = read_chain(&dir.join(&file))?;
+        if chain.run.as_deref() == Some(run) && file == file_name(chain.host.as_deref()) {
+            heads.insert(file, chain.head);
+        }
+    }
+    Ok(heads)
 }
 
 impl EventSink for Journals {
@@ -305,6 +360,7 @@ fn must_be_durable(kind: &EventKind) -> bool {
         | EventKind::Undoing { .. }
         | EventKind::Undone { .. }
         | EventKind::Resumed { .. }
+        | EventKind::Heads { .. }
         | EventKind::HostFinished {}
         | EventKind::RunFinished {} => true,
         EventKind::Told { event, .. } => match event {

@@ -257,6 +257,7 @@ impl<'a> HostFold<'a> {
             | EventKind::Asked { .. }
             | EventKind::Given { .. }
             | EventKind::Approved { .. }
+            | EventKind::Heads { .. }
             | EventKind::RunFinished {} => {}
         }
     }

@@ -142,6 +142,7 @@ impl Report {
                 EventKind::Approved {
                     approval: yes,
                     signed: by,
+                    ..
                 } => {
                     approval = Some(yes.clone());
                     signed.clone_from(by);

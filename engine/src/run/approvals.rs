@@ -4,7 +4,10 @@
 //! approvals/1.json  1.json.sig  2.json  2.json.sig  allowed_signers  revoked_keys
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use deminer_worker::text::Digest;
 
 use super::{RunDir, RunError, make_directories, read_whole, write_whole};
 use crate::approval::{Approvals, KeyList, Signed, SignedFile, beside};
@@ -14,6 +17,19 @@ const SIGNERS: &str = "allowed_signers";
 
 /// The keys that count no more.
 const REVOKED: &str = "revoked_keys";
+
+/// The names under which the lists are kept, and the lists.
+fn lists(under: &Approvals) -> impl Iterator<Item = (&'static str, &KeyList)> {
+    let all = [(SIGNERS, under.listed()), (REVOKED, under.revoked())];
+    all.into_iter().filter_map(|(name, list)| Some((name, list?)))
+}
+
+/// The digests of the lists that signatures are held against, by the names under which [`RunDir::write_signed`] keeps them.
+pub fn digests(under: &Approvals) -> BTreeMap<String, Digest> {
+    lists(under)
+        .map(|(name, list)| (name.to_owned(), Digest::of(&list.bytes)))
+        .collect()
+}
 
 impl RunDir {
     /// The directory of the signed approvals.
@@ -34,12 +50,19 @@ impl RunDir {
             write_whole(&path, approval)?;
             write_whole(&beside(&path), signature)?;
         }
-        for (name, list) in [(SIGNERS, under.listed()), (REVOKED, under.revoked())] {
-            if let Some(list) = list {
-                write_whole(&directory.join(name), &list.bytes)?;
-            }
+        for (name, list) in lists(under) {
+            write_whole(&directory.join(name), &list.bytes)?;
         }
         Ok(())
+    }
+
+    /// Whether a file of the approvals is what the journal says of it; `false` where it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn is_approval_of(&self, file: &str, sha256: Digest) -> Result<bool, RunError> {
+        let bytes = read_whole(&self.approvals().join(file))?;
+        Ok(bytes.is_some_and(|bytes| Digest::of(&bytes) == sha256))
     }
 
     /// The signed approvals, in their order; none where nobody signed.

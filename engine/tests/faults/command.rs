@@ -111,6 +111,7 @@ impl Run {
         let told = EventKind::Approved {
             approval: approved.approval().clone(),
             signed: Vec::new(),
+            lists: BTreeMap::new(),
         };
         for kind in [started, told] {
             journals.record(None, kind).expect("a disk");

@@ -471,6 +471,7 @@ impl Night {
                     EventKind::Approved {
                         approval,
                         signed: Vec::new(),
+                        lists: BTreeMap::new(),
                     },
                 )
                 .expect("a writable journal");

@@ -183,10 +183,7 @@ async fn a_yes_that_is_over_meanwhile_is_none_for_the_other_hosts() {
     let ended = [Status::Eradicated, Status::NotApproved];
     assert_eq!((statuses(&report), report.hosts[1].tally.done), (ended.to_vec(), 0));
     assert_eq!(steps(&report), [NextStep::PlanAgain]);
-    for (style, said) in [
-        (Style::PLAIN, "is good no longer"),
-        (Style::CHINESE, "批准已不再有效"),
-    ] {
+    for (style, said) in [(Style::PLAIN, "is good no longer"), (Style::CHINESE, "批准已不再有效")] {
         let text = render::report::text(&report, &style, &night.desk.paste());
         assert!(text.contains(said), "{text}");
     }

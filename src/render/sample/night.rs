@@ -302,6 +302,7 @@ impl Night {
                 EventKind::Approved {
                     approval,
                     signed: Vec::new(),
+                    lists: BTreeMap::new(),
                 },
             ));
         }

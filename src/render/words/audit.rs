@@ -11,18 +11,28 @@ pub(crate) enum Unsound<'a> {
     Stranger(&'a str),
     /// A host without a chain.
     NoChain(&'a str),
+    /// A file that is no chain of the run.
+    Stray(&'a str),
+    /// A chain that lacks lines which it had.
+    Short(&'a str),
     /// Another plan, or none.
     Plan { expected: &'a str, found: Option<&'a str> },
     /// A host's part of the plan.
     HostPlan(&'a str),
     /// Another approval, or none.
     Approval,
+    /// A file of the signed approvals.
+    Signed(&'a str),
     /// A damaged content.
     Damaged { file: &'a str, why: &'a str },
     /// A content that is not there.
     Missing(&'a str),
     /// A line of the vault's list.
     Manifest(u64),
+    /// The vault's list does not say what a journal says.
+    Unlisted { sha256: &'a str, host: &'a str },
+    /// The vault's list says what no journal says.
+    Claimed { sha256: &'a str, host: &'a str },
     /// No such head.
     Head(&'a str),
 }

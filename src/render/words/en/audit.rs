@@ -26,6 +26,8 @@ impl AuditWords for English {
             }
             Unsound::Stranger(chain) => format!("journal of {chain}: of another run, or a second one"),
             Unsound::NoChain(host) => format!("{host} is of the run and has no journal"),
+            Unsound::Stray(file) => format!("journal/{file} is no journal of this run"),
+            Unsound::Short(host) => format!("journal of {host}: lines that it had are missing"),
             Unsound::Plan {
                 expected,
                 found: Some(found),
@@ -35,9 +37,18 @@ impl AuditWords for English {
             }
             Unsound::HostPlan(host) => format!("the plan for {host} is not the one that was carried out"),
             Unsound::Approval => "the approval is not there, or not the one that was checked".to_owned(),
+            Unsound::Signed(file) => {
+                format!("approvals/{file} is not there, or not the one that was checked")
+            }
             Unsound::Damaged { file, why } => format!("{file}: {why}"),
             Unsound::Missing(sha256) => format!("the vault lacks content {sha256}"),
             Unsound::Manifest(line) => format!("the vault's manifest, line {line}, cannot be read"),
+            Unsound::Unlisted { sha256, host } => {
+                format!("the vault's manifest does not say of content {sha256} what the journal of {host} says")
+            }
+            Unsound::Claimed { sha256, host } => {
+                format!("the vault's manifest has content {sha256} of {host}, of which no journal knows")
+            }
             Unsound::Head(head) => {
                 format!("no journal of this run has, or had, the head {head}: something was cut off")
             }
