@@ -660,6 +660,23 @@ fn what_is_taken_back_is_signed_too() {
         "`db-1` is not in the plan",
     );
     let (ada_back, bo_back) = (sign("ada", &[]), sign("bo", &["--host", "web-1"]));
+    // Who must say yes stands in the plan: without it nobody knows, and nothing is taken back.
+    let plan = site.deminer.runs().join(&run).join("plan");
+    let bytes = fs::read(&plan).expect("the plan");
+    let other = fs::read_to_string(&plan)
+        .expect("text")
+        .replacen("\"needed\":2", "\"needed\":1", 1);
+    assert_ne!(other.as_bytes(), bytes);
+    for spoilt in [None, Some(other)] {
+        match spoilt {
+            None => fs::remove_file(&plan).expect("ours"),
+            Some(other) => fs::write(&plan, other).expect("ours"),
+        }
+        let answer = site.deminer.run(&["undo", &run, "--approve", &hash]);
+        refuses(answer, 4, "does not have the plan any more that it began with");
+    }
+    fs::write(&plan, bytes).expect("ours");
+
     let undo = |files: &[&str]| site.run(&[&["undo", &list, "--format", "json", "--approval"], files].concat());
     refuses(undo(&[&ada_back]), 4, "2 different signers are needed, 1 signed");
     refuses(undo(&[&ada_back, &ada]), 4, "the plan's hash is");

@@ -189,13 +189,16 @@ impl UndoPlan {
         if arming == Arming::Armed && because.as_deref().is_none_or(|why| why.trim().is_empty()) {
             return Err(UndoError::NoReason);
         }
+        let mut known = BTreeSet::new();
         for chain in chains {
-            if let ChainEnd::Broken { line, why } = &chain.end {
-                return Err(UndoError::Journal {
-                    chain: chain.host.clone().unwrap_or_else(|| "the run".to_owned()),
-                    why: format!("line {line}: {why}"),
-                });
-            }
+            let why = match &chain.end {
+                ChainEnd::Broken { line, why } => format!("line {line}: {why}"),
+                _ if chain.run.as_deref().is_some_and(|of| of != run) => "it is of another run".to_owned(),
+                _ if !known.insert(&chain.host) => "it is there twice".to_owned(),
+                _ => continue,
+            };
+            let chain = chain.host.clone().unwrap_or_else(|| "the run".to_owned());
+            return Err(UndoError::Journal { chain, why });
         }
         let mut hosts: Vec<HostUndo> = chains
             .iter()

@@ -124,9 +124,21 @@ pub(super) fn list(file: &Path) -> anyhow::Result<Option<UndoPlan>> {
 }
 
 /// What the plan whose changes are taken back needed; who may destroy may give back.
+///
+/// # Errors
+/// When the run's plan is not the one that it began with: then nobody knows what it needed.
 pub(super) fn stated(of: &RunDir) -> anyhow::Result<Requirement> {
+    let begun = Report::from_events(&of.chains()?).plan;
     let plan = of.plan()?.and_then(|bytes| Plan::read(&bytes).ok());
-    Ok(plan.map(|plan| plan.header().requirement()).unwrap_or_default())
+    match plan {
+        Some(plan) if begun == Some(plan.hash()) => Ok(plan.header().requirement()),
+        _ => {
+            let what = format!("run {} does not have the plan any more that it began with", of.id());
+            let hint =
+                "who must say yes stands in it: put it back as it was; `deminer audit` says what else does not hold";
+            Err(Trouble::new(Exit::Refused, what, Some(hint.to_owned())).into())
+        }
+    }
 }
 
 /// A yes to all of a list, here and now.

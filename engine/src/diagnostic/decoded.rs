@@ -38,14 +38,12 @@ fn word(text: &str, line: usize, column: usize) -> Range<usize> {
 
 /// Without ` at line N, column N` or `line N column N: ` of the decoder: a mistake has its own place.
 fn without_place(why: &str) -> &str {
-    match why.rfind(" at line ") {
-        Some(at)
-            if why[at..]
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b" ,".contains(&b)) =>
-        {
-            &why[..at]
-        }
+    let is_place = |place: &str| {
+        let is_of_one = |b: u8| b.is_ascii_alphanumeric() || b" ,".contains(&b);
+        place.starts_with(|c: char| c.is_ascii_digit()) && place.bytes().all(is_of_one)
+    };
+    match why.rsplit_once(" at line ") {
+        Some((why, place)) if is_place(place) => why,
         _ => why,
     }
 }
