@@ -160,6 +160,18 @@ fn a_policy_narrows_what_is_planned_and_protects() {
             .expect(4)
     };
     assert!(refused.err.contains("at most `preserve` is allowed"), "{}", refused.err);
+    let protects = place.write("protects.yml", "protect: [/tmp/.x, 198.51.100.0/24]\n");
+    let under = |planned: &Planned| {
+        let mut words = planned.words("5s").to_vec();
+        words.extend(["--policy".to_owned(), protects.clone()]);
+        deminer.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let refused = under(&shelter).expect(4);
+    assert!(refused.err.contains("protects /tmp/.x"), "{}", refused.err);
+    let spares = place.plan(&deminer, &[INFECTED, "--env", "shelter", "--protect", "/tmp"]);
+    let refused = under(&spares).expect(4);
+    assert!(refused.err.contains("protects 198.51.100.0/24"), "{}", refused.err);
+
     let preserve = place.plan(&deminer, &[INFECTED, "--env", "contain", "--policy", &site]);
     assert!(
         kinds(&preserve).iter().all(|kind| *kind == "keep"),

@@ -347,7 +347,7 @@ fn what_no_step_of_verify_looks_for_is_not_called_eradicated() {
     let (status, missing, _) = struck("steps.condemned.rows");
     assert_eq!((status, missing), (json!("eradicated"), Vec::new()));
 
-    let (status, mut missing, text) = struck("steps.trace.files + steps.trace.cron");
+    let (status, mut missing, text) = struck("steps.trace.cron");
     missing.sort_by_key(Value::to_string);
     assert_eq!((status, missing), (json!("cannot_say"), vec![json!("process"); 2]));
     assert!(text.contains("no step of `verify` looks for it"), "{text}");

@@ -34,10 +34,16 @@ pub(crate) fn verified(verification: &Verification, plan: &HostPlan, settled: &B
         .collect();
     let window_ms = windows.iter().map(|(window, _)| *window).max().unwrap_or(0);
     let covered_ms = windows.iter().map(|(_, covered)| *covered).min().unwrap_or(0);
-    let left = left(plan, settled);
-    let is_back = |finding: &Finding| !left.iter().any(|act| would_remove(act, &finding.artifact));
     let struck = plan.orders.actions.iter().filter(|action| settled.contains(&action.id));
-    let unsought = unsought(struck.map(|action| &action.act), &verification.sought);
+    let struck: Vec<&Act> = struck.map(|action| &action.act).collect();
+    let left = left(plan, settled);
+    let is_back = |finding: &Finding| {
+        let artifact = &finding.artifact;
+        let of = |acts: &[&Act]| acts.iter().any(|act| would_remove(act, artifact));
+        // What is looked for and nothing was to remove stands there still: a step that is left out would have.
+        !of(&left) && (of(&struck) || !verification.sought.contains(artifact))
+    };
+    let unsought = unsought(struck.iter().copied(), &verification.sought);
     let seen = if with(Bearing::Returned).any(is_back) {
         Seen::Returned
     } else if with(Bearing::Returned).next().is_some()
@@ -63,7 +69,8 @@ pub(crate) fn verified(verification: &Verification, plan: &HostPlan, settled: &B
     }
 }
 
-/// What acts take away from a host and nothing of `sought` is.
+/// What acts take away from a host and nothing of `sought` is: what runs, what starts something, who may log in. A file that
+/// starts nothing need not be looked for, since what would run it is; but where nothing at all is, it is missing too.
 pub(crate) fn unsought<'a>(acts: impl Iterator<Item = &'a Act>, sought: &[Artifact]) -> Coverage {
     let mut coverage = Coverage::whole();
     let is_sought = |act: &Act| {
@@ -77,6 +84,7 @@ pub(crate) fn unsought<'a>(acts: impl Iterator<Item = &'a Act>, sought: &[Artifa
     for act in acts {
         match act {
             Act::Kill { process } => note(act, "process", HostBytes::from(&*process.pid.to_string())),
+            Act::RemoveFile { .. } if !sought.is_empty() => {}
             Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => note(act, "file", file.path.clone().into()),
             Act::RemoveLink { link } => note(act, "link", link.path.clone().into()),
             Act::LockAccount { account } => note(act, "account", account.name.clone()),

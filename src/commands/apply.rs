@@ -219,6 +219,17 @@ pub(crate) fn within_limits(desk: &Desk, approved: &ApprovedPlan) -> anyhow::Res
     let policy = desk.policy()?;
     may_be_allowed(desk, &policy)?;
     let plan = approved.plan();
+    for (host, _) in approved.hosts() {
+        let Some(host) = plan.host(host) else { continue };
+        if let Some(unknown) = policy.unprotected_by(&host.orders.protect, &host.orders.spare) {
+            let what = format!(
+                "host `{}`: the policy here protects {unknown}, and the plan was made without that",
+                host.orders.host
+            );
+            let hint = "plan again under this policy: what it protects is left alone then";
+            return Err(Trouble::new(Exit::Refused, what, Some(hint.to_owned())).into());
+        }
+    }
     let limits = limits(plan, policy);
     let approval = approved.approval();
     for (host, _) in approved.hosts() {

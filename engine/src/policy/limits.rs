@@ -33,8 +33,8 @@ pub enum LimitError {
         /// What is allowed.
         most: Effect,
     },
-    /// A host has more actions than are allowed.
-    #[error("host `{host}`: {found} actions, and at most {most} are allowed on one host here")]
+    /// A host has more changes than are allowed; a copy, or a freeze before a kill, is none.
+    #[error("host `{host}`: {found} changes, and at most {most} are allowed on one host here")]
     Actions {
         /// The host.
         host: String,
@@ -112,8 +112,12 @@ impl Limits {
         actions: impl IntoIterator<Item = &'a Action>,
         now_ms: u64,
     ) -> Result<(), LimitError> {
-        let effects: Vec<Effect> = actions.into_iter().map(|action| action.act.effect()).collect();
-        let Some(found) = effects.iter().max().copied() else {
+        let (mut most_of_all, mut changes) = (None, 0usize);
+        for action in actions {
+            most_of_all = most_of_all.max(Some(action.act.effect()));
+            changes += usize::from(action.act.is_change());
+        }
+        let Some(found) = most_of_all else {
             return Ok(());
         };
         if let Some(most) = self.effects.filter(|most| found > *most) {
@@ -124,11 +128,11 @@ impl Limits {
             });
         }
         if let Some(most) = self.max_actions
-            && u32::try_from(effects.len()).map_or(true, |found| found > most)
+            && u32::try_from(changes).map_or(true, |found| found > most)
         {
             return Err(LimitError::Actions {
                 host: host.to_owned(),
-                found: effects.len(),
+                found: changes,
                 most,
             });
         }

@@ -105,6 +105,18 @@ impl JsonSchema for Protected {
 }
 
 impl SitePolicy {
+    /// The first that it protects and that is not among what a plan protects, as it is written; `None` where all of it is.
+    pub fn unprotected_by(&self, protect: &[HostPath], spare: &[Net]) -> Option<String> {
+        let is_kept = |path: &&HostPath| protect.iter().any(|kept| kept == *path || path.is_below(kept));
+        let path = self.protect.iter().find(|path| !is_kept(path)).map(ToString::to_string);
+        path.or_else(|| {
+            self.spare
+                .iter()
+                .find(|net| !spare.contains(net))
+                .map(ToString::to_string)
+        })
+    }
+
     /// Reads a policy, or that of an environment, and the lists that it names.
     ///
     /// # Errors
