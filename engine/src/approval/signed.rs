@@ -13,6 +13,7 @@ use super::keygen::{Said, ask};
 use super::policy::{Approvals, Requirement};
 use super::signature::{self, NAMESPACE, namespace};
 use super::{APPROVAL_BYTES, ApprovalError, ApprovedPlan, KeygenError, Needed, bounded, read_approval, unite};
+use crate::base64_text;
 use crate::plan::Plan;
 
 /// What the signature's file is called behind the approval's name, as ssh-keygen calls it.
@@ -392,6 +393,16 @@ impl Signed {
                 },
             });
         }
+        // ssh-keygen names the first line of a key only; who stands in another line too is the same person.
+        let mut names: Vec<String> = principals
+            .iter()
+            .map(|name| HostBytes::from(*name).to_string())
+            .collect();
+        for name in names_of(&list.bytes, &key) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let approval = read_approval(bytes).map_err(|why| SignedError::Unfit {
             file: name.clone(),
             why: Box::new(why),
@@ -399,13 +410,7 @@ impl Signed {
         Ok(Signed {
             name: file.name,
             approval,
-            by: Signer {
-                principals: principals
-                    .iter()
-                    .map(|name| HostBytes::from(*name).to_string())
-                    .collect(),
-                key,
-            },
+            by: Signer { principals: names, key },
             sha256,
             bytes: file.bytes,
             signature: file.signature,
@@ -455,6 +460,28 @@ impl Signer {
 fn fingerprint(said: &Said) -> Option<String> {
     let last = said.out.split_ascii_whitespace().last()?;
     (said.yes && last.starts_with("SHA256:")).then(|| last.to_owned())
+}
+
+/// The principals of every line of an allowed-signers list (ssh-keygen(1), ALLOWED SIGNERS) that has this key, by its
+/// fingerprint; at most [`PRINCIPALS`].
+fn names_of(list: &[u8], key: &str) -> Vec<String> {
+    let is_key = |word: &[u8]| {
+        let blob = base64_text::decoded(word);
+        blob.is_some_and(|blob| key.strip_prefix("SHA256:") == Some(&base64_text::unpadded(&Digest::of(&blob).0)))
+    };
+    let names = list.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let principals = words.next().filter(|word| !word.starts_with(b"#"))?;
+        words.any(is_key).then_some(principals)
+    });
+    let names = names.flat_map(|principals| principals.split(|byte| *byte == b','));
+    let names = names.map(|name| {
+        HostBytes::new(name.trim_ascii())
+            .to_string()
+            .trim_matches('"')
+            .to_owned()
+    });
+    names.filter(|name| !name.is_empty()).take(PRINCIPALS).collect()
 }
 
 impl ApprovedPlan {

@@ -145,6 +145,24 @@ fn keys_of_both_kinds_and_a_certificate() {
 }
 
 #[test]
+fn who_has_a_key_in_two_lines_is_one_person_with_both_names() {
+    let keys = Keys::new(&["ed", "ec"]);
+    let (ed, ec) = (keys.public("ed"), keys.public("ec"));
+    let list = format!(
+        "# all\nada {ed}\n\"root-admin\",night@example.org namespaces=\"deminer-approval\" {ed}\nroot-admin {ec}\n"
+    );
+    keys.list("signers", &list);
+    let (approvals, bytes) = (keys.approvals(ONE), written(&sample()));
+    for (key, names) in [
+        ("ed", &["ada", "root-admin", "night@example.org"][..]),
+        ("ec", &["root-admin"]),
+    ] {
+        let signed = keys.check(keys.signed(key, &bytes), &approvals).expect(key);
+        assert_eq!(signed.by.principals, names, "{key}");
+    }
+}
+
+#[test]
 fn every_refusal_has_its_own_words() {
     let keys = Keys::new(&["ed", "ec"]);
     let ed = keys.public("ed");
