@@ -185,3 +185,16 @@ impl Case {
         names.filter(|name| on.host.as_deref().is_none_or(|meant| meant == *name))
     }
 }
+
+/// What a case is called in the name of a file: letters and digits in small letters, everything else as one hyphen.
+pub fn name_of(case: &str) -> String {
+    let mut name = String::new();
+    for c in case.chars() {
+        match c.is_alphanumeric() {
+            true => name.extend(c.to_lowercase()),
+            false if name.ends_with('-') || name.is_empty() => {}
+            false => name.push('-'),
+        }
+    }
+    name.trim_end_matches('-').to_owned()
+}

@@ -157,7 +157,7 @@ async fn begin(
     let plan = approved.plan().clone();
     within_limits(desk, &approved)?;
     let ready = Ready::of(desk, approved, course.watch, course.answers)?;
-    let names = keys_first(&plan, ready.approved.hosts().map(|(host, _)| host.to_owned()).collect());
+    let names = in_order(&plan, ready.approved.hosts().map(|(host, _)| host.to_owned()).collect());
     desk.ways.learn(PlanStore::of(&desk.runs).ways(&plan.hash())?);
     // Before anything is written: a host to which no way is known.
     desk.ways.to_all(&names)?;
@@ -362,15 +362,15 @@ pub(crate) async fn carry(
 }
 
 /// The hosts in the order in which they are struck: those on which keys are removed first, since who holds keys reaches
-/// others.
-fn keys_first(plan: &Plan, mut names: Vec<String>) -> Vec<String> {
-    let removes_keys = |host: &String| {
-        let actions = plan.host(host).map(|plan| &plan.orders.actions);
-        let edits =
-            |act: &Act| matches!(act, Act::EditLines { remove, .. } if remove.iter().any(|of| is_key(&of.line)));
-        actions.is_some_and(|actions| actions.iter().any(|action| edits(&action.act)))
-    };
-    names.sort_by_key(|host| !removes_keys(host));
+/// others; those on which nothing is changed last, so that a first batch tries the plan on one that is.
+fn in_order(plan: &Plan, mut names: Vec<String>) -> Vec<String> {
+    let removes_keys =
+        |act: &Act| matches!(act, Act::EditLines { remove, .. } if remove.iter().any(|of| is_key(&of.line)));
+    names.sort_by_key(|host| {
+        let actions = plan.host(host).map(|plan| plan.orders.actions.as_slice());
+        let any = |is: &dyn Fn(&Act) -> bool| actions.unwrap_or_default().iter().any(|action| is(&action.act));
+        (!any(&removes_keys), !any(&Act::is_change))
+    });
     names
 }
 

@@ -210,9 +210,20 @@ impl Reader<'_> {
             Some((_, list)) => {
                 for item in self.items(list, "`cases`") {
                     let case = self.case(item);
+                    let is_shot = |case: &Case| !case.snapshots.is_empty();
+                    let alike = |other: &&Case| super::name_of(&other.name) == super::name_of(&case.name);
                     if cases.iter().any(|other| other.name == case.name) {
                         let message = format!("case {} is there twice", quoted(&case.name));
                         self.mistake(Code::DuplicateKey, item.span, message, None);
+                    } else if let Some(other) = cases
+                        .iter()
+                        .filter(alike)
+                        .find(|other| is_shot(other) && is_shot(&case))
+                    {
+                        let (one, two) = (quoted(&case.name), quoted(&other.name));
+                        let message = format!("the snapshots of case {one} are the files of those of case {two}");
+                        let help = "name them apart by letters or digits";
+                        self.mistake(Code::DuplicateKey, item.span, message, Some(help.to_owned()));
                     }
                     cases.push(case);
                 }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::Parser as _;
 use deminer_engine::host::Transport;
 use deminer_engine::report::NextStep;
-use deminer_worker::platform::simulated::{Simulated, infected};
+use deminer_worker::platform::simulated::{Simulated, World, clean, infected};
 
 use super::*;
 use crate::cli::{Cli, Verb};
@@ -42,16 +42,18 @@ impl Night {
     }
 
     fn of(policy: &str, later: u64) -> Night {
+        Night::on(policy, later, [("web-1", infected()), ("web-2", infected())])
+    }
+
+    fn on(policy: &str, later: u64, hosts: [(&str, World); 2]) -> Night {
         let folder = tempfile::tempdir().expect("a folder");
         let (runs, file) = (folder.path().join("runs"), folder.path().join("policy.yml"));
         std::fs::write(&file, policy).expect("written");
         let now = Arc::new(AtomicU64::new(0));
         let (clock, of) = (Arc::clone(&now), runs.clone());
-        let host = |name: &str| {
-            (
-                name.to_owned(),
-                Arc::new(Simulated::new(infected())) as Arc<dyn Transport>,
-            )
+        let host = |(name, world): (&str, World)| {
+            let host: Arc<dyn Transport> = Arc::new(Simulated::new(world));
+            (name.to_owned(), host)
         };
         let screen = Screen::on(
             Style::PLAIN,
@@ -64,7 +66,7 @@ impl Night {
                 true => clock.load(Ordering::SeqCst).max(later),
                 false => clock.load(Ordering::SeqCst),
             }),
-            ways: Ways::staged(["web-1", "web-2"].into_iter().map(host).collect()),
+            ways: Ways::staged(hosts.into_iter().map(host).collect()),
             runs,
             by: "uid 0".to_owned(),
             ..Desk::bare(screen).alone(Some(file))
@@ -170,6 +172,18 @@ async fn a_window_that_opens_when_the_yes_is_over_wants_another_plan() {
     let report = night.apply(&[]).await;
     assert_eq!(statuses(&report), [Status::Eradicated, Status::Waiting]);
     assert_eq!(steps(&report), [NextStep::PlanAgain]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_batch_is_one_that_is_changed() {
+    let night = Night::on(
+        "max_actions: 60\n",
+        46 * MINUTE,
+        [("web-1", clean()), ("web-2", infected())],
+    );
+    let report = night.apply(&[]).await;
+    // By then the yes would be over for whoever comes second.
+    assert_eq!(statuses(&report), [Status::Eradicated, Status::Clean]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use deminer_engine::case::Shot;
+use deminer_engine::case::{Shot, name_of};
 
 use super::Wrong;
 
@@ -31,7 +31,7 @@ impl File {
     pub(super) fn of(tests: &Path, case: &str, shot: Shot) -> File {
         let source = tests.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let stem = source.strip_suffix(super::END).unwrap_or(&source);
-        let name = format!("{stem}__{}.{}.snap", slug(case), shot.word());
+        let name = format!("{stem}__{}.{}.snap", name_of(case), shot.word());
         File {
             path: tests.parent().unwrap_or(Path::new("")).join(FOLDER).join(name),
             expression: format!("{} of {case}", shot.word()),
@@ -50,19 +50,6 @@ impl File {
         name.push(".new");
         name.into()
     }
-}
-
-/// Letters and digits, everything else as one hyphen.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars() {
-        match c.is_alphanumeric() {
-            true => slug.extend(c.to_lowercase()),
-            false if slug.ends_with('-') || slug.is_empty() => {}
-            false => slug.push('-'),
-        }
-    }
-    slug.trim_end_matches('-').to_owned()
 }
 
 /// Compares, and writes what is new beside the old one, or over it.
