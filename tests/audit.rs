@@ -236,8 +236,11 @@ fn a_head_that_was_printed_holds_a_run_that_went_on() {
     let whole = written(&run);
     deminer.run(&["audit", &whole, "--head", &of_run]).expect(0);
     deminer.run(&["audit", &whole, "--head", &of_all]).expect(0);
-    let shorter = tempfile::tempdir().expect("a directory");
-    let shorter = copied(&run, shorter.path());
+    let folder = tempfile::tempdir().expect("a directory");
+    let shorter = copied(&run, folder.path());
+    let text = deminer.run(&["audit", &written(&shorter)]).expect(0).out;
+    let next = format!("deminer audit {} --head ", written(&shorter));
+    assert!(text.contains(&next), "the copy, not the run of that name: {text}");
     let of_host = one(&shorter, "infected.ndjson");
     let text = fs::read_to_string(&of_host).expect("text");
     let struck = text

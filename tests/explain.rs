@@ -12,7 +12,7 @@ use common::command::{Deminer, run};
 use serde_json::Value;
 
 /// What cannot be shown in a few lines of a playbook: they are about size, or about files of tests.
-const NO_EXAMPLE: [&str; 3] = ["I0111", "P0015", "T0101"];
+const NO_EXAMPLE: [&str; 4] = ["I0111", "P0015", "T0101", "T0102"];
 
 /// The codes that the command says of an example.
 fn codes(deminer: &Deminer, code: &str, files: &[Value]) -> (BTreeSet<String>, String) {

@@ -76,11 +76,11 @@ fn hosts_of_an_inventory_in_one_plan() {
     ];
     let report = deminer.run(&apply).expect(0).json();
     let expected = [
-        json!(["db-1", "clean", null]),
         json!(["web-1", "eradicated", 5000]),
         json!(["web-2", "eradicated", 7000]),
+        json!(["db-1", "clean", null]),
     ];
-    assert_eq!(told(&report), expected);
+    assert_eq!(told(&report), expected, "what is changed first");
     let undo = deminer.run(&["undo", "--format", "json"]).expect(0).json();
     let hash = undo["hash"].as_str().expect("a hash");
     let undone = deminer

@@ -305,6 +305,14 @@ fn a_clean_host() {
     assert_eq!(report["hosts"][0]["status"], "clean");
 }
 
+#[test]
+fn a_plan_ends_with_1_where_a_step_failed() {
+    let deminer = Deminer::new();
+    let words = ["plan", "linux-miner", CLEAN, INFECTED, "--set", "allow=build:/opt"];
+    let answer = deminer.run(&words).expect(1);
+    assert!(answer.out.contains("parameter `allow`"), "{answer}");
+}
+
 /// What was struck and nobody looks for is no proof, however quiet the host is; who reviews the plan is told before.
 #[test]
 fn what_no_step_of_verify_looks_for_is_not_called_eradicated() {

@@ -26,9 +26,12 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Audit) -> anyhow::Result<E
     })?;
     match arguments.telling.format {
         Format::Json => desk.screen.json(&serde_json::to_value(&audit)?),
-        _ => desk
-            .screen
-            .say(&render::audit::text(&audit, desk.screen.style(), &desk.paste())),
+        _ => {
+            // As it was named: the directory of a copy is another than that of the run.
+            let named = arguments.run.as_deref().unwrap_or(&audit.run);
+            let text = render::audit::text(&audit, named, desk.screen.style(), &desk.paste());
+            desk.screen.say(&text);
+        }
     }
     if !audit.problems.is_empty() {
         return Ok(Exit::Look);

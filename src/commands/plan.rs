@@ -16,7 +16,8 @@ use deminer_engine::inventory::Host;
 use deminer_engine::journal::Journals;
 use deminer_engine::look::{Lent, Outputs, RunInfo, look};
 use deminer_engine::plan::{
-    EXTERNAL, HostPlan, Origin, Overriding, Plan, PlanLine, PlaybookRef, ResourceRef, Site, VALID_FOR_MS, draft,
+    EXTERNAL, End as LookEnd, HostPlan, Origin, Overriding, Plan, PlanLine, PlaybookRef, ResourceRef, Site,
+    VALID_FOR_MS, draft,
 };
 use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting};
 use deminer_engine::policy::{SitePolicy, protected};
@@ -143,8 +144,10 @@ pub(crate) fn say_not_planned(desk: &Desk, made: &Made) {
 
 /// What a plan comes to.
 pub(crate) fn exit(made: &Made) -> Exit {
+    let failed = |host: &HostPlan| matches!(host.end, LookEnd::Failed { .. });
     match made.not_planned.is_empty() {
         true if made.unanswered => Exit::Look,
+        true if made.plan.hosts().any(failed) => Exit::Failed,
         true => Exit::Done,
         false => Exit::Again,
     }

@@ -4,7 +4,7 @@ use deminer_engine::audit::{Audit, Problem};
 
 use super::Style;
 use super::paste::Paste;
-use super::plain::{cut, plain};
+use super::plain::{cut, plain, shell_word};
 use super::style::{Tone, padded};
 use super::words::{Label, Unsound, Words};
 
@@ -15,7 +15,7 @@ const WHY: usize = 300;
 const COLUMN: usize = 10;
 
 /// For people.
-pub(crate) fn text(audit: &Audit, style: &Style, paste: &Paste<'_>) -> String {
+pub(crate) fn text(audit: &Audit, named: &str, style: &Style, paste: &Paste<'_>) -> String {
     let words = style.words();
     let mut out = style.hang(
         "",
@@ -33,7 +33,7 @@ pub(crate) fn text(audit: &Audit, style: &Style, paste: &Paste<'_>) -> String {
     }
     let label = padded(words.label(Label::LastHash), COLUMN);
     out.push_str(&format!("{label}{}\n", audit.head));
-    let next = format!("deminer audit {} --head {}", plain(&audit.run), audit.head.short());
+    let next = format!("deminer audit {} --head {}", shell_word(named), audit.head.short());
     out.push_str(&format!(
         "{}{}\n",
         padded(words.label(Label::Next), COLUMN),

@@ -121,7 +121,7 @@ mod tests {
             ("感染", "感染"),
         ];
         for (name, expected) in rows {
-            assert_eq!(slug(name), expected);
+            assert_eq!(name_of(name), expected);
         }
         let file = File::of(Path::new("p/x.test.yml"), "a b", Shot::Plan);
         assert_eq!(file.shown(), "p/snapshots/x__a-b.plan.snap");
