@@ -60,7 +60,7 @@ pub(crate) enum Verb {
     Audit(Audit),
     /// List the runs; asks no host.
     Runs(RunList),
-    /// Check playbooks, environments and files of tests; touches no host.
+    /// Check playbooks, environments, tests, rules, inventories and simulated hosts; touches no host.
     Check(Check),
     /// Keep what a host answers to a playbook, for tests; names, addresses and keys become pseudonyms. Changes nothing.
     Record(Record),
@@ -566,7 +566,8 @@ pub(crate) struct Report {
 /// `deminer check`
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Playbook files, or names of shipped ones; files of environments and of tests. The first key says which it is.
+    /// Playbook files, or names of shipped ones; files of environments, tests, rules, inventories and simulated hosts. The first
+    /// key says which it is.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,
     /// Check this environment for the playbooks too: `envs/NAME.yml` beside each, or a file.
