@@ -310,7 +310,7 @@ fn a_plan_ends_with_1_where_a_step_failed() {
     let deminer = Deminer::new();
     let words = ["plan", "linux-miner", CLEAN, INFECTED, "--set", "allow=build:/opt"];
     let answer = deminer.run(&words).expect(1);
-    assert!(answer.out.contains("parameter `allow`"), "{answer}");
+    assert!(answer.out.contains("parameter `allow[0]`"), "{answer}");
 }
 
 /// What was struck and nobody looks for is no proof, however quiet the host is; who reviews the plan is told before.
@@ -399,6 +399,9 @@ fn what_is_excluded_or_protected_stays_and_is_no_return() {
     let host = &report["hosts"][0];
     assert_eq!(host["status"], "cannot_say", "{report:#}");
     assert_eq!(host["tally"], json!({"done": 8, "gone": 0, "of": 8, "excluded": 1}));
+    let text = deminer.run(&["report"]).out;
+    let leads = |word: &str| text.lines().any(|line| line.trim_start().starts_with(word));
+    assert!(leads("still there") && !leads("returned"), "nothing removed it: {text}");
 
     let path = edit["act"]["file"]["path"].as_str().expect("a path");
     let protected = planned(&deminer, &[INFECTED, "--protect", path]);

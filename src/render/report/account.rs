@@ -1,6 +1,6 @@
 //! What is to be said of one host beyond its row.
 
-use deminer_engine::event::Reconciled;
+use deminer_engine::event::{Reconciled, Seen};
 use deminer_engine::finding::Bearing;
 use deminer_engine::report::{
     Change, ChangeState, Door, Drift, FindingReport, HostReport, LeftAlone, Progress, Trouble,
@@ -64,7 +64,13 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
             lines.push((label, words.more(more as u64)));
         }
     };
-    add(Label::Returned, LINES, returned(host, words));
+    let seen = host.verify.as_ref().map(|verify| verify.seen);
+    let label = match seen {
+        // What nothing removed did not come back.
+        Some(Seen::CannotSay | Seen::Clean) => Label::StillThere,
+        Some(Seen::Returned) | None => Label::Returned,
+    };
+    add(label, LINES, returned(host, words));
     let undone = host.undone.iter().filter_map(|undo| {
         let what = match &undo.object {
             Some(what) => words.aside(&object(what, words), &short_id(undo.action)),

@@ -108,6 +108,7 @@ pub(crate) enum Label {
     StartedBy,
     Status,
     Stays,
+    StillThere,
     StaysAsItIs,
     Tables,
     Does,

@@ -85,6 +85,7 @@ impl Things for English {
             Label::Remove => "remove",
             Label::Removed => "removed",
             Label::Returned => "returned",
+            Label::StillThere => "still there",
             Label::Runs => "runs",
             Label::StartedBy => "started by",
             Label::Status => "status",

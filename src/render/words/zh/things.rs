@@ -86,6 +86,7 @@ impl Things for Chinese {
             Label::Remove => "删除",
             Label::Removed => "查杀",
             Label::Returned => "复发",
+            Label::StillThere => "仍在",
             Label::Runs => "运行",
             Label::StartedBy => "启动项",
             Label::Status => "状态",
