@@ -407,6 +407,23 @@ fn vars_tells_every_candidate_with_its_place() {
     );
     assert_eq!(var(&of("db-2"), "watch")["value"], "40m");
     assert_eq!(var(&of("web-1"), "watch")["value"], "5m");
+    let known = |host: &str| run(&["vars", &playbook, "--env", "prod", "-i", &inventory, "--host", host]);
+    let unknown = known("db-3").expect(2);
+    assert!(unknown.err.contains("the inventory has no host `db-3`"), "{unknown}");
+    let right = known("db-1").expect(0);
+    assert!(!right.err.contains("no group"), "{right}");
+    let misspelt = fs::read_to_string(place.folder.path().join("envs/prod.yml")).expect("ours");
+    place.write("envs/prod.yml", &misspelt.replace("  db: {", "  dbs: {"));
+    for said in [
+        known("db-1").expect(0),
+        place.try_plan(&Deminer::new(), &["-i", &inventory, "--env", "prod"]),
+    ] {
+        assert!(
+            said.err.contains("no group `dbs`") && said.err.contains("did you mean `db`?"),
+            "{said}"
+        );
+    }
+    place.write("envs/prod.yml", &misspelt);
     let text = run(&[
         "vars", &playbook, "--env", "prod", "-i", &inventory, "--host", "db-1", "--set", "watch=1m",
     ])

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use deminer_engine::authored::Authored;
 use deminer_engine::diagnostic::{Diagnostics, suggest};
 use deminer_engine::environment::Environment;
+use deminer_engine::inventory::Inventory;
 use deminer_engine::playbook::CheckedPlaybook;
 use deminer_engine::policy::{Leave, SitePolicy};
 
 use super::playbook::{Found, checked, mistaken, read_bounded};
 use super::{Desk, Trouble};
 use crate::exit::Exit;
+use crate::render::plain::plain;
 
 /// An environment is at most so many bytes.
 const BYTES: u64 = 4 << 20;
@@ -68,6 +70,26 @@ impl Under {
         };
         may_be_allowed(desk, &policy)?;
         Ok(policy)
+    }
+}
+
+/// Says which groups of an environment the inventory does not have: what it says of them counts for no host. Where no
+/// inventory was named nothing is said.
+pub(crate) fn say_unknown_groups(desk: &Desk, environment: Option<&Environment>, inventory: &Inventory) {
+    let Some(environment) = environment.filter(|_| !inventory.hosts().is_empty()) else {
+        return;
+    };
+    for group in environment
+        .groups()
+        .filter(|group| !inventory.groups().contains_key(*group))
+    {
+        let hint = suggest(group, inventory.groups().keys().map(|name| &**name));
+        let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+        desk.screen.note(&format!(
+            "environment {}: the inventory has no group `{}`, so what stands there counts for no host{hint}",
+            environment.name(),
+            plain(group)
+        ));
     }
 }
 

@@ -32,7 +32,7 @@ use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::ACTION_DIGITS;
-use super::{Desk, Trouble, asked, earlier, fleet, playbook, walk};
+use super::{Desk, Trouble, asked, earlier, environment, fleet, playbook, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -266,6 +266,7 @@ pub(crate) async fn make(
     if !warnings.is_empty() {
         desk.screen.note(warnings.text().trim_end());
     }
+    environment::say_unknown_groups(desk, environment, &meant.inventory);
     let asked = desk.asks(None).map(|asked| Asked {
         folder: asked.folder,
         going: asked.going,

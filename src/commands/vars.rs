@@ -1,11 +1,13 @@
 //! `deminer vars`: every variable of a playbook, its value, and who says what of it. No secret is opened, no host touched.
 
+use deminer_engine::diagnostic::suggest;
 use deminer_engine::environment::{SecretError, SecretSource, Secrets};
 use deminer_engine::inventory::Host;
 
 use super::environment::Under;
+use super::fleet::Meant;
 use super::plan::{no_secret_in_words, settings};
-use super::{Desk, Trouble, fleet, playbook};
+use super::{Desk, Trouble, environment, fleet, playbook};
 use crate::cli::{Fleet, Format, Vars};
 use crate::exit::Exit;
 use crate::render;
@@ -29,7 +31,7 @@ pub(crate) fn run(desk: &Desk, arguments: &Vars) -> anyhow::Result<Exit> {
     let under = Under::of(desk, &found, given.env.as_deref(), &arguments.inventory)?;
     let host = match &arguments.host {
         None => None,
-        Some(name) => Some(one(name, arguments)?),
+        Some(name) => Some(one(desk, name, arguments, &under)?),
     };
     let environment = under.environment.as_ref();
     let mut all = environment
@@ -61,13 +63,24 @@ pub(crate) fn run(desk: &Desk, arguments: &Vars) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn one(name: &str, arguments: &Vars) -> anyhow::Result<Host> {
+/// The host that is meant; where an inventory was named, it has it.
+fn one(desk: &Desk, name: &str, arguments: &Vars, under: &Under) -> anyhow::Result<Host> {
     let fleet = Fleet {
         hosts: vec![name.to_owned()],
         inventory: arguments.inventory.clone(),
         limit: Vec::new(),
     };
-    let mut hosts = fleet::meant(&fleet, &Default::default())?.hosts;
+    let Meant {
+        mut hosts, inventory, ..
+    } = fleet::meant(&fleet, &Default::default())?;
+    environment::say_unknown_groups(desk, under.environment.as_ref(), &inventory);
+    let is_known = |host: &Host| inventory.host(&host.name).is_some();
+    if !arguments.inventory.is_empty() && !hosts.iter().all(is_known) {
+        let what = format!("the inventory has no host `{}`", name.escape_debug());
+        let names = inventory.hosts().iter().map(|host| &*host.name);
+        let hint = suggest(name, names).or_else(|| Some("`deminer inventory` shows all".to_owned()));
+        return Err(Trouble::new(Exit::Usage, what, hint).into());
+    }
     match (hosts.pop(), hosts.is_empty()) {
         (Some(host), true) => Ok(host),
         _ => {

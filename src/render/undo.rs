@@ -188,7 +188,14 @@ mod tests {
         let hosts = ["web-1", "web-2", "web-3", "web-9"];
         let night = Night::of(sample::fleet_plan());
         let chains = hosts.into_iter().fold(night, Night::all_done).chains();
-        let list = UndoPlan::of("20261114-0244-7c1e", &chains, &Selection::default(), Arming::Disarmed, None).expect("a list");
+        let list = UndoPlan::of(
+            "20261114-0244-7c1e",
+            &chains,
+            &Selection::default(),
+            Arming::Disarmed,
+            None,
+        )
+        .expect("a list");
         let text = text(&list, &Way::Yes, &Style::PLAIN, &Paste::default());
         let stays: Vec<&str> = text
             .lines()
@@ -221,7 +228,14 @@ mod tests {
             )
         });
         let chains = night.struck("web-1").chains();
-        let list = UndoPlan::of("20261114-0244-7c1e", &chains, &Selection::default(), Arming::Disarmed, None).expect("a list");
+        let list = UndoPlan::of(
+            "20261114-0244-7c1e",
+            &chains,
+            &Selection::default(),
+            Arming::Disarmed,
+            None,
+        )
+        .expect("a list");
         let [host] = &list.hosts[..] else {
             panic!("one host: {list:#?}")
         };
