@@ -313,6 +313,36 @@ fn a_plan_ends_with_1_where_a_step_failed() {
     assert!(answer.out.contains("parameter `allow[0]`"), "{answer}");
 }
 
+/// The headline is of the miner, whether or not it may be touched; what it stands for is not made less by that.
+#[test]
+fn a_protected_miner_is_no_less_a_miner() {
+    let deminer = Deminer::new();
+    let first = planned(&deminer, &[INFECTED]);
+    let miner = first
+        .actions()
+        .iter()
+        .find(|action| action["act"]["process"]["role"] == "miner");
+    let exe = miner.expect("a miner")["act"]["process"]["exe_path"]
+        .as_str()
+        .expect("a path")
+        .to_owned();
+    for protect in [&[][..], &["--protect", &exe]] {
+        let text = deminer
+            .run(&[&["plan", "linux-miner", INFECTED], protect].concat())
+            .expect(0)
+            .out;
+        let headline = text
+            .lines()
+            .find(|line| line.contains("infected  pid"))
+            .expect("a headline");
+        assert!(headline.contains("judged a"), "{text}");
+        assert!(
+            !text.lines().any(|line| line.trim_start().starts_with("suspect ")),
+            "{text}"
+        );
+    }
+}
+
 /// What was struck and nobody looks for is no proof, however quiet the host is; who reviews the plan is told before.
 #[test]
 fn what_no_step_of_verify_looks_for_is_not_called_eradicated() {

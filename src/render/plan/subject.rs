@@ -105,9 +105,20 @@ impl<'a> Subject<'a> {
                 Role::Guardian => 1,
                 Role::Companion => 2,
             };
-            (place(subject.component), role, -subject.weight(), subject.process.pid)
+            // What protects a miner does not make it less than its guardian, which is to be killed.
+            let place = match subject.planned || !subject.is_condemned() {
+                true => place(subject.component),
+                false => 0,
+            };
+            (place, role, -subject.weight(), subject.process.pid)
         });
         subjects
+    }
+
+    /// Whether it was found to be the intruder's, to be killed or not.
+    fn is_condemned(&self) -> bool {
+        let statement = self.statement();
+        statement.is_some_and(|finding| finding.bearing == Bearing::Condemns)
     }
 
     fn weight(&self) -> i32 {
@@ -234,7 +245,7 @@ pub(super) fn rest(subjects: &[Subject<'_>], style: &Style) -> String {
     let mut said: IndexMap<(&str, String), Vec<String>> = IndexMap::new();
     let others = subjects.get(1..).unwrap_or_default();
     for subject in others {
-        let word = match (subject.planned, subject.verdict) {
+        let word = match (subject.planned || subject.is_condemned(), subject.verdict) {
             (true, _) => words.role(subject.process.role),
             (false, Some(HostVerdict::Clean)) => words.label(Label::Busy),
             (false, _) => words.label(Label::Suspect),
