@@ -106,12 +106,17 @@ fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
     fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
+/// So many of something whose plural is regular.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn a_playbook(name: &str, checked: &CheckedPlaybook) -> Right {
-    let steps = checked.outline().count();
+    let steps = counted(checked.outline().count(), "step");
     let (called, version) = (checked.name(), checked.version());
     Right {
         fields: fields([("playbook", json!(called))]),
-        line: format!("{name}: {called} {version}, {steps} steps, no mistakes; no host was touched"),
+        line: format!("{name}: {called} {version}, {steps}, no mistakes; no host was touched"),
     }
 }
 
@@ -159,10 +164,7 @@ fn an_environment(desk: &Desk, name: &str, found: &Found, named: &[&CheckedPlayb
 }
 
 fn a_part(name: &str, found: &Found) -> Result<Right, Diagnostics> {
-    let steps = match check_part(&found.file, &found.text)? {
-        1 => "1 step".to_owned(),
-        steps => format!("{steps} steps"),
-    };
+    let steps = counted(check_part(&found.file, &found.text)?, "step");
     Ok(Right {
         fields: fields([("part", json!(name))]),
         line: format!(
@@ -180,20 +182,23 @@ fn an_inventory(desk: &Desk, name: &str, found: &Found) -> Result<Right, Diagnos
         desk.screen.note(warnings.text().trim_end());
     }
     let hosts = inventory.hosts().len();
+    let told = counted(hosts, "host");
     Ok(Right {
         fields: fields([("inventory", json!(name)), ("hosts", json!(hosts))]),
-        line: format!("{name}: an inventory of {hosts} hosts, no mistakes; no host was touched"),
+        line: format!("{name}: an inventory of {told}, no mistakes; no host was touched"),
     })
 }
 
 fn a_host(name: &str, found: &Found) -> Result<Right, Diagnostics> {
     let world = world::read(&found.file, &found.text)?;
-    let (processes, files) = (world.processes.len(), world.files.len());
+    let processes = match world.processes.len() {
+        1 => "1 process".to_owned(),
+        processes => format!("{processes} processes"),
+    };
+    let files = counted(world.files.len(), "file");
     Ok(Right {
         fields: fields([("host", json!(world.hostname))]),
-        line: format!(
-            "{name}: a simulated host of {processes} processes and {files} files, no mistakes; no host was touched"
-        ),
+        line: format!("{name}: a simulated host of {processes} and {files}, no mistakes; no host was touched"),
     })
 }
 
@@ -237,10 +242,7 @@ fn a_test(name: &str, found: &Found) -> Result<Right, Diagnostics> {
         let mistake = Diagnostic::error(Code::TestValue, read.at, message).help(help);
         return Err(Diagnostics::new(&found.file, found.text.as_str(), vec![mistake]));
     }
-    let cases = match read.cases.len() {
-        1 => "1 case".to_owned(),
-        cases => format!("{cases} cases"),
-    };
+    let cases = counted(read.cases.len(), "case");
     Ok(Right {
         fields: fields([("test", json!(read.name)), ("playbook", json!(shown))]),
         line: format!("{name}: tests of {shown}, {cases}, no mistakes; no host was touched"),

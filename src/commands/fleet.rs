@@ -154,6 +154,14 @@ fn on_its_own(word: &str) -> anyhow::Result<Host> {
         return Ok(Host::on_command_line(word, Reach::Local));
     }
     if let Some(world) = word.strip_prefix("simulated:") {
+        if word.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let what = format!(
+                "host `{}`: the file is the host's name, and has spaces",
+                word.escape_debug()
+            );
+            let hint = "name the file without spaces, or name the host in an inventory".to_owned();
+            return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+        }
         return Ok(Host::on_command_line(word, Reach::Simulated(world.to_owned())));
     }
     Host::of_destination(word).map_err(|bad| {
@@ -222,6 +230,7 @@ mod tests {
             &["a@x", "b@x"],
             &["web:"],
             &["local", "local"],
+            &["simulated:a b.yml"],
         ] {
             assert!(words(given, &[]).is_err(), "{given:?}");
         }

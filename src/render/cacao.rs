@@ -412,12 +412,17 @@ pub(crate) fn foreign(document: &Value) -> Foreign {
     // What a playbook can hand over is bounded, and is no template.
     let mut held = Vec::new();
     for order in orders {
-        match held.len() < PROCEDURES && order.chars().count() <= PROCEDURE_CHARS && !order.contains("{{") {
-            true => held.push(order),
-            false => lost.push(format!(
-                "a command longer than a playbook hands over, or one too many: {order}"
-            )),
-        }
+        let why = if order.contains("{{") {
+            "a command with `{{`, which a playbook would take for its own"
+        } else if order.chars().count() > PROCEDURE_CHARS {
+            "a command longer than a playbook hands over"
+        } else if held.len() == PROCEDURES {
+            "a command beyond those that a playbook hands over"
+        } else {
+            held.push(order);
+            continue;
+        };
+        lost.push(format!("{why}: {order}"));
     }
     if !held.is_empty() {
         playbook.push_str("      hand_over:\n");
