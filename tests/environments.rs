@@ -236,6 +236,22 @@ fn approvals_of_an_environment_stand_in_the_plan() {
     assert_eq!(header(&planned)["approvals"]["needed"], 2);
     let refused = planned.apply(&deminer, "5s").expect(4);
     assert!(refused.err.contains("sign"), "{}", refused.err);
+    // The list is the environment's: where no policy has it, the command that is offered has a place for one.
+    let offered = |more: &[&str]| {
+        let words = [&[INFECTED, "--env", "prod"], more].concat();
+        place.try_plan(&deminer, &words).expect(0).out
+    };
+    assert!(
+        offered(&[]).contains("--approval FILE... --policy POLICY"),
+        "{}",
+        offered(&[])
+    );
+    let policy = place.write("policy.yml", "approvals: {needed: 2, signers: envs/signers}\n");
+    let named = offered(&["--policy", &policy]);
+    assert!(
+        named.contains(&format!("--policy {policy}")) && !named.contains("POLICY"),
+        "{named}"
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use deminer_engine::approval::{
-    ApprovalError, Approvals, ApprovedPlan, KeygenError, Requirement, SIGNATURE, Signed, SignedError, SignedFile,
+    ApprovalError, Approvals, ApprovedPlan, KeyList, KeygenError, Requirement, SIGNATURE, Signed, SignedError,
+    SignedFile,
 };
 use deminer_engine::plan::Plan;
 use deminer_engine::policy::SitePolicy;
@@ -75,6 +76,16 @@ fn policy_file(named: Option<&Path>) -> Option<PathBuf> {
     // What cannot be looked at is not passed over: reading it says why.
     let is_there = |file: &PathBuf| file.try_exists().unwrap_or(true);
     own.into_iter().chain([PathBuf::from(SITE)]).find(is_there)
+}
+
+/// Whether the policy here has the list of signers that a plan wants, or the plan wants none of its own. A policy that cannot be
+/// read is said where it is needed.
+pub(crate) fn knows_signers(desk: &Desk, plan: &Plan) -> bool {
+    let Some(wanted) = plan.header().requirement().signers else {
+        return true;
+    };
+    let here = desk.approvals().ok();
+    here.and_then(|here| here.listed().map(KeyList::digest)) == Some(wanted)
 }
 
 /// Whether the yes of whoever sits here does for a plan.

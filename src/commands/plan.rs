@@ -32,7 +32,7 @@ use super::people::People;
 use super::progress::Watched;
 use super::walk::Listening;
 use super::yes::ACTION_DIGITS;
-use super::{Desk, Trouble, asked, earlier, environment, fleet, playbook, walk};
+use super::{Desk, Trouble, approvals, asked, earlier, environment, fleet, playbook, walk};
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::render;
@@ -126,6 +126,7 @@ pub(crate) fn show(desk: &Desk, made: &Made, file: Option<&PathBuf>, format: For
                     ..desk.paste()
                 },
                 asks,
+                knows_signers: approvals::knows_signers(desk, &made.plan),
             };
             desk.screen
                 .say(&render::plan::text(&made.plan, &about, desk.screen.style()));

@@ -7,7 +7,7 @@ use anyhow::Context;
 use deminer_engine::plan::{FileError, Plan};
 use deminer_engine::run::PlanStore;
 
-use super::{Desk, Trouble, report, undo};
+use super::{Desk, Trouble, approvals, report, undo};
 use crate::cli::{Format, Show};
 use crate::exit::Exit;
 use crate::render;
@@ -67,6 +67,7 @@ pub(crate) fn run(desk: &Desk, arguments: &Show) -> anyhow::Result<Exit> {
                     ..desk.paste()
                 },
                 asks: false,
+                knows_signers: approvals::knows_signers(desk, &plan),
             };
             desk.screen
                 .say(&render::show::text(&shown, &about, desk.screen.style()));

@@ -98,6 +98,7 @@ impl<'a> Approving<'a> {
             now_ms: desk.now_ms(),
             paste: desk.paste(),
             asks: true,
+            knows_signers: true,
         };
         let style = desk.screen.style();
         let shown = match &self.hosts {

@@ -145,6 +145,7 @@ async fn playing(tests: &Tests, case: &Case, runs: &Path) -> anyhow::Result<Play
         now_ms: desk.now_ms(),
         paste: Paste::default(),
         asks: false,
+        knows_signers: true,
     };
     let mut plan_text = planned
         .as_ref()

@@ -51,6 +51,8 @@ pub(crate) struct About<'a> {
     pub(crate) paste: Paste<'a>,
     /// Whether the reader is asked for a yes right after: then no command is offered.
     pub(crate) asks: bool,
+    /// Whether the list of who may sign is known here, or none is needed: else a policy must be named that has it.
+    pub(crate) knows_signers: bool,
 }
 
 /// The column of the last sections.
@@ -657,7 +659,9 @@ fn approval(shown: &Shown<'_>, about: &About<'_>, style: &Style) -> String {
         true => commands.push((Label::Next, format!("deminer apply {name} --approve {hash}{leaves}"))),
         false => {
             commands.push((Label::Next, format!("deminer approve {name} --key KEY")));
-            commands.push((Label::Then, format!("deminer apply {name} --approval FILE...{leaves}")));
+            let policy = if about.knows_signers { "" } else { " --policy POLICY" };
+            let command = format!("deminer apply {name} --approval FILE...{leaves}{policy}");
+            commands.push((Label::Then, command));
         }
     }
     for (label, command) in commands {

@@ -76,6 +76,7 @@ fn an_old_plan_offers_nothing_to_paste() {
 fn who_is_asked_right_after_is_offered_no_command() {
     let about = About {
         asks: true,
+        knows_signers: true,
         ..sample::about()
     };
     let text = text(&sample::plan(), &about, &Style::PLAIN);

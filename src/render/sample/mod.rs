@@ -63,6 +63,7 @@ pub(crate) fn about() -> About<'static> {
         now_ms: AT,
         paste: Paste::default(),
         asks: false,
+        knows_signers: true,
     }
 }
 
