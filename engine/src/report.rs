@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use deminer_worker::action::{Act, ActionId, Done, Effect, Role, ServiceManager};
-use deminer_worker::frame::{EvidenceItem, RefusalKind};
+use deminer_worker::frame::{EvidenceItem, RefusalKind, Spared};
 use deminer_worker::network::Net;
 use deminer_worker::query::{Gap, HostError, HostIdentity};
 use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
@@ -665,6 +665,15 @@ pub enum Trouble {
     NotOrdered {
         /// Which.
         action: ActionId,
+    },
+    /// A process fits the envelope, and was left alone.
+    Spared {
+        /// Its pid.
+        pid: u32,
+        /// Its name.
+        comm: HostBytes,
+        /// Why.
+        because: Spared,
     },
     /// The operator ended the run.
     Cancelled,

@@ -367,6 +367,7 @@ fn must_be_durable(kind: &EventKind) -> bool {
             TransactionEvent::Refused { .. }
             | TransactionEvent::Drifted { .. }
             | TransactionEvent::Born { .. }
+            | TransactionEvent::Spared { .. }
             | TransactionEvent::Struck { .. }
             | TransactionEvent::Committed {}
             | TransactionEvent::Containing { .. }

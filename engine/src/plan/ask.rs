@@ -175,29 +175,13 @@ pub(super) fn running<'a>(process: &ProcessTarget, facts: &'a protect::Facts) ->
         .find(|p| p.pid == process.pid && p.start_ticks == process.start_ticks)
 }
 
-/// The names under which the content that a process runs can be asked for: its path, and `/proc/PID/exe` where the path
-/// does not lead to that content, or leads to it only in another mount namespace. Empty where nothing leads to it.
+/// The names under which the content that a process runs can be asked for, as [`protect::exe_names`] has them. Empty where
+/// it does not run any more.
 pub(super) fn exe_names(process: &ProcessTarget, facts: &protect::Facts) -> Vec<HostPath> {
-    let Some(seen) = running(process, facts) else {
-        return Vec::new();
-    };
-    let Some(exe) = &seen.exe else { return Vec::new() };
-    let through_proc = HostPath::new(format!("/proc/{}/exe", process.pid));
-    if exe.deleted || exe.memfd {
-        return vec![through_proc];
-    }
-    let ours = |p: &&Process| facts.own_chain.contains(&p.pid);
-    let same_tree = seen.mount_namespace.is_some()
-        && facts
-            .processes
-            .iter()
-            .filter(ours)
-            .all(|p| p.mount_namespace == seen.mount_namespace);
-    if same_tree {
-        vec![exe.path.clone()]
-    } else {
-        vec![exe.path.clone(), through_proc]
-    }
+    let seen = running(process, facts);
+    seen.map_or_else(Vec::new, |seen| {
+        protect::exe_names(seen, &facts.processes, &facts.own_chain)
+    })
 }
 
 /// Asks whether the directories of what is to be changed are held by flags. Only said, so a missing answer is a gap.

@@ -207,7 +207,7 @@ impl Bench {
 
     pub(crate) fn host(name: &str) -> Bench {
         let identity = HostIdentity {
-            machine_id: Some("5f0c".to_owned()),
+            machine_id: Some(format!("5f0c-{name}")),
             boot_id: BOOT.to_owned(),
             hostname: "web-1".into(),
             pid_namespace: Wide(4_026_531_836),

@@ -67,6 +67,7 @@ pub async fn draft(
     let orders = HostOrders {
         host: looked.host.clone(),
         identity: looked.facts.identity.clone(),
+        looked_ms: looked.facts.uptime_ms,
         components: components(&wants, &predicates, site.max_births),
         actions: actions(&looked.host, &wants, &learned.facts.processes),
         protect: site.protect.clone(),

@@ -110,15 +110,8 @@ pub(super) fn components(wants: &Wants, predicates: &Predicates, max_births: u32
 }
 
 fn birth(process: &ProcessTarget, predicates: &Predicates) -> Birth {
-    if predicates.is_alone(process) {
-        Birth::Executable {
-            sha256: process.exe_sha256,
-            size: process.exe_size,
-        }
-    } else {
-        Birth::Descent {
-            argv_sha256: process.argv_sha256,
-            exe_sha256: process.exe_sha256,
-        }
+    match predicates.is_alone(process) {
+        true => Birth::executable(process),
+        false => Birth::descent(process),
     }
 }

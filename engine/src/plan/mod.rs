@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{Act, ActionId, Effect};
 use deminer_worker::network::Net;
-use deminer_worker::order::{Bounds, HostOrders};
+use deminer_worker::order::{Bounds, HostOrders, MAX_BIRTHS};
 use deminer_worker::query::{Gap, HostError};
 use deminer_worker::text::{HostBytes, HostPath, Wide};
 use serde::{Deserialize, Serialize};
@@ -62,9 +62,9 @@ pub struct Site {
     pub overrides: Vec<Overriding>,
     /// What an action may do at most; `None`: anything.
     pub effects: Option<Effect>,
-    /// Processes that each component's envelope admits, all rounds together.
+    /// Processes that each component's envelope admits, all rounds together; [`MAX_BIRTHS`] at most.
     pub max_births: u32,
-    /// Limits of one transaction.
+    /// Limits of one transaction; [`Bounds::MOST`] at most.
     pub bounds: Bounds,
 }
 
@@ -91,7 +91,7 @@ impl Default for Site {
             spare: Vec::new(),
             overrides: Vec::new(),
             effects: None,
-            max_births: 8,
+            max_births: MAX_BIRTHS,
             bounds: Bounds::default(),
         }
     }

@@ -68,6 +68,7 @@ fn orders(actions: Vec<Action>) -> HostOrders {
             hostname: "h".into(),
             pid_namespace: Wide(1),
         },
+        looked_ms: Wide(0),
         components: Vec::new(),
         actions,
         protect: Vec::new(),

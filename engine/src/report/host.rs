@@ -367,6 +367,16 @@ impl<'a> HostFold<'a> {
                 exe: process.exe.as_ref().map(|exe| exe.path.clone()),
                 ended: false,
             }),
+            TransactionEvent::Spared { process, why, .. } => {
+                let trouble = Trouble::Spared {
+                    pid: process.pid,
+                    comm: process.comm.clone(),
+                    because: why.clone(),
+                };
+                if !self.troubles.contains(&trouble) {
+                    self.troubles.push(trouble);
+                }
+            }
             TransactionEvent::Struck { pid, result, .. } => {
                 if let Some(born) = self.born.iter_mut().rev().find(|born| born.pid == *pid) {
                     born.ended = matches!(result, Some(Ok(_)));

@@ -168,6 +168,7 @@ fn plan_line(host: &str, actions: Vec<Action>, verdict: HostVerdict) -> Value {
     let orders = HostOrders {
         host: host.to_owned(),
         identity: identity(host),
+        looked_ms: Wide(0),
         components: [1, 2]
             .map(|id| ComponentOrders {
                 id,

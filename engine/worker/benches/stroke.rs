@@ -241,6 +241,7 @@ fn orders(linux: &Linux, intruder: &Intruder, journal: HostPath) -> HostOrders {
     HostOrders {
         host: HOST.to_owned(),
         identity: facts.identity,
+        looked_ms: facts.uptime_ms,
         components: vec![ComponentOrders {
             id: 1,
             envelope: Envelope {
@@ -367,6 +368,7 @@ fn must_be_durable(event: &TransactionEvent) -> bool {
         TransactionEvent::Refused { .. }
             | TransactionEvent::Drifted { .. }
             | TransactionEvent::Born { .. }
+            | TransactionEvent::Spared { .. }
             | TransactionEvent::Struck { .. }
             | TransactionEvent::Committed {}
             | TransactionEvent::Intent { .. }

@@ -222,6 +222,15 @@ pub enum TransactionEvent {
         /// The process.
         process: Box<Process>,
     },
+    /// A process fits the envelope of a component, and is left alone.
+    Spared {
+        /// The component.
+        component: u32,
+        /// The process.
+        process: Box<Process>,
+        /// Why.
+        why: Spared,
+    },
     /// A component is not what it was: none of its actions is carried out.
     Drifted {
         /// The component.
@@ -296,6 +305,31 @@ pub enum TransactionEvent {
         stroke_ms: u64,
         /// Processes still standing still by our hand; 0 unless the host is in trouble.
         frozen: u32,
+    },
+}
+
+/// Why a process that fits an envelope is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "spared", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Spared {
+    /// It ran before the host was looked at.
+    Older {},
+    /// What it runs is a package's.
+    Owned {
+        /// The package.
+        package: String,
+    },
+    /// Whose that is could not be asked.
+    NotTold {},
+    /// It is protected.
+    Protected {
+        /// By which rule.
+        rule: String,
+    },
+    /// As many were taken already as the envelope admits.
+    Beyond {
+        /// So many.
+        limit: u32,
     },
 }
 

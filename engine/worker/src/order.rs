@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Act, Action, ActionId, Effect};
+use crate::action::{Act, Action, ActionId, Effect, ProcessTarget};
 use crate::many::many_targets;
 use crate::network::Net;
 use crate::query::HostIdentity;
@@ -21,6 +21,8 @@ pub struct HostOrders {
     pub host: String,
     /// Which machine and which boot the plan was made on.
     pub identity: HostIdentity,
+    /// When the look at it began, in milliseconds since boot: what began earlier was there to be seen, and is born of nobody.
+    pub looked_ms: Wide,
     /// The components, by id.
     pub components: Vec<ComponentOrders>,
     /// The actions, by id.
@@ -71,6 +73,9 @@ pub struct Envelope {
     pub max_births: u32,
 }
 
+/// The most that an envelope may admit.
+pub const MAX_BIRTHS: u32 = 8;
+
 /// A process that may take the place of one in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "birth", rename_all = "snake_case", deny_unknown_fields)]
@@ -89,6 +94,24 @@ pub enum Birth {
         /// The content of the executable, a shell or an interpreter.
         exe_sha256: Digest,
     },
+}
+
+impl Birth {
+    /// That of whatever runs what this process runs.
+    pub fn executable(process: &ProcessTarget) -> Birth {
+        Birth::Executable {
+            sha256: process.exe_sha256,
+            size: process.exe_size,
+        }
+    }
+
+    /// That of whatever descends from the condemned and runs as this process does.
+    pub fn descent(process: &ProcessTarget) -> Birth {
+        Birth::Descent {
+            argv_sha256: process.argv_sha256,
+            exe_sha256: process.exe_sha256,
+        }
+    }
 }
 
 /// What a stroke waits for before its last look.
@@ -113,13 +136,18 @@ pub struct Bounds {
     pub spool_bytes: Wide,
 }
 
+impl Bounds {
+    /// The most that a plan may ask for, and what it asks for where nobody wants less.
+    pub const MOST: Bounds = Bounds {
+        frozen_ms: 10_000,
+        rounds: 8,
+        spool_bytes: Wide(64 << 20),
+    };
+}
+
 impl Default for Bounds {
     fn default() -> Self {
-        Self {
-            frozen_ms: 10_000,
-            rounds: 8,
-            spool_bytes: Wide(64 << 20),
-        }
+        Bounds::MOST
     }
 }
 
@@ -282,6 +310,24 @@ pub enum OrderError {
         /// What is wrong.
         why: String,
     },
+    /// An envelope admits what its component does not end, or a component is another one's double.
+    #[error("component {component}: {why}")]
+    Envelope {
+        /// The component.
+        component: u32,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// More than any plan asks for.
+    #[error("`{what}` is {found}, more than the limit of {limit}")]
+    Unbounded {
+        /// Of what.
+        what: &'static str,
+        /// How much.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
 }
 
 impl OrderError {
@@ -443,11 +489,14 @@ pub fn reason<'a>(action: &Action, actions: &[Action], approval: &'a Approval) -
 }
 
 /// Whether the actions of a line contradict themselves or each other: ids that are not those of their targets or stand
-/// twice, unknown components, no reasons, needs that are not there or lead back, protection that is overridden without a reason.
+/// twice, unknown components, no reasons, needs that are not there or lead back, protection that is overridden without a reason,
+/// envelopes that admit what no kill of their component runs, limits beyond what any plan asks for.
 ///
 /// # Errors
 /// The first contradiction.
 pub fn check_consistent(orders: &HostOrders) -> Result<(), OrderError> {
+    check_bounds(orders)?;
+    check_envelopes(orders)?;
     let components: BTreeSet<u32> = orders.components.iter().map(|c| c.id).collect();
     let mut seen = BTreeSet::new();
     for action in &orders.actions {
@@ -497,6 +546,45 @@ pub fn check_consistent(orders: &HostOrders) -> Result<(), OrderError> {
                 why: "what it needs is not in the plan, or needs it in turn".to_owned(),
             });
         }
+    }
+    Ok(())
+}
+
+fn check_bounds(orders: &HostOrders) -> Result<(), OrderError> {
+    let (bounds, most) = (&orders.bounds, Bounds::MOST);
+    let births = orders.components.iter().map(|component| component.envelope.max_births);
+    let limits = [
+        ("frozen_ms", bounds.frozen_ms, most.frozen_ms),
+        ("rounds", bounds.rounds.into(), most.rounds.into()),
+        ("spool_bytes", bounds.spool_bytes.0, most.spool_bytes.0),
+        ("max_births", births.max().unwrap_or(0).into(), MAX_BIRTHS.into()),
+    ];
+    match limits.into_iter().find(|(_, found, limit)| found > limit) {
+        Some((what, found, limit)) => Err(OrderError::Unbounded { what, found, limit }),
+        None => Ok(()),
+    }
+}
+
+/// What an envelope admits is what a kill of its component ends: nobody reads more than the kills.
+fn check_envelopes(orders: &HostOrders) -> Result<(), OrderError> {
+    let mut admitted: BTreeMap<u32, BTreeSet<Birth>> = BTreeMap::new();
+    for action in &orders.actions {
+        if let Act::Kill { process } = &action.act {
+            let births = admitted.entry(action.component).or_default();
+            births.extend([Birth::executable(process), Birth::descent(process)]);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for ComponentOrders { id, envelope } in &orders.components {
+        let of_a_kill = |birth| admitted.get(id).is_some_and(|births| births.contains(birth));
+        let why = if !seen.insert(*id) {
+            "it stands twice in the plan"
+        } else if !envelope.births.iter().all(of_a_kill) {
+            "its envelope admits what none of its kills ends"
+        } else {
+            continue;
+        };
+        return Err(OrderError::Envelope { component: *id, why });
     }
     Ok(())
 }

@@ -260,6 +260,25 @@ pub fn protected_process(target: &ProcessTarget, facts: &Facts) -> Option<String
     runs.into_iter().flatten().find_map(|path| listed_by_site(path, facts))
 }
 
+/// The names under which the content that a process runs can be asked for: its path, and `/proc/PID/exe` where the path
+/// does not lead to that content, or leads to it only in another mount namespace. Empty where nothing leads to it.
+pub fn exe_names(process: &Process, processes: &[Process], own_chain: &BTreeSet<u32>) -> Vec<HostPath> {
+    let Some(exe) = &process.exe else { return Vec::new() };
+    let through_proc = HostPath::new(format!("/proc/{}/exe", process.pid));
+    if exe.deleted || exe.memfd {
+        return vec![through_proc];
+    }
+    let same_tree = process.mount_namespace.is_some()
+        && processes
+            .iter()
+            .filter(|other| own_chain.contains(&other.pid))
+            .all(|own| own.mount_namespace == process.mount_namespace);
+    match same_tree {
+        true => vec![exe.path.clone()],
+        false => vec![exe.path.clone(), through_proc],
+    }
+}
+
 /// Services in which anybody's processes run, not only the system's own.
 const OPEN_SERVICES: [&[u8]; 6] = [b"cron", b"crond", b"cronie", b"atd", b"ssh", b"sshd"];
 

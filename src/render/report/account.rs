@@ -6,6 +6,7 @@ use deminer_engine::report::{
     Change, ChangeState, Door, Drift, FindingReport, HostReport, LeftAlone, Progress, Trouble,
 };
 use deminer_engine::status::Status;
+use deminer_worker::frame::Spared;
 use deminer_worker::query::HostError;
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -271,6 +272,11 @@ fn trouble(trouble: &Trouble, words: &dyn Words) -> Option<String> {
         }),
         Trouble::Refused { why } => words.obstacle(Obstacle::Refused(&cut(&plain(why), WHY))),
         Trouble::NotOrdered { action } => words.obstacle(Obstacle::NotOrdered(&action.to_string())),
+        Trouble::Spared { pid, comm, because } => words.obstacle(Obstacle::Spared {
+            pid: *pid,
+            comm: &cut(&plain(&comm.to_string()), WHY),
+            why: &spared(because, words),
+        }),
         Trouble::Cancelled => words.obstacle(Obstacle::Cancelled),
         Trouble::Closed { windows, opens_ms } => words.obstacle(Obstacle::Closed {
             windows: &plain(windows),
@@ -280,6 +286,18 @@ fn trouble(trouble: &Trouble, words: &dyn Words) -> Option<String> {
         // Said before everything else.
         Trouble::Journal { .. } => return None,
     })
+}
+
+fn spared(why: &Spared, words: &dyn Words) -> String {
+    match why {
+        Spared::Protected { rule } => words.spared(&Spared::Protected {
+            rule: cut(&plain(rule), WHY).into_owned(),
+        }),
+        Spared::Owned { package } => words.spared(&Spared::Owned {
+            package: cut(&plain(package), WHY).into_owned(),
+        }),
+        other => words.spared(other),
+    }
 }
 
 /// What was left as it is. The reason stands in the plan's own form, which a later version may have other words for.

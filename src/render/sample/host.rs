@@ -229,6 +229,7 @@ impl Host {
             results: BTreeMap::new(),
             orders: HostOrders {
                 identity: identity(&self.name),
+                looked_ms: Wide(0),
                 host: self.name,
                 components: components
                     .into_iter()

@@ -215,10 +215,7 @@ fn guarded(name: &str) -> Host {
             &miner,
             vec!["kworker/u8:3".into(), "-o".into(), "203.0.113.80:3333".into()],
         )
-        .birth(Birth::Executable {
-            sha256: Digest::of(b"/var/tmp/. /watch"),
-            size: Wide(9_120),
-        })
+        .birth(Birth::executable(&guardians[0]))
         .gap("directory", "/srv/share", GapReason::Unsupported)
         .gap("process", "9120", GapReason::Gone)
         .leave(

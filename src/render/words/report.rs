@@ -4,7 +4,7 @@ use deminer_engine::ask::ReplyMeans;
 use deminer_engine::event::Seen;
 use deminer_engine::report::{Entry, UndoWay};
 use deminer_engine::status::Status;
-use deminer_worker::frame::Part;
+use deminer_worker::frame::{Part, Spared};
 
 use super::{Label, Removed};
 
@@ -47,6 +47,12 @@ pub(crate) enum Obstacle<'a> {
     },
     Refused(&'a str),
     NotOrdered(&'a str),
+    /// A process that fits the envelope was left alone.
+    Spared {
+        pid: u32,
+        comm: &'a str,
+        why: &'a str,
+    },
     Cancelled,
     /// The time of what was approved is over.
     Expired(&'a str),
@@ -247,6 +253,9 @@ pub(crate) trait ReportWords {
 
     /// What stood in the way.
     fn obstacle(&self, obstacle: Obstacle<'_>) -> String;
+
+    /// Why a process that fits the envelope was left alone.
+    fn spared(&self, why: &Spared) -> String;
 
     /// Why something was left that no version of ours has words for.
     fn not_said(&self) -> &'static str;

@@ -109,6 +109,22 @@ fn other_bytes_are_refused() {
             changed("\"actions\":[]", "\"actions\":[],\"actions\":[]"),
             "duplicate field",
         ),
+        (
+            "a birth of no kill",
+            with(|host| {
+                let birth = deminer_worker::order::Birth::Executable {
+                    sha256: Digest::of(b"postgres"),
+                    size: Wide(8),
+                };
+                host.orders.components[0].envelope.births.push(birth);
+            }),
+            "admits what none of its kills ends",
+        ),
+        (
+            "a stand without end",
+            with(|host| host.orders.bounds.frozen_ms = u64::MAX),
+            "`frozen_ms`",
+        ),
         ("a host left out", joined(&lines[..2]), "2 hosts, its lines have 1"),
         (
             "hosts in another order",

@@ -51,6 +51,7 @@ fn orders(actions: Vec<Action>) -> HostOrders {
             hostname: "web-1".into(),
             pid_namespace: Wide(1),
         },
+        looked_ms: Wide(0),
         components: vec![ComponentOrders {
             id: 1,
             envelope: Envelope {
@@ -268,4 +269,93 @@ fn a_guardian_is_not_left_beside_its_killed_miner_without_a_reason() {
     begin.approval.excluded = BTreeSet::from([guardian]);
     begin.approval.classes = BTreeSet::from([Effect::Contain]);
     assert!(check(&begin).is_ok(), "nobody is killed");
+}
+
+#[test]
+fn an_envelope_admits_what_its_kills_end_and_no_plan_asks_for_more() {
+    let freeze = action(Act::Freeze { process: process(7) }, &[]);
+    let kill = action(Act::Kill { process: process(7) }, &[freeze.id]);
+    let mut planned = orders(vec![freeze.clone(), kill]);
+    planned.components[0].envelope = Envelope {
+        births: vec![Birth::executable(&process(7)), Birth::descent(&process(7))],
+        max_births: MAX_BIRTHS,
+    };
+    type Change = fn(&mut HostOrders);
+    let rows: [(&str, Change, &str); 10] = [
+        ("as planned", |_| {}, ""),
+        (
+            "another executable",
+            |o| {
+                o.components[0].envelope.births.push(Birth::Executable {
+                    sha256: Digest::of(b"postgres"),
+                    size: Wide(3),
+                });
+            },
+            "admits what none",
+        ),
+        (
+            "another size",
+            |o| {
+                o.components[0].envelope.births.push(Birth::Executable {
+                    sha256: Digest::of(b"x"),
+                    size: Wide(4),
+                });
+            },
+            "admits what none",
+        ),
+        (
+            "another command line",
+            |o| {
+                o.components[0].envelope.births.push(Birth::Descent {
+                    argv_sha256: Digest::of(b"another"),
+                    exe_sha256: Digest::of(b"x"),
+                });
+            },
+            "admits what none",
+        ),
+        (
+            "of another component",
+            |o| {
+                let other = ComponentOrders {
+                    id: 2,
+                    ..o.components[0].clone()
+                };
+                o.components.push(other);
+            },
+            "component 2: its envelope",
+        ),
+        (
+            "of a process that is only frozen",
+            |o| o.actions.truncate(1),
+            "admits what none",
+        ),
+        (
+            "a component twice",
+            |o| o.components.push(o.components[0].clone()),
+            "stands twice",
+        ),
+        (
+            "more births",
+            |o| o.components[0].envelope.max_births = 9,
+            "`max_births` is 9",
+        ),
+        (
+            "a longer stand",
+            |o| o.bounds.frozen_ms = 10_001,
+            "`frozen_ms` is 10001",
+        ),
+        ("more rounds", |o| o.bounds.rounds = 9, "`rounds` is 9"),
+    ];
+    for (name, change, expected) in rows {
+        let mut orders = planned.clone();
+        change(&mut orders);
+        match check_consistent(&orders) {
+            Ok(()) => assert_eq!(expected, "", "{name}"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!expected.is_empty() && error.contains(expected), "{name}: {error}");
+            }
+        }
+        assert_eq!(check(&begin(&orders)).is_ok(), expected.is_empty(), "{name}");
+    }
 }

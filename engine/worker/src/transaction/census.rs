@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::{ProcessTarget, Role};
 use crate::order::{Birth, ComponentOrders};
+use crate::protect::exe_names;
 use crate::query::Process;
+use crate::text::HostPath;
 
 /// A process of a component: planned, or born within its envelope.
 #[derive(Debug, Clone)]
@@ -13,14 +15,22 @@ pub(super) struct Member {
     pub(super) target: ProcessTarget,
 }
 
-/// The birth of `components` that a process matches, by the first that fits. `family` are the condemned, dead ones
-/// included, by pid and start time; `known` are those that need no second look.
+/// A process that fits the envelope of a component.
+pub(super) struct Fit<'a> {
+    pub(super) component: u32,
+    pub(super) process: &'a Process,
+    /// Whether what it runs is all that speaks for it.
+    by_content: bool,
+}
+
+/// The processes that fit a birth of `components`, by the first that fits. `family` are the condemned, dead ones
+/// included, by pid and start time.
 pub(super) fn births<'a>(
     processes: &'a [Process],
     components: &[ComponentOrders],
     family: &BTreeMap<(u32, u64), u32>,
     own_chain: &BTreeSet<u32>,
-) -> Vec<(u32, &'a Process)> {
+) -> Vec<Fit<'a>> {
     let by_pid: BTreeMap<u32, &Process> = processes.iter().map(|p| (p.pid, p)).collect();
     let mut born = Vec::new();
     for process in processes {
@@ -33,16 +43,18 @@ pub(super) fn births<'a>(
         {
             continue;
         }
-        let component = components.iter().find(|component| {
-            component
-                .envelope
+        let fit = components.iter().find_map(|ComponentOrders { id, envelope }| {
+            let birth = envelope
                 .births
                 .iter()
-                .any(|birth| fits(process, birth, component.id, family, &by_pid))
+                .find(|birth| fits(process, birth, *id, family, &by_pid))?;
+            Some(Fit {
+                component: *id,
+                process,
+                by_content: matches!(birth, Birth::Executable { .. }),
+            })
         });
-        if let Some(component) = component {
-            born.push((component.id, process));
-        }
+        born.extend(fit);
     }
     born
 }
@@ -90,6 +102,26 @@ fn descends(
         }
     }
     false
+}
+
+impl Fit<'_> {
+    pub(super) fn key(&self) -> (u32, u64) {
+        (self.process.pid, self.process.start_ticks.0)
+    }
+
+    /// Whether it began before the look that the plan rests on.
+    pub(super) fn is_older(&self, looked_ms: u64, ticks_per_second: u32) -> bool {
+        let began = self.process.start_ticks.0.saturating_mul(1000) / u64::from(ticks_per_second.max(1));
+        began < looked_ms
+    }
+
+    /// Under which names to ask whose content it runs; empty where something else speaks for it.
+    pub(super) fn asked(&self, processes: &[Process], own_chain: &BTreeSet<u32>) -> Vec<HostPath> {
+        match self.by_content {
+            true => exe_names(self.process, processes, own_chain),
+            false => Vec::new(),
+        }
+    }
 }
 
 /// The identity of a process that was just seen; `None` where its executable could not be read and hashed.

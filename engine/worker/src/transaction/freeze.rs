@@ -1,13 +1,14 @@
 //! What stands still: guardians before miners, newborns of the envelope, and the way back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::census::{self, Member};
+use super::census::{self, Fit, Member};
 use super::{Refusal, Transaction, key, refuse};
 use crate::action::{Act, ActionId, Done, ProcessTarget};
-use crate::frame::{Outcome, RefusalKind, TransactionEvent as Event};
+use crate::frame::{Outcome, RefusalKind, Spared, TransactionEvent as Event};
 use crate::protect::{self, Facts};
-use crate::query::{Answer, Coverage, HostError, Process, ProcessesQuery, Query};
+use crate::query::{Answer, Coverage, HostError, Ownership, Process, ProcessesQuery, Query};
+use crate::text::HostPath;
 
 impl Transaction<'_> {
     /// Stops guardians, then miners, then looks until two looks agree that nobody else is there.
@@ -64,9 +65,10 @@ impl Transaction<'_> {
     /// Freezes one process that the envelope admits. One beyond the count, or protected, is left alone.
     pub(super) fn freeze_birth(&mut self, component: u32, process: &Process) -> bool {
         let Some(target) = census::target_of(process, &self.host.identity.boot_id) else {
+            self.spare(component, process, Spared::NotTold {});
             return false;
         };
-        let allowed = self
+        let limit = self
             .orders
             .orders()
             .components
@@ -83,8 +85,12 @@ impl Transaction<'_> {
             site: self.facts.site.clone(),
             ..Facts::default()
         };
-        let spared = protect::protection(&act, &BTreeSet::new(), &facts).is_some();
-        if spared || self.spent.births.get(&component).copied().unwrap_or(0) >= allowed {
+        if let Some(rule) = protect::protection(&act, &BTreeSet::new(), &facts) {
+            self.spare(component, process, Spared::Protected { rule });
+            return false;
+        }
+        if self.spent.births.get(&component).copied().unwrap_or(0) >= limit {
+            self.spare(component, process, Spared::Beyond { limit });
             return false;
         }
         match self.platform.act(&act) {
@@ -147,14 +153,54 @@ impl Transaction<'_> {
         }
     }
 
-    /// The processes of a census that an envelope admits, of components whose processes may be ended.
-    pub(super) fn born(&self, processes: &[Process]) -> Vec<(u32, Process)> {
+    /// The processes of a census that an envelope admits, of components whose processes may be ended. Of one that fits and
+    /// may be somebody else's it is told why it is left alone.
+    pub(super) fn born(&mut self, processes: &[Process]) -> Vec<(u32, Process)> {
         let own: BTreeSet<u32> = self.host.own_chain.iter().copied().collect();
-        census::births(processes, &self.orders.orders().components, &self.spent.family, &own)
+        let fits: Vec<Fit<'_>> = census::births(processes, &self.orders.orders().components, &self.spent.family, &own)
             .into_iter()
-            .filter(|(component, _)| self.may_kill(*component))
-            .map(|(component, process)| (component, process.clone()))
-            .collect()
+            .filter(|fit| self.may_kill(fit.component))
+            .filter(|fit| !self.named.contains(&fit.key()) && !self.spared.contains(&fit.key()))
+            .collect();
+        let (looked, ticks) = (self.orders.orders().looked_ms.0, self.host.ticks_per_second);
+        let (older, fits): (Vec<_>, Vec<_>) = fits.into_iter().partition(|fit| fit.is_older(looked, ticks));
+        for fit in older {
+            self.spare(fit.component, fit.process, Spared::Older {});
+        }
+        let owners = self.owners(fits.iter().flat_map(|fit| fit.asked(processes, &own)).collect());
+        let mut born = Vec::new();
+        for fit in fits {
+            let mut names = fit.asked(processes, &own).into_iter();
+            match names.find_map(|name| speaks_against(owners.get(&name))) {
+                Some(why) => self.spare(fit.component, fit.process, why),
+                None => born.push((fit.component, fit.process.clone())),
+            }
+        }
+        born
+    }
+
+    /// Whose these files are; nothing where that could not be asked.
+    fn owners(&self, files: BTreeSet<HostPath>) -> BTreeMap<HostPath, Ownership> {
+        let files: Vec<HostPath> = files.into_iter().collect();
+        if files.is_empty() {
+            return BTreeMap::new();
+        }
+        let asked = Query::Packages { files: files.clone() };
+        match self.platform.answer(&asked).map(|observed| observed.value) {
+            Ok(Answer::Packages(owners)) => files.into_iter().zip(owners).collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// Tells once that a process is left alone.
+    fn spare(&mut self, component: u32, process: &Process, why: Spared) {
+        if self.spared.insert((process.pid, process.start_ticks.0)) {
+            self.controller.tell(Event::Spared {
+                component,
+                process: Box::new(process.clone()),
+                why,
+            });
+        }
     }
 
     /// Milliseconds until what stands still must run again.
@@ -172,5 +218,16 @@ impl Transaction<'_> {
             ));
         }
         Ok(())
+    }
+}
+
+/// Why a process is left alone that runs what is owned so. No database at all speaks neither for nor against it.
+fn speaks_against(owner: Option<&Ownership>) -> Option<Spared> {
+    match owner {
+        Some(Ownership::Owned { package } | Ownership::Copied { package, .. }) => Some(Spared::Owned {
+            package: package.clone(),
+        }),
+        Some(Ownership::Modified { .. } | Ownership::Listed { .. } | Ownership::Unowned | Ownership::Unknown) => None,
+        None => Some(Spared::NotTold {}),
     }
 }

@@ -105,6 +105,8 @@ struct Transaction<'a> {
     spent: &'a mut Spent,
     /// The processes that the plan names, those included that the approval leaves out.
     named: BTreeSet<(u32, u64)>,
+    /// Processes that fit an envelope and are left alone, told already.
+    spared: BTreeSet<(u32, u64)>,
     /// What protection goes by, as it was before the freeze.
     facts: Facts,
     /// Components that are left alone, each with the action that drifted.
@@ -189,6 +191,7 @@ impl<'a> Transaction<'a> {
             frozen: BTreeMap::new(),
             spent,
             named,
+            spared: BTreeSet::new(),
             facts: Facts::default(),
             drifted: BTreeMap::new(),
             settled,

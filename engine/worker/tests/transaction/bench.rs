@@ -243,6 +243,7 @@ pub(crate) fn orders(host: &Simulated) -> HostOrders {
     HostOrders {
         host: "web-3".to_owned(),
         identity: facts.identity,
+        looked_ms: facts.uptime_ms,
         components: vec![ComponentOrders {
             id: 1,
             envelope: Envelope { births, max_births: 8 },

@@ -2,6 +2,7 @@
 
 mod bench;
 mod contain;
+mod envelope;
 mod running;
 mod starters;
 
@@ -14,7 +15,9 @@ use deminer_worker::frame::{End, Outcome, RefusalKind, TransactionEvent};
 use deminer_worker::journal;
 use deminer_worker::order::Override;
 use deminer_worker::platform::Platform;
-use deminer_worker::platform::simulated::{At, Call, CallAt, Fault, FaultKind, Side, Simulated, Snapshot, infected};
+use deminer_worker::platform::simulated::{
+    At, Call, CallAt, Fault, FaultKind, Side, Simulated, Snapshot, World, infected,
+};
 use deminer_worker::protect::{Facts, protection, protection_unless};
 use deminer_worker::query::{FileKind, HostError};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
@@ -230,6 +233,7 @@ fn an_account_is_locked_only_if_it_is_the_one() {
         };
         let mut orders = orders(&world(twin));
         orders.actions = vec![action];
+        orders.components[0].envelope.births.clear();
         approved(&orders)
     };
     let erp = "erp:x:1001:1001::/opt/erp:/bin/false";
@@ -662,30 +666,6 @@ fn what_protects_is_overridden_by_that_rule_and_with_a_reason_only() {
     .into();
     let heard = transact(&host, &approved(&orders), Manner::Good);
     assert!(!heard.committed, "a reason is none that is empty");
-}
-
-#[test]
-fn the_envelope_counts_over_all_rounds() {
-    let host = Simulated::new(infected());
-    let mut orders = orders(&host);
-    orders.components[0].envelope.max_births = 0;
-    let begin = approved(&orders);
-    let miner = *intruder_lives(&host.snapshot()).iter().max().expect("a miner runs");
-    let kill = orders
-        .actions
-        .iter()
-        .map(|action| &action.act)
-        .find(|act| matches!(act, deminer_worker::action::Act::Kill { process } if process.pid == miner));
-    host.act(kill.expect("planned")).expect("an administrator kills it");
-    host.pass(5_000);
-    let heard = transact(&host, &begin, Manner::Good);
-    assert!(
-        !heard
-            .events
-            .iter()
-            .any(|event| matches!(event, TransactionEvent::Born { .. })),
-        "none was approved"
-    );
 }
 
 #[test]

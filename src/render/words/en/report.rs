@@ -5,7 +5,7 @@ use deminer_engine::event::Seen;
 use deminer_engine::report::{Entry, UndoWay};
 use deminer_engine::status::Status;
 use deminer_worker::action::Role;
-use deminer_worker::frame::Part;
+use deminer_worker::frame::{Part, Spared};
 
 use super::super::report::{Advice, ChainsEnd, Names, Obstacle, Outcome, ReportWords};
 use super::super::{Label, Noun, Removed, Things};
@@ -319,6 +319,16 @@ impl ReportWords for English {
         format!("{what}: {why}; what is left of component {component} was left as it is")
     }
 
+    fn spared(&self, why: &Spared) -> String {
+        match why {
+            Spared::Older {} => "it ran before the host was looked at".to_owned(),
+            Spared::Owned { package } => format!("what it runs is of package {package}"),
+            Spared::NotTold {} => "what must be known of it could not be told".to_owned(),
+            Spared::Protected { rule } => rule.clone(),
+            Spared::Beyond { limit } => format!("{limit} were taken already, as many as the plan admits"),
+        }
+    }
+
     fn obstacle(&self, obstacle: Obstacle<'_>) -> String {
         match obstacle {
             Obstacle::NotReached(why) => format!("not reached: {why}"),
@@ -327,6 +337,9 @@ impl ReportWords for English {
             Obstacle::Failed { place, why } => format!("at {place}: {why}"),
             Obstacle::Refused(why) => format!("the host refused to begin or to go on: {why}"),
             Obstacle::NotOrdered(action) => format!("it told of action {action}, which it was not to carry out"),
+            Obstacle::Spared { pid, comm, why } => {
+                format!("left alone though the envelope fits it: process {pid} `{comm}`, since {why}")
+            }
             Obstacle::Cancelled => "the operator ended the run".to_owned(),
             Obstacle::Expired(why) => format!("not begun, since what was approved is good no longer: {why}"),
             Obstacle::Closed { windows, opens } => {

@@ -5,7 +5,7 @@ use deminer_engine::event::Seen;
 use deminer_engine::report::{Entry, UndoWay};
 use deminer_engine::status::Status;
 use deminer_worker::action::Role;
-use deminer_worker::frame::Part;
+use deminer_worker::frame::{Part, Spared};
 
 use super::super::report::{Advice, ChainsEnd, Names, Obstacle, Outcome, ReportWords};
 use super::super::{Label, Noun, Removed, Things};
@@ -313,6 +313,16 @@ impl ReportWords for Chinese {
         format!("{what}：{why}；组件 {component} 的其余部分原样保留")
     }
 
+    fn spared(&self, why: &Spared) -> String {
+        match why {
+            Spared::Older {} => "它在查看主机之前已在运行".to_owned(),
+            Spared::Owned { package } => format!("它运行的程序属于软件包 {package}"),
+            Spared::NotTold {} => "无法得知判断所需的信息".to_owned(),
+            Spared::Protected { rule } => rule.clone(),
+            Spared::Beyond { limit } => format!("已达方案允许的上限 {limit} 个"),
+        }
+    }
+
     fn obstacle(&self, obstacle: Obstacle<'_>) -> String {
         match obstacle {
             Obstacle::NotReached(why) => format!("无法连接：{why}"),
@@ -321,6 +331,9 @@ impl ReportWords for Chinese {
             Obstacle::Failed { place, why } => format!("{place}：{why}"),
             Obstacle::Refused(why) => format!("主机拒绝开始或继续：{why}"),
             Obstacle::NotOrdered(action) => format!("它报告了未曾下达的动作 {action}"),
+            Obstacle::Spared { pid, comm, why } => {
+                format!("进程 {pid}（{comm}）符合授权范围，但未处理：{why}")
+            }
             Obstacle::Cancelled => "操作人员终止了本次运行".to_owned(),
             Obstacle::Expired(why) => format!("未开始：批准已不再有效：{why}"),
             Obstacle::Closed { windows, opens } => {
