@@ -23,7 +23,7 @@ const CANARIES: [&str; 10] = [
     "10.99.88.77",
     "AAAAC3NzaC1lZDI1NTE5AAAAIG89QfyupCRgAfkTyMztrDAKLYREpesC3clfJTmHlDNz",
     "laptop-of-brunhilde",
-    "5f0c1d2e3b4a59687786a5b4c3d2e1f0",
+    "0c5f2e1d4a3b68598677b4a5d2c3f0e1",
 ];
 
 /// The key that intruders are known to leave: public knowledge.
@@ -44,6 +44,10 @@ fn worlds(folder: &Path) -> [String; 2] {
         .replace("\\nops:", "\\nzanderlin:")
         .replace("Ops", "Brunhilde Zanderlin")
         .replace("ops@laptop", "ops@laptop-of-brunhilde");
+    let [infected, users] = [infected, users].map(|text| {
+        let machine = "\"machine_id\": \"0c5f2e1d4a3b68598677b4a5d2c3f0e1\",\n  \"hostname\":";
+        text.replace("\"hostname\":", machine)
+    });
     [("infected", infected), ("users", users)].map(|(name, text)| {
         let file = folder.join(format!("{name}.json"));
         fs::write(&file, text).expect("a world");

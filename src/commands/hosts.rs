@@ -194,7 +194,9 @@ struct Rehearsal {
 #[async_trait]
 impl Transport for Rehearsal {
     async fn connect(&self, name: &str) -> Result<Arc<Link>, HostError> {
-        let host = self.host.get_or_init(|| Simulated::new(World::clone(&self.world)));
+        let host = self
+            .host
+            .get_or_init(|| Simulated::new(World::clone(&self.world).of_host(name)));
         host.connect(name).await
     }
 }

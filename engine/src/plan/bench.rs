@@ -278,6 +278,12 @@ impl Bench {
         self.identity.boot_id = "ffffffff-0000-4000-8000-000000000002".to_owned();
     }
 
+    /// It is the machine that is known by this name.
+    pub(crate) fn be(&mut self, name: &str) {
+        self.identity.machine_id = Some(format!("5f0c-{name}"));
+        self.looked.facts.identity = self.identity.clone();
+    }
+
     pub(crate) fn run(&mut self, process: &Process) {
         self.processes.push(process.clone());
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use deminer_worker::action::Act;
 use deminer_worker::many::many_targets;
 use deminer_worker::order::{Approval, Begin, OrderError, Stage, check_consistent, plan_hash};
+use deminer_worker::query::HostIdentity;
 use deminer_worker::text::{Digest, Wide};
 use serde_json::Value;
 
@@ -131,6 +132,14 @@ pub enum FileError {
         /// As the lines are.
         found: u32,
     },
+    /// One machine is in it under two names: it would be struck twice.
+    #[error("hosts `{first}` and `{second}` are one machine, and the plan has both")]
+    OneMachine {
+        /// The one.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// What a line shows to people is not what its actions are.
     #[error("line {line} of the plan, host `{host}`: it does not say {what} as its actions are")]
     Misleading {
@@ -160,6 +169,9 @@ impl FileError {
         let hint = match self {
             FileError::Newer { .. } => "use the version of Deminer that made it, or plan again with this one",
             FileError::TooLarge { .. } => "plan fewer hosts at once",
+            FileError::OneMachine { .. } => {
+                "plan for one of its names only: leave the other out of the inventory, or see `--limit`"
+            }
             FileError::Torn { .. } => "the file was cut while it was written or copied: copy it again, or plan again",
             _ => "the file is not as Deminer wrote it: plan again",
         };
@@ -352,6 +364,7 @@ fn read_header(text: &str) -> Result<Header, FileError> {
 /// Reads the lines of the hosts, from the second of the file on.
 fn read_hosts(lines: impl Iterator<Item = String>) -> Result<BTreeMap<String, HostLine>, FileError> {
     let mut hosts: BTreeMap<String, HostLine> = BTreeMap::new();
+    let mut machines: BTreeMap<Machine, String> = BTreeMap::new();
     for (at, text) in lines.enumerate() {
         let line = at + 2;
         if hosts.len() >= HOSTS {
@@ -362,10 +375,26 @@ fn read_hosts(lines: impl Iterator<Item = String>) -> Result<BTreeMap<String, Ho
         if hosts.last_key_value().is_some_and(|(last, _)| *last >= host) {
             return Err(FileError::Order { line, host });
         }
+        if let Some(first) = machines.insert(machine(&plan.orders.identity), host.clone()) {
+            return Err(FileError::OneMachine { first, second: host });
+        }
         let hash = Digest::of(text.as_bytes());
         hosts.insert(host, HostLine { text, hash, plan });
     }
     Ok(hosts)
+}
+
+/// What tells one machine from another: its id, its boot, and in it the tree of processes.
+type Machine = (Option<String>, String, Wide);
+
+fn machine(identity: &HostIdentity) -> Machine {
+    let HostIdentity {
+        machine_id,
+        boot_id,
+        pid_namespace,
+        ..
+    } = identity.clone();
+    (machine_id, boot_id, pid_namespace)
 }
 
 fn read_host(text: &str, line: usize) -> Result<HostPlan, FileError> {

@@ -52,7 +52,7 @@ impl Night {
         let now = Arc::new(AtomicU64::new(0));
         let (clock, of) = (Arc::clone(&now), runs.clone());
         let host = |(name, world): (&str, World)| {
-            let host: Arc<dyn Transport> = Arc::new(Simulated::new(world));
+            let host: Arc<dyn Transport> = Arc::new(Simulated::new(world.of_host(name)));
             (name.to_owned(), host)
         };
         let screen = Screen::on(

@@ -60,7 +60,7 @@ impl Stage {
                         Some(sample) => sample,
                         None => world::simulated(&folder.join(world).to_string_lossy())?,
                     };
-                    let host = Simulated::new(world);
+                    let host = Simulated::new(world.of_host(&name));
                     stage.simulated.insert(name.clone(), host.clone());
                     stage.hosts.insert(name, Arc::new(host));
                 }

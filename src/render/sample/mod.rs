@@ -69,7 +69,7 @@ pub(crate) fn about() -> About<'static> {
 
 pub(super) fn identity(host: &str) -> HostIdentity {
     HostIdentity {
-        machine_id: Some("8f0c".to_owned()),
+        machine_id: Some(format!("8f0c-{host}")),
         boot_id: "0a1b2c3d-0000-4000-8000-000000000001".to_owned(),
         hostname: host.into(),
         pid_namespace: Wide(4_026_531_836),

@@ -110,6 +110,11 @@ fn other_bytes_are_refused() {
             "duplicate field",
         ),
         (
+            "one machine under two names",
+            changed("5f0c-db-1", "5f0c-web-1"),
+            "`db-1` and `web-1` are one machine",
+        ),
+        (
             "a birth of no kill",
             with(|host| {
                 let birth = deminer_worker::order::Birth::Executable {
@@ -192,6 +197,40 @@ fn other_bytes_are_refused() {
         );
         assert!(chain.contains(expected), "{name}: {chain}");
         assert!(error.hint().is_some(), "{name}");
+    }
+}
+
+#[test]
+fn one_machine_is_one_host() {
+    let machine = |name: &str, change: fn(&mut Bench)| {
+        let mut bench = Bench::host(name);
+        change(&mut bench);
+        bench
+    };
+    type Change = fn(&mut Bench);
+    let rows: [(&str, Change, bool); 3] = [
+        ("two machines", |_| {}, true),
+        ("one under two names", |bench| bench.be("web-1"), false),
+        (
+            "a copy with its machine id",
+            |bench| {
+                bench.be("web-1");
+                bench.restart();
+                bench.looked.facts.identity.boot_id = "ffffffff-0000-4000-8000-000000000002".to_owned();
+            },
+            true,
+        ),
+    ];
+    for (name, change, expected) in rows {
+        let hosts = vec![infected("web-1").plan(), machine("web-2", change).plan()];
+        match Plan::new(origin(), hosts) {
+            Ok(_) => assert!(expected, "{name}"),
+            Err(error) => {
+                assert!(!expected, "{name}: {error}");
+                assert!(error.to_string().contains("`web-1` and `web-2`"), "{error}");
+                assert!(error.hint().is_some_and(|hint| hint.contains("one of its names")));
+            }
+        }
     }
 }
 

@@ -14,13 +14,16 @@ use super::faults::Fault;
 use super::units::{Generator, Unit};
 use super::written;
 use crate::query::{FileKind, Password, Peer, Xattr};
-use crate::text::{HostBytes, HostPath};
+use crate::text::{Digest, HostBytes, HostPath};
 
 /// The largest content that [`Content::Made`] makes.
 pub const MADE_BYTES: u64 = 64 << 20;
 
 /// The greatest pid (proc(5), `/proc/sys/kernel/pid_max`).
 pub const PID_MAX: u32 = 1 << 22;
+
+/// The machine that a world is which does not say which one it is.
+const ANY_MACHINE: &str = "5f0c1d2e3b4a59687786a5b4c3d2e1f0";
 
 /// The latest a world may begin, in milliseconds since boot and since 1970: so late that its clock never ends.
 pub const LATEST_MS: u64 = 1 << 43;
@@ -32,7 +35,7 @@ pub const LATEST_MS: u64 = 1 << 43;
 pub struct World {
     /// The node name.
     pub hostname: HostBytes,
-    /// `/etc/machine-id`; `null` for a host without one.
+    /// `/etc/machine-id`; `null` for a host without one. Left out, each host of a fleet has one of its own.
     pub machine_id: Option<String>,
     /// The boot.
     pub boot_id: String,
@@ -382,11 +385,23 @@ pub enum Unreadable {
     Path(HostPath),
 }
 
+impl World {
+    /// The world of a host of this name: a machine of its own, where it does not say which one it is.
+    #[must_use]
+    pub fn of_host(self, name: &str) -> World {
+        let machine_id = match self.machine_id.as_deref() {
+            Some(ANY_MACHINE) => Some(Digest::of(name.as_bytes()).to_string()[..32].to_owned()),
+            _ => self.machine_id,
+        };
+        World { machine_id, ..self }
+    }
+}
+
 impl Default for World {
     fn default() -> Self {
         Self {
             hostname: HostBytes::from("host"),
-            machine_id: Some("5f0c1d2e3b4a59687786a5b4c3d2e1f0".to_owned()),
+            machine_id: Some(ANY_MACHINE.to_owned()),
             boot_id: "7d9b1c52-0c1e-4b5e-9f7a-2f6f3a1d8e44".to_owned(),
             distribution: "Debian GNU/Linux 12 (bookworm)".to_owned(),
             kernel: "6.1.0-28-amd64".to_owned(),
