@@ -150,6 +150,13 @@ fn signed_by_whom(schema: &mut Schema) {
     schema.insert("else".to_owned(), listed);
 }
 
+impl WrittenApprovals {
+    /// Whether it names a list of who may sign.
+    pub(crate) fn lists_signers(&self) -> bool {
+        self.signers.is_some()
+    }
+}
+
 fn one() -> Needed {
     Needed::all(1)
 }
@@ -211,6 +218,18 @@ impl Approvals {
             signers,
             withdrawn,
         })
+    }
+
+    /// Of what is written where the lists that it names are not at hand.
+    pub(crate) fn unlisted(written: WrittenApprovals) -> Approvals {
+        Approvals {
+            requirement: Requirement {
+                needed: written.needed,
+                unsigned: written.unsigned,
+                signers: None,
+            },
+            ..Approvals::default()
+        }
     }
 
     /// The stricter of both.

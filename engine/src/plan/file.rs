@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::around::is_only_around;
 use super::canonical::{all_harmless, canonical};
 use super::complete::lacks;
+use super::environment::laxer;
 use super::header::{FORMAT, Header, Origin};
 use super::{ACTIONS, HostPlan, LINE_BYTES, people};
 
@@ -140,6 +141,14 @@ pub enum FileError {
         /// The other.
         second: String,
     },
+    /// It names an environment and binds less than that.
+    #[error("the plan was made under environment `{environment}`, and is laxer than that in {what}")]
+    Laxer {
+        /// The environment.
+        environment: String,
+        /// What: the key of the policy.
+        what: &'static str,
+    },
     /// What a line shows to people is not what its actions are.
     #[error("line {line} of the plan, host `{host}`: it does not say {what} as its actions are")]
     Misleading {
@@ -234,6 +243,7 @@ impl Plan {
     fn whole(header_line: String, hosts: BTreeMap<String, HostLine>) -> Result<Plan, FileError> {
         let header = read_header(&header_line)?;
         check_counts(&header, &hosts)?;
+        check_environment(&header, &hosts)?;
         let mut sorted_hashes: Vec<Digest> = hosts.values().map(|host| host.hash).collect();
         sorted_hashes.sort_unstable();
         let hash = plan_hash(&header_line, &sorted_hashes);
@@ -460,6 +470,22 @@ fn count_actions<'a>(hosts: impl Iterator<Item = &'a HostPlan>) -> BTreeMap<Stri
         *counts.entry(Act::kind(&action.act).to_owned()).or_default() += 1;
     }
     counts
+}
+
+/// Holds a plan against the environment that it names: who edits one drops no bound of the other.
+fn check_environment(header: &Header, hosts: &BTreeMap<String, HostLine>) -> Result<(), FileError> {
+    let Some(environment) = &header.environment else {
+        return Ok(());
+    };
+    let laxer = laxer(header, environment, hosts.values().map(|line| &line.plan.orders))
+        .map_err(|why| malformed(1, format!("the text of its environment cannot be read: {why}")))?;
+    match laxer {
+        Some(what) => Err(FileError::Laxer {
+            environment: environment.name.clone(),
+            what,
+        }),
+        None => Ok(()),
+    }
 }
 
 fn check_counts(header: &Header, hosts: &BTreeMap<String, HostLine>) -> Result<(), FileError> {

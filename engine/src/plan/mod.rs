@@ -28,6 +28,7 @@ mod canonical;
 mod complete;
 mod draft;
 mod envelope;
+mod environment;
 mod file;
 mod group;
 mod header;

@@ -74,6 +74,7 @@ struct Probed {
 /// What of an environment is its policy.
 #[derive(Deserialize)]
 struct OfEnvironment {
+    environment: Option<String>,
     policy: Option<Written>,
 }
 
@@ -144,6 +145,27 @@ impl SitePolicy {
             return Err(malformed(format!("it says nothing: there are `{}`", KEYS.join("`, `"))));
         }
         SitePolicy::of(written, file)
+    }
+
+    /// The policy of an environment of this name by its text alone, and whether it names who may sign: the lists that it names
+    /// are not at hand.
+    ///
+    /// # Errors
+    /// When it is no text of that environment, or what it says cannot hold together.
+    pub(crate) fn of_environment(name: &str, text: &[u8]) -> Result<(SitePolicy, bool), String> {
+        let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?;
+        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+        let of: OfEnvironment =
+            serde_saphyr::from_str_with_options(text, options).map_err(|error| error.without_snippet().to_string())?;
+        if of.environment.as_deref() != Some(name) {
+            return Err(format!("it is not that of `{}`", name.escape_debug()));
+        }
+        let mut written = of.policy.unwrap_or_default();
+        let approvals = written.approvals.take();
+        let mut policy = SitePolicy::of(written, Path::new(name)).map_err(|error| error.to_string())?;
+        let lists_signers = approvals.as_ref().is_some_and(WrittenApprovals::lists_signers);
+        policy.approvals = approvals.map(Approvals::unlisted).unwrap_or_default();
+        Ok((policy, lists_signers))
     }
 
     /// Of what is written in a file; the lists that it names lie beside that.

@@ -234,6 +234,128 @@ fn one_machine_is_one_host() {
     }
 }
 
+/// An environment that says everything, and a plan that was made under it.
+const PROD: &str = "environment: prod
+policy:
+  approvals: {needed: {contain: 1, destroy: 2}, signers: signers}
+  effects: contain
+  leaves: [command.read]
+  protect: [/srv/shop, 198.51.100.0/24]
+  windows: [daily 00:00-06:00 UTC]
+  max_actions: 60
+";
+
+fn under(text: &str) -> (Origin, Bench) {
+    let origin = Origin {
+        environment: Some(crate::environment::EnvironmentRef {
+            name: "prod".to_owned(),
+            sha256: Digest::of(text.as_bytes()),
+            text: text.into(),
+            disabled: Default::default(),
+        }),
+        limits: crate::policy::Limits {
+            effects: Some(deminer_worker::action::Effect::Contain),
+            windows: ["daily 22:00-06:00 UTC", "daily 00:00-06:00 UTC"]
+                .map(|window| vec![window.parse().expect("a window")])
+                .to_vec(),
+            max_actions: Some(40),
+        },
+        approvals: Some(crate::approval::Requirement {
+            needed: crate::approval::Needed::all(2),
+            unsigned: false,
+            signers: Some(Digest::of(b"signers")),
+        }),
+        ..origin()
+    };
+    let mut bench = infected("web-1");
+    bench.site.protect = vec!["/srv".into(), "/opt".into()];
+    bench.site.spare = vec!["198.51.100.0/24".parse().expect("a network")];
+    (origin, bench)
+}
+
+#[test]
+fn a_plan_is_no_laxer_than_its_environment() {
+    type Change = fn(&mut Origin, &mut Bench);
+    let rows: [(&str, Change, &str); 11] = [
+        ("stricter", |_, _| {}, ""),
+        ("no approvals", |origin, _| origin.approvals = None, "`approvals`"),
+        (
+            "fewer people",
+            |origin, _| {
+                origin.approvals.as_mut().expect("some").needed = crate::approval::Needed::all(1);
+            },
+            "`approvals`",
+        ),
+        (
+            "unsigned",
+            |origin, _| origin.approvals.as_mut().expect("some").unsigned = true,
+            "`approvals`",
+        ),
+        (
+            "signed by anybody",
+            |origin, _| origin.approvals.as_mut().expect("some").signers = None,
+            "`approvals`",
+        ),
+        ("no limits", |origin, _| origin.limits = Default::default(), "`effects`"),
+        (
+            "more effects",
+            |origin, _| origin.limits.effects = Some(deminer_worker::action::Effect::Destroy),
+            "`effects`",
+        ),
+        (
+            "at any time",
+            |origin, _| {
+                origin.limits.windows.pop();
+            },
+            "`windows`",
+        ),
+        (
+            "more actions",
+            |origin, _| origin.limits.max_actions = Some(61),
+            "`max_actions`",
+        ),
+        (
+            "unprotected paths",
+            |_, bench| bench.site.protect = vec!["/srv/shop/x".into()],
+            "`protect`",
+        ),
+        ("unprotected networks", |_, bench| bench.site.spare.clear(), "`protect`"),
+    ];
+    for (name, change, expected) in rows {
+        let (mut origin, mut bench) = under(PROD);
+        change(&mut origin, &mut bench);
+        match Plan::new(origin, vec![bench.plan()]) {
+            Ok(_) => assert_eq!(expected, "", "{name}"),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(!expected.is_empty() && said.contains(expected), "{name}: {said}");
+                assert!(said.contains("environment `prod`"), "{name}: {said}");
+                assert!(error.hint().is_some(), "{name}");
+            }
+        }
+    }
+    for (text, expected) in [
+        ("environment: prod\nvars: {watch: 20m}\n", ""),
+        (
+            "environment: prod\npolicy: {effects: contain, effects: destroy}\n",
+            "cannot be read",
+        ),
+        ("environment: prod\npolicy: {windows: [sometimes]}\n", "cannot be read"),
+        ("policy: {effects: contain}\n", "cannot be read"),
+        ("environment: test\n", "cannot be read"),
+    ] {
+        let (mut bound, bench) = under(text);
+        (bound.limits, bound.approvals) = Default::default();
+        match Plan::new(bound, vec![bench.plan()]) {
+            Ok(_) => assert_eq!(expected, "", "{text}"),
+            Err(error) => assert!(
+                !expected.is_empty() && error.to_string().contains(expected),
+                "{text}: {error}"
+            ),
+        }
+    }
+}
+
 /// The sample with another line of its infected host.
 fn with(change: impl Fn(&mut HostPlan)) -> Vec<u8> {
     let mut host = infected("web-1").plan();
