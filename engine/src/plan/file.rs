@@ -16,7 +16,7 @@ use super::around::is_only_around;
 use super::canonical::{all_harmless, canonical};
 use super::complete::lacks;
 use super::environment::laxer;
-use super::header::{FORMAT, Header, Origin};
+use super::header::{FORMAT, Header, Origin, VALID_FOR_MS};
 use super::{ACTIONS, HostPlan, LINE_BYTES, people};
 
 /// The bytes of a whole plan file.
@@ -141,6 +141,9 @@ pub enum FileError {
         /// The other.
         second: String,
     },
+    /// It may be begun later than any plan.
+    #[error("the plan says it is good for more than {} minutes", VALID_FOR_MS / 60_000)]
+    TooLong,
     /// It names an environment and binds less than that.
     #[error("the plan was made under environment `{environment}`, and is laxer than that in {what}")]
     Laxer {
@@ -365,9 +368,12 @@ fn read_header(text: &str) -> Result<Header, FileError> {
     }
     // From the text, not from the value: a key that stands twice is an error only here.
     let header: Header = serde_json::from_str(text).map_err(|error| malformed(1, error))?;
-    match header.is_true_to_its_texts() {
-        true => Ok(header),
-        false => Err(malformed(1, "a text in it has another digest than it says")),
+    if !header.is_true_to_its_texts() {
+        return Err(malformed(1, "a text in it has another digest than it says"));
+    }
+    match header.not_after_ms.0 > header.created_at_ms.0.saturating_add(VALID_FOR_MS) {
+        true => Err(FileError::TooLong),
+        false => Ok(header),
     }
 }
 

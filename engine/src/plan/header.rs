@@ -17,7 +17,7 @@ pub const FORMAT: u32 = 1;
 /// The version of Deminer that makes plans.
 pub const MAKER: &str = env!("CARGO_PKG_VERSION");
 
-/// For how long a plan is good unless the site says otherwise: 45 minutes.
+/// For how long a plan is good at most: 45 minutes.
 pub const VALID_FOR_MS: u64 = 45 * 60 * 1000;
 
 /// Before the digest of a module's file, where the module came from outside.
@@ -107,7 +107,7 @@ pub struct Origin {
     pub limits: Limits,
     /// When the plan is made, in milliseconds since 1970.
     pub created_at_ms: u64,
-    /// For how long it is good, in milliseconds; [`VALID_FOR_MS`] is usual.
+    /// For how long it is good, in milliseconds; [`VALID_FOR_MS`] at most.
     pub valid_for_ms: u64,
     /// What it will need before it is applied; `None` where one yes does.
     pub approvals: Option<Requirement>,

@@ -110,6 +110,14 @@ fn other_bytes_are_refused() {
             "duplicate field",
         ),
         (
+            "good for longer than any plan",
+            changed(
+                &format!("\"not_after_ms\":\"{}\"", NOW_MS + VALID_FOR_MS),
+                &format!("\"not_after_ms\":\"{}\"", NOW_MS + VALID_FOR_MS + 1),
+            ),
+            "good for more than 45 minutes",
+        ),
+        (
             "one machine under two names",
             changed("5f0c-db-1", "5f0c-web-1"),
             "`db-1` and `web-1` are one machine",
