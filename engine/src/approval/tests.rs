@@ -274,6 +274,11 @@ fn files_are_checked_again() {
             replaced("\"format\":1", "\"format\":1,\"format\":1"),
             "duplicate field",
         ),
+        (
+            "a host twice",
+            replaced("\"hosts\":{", &format!("\"hosts\":{{\"web-1\":\"{}\",", "0".repeat(64))),
+            "stands twice",
+        ),
         ("cut", approval[..40].to_vec(), "cannot be read"),
     ];
     for (name, approval, expected) in rows {

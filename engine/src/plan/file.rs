@@ -28,6 +28,41 @@ const HOSTS: usize = 100_000;
 /// The bytes of a host's name, as the domain name system has it.
 const HOST_NAME_BYTES: usize = 255;
 
+/// The keys of a host's line: those of [`HostOrders`](deminer_worker::order::HostOrders), then those of [`HostPlan`].
+const HOST_KEYS: [&str; 31] = [
+    "host",
+    "identity",
+    "looked_ms",
+    "components",
+    "actions",
+    "protect",
+    "spare",
+    "overrides",
+    "journal",
+    "settle",
+    "bounds",
+    "end",
+    "verdict",
+    "machine",
+    "findings",
+    "more_findings",
+    "review",
+    "vars",
+    "secrets",
+    "answers",
+    "left_alone",
+    "gaps",
+    "more_gaps",
+    "processes",
+    "around",
+    "undo",
+    "settle_because",
+    "many_targets",
+    "needs_own_approval",
+    "footprint",
+    "results",
+];
+
 /// A plan: its header, its hosts, and the bytes of both. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -414,7 +449,12 @@ fn machine(identity: &HostIdentity) -> Machine {
 }
 
 fn read_host(text: &str, line: usize) -> Result<HostPlan, FileError> {
-    read_json(text, line)?;
+    let value = read_json(text, line)?;
+    // Serde does not refuse unknown keys where a part of the fields is another struct's.
+    let unknown = |key: &&String| !HOST_KEYS.contains(&key.as_str());
+    if let Some(key) = value.as_object().and_then(|line| line.keys().find(unknown)) {
+        return Err(malformed(line, format!("unknown field `{}`", key.escape_debug())));
+    }
     let plan: HostPlan = serde_json::from_str(text).map_err(|error| malformed(line, error))?;
     let host = &plan.orders.host;
     if host.is_empty() || host.len() > HOST_NAME_BYTES || host.chars().any(char::is_whitespace) {

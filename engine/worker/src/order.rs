@@ -12,7 +12,7 @@ use crate::action::{Act, Action, ActionId, Effect, ProcessTarget};
 use crate::many::many_targets;
 use crate::network::Net;
 use crate::query::HostIdentity;
-use crate::text::{Digest, HostPath, Wide};
+use crate::text::{Digest, HostPath, Wide, each_once};
 
 /// The part of a host's plan line that its worker carries out; other fields of the line are for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct HostOrders {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spare: Vec<Net>,
     /// The actions whose targets are protected, and are touched all the same: somebody gave a reason for each.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "each_once")]
     pub overrides: BTreeMap<ActionId, Override>,
     /// The directory, not there yet, in which the host keeps its journal and spool from the commit to the next contact.
     pub journal: HostPath,
@@ -160,16 +160,17 @@ pub struct Approval {
     /// The plan, by its hash.
     pub plan: Digest,
     /// The hosts, by name, each with the hash of its line.
+    #[serde(deserialize_with = "each_once")]
     pub hosts: BTreeMap<String, Digest>,
     /// The effects that may be had.
     pub classes: BTreeSet<Effect>,
     /// Actions that are left out; whatever needs one of them must be left out too.
     pub excluded: BTreeSet<ActionId>,
     /// Components with many targets that were approved by name, by host ([`crate::many`]).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "each_once")]
     pub many: BTreeMap<String, BTreeSet<u32>>,
     /// Why hosts and actions were left out, by name and by id: for people.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "each_once")]
     pub reasons: BTreeMap<String, String>,
     /// Who.
     pub approver: String,

@@ -4,7 +4,9 @@
 //! backslash, every byte that is not printable and every byte that is not UTF-8 stand as `\\` and `\xNN`. The form can
 //! be read back exactly, carries no control character, no direction mark and no invisible letter.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -239,6 +241,36 @@ impl FromStr for Wide {
             .map(Wide)
             .map_err(|_| TextError::Number(text.chars().take(32).collect()))
     }
+}
+
+/// Reads a map in which no key stands twice: of two values nobody could tell which one was meant.
+pub(crate) fn each_once<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord,
+    V: Deserialize<'de>,
+{
+    struct EachOnce<K, V>(PhantomData<(K, V)>);
+
+    impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> de::Visitor<'de> for EachOnce<K, V> {
+        type Value = BTreeMap<K, V>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut read = BTreeMap::new();
+            while let Some((key, value)) = map.next_entry()? {
+                if read.insert(key, value).is_some() {
+                    return Err(de::Error::custom("a key stands twice in a map"));
+                }
+            }
+            Ok(read)
+        }
+    }
+
+    deserializer.deserialize_map(EachOnce(PhantomData))
 }
 
 impl From<u64> for Wide {

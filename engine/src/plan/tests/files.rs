@@ -110,6 +110,11 @@ fn other_bytes_are_refused() {
             "duplicate field",
         ),
         (
+            "an unknown key in a line",
+            changed("\"actions\":[]", "\"actions\":[],\"x\":1"),
+            "unknown field `x`",
+        ),
+        (
             "good for longer than any plan",
             changed(
                 &format!("\"not_after_ms\":\"{}\"", NOW_MS + VALID_FOR_MS),
