@@ -5,10 +5,11 @@
 mod common;
 
 use std::fs;
+use std::path::PathBuf;
 
 use common::command::Deminer;
 use common::infection::{Infection, LookAlikes};
-use common::machine::{files, needs_root, turn, written};
+use common::machine::{cut_after, files, needs_root, turn, written};
 use common::plan::Planned;
 use serde_json::{Value, json};
 
@@ -139,4 +140,66 @@ fn what_was_struck_is_watched_later() {
         .json();
     assert_eq!(told(&report), [json!(["local", "returned", 1])]);
     look_alikes.assert_unharmed();
+}
+
+/// A host with a miner.
+const INFECTED: &str = "\
+packages: {cron: [/usr/sbin/cron]}
+processes:
+  - {pid: 400, exe: /usr/sbin/cron}
+  - pid: 3001
+    exe: /tmp/.x/kworker
+    argv: [/tmp/.x/kworker, --coin, monero, -o, '198.51.100.23:3333']
+    uid: 1000
+    cpu_percent: 390
+    sockets: [{local: '192.0.2.10:40112', remote: '198.51.100.23:3333'}]
+files:
+  - {path: /tmp/.x/kworker, mode: '0755', uid: 1000, content: {size: 100000, seed: 7}}
+";
+
+/// A host that is applied to and loses its controller right after the commit; its run.
+fn cut(deminer: &Deminer, host: &str) -> PathBuf {
+    let plan = deminer
+        .run(&["plan", "linux-miner", host, "--set", "watch=2s", "--format", "json"])
+        .expect(0)
+        .json();
+    let hash = &plan["hash"].as_str().expect("a hash")[..16];
+    let report = deminer
+        .run(&["apply", hash, "--approve", hash, "--format", "json"])
+        .expect(0)
+        .json();
+    let run = deminer.run_of(&report);
+    cut_after(&run, "host-", "committed");
+    cut_after(&run, "run.", "approved");
+    run
+}
+
+#[test]
+fn another_machine_does_not_answer_for_the_struck_one() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("web.yml");
+    let world = |machine: &str| {
+        fs::write(&file, format!("machine_id: \"{machine}\"\n{INFECTED}")).expect("written");
+    };
+    world("00000000000000000000000000000001");
+    let deminer = Deminer::new();
+    let run = cut(&deminer, &format!("simulated:{}", written(&file)));
+
+    world("00000000000000000000000000000002");
+    let name = run.file_name().expect("its name").to_string_lossy().into_owned();
+    let report = deminer.run(&["report", &name]);
+    let said: Vec<&str> = report.out.split_whitespace().collect();
+    assert!(said.join(" ").contains("another machine answers for it"), "{report}");
+    let report = deminer.run(&["report", &name, "--format", "json"]).json();
+    let host = &report["hosts"][0];
+    assert_eq!(
+        (&host["status"], &host["finished"]),
+        (&json!("unreachable"), &json!(false))
+    );
+    let mut changes = host["changes"].as_array().expect("a list").iter();
+    assert!(changes.all(|change| change["reconciled"].is_null()), "{host:#}");
+
+    world("00000000000000000000000000000001");
+    let report = deminer.run(&["report", &name, "--format", "json"]).json();
+    assert_eq!(report["hosts"][0]["finished"], true, "{report:#}");
 }

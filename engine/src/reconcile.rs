@@ -1,7 +1,7 @@
 //! After a crash or a lost link: what was done is found out by looking at the host, and written down.
 //!
 //! What the host's own journal says is testimony and stands beside what is seen. Nothing is done again, and what cannot
-//! be told stays unknown.
+//! be told stays unknown. Who answers is asked first: nothing that another machine shows is of this run.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use deminer_worker::frame::{FromWorker, Incoming, Outcome, ToWorker, Transaction
 use deminer_worker::journal::Record;
 use deminer_worker::lines::{self, Located};
 use deminer_worker::order::{Approval, HostOrders};
-use deminer_worker::query::{Answer, Blocks, Coverage, Entry, FileStat, HostError, ProcessesQuery, Query, limits};
+use deminer_worker::query::{
+    Answer, Blocks, Coverage, Entry, FileStat, HostError, HostIdentity, Obstacle, ProcessesQuery, Query, limits,
+};
 use deminer_worker::text::{HostPath, Wide};
 use deminer_worker::transaction::TRIAL_S;
 
@@ -52,7 +54,7 @@ pub enum ReconcileError {
 struct Story {
     host: String,
     orders: HostOrders,
-    /// Whether the host was reached, so that a worker may have begun there.
+    /// Whether the planned machine was reached, so that a worker may have begun there.
     reached: bool,
     /// Actions whose end was heard or seen, and nothing was begun since that could have changed it.
     known: BTreeMap<ActionId, Known>,
@@ -162,14 +164,15 @@ fn approval(chains: &[Chain]) -> Option<Approval> {
 fn story(chain: &Chain) -> Option<Story> {
     let host = chain.host.clone()?;
     let mut orders = None;
-    let (mut reached, mut committed, mut finished) = (false, false, false);
+    let mut answered = Vec::new();
+    let (mut committed, mut finished) = (false, false);
     let mut known: BTreeMap<ActionId, Known> = BTreeMap::new();
     let mut heard = Vec::new();
     let mut round = 1;
     for event in &chain.events {
         match &event.kind {
             EventKind::Planned { line, .. } => orders = serde_json::from_value::<HostOrders>(line.clone()).ok(),
-            EventKind::Reached { .. } => reached = true,
+            EventKind::Reached { identity, .. } => answered.push(identity),
             EventKind::Committed { round: now, .. } => {
                 (committed, round) = (true, *now);
                 // What an earlier round left undone, this one may carry out.
@@ -198,9 +201,12 @@ fn story(chain: &Chain) -> Option<Story> {
             _ => {}
         }
     }
+    let orders = orders?;
+    // On any other its worker refuses the orders.
+    let reached = answered.iter().any(|found| orders.identity.is_same_machine(found));
     Some(Story {
         host,
-        orders: orders?,
+        orders,
         known,
         reached,
         committed,
@@ -269,6 +275,42 @@ async fn settle(
             journals.record(host, EventKind::Lost { why })?;
             Ok(false)
         }
+        Err(Broken::Other(found)) => {
+            let why = another_machine(&story.orders.identity, &found);
+            journals.record(host, EventKind::NotReached { why })?;
+            Ok(false)
+        }
+    }
+}
+
+/// The way to the machine that the plan is of, and what it is now.
+async fn arrive(story: &Story, transport: &dyn Transport) -> Result<(Arc<Link>, HostIdentity), Broken> {
+    let link = transport.connect(&story.host).await?;
+    let Answer::Host(facts) = link.observe(Query::Host {}).await?.value else {
+        return Err(another_answer().into());
+    };
+    if story.orders.identity.is_same_machine(&facts.identity) {
+        return Ok((link, facts.identity));
+    }
+    // A worker that is gone by itself needs no good-bye.
+    let _ = link.say(&ToWorker::Bye).await;
+    Err(Broken::Other(Box::new(facts.identity)))
+}
+
+/// Why nothing is asked of a machine that answers for the planned one.
+fn another_machine(planned: &HostIdentity, found: &HostIdentity) -> HostError {
+    let name = |identity: &HostIdentity| match &identity.machine_id {
+        Some(id) => format!("machine-id {id}"),
+        None => format!("no machine-id, boot {}", identity.boot_id),
+    };
+    HostError::NotReached {
+        obstacle: Obstacle::OurSide,
+        why: format!(
+            "another machine answers for it: {}, where the plan is of {}",
+            name(found),
+            name(planned)
+        ),
+        hint: Some("see where its name leads; the machine of the plan is asked when it answers again".to_owned()),
     }
 }
 
@@ -279,7 +321,7 @@ async fn clear_up(
     keeping: &Keeping,
     journals: &Journals,
 ) -> Result<(), Broken> {
-    let link = transport.connect(&story.host).await?;
+    let (link, _) = arrive(story, transport).await?;
     recall(&link, story, keeping, journals).await?;
     forget(&link, story).await?;
     // A worker that is gone by itself needs no good-bye.
@@ -290,6 +332,8 @@ async fn clear_up(
 /// Why a host stays open.
 enum Broken {
     Host(HostError),
+    /// What answers is another machine.
+    Other(Box<HostIdentity>),
     Sink(SinkError),
 }
 
@@ -342,7 +386,7 @@ async fn look_at(
     journals: &Journals,
 ) -> Result<(), Broken> {
     let host = Some(story.host.as_str());
-    let link = transport.connect(&story.host).await?;
+    let (link, now) = arrive(story, transport).await?;
     let records = recall(&link, story, keeping, journals).await?;
     for record in &records {
         let event = &record.event;
@@ -353,7 +397,7 @@ async fn look_at(
     }
     let mut states = BTreeMap::new();
     for action in open {
-        let state = match seen(link.as_ref(), &action.act, &story.orders).await {
+        let state = match seen(link.as_ref(), &action.act, &story.orders.identity, &now).await {
             Ok(Sight::Done) => Reconciled::Done {
                 testimony: testimony(&records, action.id).or_else(|| way_back(&action.act)),
             },
@@ -485,14 +529,21 @@ enum Sight {
     Unclear(String),
 }
 
-/// Whether an act's target shows it done.
-async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sight, HostError> {
+/// Whether an act's target shows it done, on the planned machine as it is now.
+async fn seen(link: &dyn HostView, act: &Act, planned: &HostIdentity, now: &HostIdentity) -> Result<Sight, HostError> {
     let other = || Sight::Unclear("another object stands in its place".to_owned());
     let is = |done| if done { Sight::Done } else { Sight::NotDone };
     match act {
         Act::Kill { process } | Act::Freeze { process } => {
-            if orders.identity.boot_id != process.boot_id {
+            if now.boot_id != process.boot_id {
                 return Ok(Sight::Done);
+            }
+            if now.pid_namespace != planned.pid_namespace {
+                let why = format!(
+                    "pid {} is another process in the pid namespace that answers",
+                    process.pid
+                );
+                return Ok(Sight::Unclear(why));
             }
             let query = ProcessesQuery {
                 pids: Some(vec![process.pid]),
@@ -544,7 +595,9 @@ async fn seen(link: &dyn HostView, act: &Act, orders: &HostOrders) -> Result<Sig
         }
         Act::RemoveLink { link: target } => match stat(link, &target.path).await? {
             None => Ok(rest(link, &target.name_in_removal()).await?.unwrap_or(Sight::Done)),
-            Some(stat) if stat.id == target.id => Ok(Sight::NotDone),
+            Some(stat) if stat.id == target.id || stat.link_target.as_ref() == Some(&target.target) => {
+                Ok(Sight::NotDone)
+            }
             Some(_) => Ok(other()),
         },
         Act::ReloadUnits { manager, units } => {

@@ -216,3 +216,22 @@ pub(crate) fn written(path: &Path) -> String {
     assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'));
     String::from_utf8(path.as_os_str().as_bytes().to_vec()).expect("a plain path")
 }
+
+/// Cuts the one journal of a run whose name begins so behind its last event of a kind, as a crash there would.
+pub(crate) fn cut_after(run: &Path, name: &str, kind: &str) {
+    let entries = std::fs::read_dir(run.join("journal")).expect("journals");
+    let names = entries.map(|entry| entry.expect("an entry").path());
+    let file = names.into_iter().find(|path| {
+        path.file_name()
+            .is_some_and(|is| is.to_string_lossy().starts_with(name))
+    });
+    let file = file.expect("a journal of that name");
+    let text = std::fs::read_to_string(&file).expect("a journal");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let is_it = |line: &&str| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a line");
+        line["event"]["kind"]["kind"] == kind
+    };
+    let last = lines.iter().rposition(is_it).expect("an event of that kind");
+    std::fs::write(&file, lines[..=last].concat()).expect("written");
+}

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use deminer_worker::accounts::{Books, accounts, line_digest};
-use deminer_worker::action::{AccountTarget, FileTarget, LineTarget, ProcessTarget, Role, Undo};
+use deminer_worker::action::{AccountTarget, Effect, FileTarget, LineTarget, ProcessTarget, Role, Undo};
 use deminer_worker::frame::End;
 use deminer_worker::journal::HostJournal;
 use deminer_worker::order::{Bounds, Settle};
@@ -59,15 +59,19 @@ fn stat_of(path: &HostPath) -> FileStat {
     }
 }
 
+/// What a simulated host of this world says that it is.
+fn identity_of(world: &str) -> HostIdentity {
+    let host = Simulated::new(World::from_json(world).expect("a world"));
+    match host.answer(&Query::Host {}).expect("it tells").value {
+        Answer::Host(facts) => facts.identity,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn orders(actions: Vec<Action>) -> HostOrders {
     HostOrders {
         host: "h".to_owned(),
-        identity: HostIdentity {
-            machine_id: None,
-            boot_id: "b".to_owned(),
-            hostname: "h".into(),
-            pid_namespace: Wide(1),
-        },
+        identity: identity_of("{}"),
         looked_ms: Wide(0),
         components: Vec::new(),
         actions,
@@ -157,7 +161,7 @@ fn edit() -> Act {
 fn kill() -> Act {
     Act::Kill {
         process: ProcessTarget {
-            boot_id: "b".to_owned(),
+            boot_id: identity_of("{}").boot_id,
             pid: 7,
             start_ticks: Wide(1),
             exe: file().id,
@@ -227,8 +231,9 @@ async fn only_what_is_seen_gone_counts_as_done() {
         ("ended", files(), kill(), "done"),
         ("process not readable", hidden(), kill(), "cannot be seen: denied"),
     ];
+    let planned = identity_of("{}");
     for (name, host, act, expected) in rows {
-        let sight = seen(&host, &act, &orders(Vec::new())).await.expect("an answer");
+        let sight = seen(&host, &act, &planned, &planned).await.expect("an answer");
         match &sight {
             Sight::Done => assert_eq!(expected, "done", "{name}"),
             Sight::NotDone => assert_eq!(expected, "not done", "{name}"),
@@ -429,20 +434,7 @@ async fn what_contains_is_looked_for_though_no_commit_came() {
             run: "run".to_owned(),
             clock: Arc::new(|| 1),
         };
-        let approval = Approval {
-            format: 1,
-            plan: Digest::of(b"plan"),
-            hosts: [("h".to_owned(), Digest::of(b"line"))].into(),
-            classes: [deminer_worker::action::Effect::Contain].into(),
-            excluded: Default::default(),
-            many: BTreeMap::new(),
-            reasons: BTreeMap::new(),
-            approver: "test".to_owned(),
-            means: "command line".to_owned(),
-            at_ms: Wide(0),
-            not_after_ms: Wide(u64::MAX),
-        };
-        let ended = settle(&story, &approval, &host, &keeping, &journals).await;
+        let ended = settle(&story, &approval_of(Effect::Contain), &host, &keeping, &journals).await;
         assert!(ended.is_ok_and(|ended| ended), "{name}");
         let chain = read_chain(&home.path().join("again/host-h.ndjson")).expect("our own");
         let states: Vec<Reconciled> = chain
@@ -454,5 +446,147 @@ async fn what_contains_is_looked_for_though_no_commit_came() {
             })
             .collect();
         assert_eq!(states, [expected], "{name}");
+    }
+}
+
+/// A yes to what has this effect.
+fn approval_of(effect: Effect) -> Approval {
+    Approval {
+        format: 1,
+        plan: Digest::of(b"plan"),
+        hosts: [("h".to_owned(), Digest::of(b"line"))].into(),
+        classes: [effect].into(),
+        excluded: Default::default(),
+        many: BTreeMap::new(),
+        reasons: BTreeMap::new(),
+        approver: "test".to_owned(),
+        means: "command line".to_owned(),
+        at_ms: Wide(0),
+        not_after_ms: Wide(u64::MAX),
+    }
+}
+
+/// A world with one more field; the file that is to be removed stands in it.
+fn world_with(field: &str) -> World {
+    let files = format!(r#""files": [{{"path": "{PATH}", "content": "bytes"}}]"#);
+    World::from_json(&format!("{{{field} {files}}}")).expect("a world")
+}
+
+#[tokio::test]
+async fn who_answers_is_asked_before_anything_is_believed() {
+    // Of the pid of the plan, and as old.
+    let alike = r#""processes": [{"pid": 7, "exe": "/usr/bin/innocent", "started_ms": 10}],"#;
+    let other = r#""machine_id": "00000000000000000000000000000001","#;
+    let anew = format!(r#""boot_id": "00000000-0000-0000-0000-000000000002", {alike}"#);
+    // What answers, and what is written down of the kill and of the removal; nothing where it is another machine.
+    let rows = [
+        ("the machine of the plan", "", Some(["done", "not_done"])),
+        ("the process lives", alike, Some(["not_done", "not_done"])),
+        ("started anew", &anew, Some(["done", "not_done"])),
+        ("another machine", other, None),
+    ];
+    for (name, field, expected) in rows {
+        for committed in [true, false] {
+            let host = Simulated::new(world_with(field));
+            let directory = orders(Vec::new()).journal;
+            let mut journal = HostJournal::new(host.open_journal(&directory, 100).expect("free"));
+            journal.record(1, &TransactionEvent::Committed {}).expect("room");
+            drop(journal);
+            let home = tempfile::tempdir().expect("a folder");
+            let acts = [kill(), remove()].into_iter().enumerate();
+            let actions = acts.map(|(at, act)| Action {
+                id: act.id("h"),
+                component: at as u32,
+                act,
+                because: Vec::new(),
+                needs: Vec::new(),
+            });
+            let story = Story {
+                reached: true,
+                host: "h".to_owned(),
+                orders: orders(actions.collect()),
+                known: BTreeMap::new(),
+                committed,
+                round: 1,
+                heard: Vec::new(),
+                finished: false,
+            };
+            let (ended, kinds) = settled(&story, &approval_of(Effect::Destroy), &host, home.path()).await;
+            assert_eq!(ended, expected.is_some(), "{name}");
+            let is_left = !host.snapshot().journals.is_empty();
+            assert_eq!(is_left, expected.is_none(), "{name}: its journal");
+            let mut states: Vec<&str> = kinds
+                .iter()
+                .filter_map(|kind| match kind {
+                    EventKind::Reconciled { state, .. } => Some(match state {
+                        Reconciled::Done { .. } => "done",
+                        Reconciled::NotDone {} => "not_done",
+                        Reconciled::Unknown { .. } => "unknown",
+                    }),
+                    _ => None,
+                })
+                .collect();
+            states.sort_unstable();
+            let of_kind = |wanted: &str| kinds.iter().any(|kind| told_as(kind) == wanted);
+            match (expected, committed) {
+                (Some(expected), true) => assert_eq!(states, expected, "{name}"),
+                // Without a commit nothing was begun, whoever answers.
+                (_, false) => assert_eq!(states, ["not_done", "not_done"], "{name}"),
+                (None, true) => assert!(states.is_empty(), "{name}: {states:?}"),
+            }
+            assert_eq!(of_kind("forgotten"), expected.is_some(), "{name}");
+            assert_eq!(of_kind("not_reached"), expected.is_none(), "{name}: {kinds:?}");
+        }
+    }
+}
+
+/// The name of an event's kind as it is written.
+fn told_as(kind: &EventKind) -> String {
+    let json = serde_json::to_value(kind).expect("an event is JSON");
+    json["kind"].as_str().expect("its kind").to_owned()
+}
+
+/// Settles a host; whether it is at its end, and what was written down of it.
+async fn settled(story: &Story, approval: &Approval, host: &Simulated, home: &Path) -> (bool, Vec<EventKind>) {
+    let journals = Journals::create(&home.join("again"), "run", Arc::new(|| 1)).expect("a folder");
+    let keeping = Keeping {
+        vault: Vault::create(&home.join("vault"), None).expect("a disk"),
+        run: "run".to_owned(),
+        clock: Arc::new(|| 1),
+    };
+    let ended = settle(story, approval, host, &keeping, &journals)
+        .await
+        .expect("a disk");
+    let chain = read_chain(&home.join("again/host-h.ndjson")).expect("our own");
+    (ended, chain.events.into_iter().map(|event| event.kind).collect())
+}
+
+#[test]
+fn only_the_planned_machine_can_have_begun() {
+    let reached = |world: &str| EventKind::Reached {
+        identity: identity_of(world),
+        host_key: None,
+        clock: None,
+    };
+    let act = remove();
+    let action = Action {
+        id: act.id("h"),
+        component: 1,
+        act,
+        because: Vec::new(),
+        needs: Vec::new(),
+    };
+    let rows = [
+        ("the planned one", "{}", true),
+        (
+            "another",
+            r#"{"machine_id": "00000000000000000000000000000001"}"#,
+            false,
+        ),
+    ];
+    for (name, world, expected) in rows {
+        let home = tempfile::tempdir().expect("a folder");
+        let story = told(home.path(), &action, vec![reached(world)]);
+        assert_eq!(story.reached, expected, "{name}");
     }
 }

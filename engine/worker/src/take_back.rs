@@ -87,13 +87,7 @@ fn begin(platform: &dyn Platform, order: &TakeBack) -> Result<Box<dyn Send>, Hos
             why: "the host did not say what it is".to_owned(),
         });
     };
-    let (meant, found) = (&order.identity, &host.identity);
-    // Where nothing else tells machines apart, only the same boot is the same machine.
-    let same = match &meant.machine_id {
-        Some(_) => meant.machine_id == found.machine_id,
-        None => found.machine_id.is_none() && meant.boot_id == found.boot_id,
-    };
-    if same {
+    if order.identity.is_same_machine(&host.identity) {
         return Ok(lock);
     }
     Err(HostError::Changed {

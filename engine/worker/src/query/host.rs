@@ -62,3 +62,14 @@ pub struct HostIdentity {
     /// The pid namespace that the worker sees, by inode.
     pub pid_namespace: Wide,
 }
+
+impl HostIdentity {
+    /// Whether both are of one machine, started anew or not. Where nothing else tells machines apart, only the same boot is
+    /// the same machine.
+    pub fn is_same_machine(&self, other: &HostIdentity) -> bool {
+        match &self.machine_id {
+            Some(_) => self.machine_id == other.machine_id,
+            None => other.machine_id.is_none() && self.boot_id == other.boot_id,
+        }
+    }
+}
