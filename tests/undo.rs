@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::command::Deminer;
 use common::infection::{Infection, LookAlikes};
-use common::machine::{files, needs_root, turn};
+use common::machine::{cut_after, files, needs_root, turn};
 use common::plan::Planned;
 use serde_json::Value;
 
@@ -92,4 +92,48 @@ fn an_eradication_is_taken_back() {
     assert_eq!(infection.crontab.text(), text);
     assert_eq!(infection.processes(), [], "nothing is started");
     look_alikes.assert_unharmed();
+}
+
+#[test]
+fn what_a_cut_undo_gave_back_is_looked_for() {
+    let deminer = Deminer::new();
+    let words = [
+        "plan",
+        "linux-miner",
+        "simulated:infected",
+        "--set",
+        "watch=2s",
+        "--format",
+        "json",
+    ];
+    let plan = deminer.run(&words).expect(0).json();
+    let hash = &plan["hash"].as_str().expect("a hash")[..16];
+    let report = deminer
+        .run(&["apply", hash, "--approve", hash, "--format", "json"])
+        .expect(0)
+        .json();
+    let run = report["run"].as_str().expect("a name");
+    let list = listed(&deminer, &[run]);
+    let steps = list["undo"]["hosts"][0]["order"]["steps"]
+        .as_array()
+        .expect("a list")
+        .len();
+    let hash = list["hash"].as_str().expect("a hash");
+    // A simulated host begins anew with each command: all stands there, as it does where an undo came through.
+    let undone = deminer
+        .run(&["undo", run, "--approve", hash, "--format", "json"])
+        .json();
+    let cut = deminer.run_of(&undone);
+    cut_after(&cut, "host-", "undoing");
+    cut_after(&cut, "run.", "approved");
+
+    let name = cut.file_name().expect("its name").to_string_lossy().into_owned();
+    let told = deminer.run(&["report", &name]);
+    let note = format!("{steps} of {steps} changes taken back, 0 not taken back, 0 unknown");
+    assert!(told.err.contains(&note), "{told}");
+    assert!(!told.out.contains("before the commit"), "{told}");
+    assert!(told.out.starts_with("simulated:infected: whether"), "{told}");
+    let report = deminer.run(&["report", &name, "--format", "json"]).json();
+    assert_eq!(report["hosts"][0]["status"], "undone", "{report:#}");
+    assert_eq!(report["hosts"][0]["changes"], serde_json::json!([]), "{report:#}");
 }

@@ -7,25 +7,26 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deminer_worker::action::{Act, Action, ActionId, Done, Undo};
+use deminer_worker::action::{Act, Action, ActionId, Done};
 use deminer_worker::frame::{FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
 use deminer_worker::journal::Record;
-use deminer_worker::lines::{self, Located};
 use deminer_worker::order::{Approval, HostOrders};
-use deminer_worker::query::{
-    Answer, Blocks, Coverage, Entry, FileStat, HostError, HostIdentity, Obstacle, ProcessesQuery, Query, limits,
-};
-use deminer_worker::text::{HostPath, Wide};
-use deminer_worker::transaction::TRIAL_S;
+use deminer_worker::query::{Answer, HostError, HostIdentity, Obstacle, Query};
+use deminer_worker::take_back::UndoStep;
 
-use crate::event::{EventKind, Reconciled, SinkError};
+use crate::event::{EventKind, Purpose, Reconciled, SinkError};
 use crate::fleet::{End, Halt, Order, each};
 use crate::host::{HostView, Link, Transport};
 use crate::intake::{Intake, IntakeError, Keeping};
 use crate::journal::{Chain, Clock, JournalError, Journals};
 use crate::report::Report;
 use crate::run::{RunDir, RunError};
+use crate::undo::{HostUndo, UndoPlan};
 use crate::vault::{self, Vault, VaultError};
+use sight::{Sight, another_answer, seen, way_back};
+
+mod sight;
+mod undo;
 
 /// How long a stroke that is still at work on the host is waited for: past its next full minute.
 const STROKE: Duration = Duration::from_secs(100);
@@ -64,10 +65,16 @@ struct Story {
     round: u32,
     /// What was told.
     heard: Vec<TransactionEvent>,
+    /// Actions that are taken back and of which nothing was heard or seen since, in the order of taking back.
+    undoing: Vec<ActionId>,
     finished: bool,
 }
 
 impl Story {
+    fn acts(&self) -> Vec<Act> {
+        self.orders.actions.iter().map(|action| action.act.clone()).collect()
+    }
+
     /// Whether an action that contains may have been begun.
     fn contains(&self, id: ActionId) -> bool {
         let mut heard = self.heard.iter();
@@ -112,6 +119,7 @@ pub async fn reconcile(
         run: run.id().to_string(),
         clock,
     };
+    let list = taken_back(run, &chains)?;
     let stories = chains.iter().filter_map(story).filter(|story| !story.finished);
     let mut asked: HashMap<String, Arc<Open>> = HashMap::new();
     let mut open = false;
@@ -122,7 +130,7 @@ pub async fn reconcile(
         }
     }
     let names: Vec<String> = asked.keys().cloned().collect();
-    let shared = Arc::new((approval, keeping, journals.clone()));
+    let shared = Arc::new((approval, keeping, journals.clone(), list));
     // One host that does not answer must not hold up the others.
     let (order, halt) = (Order::default(), Halt::default());
     let ends = each(
@@ -133,8 +141,12 @@ pub async fn reconcile(
         |host, _slot| {
             let (asked, shared) = (Arc::clone(&asked[&host]), Arc::clone(&shared));
             async move {
-                let (Open { story, transport }, (approval, keeping, journals)) = (&*asked, &*shared);
-                settle(story, approval, transport.as_ref(), keeping, journals).await
+                let (Open { story, transport }, (approval, keeping, journals, list)) = (&*asked, &*shared);
+                let transport = transport.as_ref();
+                match list {
+                    Some(list) => undo::settle(story, steps(list, &story.host), transport, keeping, journals).await,
+                    None => settle(story, approval, transport, keeping, journals).await,
+                }
             }
         },
     );
@@ -148,6 +160,27 @@ pub async fn reconcile(
         journals.record(None, EventKind::RunFinished {})?;
     }
     Ok(Some(Report::from_events(&run.chains()?)))
+}
+
+/// The list of a run that takes changes back, empty where it is not at hand or another; `None` for any other run.
+fn taken_back(run: &RunDir, chains: &[Chain]) -> Result<Option<Vec<HostUndo>>, RunError> {
+    let mut own = chains.iter().filter(|chain| chain.host.is_none());
+    let started = own.find_map(|chain| match &chain.events.first()?.kind {
+        EventKind::RunStarted { purpose, plan, .. } => Some((*purpose, *plan)),
+        _ => None,
+    });
+    let Some((Purpose::Undo, hash)) = started else {
+        return Ok(None);
+    };
+    let list = run.undo()?.and_then(|bytes| UndoPlan::read(&bytes).ok());
+    let list = list.filter(|list| Some(list.hash()) == hash);
+    Ok(Some(list.map(|list| list.hosts).unwrap_or_default()))
+}
+
+/// What of a list is about one host.
+fn steps<'l>(list: &'l [HostUndo], host: &str) -> &'l [UndoStep] {
+    let of_host = list.iter().find(|undo| undo.host == host);
+    of_host.map(|undo| &undo.order.steps[..]).unwrap_or_default()
 }
 
 fn approval(chains: &[Chain]) -> Option<Approval> {
@@ -167,7 +200,7 @@ fn story(chain: &Chain) -> Option<Story> {
     let mut answered = Vec::new();
     let (mut committed, mut finished) = (false, false);
     let mut known: BTreeMap<ActionId, Known> = BTreeMap::new();
-    let mut heard = Vec::new();
+    let (mut heard, mut undoing) = (Vec::new(), Vec::new());
     let mut round = 1;
     for event in &chain.events {
         match &event.kind {
@@ -195,7 +228,10 @@ fn story(chain: &Chain) -> Option<Story> {
             EventKind::Reconciled { action, state } if !matches!(state, Reconciled::Unknown { .. }) => {
                 let done = matches!(state, Reconciled::Done { .. });
                 known.insert(*action, Known { round, done });
+                undoing.retain(|open| open != action);
             }
+            EventKind::Undoing { actions, .. } => undoing.extend(actions),
+            EventKind::Undone { action, .. } => undoing.retain(|open| open != action),
             EventKind::HostFinished {} => finished = true,
             EventKind::Resumed { .. } => finished = false,
             _ => {}
@@ -212,6 +248,7 @@ fn story(chain: &Chain) -> Option<Story> {
         committed,
         round,
         heard,
+        undoing,
         finished,
     })
 }
@@ -270,17 +307,21 @@ async fn settle(
             journals.record(host, EventKind::HostFinished {})?;
             Ok(true)
         }
-        Err(Broken::Sink(error)) => Err(error),
-        Err(Broken::Host(why)) => {
-            journals.record(host, EventKind::Lost { why })?;
-            Ok(false)
-        }
-        Err(Broken::Other(found)) => {
-            let why = another_machine(&story.orders.identity, &found);
-            journals.record(host, EventKind::NotReached { why })?;
-            Ok(false)
-        }
+        Err(broken) => ended(story, broken, journals),
     }
+}
+
+/// Writes down why a host stays open.
+fn ended(story: &Story, broken: Broken, journals: &Journals) -> Result<bool, SinkError> {
+    let kind = match broken {
+        Broken::Sink(error) => return Err(error),
+        Broken::Host(why) => EventKind::Lost { why },
+        Broken::Other(found) => EventKind::NotReached {
+            why: another_machine(&story.orders.identity, &found),
+        },
+    };
+    journals.record(Some(&story.host), kind)?;
+    Ok(false)
 }
 
 /// The way to the machine that the plan is of, and what it is now.
@@ -322,7 +363,7 @@ async fn clear_up(
     journals: &Journals,
 ) -> Result<(), Broken> {
     let (link, _) = arrive(story, transport).await?;
-    recall(&link, story, keeping, journals).await?;
+    recall(&link, story, &story.acts(), keeping, journals).await?;
     forget(&link, story).await?;
     // A worker that is gone by itself needs no good-bye.
     let _ = link.say(&ToWorker::Bye).await;
@@ -387,7 +428,7 @@ async fn look_at(
 ) -> Result<(), Broken> {
     let host = Some(story.host.as_str());
     let (link, now) = arrive(story, transport).await?;
-    let records = recall(&link, story, keeping, journals).await?;
+    let records = recall(&link, story, &story.acts(), keeping, journals).await?;
     for record in &records {
         let event = &record.event;
         if is_taken_over(event) && !story.heard.contains(event) {
@@ -397,15 +438,9 @@ async fn look_at(
     }
     let mut states = BTreeMap::new();
     for action in open {
-        let state = match seen(link.as_ref(), &action.act, &story.orders.identity, &now).await {
-            Ok(Sight::Done) => Reconciled::Done {
-                testimony: testimony(&records, action.id).or_else(|| way_back(&action.act)),
-            },
-            Ok(Sight::NotDone) => Reconciled::NotDone {},
-            Ok(Sight::Unclear(why)) => Reconciled::Unknown { why },
-            Err(why @ HostError::Lost { .. }) => return Err(why.into()),
-            Err(why) => Reconciled::Unknown { why: why.to_string() },
-        };
+        let sight = seen(link.as_ref(), &action.act, &story.orders.identity, &now).await;
+        let told = || testimony(&records, action.id).or_else(|| way_back(&action.act));
+        let state = state_of(sight, told)?;
         states.insert(action.id, state);
     }
     for (action, state) in states {
@@ -418,14 +453,30 @@ async fn look_at(
     Ok(())
 }
 
+/// What is written down of an action by what its target shows. Where the link is lost nothing is.
+fn state_of(sight: Result<Sight, HostError>, testimony: impl FnOnce() -> Option<Done>) -> Result<Reconciled, Broken> {
+    Ok(match sight {
+        Ok(Sight::Done) => Reconciled::Done { testimony: testimony() },
+        Ok(Sight::NotDone) => Reconciled::NotDone {},
+        Ok(Sight::Unclear(why)) => Reconciled::Unknown { why },
+        Err(why @ HostError::Lost { .. }) => return Err(why.into()),
+        Err(why) => Reconciled::Unknown { why: why.to_string() },
+    })
+}
+
 /// Reads the host's journal, once no stroke is at work there any more and nothing is left half done, and stores what the host kept for us.
-async fn recall(link: &Link, story: &Story, keeping: &Keeping, journals: &Journals) -> Result<Vec<Record>, Broken> {
+async fn recall(
+    link: &Link,
+    story: &Story,
+    acts: &[Act],
+    keeping: &Keeping,
+    journals: &Journals,
+) -> Result<Vec<Record>, Broken> {
     let end = tokio::time::Instant::now() + STROKE;
-    let acts: Vec<Act> = story.orders.actions.iter().map(|action| action.act.clone()).collect();
     loop {
         link.say(&ToWorker::Recall {
             journal: story.orders.journal.clone(),
-            acts: acts.clone(),
+            acts: acts.to_vec(),
         })
         .await?;
         let (records, busy) = recalled(link, story, keeping, journals).await?;
@@ -503,204 +554,6 @@ fn testimony(records: &[Record], id: ActionId) -> Option<Done> {
         } if *action == id => Some(done.clone()),
         _ => None,
     })
-}
-
-/// How an act is taken back that is seen done and of which nobody told how, where its kind alone says so.
-fn way_back(act: &Act) -> Option<Done> {
-    let undo = match act {
-        Act::BlockAddress { address, .. } => Undo::Unblock {
-            address: address.clone(),
-            was_until_ms: None,
-        },
-        Act::Isolate { .. } => Undo::EndIsolation { was_until_ms: None },
-        _ => return None,
-    };
-    Some(Done::Changed { undo })
-}
-
-/// What a target shows of its act.
-#[derive(Debug, PartialEq, Eq)]
-enum Sight {
-    /// It is done.
-    Done,
-    /// The target is as it was.
-    NotDone,
-    /// Neither can be told, and why.
-    Unclear(String),
-}
-
-/// Whether an act's target shows it done, on the planned machine as it is now.
-async fn seen(link: &dyn HostView, act: &Act, planned: &HostIdentity, now: &HostIdentity) -> Result<Sight, HostError> {
-    let other = || Sight::Unclear("another object stands in its place".to_owned());
-    let is = |done| if done { Sight::Done } else { Sight::NotDone };
-    match act {
-        Act::Kill { process } | Act::Freeze { process } => {
-            if now.boot_id != process.boot_id {
-                return Ok(Sight::Done);
-            }
-            if now.pid_namespace != planned.pid_namespace {
-                let why = format!(
-                    "pid {} is another process in the pid namespace that answers",
-                    process.pid
-                );
-                return Ok(Sight::Unclear(why));
-            }
-            let query = ProcessesQuery {
-                pids: Some(vec![process.pid]),
-                ..ProcessesQuery::default()
-            };
-            let observed = link.observe(Query::Processes(query)).await?;
-            let Answer::Processes(found) = observed.value else {
-                return Err(another_answer());
-            };
-            match found.iter().find(|found| found.pid == process.pid) {
-                Some(found) => Ok(is(found.start_ticks != process.start_ticks || found.has_ended())),
-                // It may live and not be readable.
-                None => Ok(unseen(&observed.coverage).unwrap_or(Sight::Done)),
-            }
-        }
-        Act::RemoveFile { file } | Act::RemoveStarter { file, .. } => match stat(link, &file.path).await? {
-            None => Ok(rest(link, &file.name_in_removal()).await?.unwrap_or(Sight::Done)),
-            Some(stat) if stat.id == file.id || stat.sha256 == Some(file.sha256) => Ok(Sight::NotDone),
-            Some(_) => Ok(rest(link, &file.name_in_removal()).await?.unwrap_or_else(other)),
-        },
-        Act::ClearFlags { file, flags } => Ok(match stat(link, &file.path).await? {
-            None => Sight::Done,
-            Some(stat) => match stat.flags {
-                Some(now) => is(now & flags == 0),
-                None => other(),
-            },
-        }),
-        Act::EditLines { file, remove, .. } => {
-            let query = Query::Read {
-                path: file.path.clone(),
-                max_bytes: limits::READ_BYTES,
-            };
-            let observed = link.observe(query).await?;
-            let Answer::Files(files) = observed.value else {
-                return Err(another_answer());
-            };
-            if let Some(unclear) = unseen(&observed.coverage) {
-                return Ok(unclear);
-            }
-            if files.iter().any(|file| file.cut) {
-                return Ok(Sight::Unclear(format!("`{}` is too long to be read whole", file.path)));
-            }
-            let text = files.first().map(|file| file.content.as_bytes()).unwrap_or_default();
-            match lines::locate(text, remove) {
-                Located::There(_) => Ok(Sight::NotDone),
-                Located::Gone => Ok(rest(link, &file.name_in_edit()).await?.unwrap_or(Sight::Done)),
-                Located::Changed { .. } => Ok(other()),
-            }
-        }
-        Act::RemoveLink { link: target } => match stat(link, &target.path).await? {
-            None => Ok(rest(link, &target.name_in_removal()).await?.unwrap_or(Sight::Done)),
-            Some(stat) if stat.id == target.id || stat.link_target.as_ref() == Some(&target.target) => {
-                Ok(Sight::NotDone)
-            }
-            Some(_) => Ok(other()),
-        },
-        Act::ReloadUnits { manager, units } => {
-            let observed = link.observe(Query::Units {}).await?;
-            let Answer::Units(loaded) = observed.value else {
-                return Err(another_answer());
-            };
-            let there = loaded
-                .iter()
-                .any(|unit| unit.manager == *manager && units.contains(&unit.name) && unit.fragment.is_some());
-            let stale = loaded.iter().any(|unit| unit.manager == *manager && unit.needs_reload);
-            match unseen(&observed.coverage) {
-                Some(unclear) => Ok(unclear),
-                None => Ok(is(!there && !stale)),
-            }
-        }
-        Act::BlockAddress { address, .. } => {
-            let blocks = blocks(link).await?;
-            let mut left = blocks.addresses.iter().filter(|blocked| blocked.address == *address);
-            Ok(is(left.any(|blocked| lasts(blocked.left_ms, act))))
-        }
-        Act::Isolate { .. } => {
-            let blocks = blocks(link).await?;
-            Ok(is(blocks.isolated_ms.is_some_and(|left| lasts(left, act))))
-        }
-        Act::LockAccount { account } => {
-            let observed = link.observe(Query::Accounts {}).await?;
-            let Answer::Accounts(accounts) = observed.value else {
-                return Err(another_answer());
-            };
-            if let Some(unclear) = unseen(&observed.coverage) {
-                return Ok(unclear);
-            }
-            let mut of_name = accounts.iter().filter(|found| found.name == account.name);
-            Ok(match (of_name.next(), of_name.next()) {
-                (None, _) => Sight::Done,
-                (Some(found), None) if found.line_sha256 == Some(account.line_sha256) => is(found.is_locked()),
-                _ => other(),
-            })
-        }
-        Act::Keep { .. } | Act::Throttle { .. } | Act::RunArgv { .. } => {
-            Ok(Sight::Unclear("what it changed cannot be told by looking".to_owned()))
-        }
-    }
-}
-
-async fn blocks(link: &dyn HostView) -> Result<Blocks, HostError> {
-    match link.observe(Query::Blocks {}).await?.value {
-        Answer::Blocks(blocks) => Ok(blocks),
-        _ => Err(another_answer()),
-    }
-}
-
-/// Whether what holds packets back does so for longer than a first, short time: that ends by itself within a minute.
-fn lasts(left_ms: Wide, act: &Act) -> bool {
-    match act {
-        Act::BlockAddress { for_s, .. } | Act::Isolate { for_s, .. } if *for_s > TRIAL_S => {
-            left_ms.0 > u64::from(TRIAL_S) * 1000
-        }
-        _ => left_ms.0 > 0,
-    }
-}
-
-/// What an act that broke off left under a name of our own; `None` where nothing is there.
-async fn rest(link: &dyn HostView, own: &HostPath) -> Result<Option<Sight>, HostError> {
-    let left = |_| Sight::Unclear(format!("it broke off half done: the file stands as `{own}`"));
-    Ok(stat(link, own).await?.map(left))
-}
-
-/// Why nothing can be said where an answer has a hole that could hide what was asked for.
-fn unseen(coverage: &Coverage) -> Option<Sight> {
-    let gap = coverage.gaps.iter().find(|gap| gap.why.is_material())?;
-    let why = serde_json::to_value(gap.why).unwrap_or_default();
-    let why = why.as_str().unwrap_or_default();
-    Some(Sight::Unclear(format!(
-        "{} `{}` cannot be seen: {why}",
-        gap.subject, gap.object
-    )))
-}
-
-fn another_answer() -> HostError {
-    HostError::Protocol {
-        why: "another question was answered".to_owned(),
-    }
-}
-
-/// What stands under a path; `None` only where the host says that nothing does.
-async fn stat(link: &dyn HostView, path: &HostPath) -> Result<Option<FileStat>, HostError> {
-    let query = Query::Stat {
-        paths: vec![path.clone()],
-        digest: true,
-    };
-    let Answer::Entries(entries) = link.observe(query).await?.value else {
-        return Err(another_answer());
-    };
-    match entries.into_iter().next() {
-        Some(Entry::Present(stat)) => Ok(Some(stat)),
-        Some(Entry::Absent { .. }) => Ok(None),
-        Some(Entry::Hidden { .. }) => Err(HostError::Denied {
-            doing: format!("look at {path}"),
-        }),
-        None => Err(another_answer()),
-    }
 }
 
 #[cfg(test)]

@@ -705,6 +705,21 @@ pub struct UndoReport {
     pub object: Option<Object>,
     /// What became of it; `None` where nothing was heard.
     pub result: Option<Result<Done, HostError>>,
+    /// What looking at the host showed of it, where nothing was heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconciled: Option<Reconciled>,
+}
+
+impl UndoReport {
+    /// Whether it is back.
+    pub fn is_back(&self) -> bool {
+        matches!(self.result, Some(Ok(_))) || matches!(self.reconciled, Some(Reconciled::Done { .. }))
+    }
+
+    /// Whether it is known that it is not.
+    pub fn is_not_back(&self) -> bool {
+        matches!(self.result, Some(Err(_))) || matches!(self.reconciled, Some(Reconciled::NotDone {}))
+    }
 }
 
 impl Report {

@@ -427,7 +427,7 @@ impl ApprovedUndo {
             Ok(link) => link,
             Err(why) => {
                 sink.record(name, EventKind::unreached(why))?;
-                return Ok(());
+                return sink.record(name, EventKind::HostFinished {});
             }
         };
         match drive(&link, undo, vault, sink).await {

@@ -8,11 +8,13 @@ use deminer_worker::journal::HostJournal;
 use deminer_worker::order::{Bounds, Settle};
 use deminer_worker::platform::Platform;
 use deminer_worker::platform::simulated::{Simulated, World};
-use deminer_worker::query::{FileId, FileKind, FileText, GapReason, HostIdentity, Observed};
-use deminer_worker::text::{Digest, HostBytes, Wide};
+use deminer_worker::query::{Coverage, Entry, FileId, FileKind, FileStat, FileText, GapReason, HostIdentity, Observed};
+use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 
 use super::*;
 use crate::journal::read_chain;
+
+mod undo;
 
 const PATH: &str = "/var/tmp/.x/miner";
 
@@ -350,6 +352,7 @@ async fn what_a_host_kept_is_here_before_its_journal_goes() {
             committed: true,
             round: 2,
             heard: Vec::new(),
+            undoing: Vec::new(),
             finished: false,
         };
         let looked = look_at(&story, &[], &host, &keeping, &journals).await;
@@ -509,6 +512,7 @@ async fn who_answers_is_asked_before_anything_is_believed() {
                 committed,
                 round: 1,
                 heard: Vec::new(),
+                undoing: Vec::new(),
                 finished: false,
             };
             let (ended, kinds) = settled(&story, &approval_of(Effect::Destroy), &host, home.path()).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use deminer_worker::action::{Act, ActionId, Done};
 use deminer_worker::frame::{End, RefusalKind, TransactionEvent};
 use deminer_worker::order::{Approval, HostOrders};
-use deminer_worker::query::{Coverage, Gap, HostError, HostIdentity};
+use deminer_worker::query::{Coverage, Gap, HostIdentity};
 use deminer_worker::text::{Digest, HostPath, Wide};
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
@@ -77,7 +77,8 @@ pub(super) struct HostFold<'a> {
     troubles: Vec<Trouble>,
     answers: Vec<Answered>,
     hand_over: Vec<String>,
-    undo: Option<IndexMap<ActionId, Option<Result<Done, HostError>>>>,
+    /// What is taken back, in that order.
+    undo: Option<IndexMap<ActionId, UndoReport>>,
     found_ms: Option<Wide>,
     handled_ms: Option<Wide>,
 }
@@ -180,7 +181,10 @@ impl<'a> HostFold<'a> {
             }
             EventKind::Reconciled { action, state } => {
                 self.link_down = false;
-                self.changes.reconcile(*action, state, event.at_ms);
+                match self.undo.as_mut().and_then(|undo| undo.get_mut(action)) {
+                    Some(undo) => undo.reconciled = Some(state.clone()),
+                    None => self.changes.reconcile(*action, state, event.at_ms),
+                }
             }
             EventKind::Verified {
                 seen,
@@ -229,13 +233,14 @@ impl<'a> HostFold<'a> {
             EventKind::HostFailed { place, why } => self.fail(place.clone(), why.clone()),
             EventKind::Forgotten { .. } => self.journal = None,
             EventKind::Undoing { actions, .. } => {
-                self.undo
-                    .get_or_insert_default()
-                    .extend(actions.iter().map(|action| (*action, None)));
+                for action in actions {
+                    self.taking_back(*action);
+                }
             }
             EventKind::Undone { action, result } => {
                 self.link_down = false;
-                self.undo.get_or_insert_default().insert(*action, Some(result.clone()));
+                let undo = self.taking_back(*action);
+                (undo.result, undo.reconciled) = (Some(result.clone()), None);
             }
             EventKind::Resumed { .. } => {
                 self.taken_up = true;
@@ -260,6 +265,17 @@ impl<'a> HostFold<'a> {
             | EventKind::Heads { .. }
             | EventKind::RunFinished {} => {}
         }
+    }
+
+    fn taking_back(&mut self, action: ActionId) -> &mut UndoReport {
+        let object = self.changes.object(action);
+        let undo = self.undo.get_or_insert_default();
+        undo.entry(action).or_insert(UndoReport {
+            action,
+            object,
+            result: None,
+            reconciled: None,
+        })
     }
 
     fn come_to(&mut self, progress: Progress) {
@@ -466,10 +482,10 @@ impl<'a> HostFold<'a> {
             None if self.run.purpose == Some(Purpose::Undo) => return Some(UndoState::Open),
             None => return None,
         };
-        if undo.values().any(|result| matches!(result, Some(Err(_)))) {
+        if undo.values().any(UndoReport::is_not_back) {
             return Some(UndoState::Failed);
         }
-        match undo.values().all(Option::is_some) && !undo.is_empty() {
+        match undo.values().all(UndoReport::is_back) && !undo.is_empty() {
             true => Some(UndoState::Done),
             false => Some(UndoState::Open),
         }
@@ -568,12 +584,10 @@ impl<'a> HostFold<'a> {
 
     /// What was to be taken back; `None` where the run takes nothing back.
     fn undone(&self) -> Option<Vec<UndoReport>> {
-        let reports = self.undo.as_ref()?.iter().map(|(action, result)| UndoReport {
-            action: *action,
-            object: self.changes.object(*action),
-            result: result.clone(),
-        });
-        Some(reports.collect())
+        match &self.undo {
+            Some(undo) => Some(undo.values().cloned().collect()),
+            None => (self.run.purpose == Some(Purpose::Undo)).then(Vec::new),
+        }
     }
 
     /// The oldest file that is the intruder's by its own bytes; one with bad lines in it is not.
@@ -610,7 +624,7 @@ fn taken_back(undone: &[UndoReport]) -> Tally {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let with = |holds: fn(&UndoReport) -> bool| number(undone.iter().filter(|undo| holds(undo)).count());
     Tally {
-        done: with(|undo| matches!(undo.result, Some(Ok(_)))),
+        done: with(UndoReport::is_back),
         gone: with(|undo| undo.result == Some(Ok(Done::Gone))),
         of: number(undone.len()),
         excluded: 0,

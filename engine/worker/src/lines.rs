@@ -2,6 +2,9 @@
 
 use crate::action::LineTarget;
 
+/// What a line that undo brings back begins with, so that nothing runs it.
+pub const DISARMED: &[u8] = b"#deminer-disarmed# ";
+
 /// Where condemned lines stand in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Located {

@@ -77,10 +77,13 @@ pub(super) fn lines(host: &HostReport, words: &dyn Words) -> Vec<Line> {
             Some(what) => words.aside(&object(what, words), &short_id(undo.action)),
             None => short_id(undo.action),
         };
-        match &undo.result {
-            Some(Ok(_)) => None,
-            Some(Err(why)) => Some(words.of(&what, &error(why))),
-            None => Some(words.of(&what, words.undo_not_heard())),
+        let looked = |outcome| Some(words.of(&what, &words.outcome(outcome, true)));
+        match (&undo.result, &undo.reconciled) {
+            (Some(Ok(_)), _) | (None, Some(Reconciled::Done { .. })) => None,
+            (Some(Err(why)), _) => Some(words.of(&what, &error(why))),
+            (None, Some(Reconciled::NotDone {})) => looked(Outcome::NotDone(None)),
+            (None, Some(Reconciled::Unknown { why })) => looked(Outcome::Unknown(&cut(&plain(why), WHY))),
+            (None, None) => Some(words.of(&what, words.undo_not_heard())),
         }
     });
     add(Label::NotUndone, usize::MAX, undone.collect());
@@ -318,17 +321,16 @@ fn left(left: &LeftAlone, words: &dyn Words) -> String {
     words.of(&object(&left.object, words), &words.clauses(&clauses))
 }
 
-/// Of these changes how many looking showed done, not done, and neither.
-pub(super) fn reconciled(changes: &[&Change]) -> [usize; 3] {
-    let number = |wanted: fn(&Reconciled) -> bool| {
-        changes
-            .iter()
-            .filter(|change| change.reconciled.as_ref().is_some_and(wanted))
-            .count()
-    };
-    [
-        number(|state| matches!(state, Reconciled::Done { .. })),
-        number(|state| matches!(state, Reconciled::NotDone {})),
-        number(|state| matches!(state, Reconciled::Unknown { .. })),
-    ]
+/// How much looking showed done, not done, and neither.
+pub(super) fn reconciled<'r>(states: impl Iterator<Item = &'r Reconciled>) -> [usize; 3] {
+    let mut found = [0; 3];
+    for state in states {
+        let at = match state {
+            Reconciled::Done { .. } => 0,
+            Reconciled::NotDone {} => 1,
+            Reconciled::Unknown { .. } => 2,
+        };
+        found[at] += 1;
+    }
+    found
 }

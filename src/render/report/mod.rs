@@ -93,7 +93,7 @@ fn retell<'a>(findings: &[FindingReport], shown: impl Iterator<Item = &'a mut Va
 /// What a reader must know before anything else: that the run is not through, or what it rests on.
 fn first(report: &Report, words: &dyn Words) -> Vec<String> {
     let mut lines = Vec::new();
-    let is_apply = report.purpose.is_none_or(|purpose| purpose != Purpose::Look);
+    let is_apply = report.purpose.is_none_or(|purpose| purpose == Purpose::Apply);
     if report.unfinished() {
         let open: Vec<&HostReport> = report.hosts.iter().filter(|host| !host.finished).collect();
         let open = (!open.is_empty()).then(|| names(&open));
@@ -112,8 +112,16 @@ fn first(report: &Report, words: &dyn Words) -> Vec<String> {
         if looked_at.is_empty() {
             continue;
         }
-        let found = account::reconciled(&looked_at);
+        let found = account::reconciled(looked_at.iter().filter_map(|change| change.reconciled.as_ref()));
         lines.push(words.found_by_looking(&plain(&host.host), looked_at.len(), found));
+    }
+    for host in &report.hosts {
+        let looked_at: Vec<_> = host.undone.iter().filter_map(|undo| undo.reconciled.as_ref()).collect();
+        if !looked_at.is_empty() {
+            let number = looked_at.len();
+            let found = account::reconciled(looked_at.into_iter());
+            lines.push(words.found_back_by_looking(&plain(&host.host), number, found));
+        }
     }
     for host in &report.hosts {
         for trouble in &host.troubles {

@@ -110,6 +110,9 @@ pub(crate) trait ReportWords {
     /// What looking showed of actions whose outcome was not heard: done, not done, not known.
     fn found_by_looking(&self, host: &str, actions: usize, found: [usize; 3]) -> String;
 
+    /// The same of actions that were to be taken back: taken back, not, not known.
+    fn found_back_by_looking(&self, host: &str, actions: usize, found: [usize; 3]) -> String;
+
     /// That a host's journal does not hold.
     fn journal_does_not_hold(&self, host: &str, why: &str) -> String;
 
@@ -274,6 +277,9 @@ pub(crate) trait ReportWords {
 
     /// What looking at such a host showed.
     fn settled_host(&self, done: usize, of: usize, left: usize, unknown: usize) -> String;
+
+    /// The same of a host on which changes were to be taken back.
+    fn settled_undo(&self, back: usize, of: usize, left: usize, unknown: usize) -> String;
 
     /// Where more is told.
     fn says_more(&self, command: &str) -> String;

@@ -45,6 +45,14 @@ impl ReportWords for English {
         )
     }
 
+    fn found_back_by_looking(&self, host: &str, actions: usize, [back, left, unknown]: [usize; 3]) -> String {
+        let actions = self.count(actions as u64, Noun::Action);
+        format!(
+            "{host}: whether {actions} were taken back was not heard at once but found by looking: {back} taken back, \
+             {left} not, {unknown} not known."
+        )
+    }
+
     fn journal_does_not_hold(&self, host: &str, why: &str) -> String {
         format!("{host}: its journal does not hold: {why}. No good word rests on it.")
     }
@@ -384,6 +392,10 @@ impl ReportWords for English {
 
     fn settled_host(&self, done: usize, of: usize, left: usize, unknown: usize) -> String {
         format!("{done} of {of} changes done, {left} not done, {unknown} unknown")
+    }
+
+    fn settled_undo(&self, back: usize, of: usize, left: usize, unknown: usize) -> String {
+        format!("{back} of {of} changes taken back, {left} not taken back, {unknown} unknown")
     }
 
     fn says_more(&self, command: &str) -> String {

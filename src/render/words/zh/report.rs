@@ -39,6 +39,12 @@ impl ReportWords for Chinese {
         )
     }
 
+    fn found_back_by_looking(&self, host: &str, actions: usize, [back, left, unknown]: [usize; 3]) -> String {
+        format!(
+            "{host}：{actions} 个动作是否已撤销当时未收到，事后查看得知：已撤销 {back}，未撤销 {left}，不明 {unknown}。"
+        )
+    }
+
     fn journal_does_not_hold(&self, host: &str, why: &str) -> String {
         format!("{host}：其日志不可信：{why}。不据此作出任何好的结论。")
     }
@@ -376,6 +382,10 @@ impl ReportWords for Chinese {
 
     fn settled_host(&self, done: usize, of: usize, left: usize, unknown: usize) -> String {
         format!("{of} 项改动中，完成 {done}，未完成 {left}，不明 {unknown}")
+    }
+
+    fn settled_undo(&self, back: usize, of: usize, left: usize, unknown: usize) -> String {
+        format!("{of} 项改动中，已撤销 {back}，未撤销 {left}，不明 {unknown}")
     }
 
     fn says_more(&self, command: &str) -> String {

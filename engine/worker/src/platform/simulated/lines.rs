@@ -4,8 +4,7 @@ use super::behaviour::contains;
 use crate::action::{Arming, LineTarget};
 use crate::text::HostBytes;
 
-/// What a line that undo brings back begins with, so that no scheduler runs it.
-pub(super) const DISARMED: &[u8] = b"#deminer-disarmed# ";
+pub(super) use crate::lines::DISARMED;
 
 /// What an edit comes to.
 #[derive(Debug, PartialEq, Eq)]

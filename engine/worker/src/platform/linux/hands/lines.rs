@@ -6,9 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::action::{Arming, LineTarget};
 use crate::text::HostBytes;
 
-/// What a persistence place is given back as: a comment in crontabs, units, shell scripts, `authorized_keys` and
-/// `ld.so.preload`.
-pub(super) const DISARMED: &[u8] = b"#deminer-disarmed# ";
+pub(super) use crate::lines::DISARMED;
 
 /// A text without its condemned lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
