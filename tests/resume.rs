@@ -203,3 +203,17 @@ fn another_machine_does_not_answer_for_the_struck_one() {
     let report = deminer.run(&["report", &name, "--format", "json"]).json();
     assert_eq!(report["hosts"][0]["finished"], true, "{report:#}");
 }
+
+#[test]
+fn a_run_that_was_moved_is_asked_for_where_it_lies() {
+    let deminer = Deminer::new();
+    let run = cut(&deminer, "simulated:infected");
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let moved = elsewhere.path().join(run.file_name().expect("its name"));
+    fs::rename(&run, &moved).expect("moved");
+    let report = deminer
+        .run(&["resume", &written(&moved), "--format", "json"])
+        .expect(0)
+        .json();
+    assert_eq!(report["hosts"][0]["status"], "eradicated", "{report:#}");
+}

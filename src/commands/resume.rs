@@ -32,6 +32,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Resume) -> anyhow::Result<
             }
         },
     };
+    earlier::settle_elsewhere(desk, &run).await?;
     let approved = taken_up(&run)?;
     let mut tasks = resume::tasks(&run.chains()?, approved.approval());
     if let Err(error) = still_approved(desk, &run, &approved).await {
@@ -56,6 +57,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Resume) -> anyhow::Result<
 pub(crate) async fn verify(desk: &Desk, arguments: &cli::Verify) -> anyhow::Result<Exit> {
     prepare(desk, &arguments.again).await?;
     let run = report::find(desk, arguments.run.as_deref())?;
+    earlier::settle_elsewhere(desk, &run).await?;
     let approved = taken_up(&run)?;
     let tasks = resume::struck(&run.chains()?);
     if tasks.is_empty() {

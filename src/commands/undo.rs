@@ -31,7 +31,7 @@ use crate::render::undo::Way;
 /// When there is no such run, the yes does not fit, or it could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Exit> {
     earlier::settle_by(desk, &arguments.whereabouts.inventory, &arguments.going.reach).await?;
-    let (run, plan) = listed(desk, arguments)?;
+    let (run, plan) = listed(desk, arguments).await?;
     if !arguments.approval.is_empty() {
         let stated = stated(&run)?;
         let (signed, under) = approvals::signed(desk, &stated, &arguments.approval).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Ex
 }
 
 /// The run whose changes are meant, and the list of them: that of a file must be what the run still gives.
-fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, UndoPlan)> {
+async fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, UndoPlan)> {
     let named = arguments.run.as_deref().map(Path::new).filter(|name| name.is_file());
     let file = match named {
         Some(name) => Some(list(name)?.ok_or_else(|| {
@@ -95,6 +95,7 @@ fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, UndoPla
         return Ok((run, plan.is_of(&file).map_err(refused)?));
     }
     let run = report::find(desk, arguments.run.as_deref())?;
+    earlier::settle_elsewhere(desk, &run).await?;
     let chains = run.chains()?;
     let selection = Selection {
         hosts: arguments.host.iter().cloned().collect(),
