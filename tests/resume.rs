@@ -217,3 +217,42 @@ fn a_run_that_was_moved_is_asked_for_where_it_lies() {
         .json();
     assert_eq!(report["hosts"][0]["status"], "eradicated", "{report:#}");
 }
+
+#[test]
+fn a_host_that_was_not_begun_is_told_to_be_untouched() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("hosts.yml");
+    let hosts = "hosts:\n  web-1: {connection: 'simulated:infected'}\n  web-2: {connection: 'simulated:infected'}\n";
+    fs::write(&file, hosts).expect("written");
+    let deminer = Deminer::new();
+    let words = [
+        "plan",
+        "linux-miner",
+        "-i",
+        &written(&file),
+        "--set",
+        "watch=2s",
+        "--format",
+        "json",
+    ];
+    let plan = deminer.run(&words).expect(0).json();
+    let hash = &plan["hash"].as_str().expect("a hash")[..16];
+    let report = deminer
+        .run(&["apply", hash, "--approve", hash, "--format", "json"])
+        .expect(0)
+        .json();
+    let run = deminer.run_of(&report);
+    cut_after(&run, "host-web-1.", "committed");
+    cut_after(&run, "run.", "approved");
+    fs::remove_file(run.join("journal/host-web-2.ndjson")).expect("ours");
+
+    let told = deminer.run(&["report", report["run"].as_str().expect("a name")]);
+    assert!(told.err.contains("web-2  not begun; nothing was changed"), "{told}");
+    assert!(
+        told.out.contains("web-2 was not begun: nothing was changed there."),
+        "{told}"
+    );
+    let report = deminer.run(&["resume", "--format", "json"]).expect(0).json();
+    let expected = [json!(["web-1", "eradicated", 1]), json!(["web-2", "eradicated", 1])];
+    assert_eq!(self::told(&report), expected);
+}

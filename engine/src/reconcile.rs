@@ -19,7 +19,7 @@ use crate::fleet::{End, Halt, Order, each};
 use crate::host::{HostView, Link, Transport};
 use crate::intake::{Intake, IntakeError, Keeping};
 use crate::journal::{Chain, Clock, JournalError, Journals};
-use crate::report::Report;
+use crate::report::{Progress, Report};
 use crate::run::{RunDir, RunError};
 use crate::undo::{HostUndo, UndoPlan};
 use crate::vault::{self, Vault, VaultError};
@@ -113,16 +113,32 @@ pub async fn reconcile(
     let Some(approval) = approval(&chains) else {
         return Ok(None);
     };
+    let list = taken_back(run, &chains)?;
+    let not_begun = not_begun(&chains);
+    let stories: Vec<Story> = chains
+        .iter()
+        .filter_map(story)
+        .filter(|story| !story.finished)
+        .collect();
+    // Who was not begun can be begun by whoever takes the run up; nobody takes up an undo.
+    let waits = list.is_none() && !not_begun.is_empty();
+    if waits && stories.is_empty() {
+        return Ok(None);
+    }
     let journals = Journals::resume(&run.journal(), run.id().as_str(), Arc::clone(&clock))?;
+    if list.is_some() {
+        for host in &not_begun {
+            journals.record(Some(host), EventKind::Cancelled {})?;
+            journals.record(Some(host), EventKind::HostFinished {})?;
+        }
+    }
     let keeping = Keeping {
         vault: Vault::create(&run.vault(), Some(vault::QUOTA))?,
         run: run.id().to_string(),
         clock,
     };
-    let list = taken_back(run, &chains)?;
-    let stories = chains.iter().filter_map(story).filter(|story| !story.finished);
     let mut asked: HashMap<String, Arc<Open>> = HashMap::new();
-    let mut open = false;
+    let mut open = waits;
     for story in stories {
         match transports(&story.host) {
             Some(transport) => _ = asked.insert(story.host.clone(), Arc::new(Open { story, transport })),
@@ -160,6 +176,13 @@ pub async fn reconcile(
         journals.record(None, EventKind::RunFinished {})?;
     }
     Ok(Some(Report::from_events(&run.chains()?)))
+}
+
+/// The hosts of a run that were not begun.
+fn not_begun(chains: &[Chain]) -> Vec<String> {
+    let hosts = Report::from_events(chains).hosts.into_iter();
+    let of = hosts.filter(|host| host.progress == Progress::NotBegun);
+    of.map(|host| host.host).collect()
 }
 
 /// The list of a run that takes changes back, empty where it is not at hand or another; `None` for any other run.

@@ -332,6 +332,9 @@ impl HostReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
+    /// It was not begun: the run's own chain names it, there is none of it, and the run was not said to be through. Nothing was
+    /// asked of it or changed.
+    NotBegun,
     /// Nothing was heard of it.
     Nothing,
     /// It was reached.

@@ -14,6 +14,7 @@ use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use super::*;
 use crate::journal::read_chain;
 
+mod begun;
 mod undo;
 
 const PATH: &str = "/var/tmp/.x/miner";

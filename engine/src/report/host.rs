@@ -130,6 +130,11 @@ impl<'a> HostFold<'a> {
         }
     }
 
+    /// There is no chain of it, and that says so.
+    pub(super) fn is_not_begun(&mut self) {
+        self.progress = Progress::NotBegun;
+    }
+
     /// Takes the next event of the host's chain.
     pub(super) fn take(&mut self, event: &Event) {
         self.finished = matches!(event.kind, EventKind::HostFinished {});
@@ -566,6 +571,9 @@ impl<'a> HostFold<'a> {
     }
 
     fn next_step(&self, facts: &Facts, status: Status) -> Option<NextStep> {
+        if self.progress == Progress::NotBegun && self.run.purpose == Some(Purpose::Apply) {
+            return Some(NextStep::Again);
+        }
         let not_after = self.run.approval.map(|approval| approval.not_after_ms);
         match (next_step(facts, status, self.run.purpose)?, self.closed) {
             (NextStep::Apply, _) if self.expired => Some(NextStep::PlanAgain),

@@ -12,7 +12,7 @@ use super::{
     ApprovalReport, ChangeState, Counts, Entry, FORMAT, Headline, HostReport, JournalReport, Next, NextStep, NotUsed,
     Object, Report, Stay, Times,
 };
-use crate::event::EventKind;
+use crate::event::{EventKind, Purpose};
 use crate::incident::Incident;
 use crate::journal::{Chain, ChainEnd, heads};
 
@@ -27,6 +27,7 @@ impl Report {
         report.head = heads(&report.run, chains);
         let mut names = Vec::new();
         let (approval, cancelled) = report.take_run(own, &mut names);
+        let started = names.clone();
 
         let mut used: BTreeMap<&str, &Chain> = BTreeMap::new();
         let mut twice = Vec::new();
@@ -68,6 +69,9 @@ impl Report {
         for name in &names {
             let mut fold = HostFold::new(name, &says);
             let chain = used.get(name.as_str());
+            if chain.is_none() && started.contains(name) && report.tells_who_was_begun(chains) {
+                fold.is_not_begun();
+            }
             for event in chain.into_iter().flat_map(|chain| &chain.events) {
                 fold.take(event);
             }
@@ -80,6 +84,15 @@ impl Report {
         }
         report.sum_up();
         report
+    }
+
+    /// Whether a host without a chain was not begun: the first line of its chain is on disk before it is reached, and the run
+    /// is said to be through only where each host is.
+    fn tells_who_was_begun(&self, chains: &[Chain]) -> bool {
+        let acts = matches!(self.purpose, Some(Purpose::Apply | Purpose::Undo));
+        let is_broken = |chain: &Chain| matches!(chain.end, ChainEnd::Broken { .. });
+        let hides = |chain: &Chain| is_broken(chain) && (chain.run.is_none() || chain.host.is_none());
+        acts && self.finished_ms.is_none() && !chains.iter().any(hides)
     }
 
     fn empty(run: String) -> Report {

@@ -106,6 +106,14 @@ fn first(report: &Report, words: &dyn Words) -> Vec<String> {
     if !uncommitted.is_empty() {
         lines.push(words.before_commit(&names(&uncommitted)));
     }
+    let not_begun: Vec<&HostReport> = report
+        .hosts
+        .iter()
+        .filter(|host| host.progress == Progress::NotBegun)
+        .collect();
+    if !not_begun.is_empty() {
+        lines.push(words.not_begun_there(&names(&not_begun)));
+    }
     for host in &report.hosts {
         let looked_at = host.changes.iter().filter(|change| change.reconciled.is_some());
         let looked_at: Vec<_> = looked_at.collect();

@@ -1,7 +1,7 @@
 //! What is said of a run that another process left open.
 
 use deminer_engine::event::Purpose;
-use deminer_engine::report::{ChangeState, HostReport, Report, UndoReport};
+use deminer_engine::report::{ChangeState, HostReport, Progress, Report, UndoReport};
 
 use super::super::paste::Paste;
 use super::super::words::Words;
@@ -21,6 +21,9 @@ pub(crate) fn settled(report: &Report, words: &dyn Words, paste: &Paste<'_>) -> 
 }
 
 fn of_host(report: &Report, host: &HostReport, words: &dyn Words) -> String {
+    if host.progress == Progress::NotBegun {
+        return words.not_begun_here().to_owned();
+    }
     if !host.finished {
         return words.not_asked_yet().to_owned();
     }

@@ -107,6 +107,9 @@ pub(crate) trait ReportWords {
     /// That hosts ended before the commit.
     fn before_commit(&self, hosts: &Names) -> String;
 
+    /// That hosts were not begun.
+    fn not_begun_there(&self, hosts: &Names) -> String;
+
     /// What looking showed of actions whose outcome was not heard: done, not done, not known.
     fn found_by_looking(&self, host: &str, actions: usize, found: [usize; 3]) -> String;
 
@@ -274,6 +277,9 @@ pub(crate) trait ReportWords {
 
     /// A host of such a run that could not be asked.
     fn not_asked_yet(&self) -> &'static str;
+
+    /// A host of such a run that was not begun.
+    fn not_begun_here(&self) -> &'static str;
 
     /// What looking at such a host showed.
     fn settled_host(&self, done: usize, of: usize, left: usize, unknown: usize) -> String;

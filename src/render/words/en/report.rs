@@ -37,6 +37,11 @@ impl ReportWords for English {
         format!("{hosts} before the commit: nothing was changed there.")
     }
 
+    fn not_begun_there(&self, hosts: &Names) -> String {
+        let hosts = self.names(hosts, "was", "were");
+        format!("{hosts} not begun: nothing was changed there.")
+    }
+
     fn found_by_looking(&self, host: &str, actions: usize, [done, not_done, unknown]: [usize; 3]) -> String {
         let actions = self.count(actions as u64, Noun::Action);
         format!(
@@ -388,6 +393,10 @@ impl ReportWords for English {
 
     fn not_asked_yet(&self) -> &'static str {
         "could not be asked yet; unknown until then"
+    }
+
+    fn not_begun_here(&self) -> &'static str {
+        "not begun; nothing was changed"
     }
 
     fn settled_host(&self, done: usize, of: usize, left: usize, unknown: usize) -> String {

@@ -33,6 +33,10 @@ impl ReportWords for Chinese {
         format!("{} 在提交之前结束：未改动任何东西。", self.names(hosts))
     }
 
+    fn not_begun_there(&self, hosts: &Names) -> String {
+        format!("{} 尚未开始：未改动任何东西。", self.names(hosts))
+    }
+
     fn found_by_looking(&self, host: &str, actions: usize, [done, not_done, unknown]: [usize; 3]) -> String {
         format!(
             "{host}：{actions} 个动作的结果当时未收到，事后查看得知：完成 {done}，未完成 {not_done}，不明 {unknown}。"
@@ -378,6 +382,10 @@ impl ReportWords for Chinese {
 
     fn not_asked_yet(&self) -> &'static str {
         "尚无法查问；在此之前不明"
+    }
+
+    fn not_begun_here(&self) -> &'static str {
+        "尚未开始；未改动任何东西"
     }
 
     fn settled_host(&self, done: usize, of: usize, left: usize, unknown: usize) -> String {
