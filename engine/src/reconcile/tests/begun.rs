@@ -17,6 +17,7 @@ fn cut(runs: &Path, purpose: Purpose) -> RunDir {
     let approved = EventKind::Approved {
         approval: approval_of(Effect::Destroy),
         signed: Vec::new(),
+        lists: std::collections::BTreeMap::new(),
     };
     for kind in [started, approved] {
         journals.record(None, kind).expect("a disk");

@@ -93,6 +93,7 @@ fn begun(runs: &Path, list: &UndoPlan, kinds: Vec<EventKind>) -> RunDir {
     let approved = EventKind::Approved {
         approval: approval_of(Effect::Destroy),
         signed: Vec::new(),
+        lists: std::collections::BTreeMap::new(),
     };
     for kind in [started, approved] {
         journals.record(None, kind).expect("a disk");

@@ -15,9 +15,7 @@ use deminer_worker::frame::{End, Outcome, RefusalKind, TransactionEvent};
 use deminer_worker::journal;
 use deminer_worker::order::Override;
 use deminer_worker::platform::Platform;
-use deminer_worker::platform::simulated::{
-    At, Call, CallAt, Fault, FaultKind, Side, Simulated, Snapshot, World, infected,
-};
+use deminer_worker::platform::simulated::{At, Call, CallAt, Fault, FaultKind, Side, Simulated, Snapshot, infected};
 use deminer_worker::protect::{Facts, protection, protection_unless};
 use deminer_worker::query::{FileKind, HostError};
 use deminer_worker::text::{Digest, HostBytes, HostPath};
