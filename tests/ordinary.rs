@@ -27,7 +27,8 @@ impl Ordinary {
         let home = tempfile::Builder::new().prefix("deminer-ordinary-").tempdir();
         let home = home.expect("a directory");
         let program = home.path().join("deminer");
-        fs::copy(common::command::program(), &program).expect("a copy that he may run");
+        let content = fs::read(common::command::program()).expect("it is built");
+        common::infection::write_program(&program, &[&content]);
         for path in [home.path(), &program] {
             chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
         }

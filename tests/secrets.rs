@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::command::program;
+use common::infection::write_program;
 use common::machine::written;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -256,7 +257,11 @@ impl Desk {
     }
 
     fn write(&self, name: &str, text: &str) -> String {
-        fs::write(self.at(name), text).expect("written");
+        if text.starts_with("#!") {
+            write_program(&self.at(name), &[text.as_bytes()]);
+        } else {
+            fs::write(self.at(name), text).expect("written");
+        }
         written(&self.at(name))
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -63,15 +63,25 @@ pub(crate) fn stand_in(at: &Path, part: &str) {
         made.as_secs(),
         std::process::id()
     );
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o755)
-        .open(at)
-        .expect("a free name");
-    file.write_all(&stripped(&program())).expect("space for a stand-in");
-    file.write_all(format!("{trailer:<TRAILER$}").as_bytes())
-        .expect("space for a stand-in");
+    assert!(!at.exists(), "{} is there already", at.display());
+    write_program(at, &[&stripped(&program()), format!("{trailer:<TRAILER$}").as_bytes()]);
+}
+
+/// Writes a program that is started soon. Another process writes it: one that somebody still has open to write to it cannot
+/// be started (`ETXTBSY`, execve(2)), and a child of ours that another test starts in this moment would have it open.
+pub(crate) fn write_program(at: &Path, parts: &[&[u8]]) {
+    let mut writer = Command::new("sh")
+        .args(["-euc", "cat > \"$0\"; chmod 755 \"$0\""])
+        .arg(at)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut pipe = writer.stdin.take().expect("piped");
+    for part in parts {
+        pipe.write_all(part).expect("space for a program");
+    }
+    drop(pipe);
+    assert!(writer.wait().expect("ours").success(), "{}", at.display());
 }
 
 /// What a directory holds under a name that Deminer makes.

@@ -23,7 +23,7 @@ use deminer_worker::text::{Digest, HostBytes, HostPath, Wide};
 use serde_json::{Value, json};
 
 use crate::common::command::program;
-use crate::common::infection::stripped;
+use crate::common::infection::{stripped, write_program};
 use crate::common::machine::needs_root;
 use crate::sshd::{Account, Mounted, Sshd};
 use crate::{landing, runtime};
@@ -70,8 +70,7 @@ impl Fixture {
         symlink("../../etc/passwd", at("link")).expect("a link");
         UnixListener::bind(at("socket")).expect("a socket");
         // A program of the test's own, so that no other process runs the same file.
-        fs::write(at("sleeper"), fs::read("/usr/bin/sleep").expect("sleep(1)")).expect("a program");
-        fs::set_permissions(at("sleeper"), fs::Permissions::from_mode(0o755)).expect("its mode");
+        write_program(&at("sleeper"), &[&fs::read("/usr/bin/sleep").expect("sleep(1)")]);
         let process = Command::new(at("sleeper"))
             .arg("600")
             .env_clear()
@@ -477,16 +476,13 @@ fn local_ssh_and_recorded_agree_in_every_question() {
 fn as_account(directory: &Path, account: &Account) -> PathBuf {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("its mode");
     let (worker, starts) = (directory.join("deminer"), directory.join("starts"));
-    fs::write(&worker, stripped(&program())).expect("a program");
+    write_program(&worker, &[&stripped(&program())]);
     let script = format!(
         "#!/bin/sh\nexec /usr/bin/setpriv --reuid={0} --regid=\"$(/usr/bin/id -g {0})\" --init-groups {1} \"$@\"\n",
         account.name,
         worker.display()
     );
-    fs::write(&starts, script).expect("a script");
-    for program in [&worker, &starts] {
-        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("its mode");
-    }
+    write_program(&starts, &[script.as_bytes()]);
     starts
 }
 

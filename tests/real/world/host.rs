@@ -16,7 +16,7 @@ use super::part::built;
 use super::snapshot::Snapshot;
 use super::{PATH, SOON, World, differs};
 use crate::common::command::{Deminer, program};
-use crate::common::infection::stripped;
+use crate::common::infection::{stripped, write_program};
 use crate::common::machine::{Process, children, wait_until};
 
 /// How long systemd may take on a machine with more to do.
@@ -282,7 +282,11 @@ impl<'w> Host<'w> {
     pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>, mode: u32) {
         let at = self.path(path);
         fs::create_dir_all(at.parent().expect("a file has a directory")).expect("a directory of the host");
-        fs::write(&at, content).expect("a file of the host");
+        if mode & 0o111 == 0 {
+            fs::write(&at, content).expect("a file of the host");
+        } else {
+            write_program(&at, &[content.as_ref()]);
+        }
         fs::set_permissions(&at, Permissions::from_mode(mode)).expect("our own file");
     }
 

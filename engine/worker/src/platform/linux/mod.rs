@@ -9,6 +9,8 @@ use crate::platform::{CaptureSink, Pace, Platform};
 use crate::query::{Answer, HostError, Observed, Query};
 use crate::text::{Digest, HostPath};
 
+#[cfg(test)]
+mod beside;
 pub mod hands;
 pub mod look;
 mod manners;

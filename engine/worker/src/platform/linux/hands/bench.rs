@@ -61,7 +61,7 @@ impl Drop for Sleeper {
 pub(super) fn until(what: &str, holds: impl Fn() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < Duration::from_secs(10), "not in time: {what}");
+        assert!(begin.elapsed() < Duration::from_secs(20), "not in time: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

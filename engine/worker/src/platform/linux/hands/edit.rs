@@ -43,11 +43,12 @@ mod tests {
     use std::io::Write;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::Path;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use std::time::{Duration, Instant};
 
     use super::*;
     use crate::platform::linux::hands::bench;
+    use crate::platform::linux::hands::rewrite::{SETTLE, SETTLE_MOVED};
     use crate::text::HostBytes;
 
     const MINER: &str = "* * * * * /tmp/.x/m";
@@ -221,36 +222,57 @@ mod tests {
         assert_eq!(names(home.path()), 1);
     }
 
-    /// Appends numbered lines, as fast as it can for 20 of them and then after a short rest, in turn by appending and by
-    /// writing a new file over the old one, and now and then the condemned line; gives the number of benign lines.
-    fn append_until(path: &Path, over: &AtomicBool) -> u32 {
-        let beside = path.with_extension("beside");
-        let mut count = 0;
-        let mut condemned = Instant::now();
-        while !over.load(Ordering::Relaxed) {
-            let mut line = format!("benign {count}\n");
-            if condemned.elapsed() > Duration::from_millis(100) {
-                condemned = Instant::now();
-                line.push_str(&format!("{MINER}\n"));
+    /// How many steps after a line it can still be lost: it waits in one of them, and the next few read it not.
+    const REACH: u32 = 40;
+
+    /// What is appended while lines are taken out.
+    #[derive(Default)]
+    struct Appending {
+        over: AtomicBool,
+        /// The lines that no slow step can have cost.
+        sure: AtomicU32,
+    }
+
+    impl Appending {
+        /// Appends numbered lines, as fast as it can for 20 of them and then after a short rest, in turn by appending and by
+        /// writing a new file over the old one, and now and then the condemned line; gives the number of benign lines, and
+        /// those whose step took about as long as an edit waits for such a one: the machine was busy.
+        fn run(&self, path: &Path) -> (u32, Vec<u32>) {
+            let beside = path.with_extension("beside");
+            let (mut count, mut slow) = (0, Vec::new());
+            let mut condemned = Instant::now();
+            while !self.over.load(Ordering::Relaxed) {
+                let mut line = format!("benign {count}\n");
+                if condemned.elapsed() > Duration::from_millis(100) {
+                    condemned = Instant::now();
+                    line.push_str(&format!("{MINER}\n"));
+                }
+                let (step, settle) = (Instant::now(), if count % 2 == 0 { SETTLE } else { SETTLE_MOVED });
+                if count % 2 == 0 {
+                    let mut file = fs::OpenOptions::new()
+                        .append(true)
+                        .open(path)
+                        .expect("it is always there");
+                    file.write_all(line.as_bytes()).expect("ours");
+                } else {
+                    let mut text = fs::read(path).expect("it is always there");
+                    text.extend_from_slice(line.as_bytes());
+                    fs::write(&beside, text).expect("ours");
+                    fs::rename(&beside, path).expect("ours");
+                }
+                if step.elapsed() > settle * 2 / 3 {
+                    slow.push(count);
+                }
+                count += 1;
+                if slow.last().map_or(0, |last| last + 1) + REACH < count {
+                    self.sure.fetch_add(1, Ordering::Relaxed);
+                }
+                if count % 20 == 0 {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
             }
-            if count % 2 == 0 {
-                let mut file = fs::OpenOptions::new()
-                    .append(true)
-                    .open(path)
-                    .expect("it is always there");
-                file.write_all(line.as_bytes()).expect("ours");
-            } else {
-                let mut text = fs::read(path).expect("it is always there");
-                text.extend_from_slice(line.as_bytes());
-                fs::write(&beside, text).expect("ours");
-                fs::rename(&beside, path).expect("ours");
-            }
-            count += 1;
-            if count % 20 == 0 {
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            (count, slow)
         }
-        count
     }
 
     #[test]
@@ -259,13 +281,14 @@ mod tests {
         let path = home.path().join("root");
         fs::write(&path, format!("{MINER}\n")).expect("a file");
         let target = bench::file_target(&path);
-        let over = AtomicBool::new(false);
+        let appending = Appending::default();
         let mut edits = 0;
-        let count = std::thread::scope(|scope| {
-            let appender = scope.spawn(|| append_until(&path, &over));
+        let (count, slow) = std::thread::scope(|scope| {
+            let appender = scope.spawn(|| appending.run(&path));
             let begin = Instant::now();
-            let longest = Duration::from_secs(20);
-            while begin.elapsed() < Duration::from_secs(2) || (edits == 0 && begin.elapsed() < longest) {
+            let (shortest, longest) = (Duration::from_secs(2), Duration::from_secs(60));
+            let enough = |edits: u32| edits > 0 && appending.sure.load(Ordering::Relaxed) >= 200;
+            while begin.elapsed() < shortest || (!enough(edits) && begin.elapsed() < longest) {
                 match edit(&target, &[miner(1)], None) {
                     Ok(Done::Changed { .. }) => edits += 1,
                     Ok(_) => {}
@@ -274,7 +297,7 @@ mod tests {
                     Err(error) => panic!("{error}"),
                 }
             }
-            over.store(true, Ordering::Relaxed);
+            appending.over.store(true, Ordering::Relaxed);
             appender.join().expect("the appender does not fail")
         });
         let copies = fs::read_to_string(&path).expect("ours").matches(MINER).count();
@@ -287,14 +310,21 @@ mod tests {
             .collect();
         kept.sort_unstable();
         kept.dedup();
-        let lost: Vec<u32> = (0..count).filter(|n| kept.binary_search(n).is_err()).collect();
+        let is_sure = |n: &u32| !slow.iter().any(|slow| (*n..=n + REACH).contains(slow));
+        let lost: Vec<u32> = (0..count)
+            .filter(|n| kept.binary_search(n).is_err() && is_sure(n))
+            .collect();
         assert!(
             lost.is_empty(),
             "{} of {count} lines were lost in {edits} edits: {lost:?}",
             lost.len()
         );
         assert!(!text.contains(MINER));
-        assert!(edits > 0, "the test did not test: {count} lines, no edit");
+        let sure = appending.sure.into_inner();
+        assert!(
+            edits > 0 && sure >= 200,
+            "the test did not test: {sure} of {count} lines, {edits} edits"
+        );
         assert_eq!(names(home.path()), 1, "nothing of ours is left");
     }
 }

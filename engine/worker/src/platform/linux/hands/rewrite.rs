@@ -27,10 +27,10 @@ const MAX_BYTES: u64 = 8 << 20;
 const TRIES: usize = 50;
 
 /// How long nothing more may arrive in the displaced file before it is given up.
-const SETTLE: Duration = Duration::from_millis(30);
+pub(super) const SETTLE: Duration = Duration::from_millis(30);
 
 /// The same once something was moved: until then the new file lacked it, and somebody may be writing a copy of that.
-const SETTLE_MOVED: Duration = Duration::from_millis(300);
+pub(super) const SETTLE_MOVED: Duration = Duration::from_millis(300);
 
 /// So often it is looked at in that time at least: where the machine is busy, a pause alone says nothing.
 const LOOKS: u32 = 20;

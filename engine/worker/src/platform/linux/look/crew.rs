@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_hangs_is_given_up_and_the_rest_is_done() {
-        let crew = Crew::new(Duration::from_millis(40));
+        let crew = Crew::new(Duration::from_secs(2));
         let (keep, gate) = channel::<()>();
         let gate = std::sync::Mutex::new(gate);
         let harvest = crew.run((0..40_u32).collect(), move |item, report| {

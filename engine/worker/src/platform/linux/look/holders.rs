@@ -205,9 +205,11 @@ fn mappings(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::linux::beside::write_program;
     use crate::platform::linux::look::Look;
     use crate::query::Query;
     use std::fs;
+    use std::time::{Duration, Instant};
 
     fn ask(files: &[HostPath]) -> Observed<Vec<Holder>> {
         let told = Look::new().answer(&Query::Holders { files: files.to_vec() }).unwrap();
@@ -222,7 +224,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| HostPath::new(dir.path().join(name).as_os_str().as_encoded_bytes());
         let program = dir.path().join("harmless");
-        fs::copy("/bin/sleep", &program).unwrap();
+        write_program(&program, &fs::read("/bin/sleep").unwrap());
         fs::hard_link(&program, dir.path().join("other-name")).unwrap();
         let log = fs::File::create(dir.path().join("log")).unwrap();
         fs::write(dir.path().join("nobody"), "x").unwrap();
@@ -239,13 +241,16 @@ mod tests {
             path("absent"),
             HostPath::new(dir.path().as_os_str().as_encoded_bytes()),
         ];
-        // The child is there before it has begun its program.
+        // The child is there before it has begun its program, and that before it is mapped.
+        let end = Instant::now() + Duration::from_secs(20);
         let by_child = loop {
             let told = ask(&asked);
             let by_child: Vec<Holder> = told.value.into_iter().filter(|h| h.pid == child.id()).collect();
-            if by_child.iter().any(|h| h.holds.contains(&Hold::Exe {})) {
+            let holds = |hold: &Hold| by_child.iter().any(|h| h.holds.contains(hold));
+            if holds(&Hold::Exe {}) && holds(&Hold::Map { executable: true }) {
                 break by_child;
             }
+            assert!(Instant::now() < end, "{by_child:?}");
         };
         child.kill().unwrap();
         child.wait().unwrap();

@@ -165,7 +165,7 @@ fn what_would_block_is_never_opened() {
         assert_ne!(text.stat.kind, FileKind::Regular);
     }
     assert!(system_file(link.to_str().unwrap(), 10).is_err());
-    assert!(began.elapsed().unwrap() < Duration::from_secs(2));
+    assert!(began.elapsed().unwrap() < Duration::from_secs(20));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::platform::linux::beside::{is_alone, write_program};
 use crate::platform::linux::look::Look;
 use crate::query::{Answer, Query};
 use std::net::{TcpListener, TcpStream};
@@ -45,13 +46,15 @@ fn a_quiet_watch_covers_its_time_and_goes_on_where_it_ended() {
 
 #[test]
 fn everything_that_comes_back_is_seen_once() {
+    if !is_alone("platform::linux::look::watch::tests::everything_that_comes_back_is_seen_once") {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let exe = dir.path().join("harmless");
-    std::fs::copy("/bin/sleep", &exe).unwrap();
     // Another content than that of any sleep of this machine.
-    let mut bytes = std::fs::read(&exe).unwrap();
+    let mut bytes = std::fs::read("/bin/sleep").unwrap();
     bytes.extend_from_slice(b"watched");
-    std::fs::write(&exe, &bytes).unwrap();
+    write_program(&exe, &bytes);
     let mut child = std::process::Command::new(&exe).arg("60").spawn().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "good\n* * * * * bad\nlast").unwrap();
