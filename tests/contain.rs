@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::command::{Deminer, program};
 use common::infection::{Started, stand_in};
-use common::machine::{needs_root, wait_until};
+use common::machine::{needs_root, turn, wait_until};
 use serde_json::Value;
 
 const INFECTED: &str = "simulated:infected";
@@ -131,6 +131,7 @@ fn one_typed_yes() {
 #[test]
 fn a_real_host_is_contained_and_taken_back() {
     if needs_root() {
+        let _turn = turn();
         place::in_a_place_of_its_own("inside::a_real_host_is_contained_and_taken_back");
     }
 }
@@ -198,7 +199,7 @@ mod inside {
         let words = ["contain", "--approve", &hash(&listed), "--format", "json"];
         let report = deminer.run(&words).expect(0).json();
         assert_eq!(report["hosts"][0]["status"], "contained", "{report:#}");
-        assert!(!place.can(POOL, 3333) && !place.is_reached_from(POOL));
+        assert!(place.cannot(POOL, 3333) && place.is_out_of_reach_from(POOL));
         assert!(place.session_works() && place.is_reached_from("192.0.2.7") && place.can("203.0.113.10", 443));
         assert!(place::ruleset().starts_with(&before));
         taken_back(&deminer, &report);

@@ -1,14 +1,22 @@
 //! The demo, as a newcomer runs it: as root, as an ordinary user, and where there can be no private world.
 
+#[allow(dead_code, reason = "each test program uses a part of the bench")]
+mod common;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
 
-/// One demo at a time: each looks whether it left anything behind.
-static ALONE: Mutex<()> = Mutex::new(());
+use common::infection::write_program;
+use common::machine::{Turn, turn};
+
+/// One demo at a time, and none beside a test of the whole machine: each looks whether it left anything behind, and shows what
+/// looks like a miner.
+fn alone() -> Turn {
+    turn()
+}
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_deminer");
 
@@ -58,7 +66,7 @@ fn assert_told(text: &str, runs: &Path) {
 
 #[test]
 fn in_a_private_world() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let runs = tempfile::tempdir().expect("a folder");
     let before = traces();
     let mut command = Command::new(PROGRAM);
@@ -75,11 +83,11 @@ fn as_an_ordinary_user() {
     if !rustix::process::geteuid().is_root() {
         return in_a_private_world();
     }
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let home = tempfile::tempdir().expect("a folder");
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).expect("everybody may write there");
     let program = home.path().join("deminer");
-    fs::copy(PROGRAM, &program).expect("a copy that everybody may run");
+    write_program(&program, &[&fs::read(PROGRAM).expect("it is built")]);
     let runs = home.path().join("runs");
     let before = traces();
     let mut command = Command::new("setpriv");
@@ -98,7 +106,7 @@ fn as_an_ordinary_user() {
 
 #[test]
 fn on_the_simulated_host() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let runs = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(PROGRAM);
     command.args(["demo", "--simulated", "--runs"]).arg(runs.path());

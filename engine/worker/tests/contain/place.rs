@@ -16,8 +16,11 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 /// Which part of the place a process of this test program is.
 const PART: &str = "DEMINER_TEST_PART";
 
-/// How long an answer may take; nothing here is farther than the next namespace.
-const PATIENCE: Duration = Duration::from_millis(700);
+/// How long an answer may take that has to come, on a busy machine; a packet that is lost is sent again after seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long is waited for one that must not come; nothing here is farther than the next namespace.
+const SILENCE: Duration = Duration::from_millis(700);
 
 /// Runs a test in a network namespace of its own. A test that cannot have one says so.
 ///
@@ -216,32 +219,39 @@ impl Place {
 
     /// Whether this host reaches an address.
     pub(crate) fn can(&self, address: &str, port: u16) -> bool {
-        let remote = SocketAddr::new(address.parse().expect("an address"), port);
-        TcpStream::connect_timeout(&remote, PATIENCE).is_ok_and(|stream| answers(stream).is_some())
+        reaches(address, port, PATIENCE)
+    }
+
+    /// Whether this host does not reach it.
+    pub(crate) fn cannot(&self, address: &str, port: u16) -> bool {
+        !reaches(address, port, SILENCE)
     }
 
     /// Whether a neighbour with this address reaches the host's port 22.
     pub(crate) fn is_reached_from(&mut self, address: &str) -> bool {
-        let host = if address.contains(':') {
-            "[2001:db8::10]:22"
-        } else {
-            "192.0.2.10:22"
-        };
-        self.neighbours.tell(&format!("once {address} {host}")) == "yes"
+        let host = host_for(address);
+        self.neighbours.tell(&format!("reaches {address} {host}")) == "yes"
+    }
+
+    /// Whether it does not reach it.
+    pub(crate) fn is_out_of_reach_from(&mut self, address: &str) -> bool {
+        let host = host_for(address);
+        self.neighbours.tell(&format!("is-cut-off {address} {host}")) == "yes"
     }
 
     /// Whether the container reaches an address.
     pub(crate) fn contained_can(&mut self, address: &str, port: u16) -> bool {
-        self.container.tell(&format!("once 10.0.7.2 {address}:{port}")) == "yes"
+        self.container.tell(&format!("reaches 10.0.7.2 {address}:{port}")) == "yes"
+    }
+
+    /// Whether the container does not reach it.
+    pub(crate) fn contained_cannot(&mut self, address: &str, port: u16) -> bool {
+        self.container.tell(&format!("is-cut-off 10.0.7.2 {address}:{port}")) == "yes"
     }
 
     /// Our client connects, and stays.
     pub(crate) fn log_in(&mut self, address: &str) {
-        let host = if address.contains(':') {
-            "[2001:db8::10]:22"
-        } else {
-            "192.0.2.10:22"
-        };
+        let host = host_for(address);
         assert_eq!(self.neighbours.tell(&format!("stay {address} {host}")), "yes");
     }
 
@@ -249,6 +259,21 @@ impl Place {
     pub(crate) fn session_works(&mut self) -> bool {
         self.neighbours.tell("again") == "yes"
     }
+}
+
+/// Where a neighbour with this address finds the host.
+fn host_for(address: &str) -> &'static str {
+    if address.contains(':') {
+        "[2001:db8::10]:22"
+    } else {
+        "192.0.2.10:22"
+    }
+}
+
+fn reaches(address: &str, port: u16, patience: Duration) -> bool {
+    let remote = SocketAddr::new(address.parse().expect("an address"), port);
+    let stream = TcpStream::connect_timeout(&remote, patience).ok();
+    stream.and_then(|stream| answers(stream, patience)).is_some()
 }
 
 /// Waits until something holds.
@@ -281,8 +306,8 @@ fn echo(end: SocketAddr) {
 }
 
 /// Says something and waits for the echo; gives the connection where it came.
-fn answers(mut stream: TcpStream) -> Option<TcpStream> {
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+fn answers(mut stream: TcpStream, patience: Duration) -> Option<TcpStream> {
+    stream.set_read_timeout(Some(patience)).ok()?;
     stream.write_all(b"x").ok()?;
     let mut byte = [0];
     match stream.read(&mut byte) {
@@ -291,7 +316,7 @@ fn answers(mut stream: TcpStream) -> Option<TcpStream> {
     }
 }
 
-fn connected(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+fn connected(from: IpAddr, to: SocketAddr, patience: Duration) -> std::io::Result<TcpStream> {
     let family = if from.is_ipv4() {
         AddressFamily::INET
     } else {
@@ -300,13 +325,19 @@ fn connected(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = socket(family, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddr::new(from, 0))?;
     // A connection that nobody answers is given up soon.
-    let patience = u32::try_from(PATIENCE.as_millis()).expect("short");
-    rustix::net::sockopt::set_tcp_user_timeout(&socket, patience)?;
-    rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Send, Some(PATIENCE))?;
+    let limit = u32::try_from(patience.as_millis()).expect("short");
+    rustix::net::sockopt::set_tcp_user_timeout(&socket, limit)?;
+    rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Send, Some(patience))?;
     match connect(&socket, &to) {
         Ok(()) => Ok(TcpStream::from(socket)),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// A connection that carries both ways.
+fn connection(from: &str, to: &str, patience: Duration) -> Option<TcpStream> {
+    let stream = connected(from.parse().expect("an address"), to.parse().expect("an end"), patience);
+    answers(stream.ok()?, patience)
 }
 
 /// What a part does: one line, one word back.
@@ -335,15 +366,14 @@ pub(crate) fn be_a_part(more: impl Fn(&[&str]) -> Option<String>) {
                 echo(end.parse().expect("an end"));
                 true
             }
-            ["once", from, to] => connected(from.parse().expect("an address"), to.parse().expect("an end"))
-                .is_ok_and(|stream| answers(stream).is_some()),
+            ["reaches", from, to] => connection(from, to, PATIENCE).is_some(),
+            ["is-cut-off", from, to] => connection(from, to, SILENCE).is_none(),
             ["stay", from, to] => {
-                let stream = connected(from.parse().expect("an address"), to.parse().expect("an end"));
-                stays = stream.ok().and_then(answers);
+                stays = connection(from, to, PATIENCE);
                 stays.is_some()
             }
             ["again"] => {
-                stays = stays.take().and_then(answers);
+                stays = stays.take().and_then(|stream| answers(stream, PATIENCE));
                 stays.is_some()
             }
             _ => match more(&words) {
