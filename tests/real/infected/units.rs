@@ -92,7 +92,7 @@ pub(crate) fn fighting(host: &Host<'_>) -> Case {
         host,
         "linkd.service",
         &format!(
-            "[Service]\nType=notify\nWatchdogSec=1\nExecStart={watched} {WORDS}\nRestart=always\nRestartSec=100ms\n\
+            "[Service]\nType=notify\nWatchdogSec=2\nExecStart={watched} {WORDS}\nRestart=always\nRestartSec=100ms\n\
              ExecStopPost=-{}\n\n{install}",
             says("watchdog")
         ),

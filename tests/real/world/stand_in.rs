@@ -106,6 +106,13 @@ fn main() {
     }
     let service = Service::of_environment();
     service.say("READY=1");
+    // It says so however long a peer or its work takes, and not while it stands still.
+    std::thread::spawn(move || {
+        loop {
+            service.say("WATCHDOG=1");
+            std::thread::sleep(TICK);
+        }
+    });
     let began = Instant::now();
     let mut connection = None;
     while !script.is_over() {
@@ -118,7 +125,6 @@ fn main() {
                 start(Path::new(copy), Path::new(target));
             }
         }
-        service.say("WATCHDOG=1");
         if began.elapsed() < BUSY {
             work_up_to(began.elapsed() * script.load / 100);
         }

@@ -19,8 +19,8 @@ use wire::{Call, Kind, Message, Reader, WireError};
 pub(super) const LOOK_MS: u64 = 10_000;
 /// How long a manager may take to reload.
 const RELOAD_MS: u64 = 20_000;
-/// How long it may take to tell of one watchdog.
-const WATCHDOG_MS: u64 = 300;
+/// How long it may take to tell of one watchdog: a host that mines is busy, and others stand still meanwhile.
+const WATCHDOG_MS: u64 = 1_000;
 /// The units of one answer.
 const UNITS: usize = 20_000;
 /// Calls that are on their way at one time: a socket takes so many without an answer.
