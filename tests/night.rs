@@ -100,7 +100,7 @@ fn an_infected_machine_at_night() {
     let miner = infection.miner().expect("it runs");
     let mined = running_content(&miner);
     miner.kill();
-    let again = wait_until(Duration::from_secs(10), || infection.miner().is_some());
+    let again = wait_until(Duration::from_secs(20), || infection.miner().is_some());
     assert!(again, "the guardian starts another miner");
     let report = planned.apply(&deminer, "5s").expect(0).json();
 

@@ -12,8 +12,8 @@ const PROGRAM: &str = "/usr/bin/chromium";
 
 /// What the browser is told. It is shut off from every network but the page's own file.
 const WORDS: &str = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
-                     --disable-component-update --disable-sync --disable-extensions --host-resolver-rules='MAP * ~NOTFOUND' \
-                     --window-size=1280,1600 --remote-debugging-pipe";
+                     --disable-component-update --disable-sync --disable-extensions --disable-dev-shm-usage \
+                     --host-resolver-rules='MAP * ~NOTFOUND' --window-size=1280,1600 --remote-debugging-pipe";
 
 /// One browser with one page.
 pub(crate) struct Browser {
@@ -154,7 +154,11 @@ impl Browser {
         let file = self.downloads.path().join(name);
         let _ = std::fs::remove_file(&file);
         self.eval(&format!("document.querySelector('{element}').click()"));
-        let there = crate::common::machine::wait_until(std::time::Duration::from_secs(60), || file.exists());
+        let is_partial = |path: &Path| path.extension().is_some_and(|extension| extension == "crdownload");
+        let there = crate::common::machine::wait_until(std::time::Duration::from_secs(60), || {
+            let mut beside = std::fs::read_dir(self.downloads.path()).expect("ours").flatten();
+            std::fs::metadata(&file).is_ok_and(|file| file.len() > 0) && !beside.any(|entry| is_partial(&entry.path()))
+        });
         assert!(there, "{name} is not downloaded");
         let mut bytes = Vec::new();
         let mut open = std::fs::File::open(file).expect("it is there");

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -83,10 +83,8 @@ impl Server {
 
     /// What is wrong with each of these files.
     pub(crate) fn diagnostics(&mut self, files: &[&String]) -> BTreeMap<String, Vec<Value>> {
-        let until = Instant::now() + LONGEST;
         while let Some(waited_for) = files.iter().find(|file| !self.said.contains_key(**file)) {
-            let left = until.saturating_duration_since(Instant::now());
-            let message = self.output.recv_timeout(left);
+            let message = self.output.recv_timeout(LONGEST);
             let message = message.unwrap_or_else(|error| panic!("{waited_for}: {error}"));
             self.heard(message);
         }

@@ -118,20 +118,12 @@ fn a_host_over_ssh_says_what_it_says_here() {
             (a.kernel, a.architecture, a.cpus, a.uid),
             (b.kernel, b.architecture, b.cpus, b.uid)
         );
-        let questions = [
-            Query::Accounts {},
-            Query::Mounts {},
-            Query::Digest {
-                paths: vec![HostPath::from("/bin/sh"), HostPath::from("/nowhere")],
-            },
-        ];
-        for question in questions {
-            let (a, b) = (
-                there.observe(question.clone()).await,
-                here.observe(question.clone()).await,
-            );
-            assert_eq!(a, b, "{question:?}");
-        }
+        // What other tests do not change meanwhile; every question is held against both in `agree.rs`.
+        let question = Query::Digest {
+            paths: vec![HostPath::from("/bin/sh"), HostPath::from("/nowhere")],
+        };
+        let (a, b) = (there.observe(question.clone()).await, here.observe(question).await);
+        assert_eq!(a, b);
     });
 }
 
