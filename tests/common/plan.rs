@@ -1,12 +1,16 @@
 //! A plan, as it is in its file: a header line and a line of each host.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::command::{Answer, Deminer};
 use super::infection::Infection;
 use super::machine::written;
+
+/// How long planning may take, beside others that plan.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// A plan that was made.
 pub(crate) struct Planned {
@@ -49,7 +53,7 @@ impl Planned {
         let name = written(&deminer.inside("the.plan"));
         let mut all = vec!["plan", "linux-miner", "-o", &name, "--format", "json"];
         all.extend_from_slice(words);
-        let json = deminer.run(&all).expect(0).json();
+        let json = deminer.start(&all).answer_within(LONGEST).expect(0).json();
         let mut planned = Planned::read(&deminer.runs().join("the.plan"), json);
         planned.file = deminer.inside("the.plan");
         planned

@@ -21,6 +21,7 @@ use crate::common::plan::Planned;
 use crate::infected::case::{Case, Moments};
 use crate::infected::look_alike::{LookAlike, State};
 use crate::infected::processes::{self, start};
+use crate::site::LONG;
 use crate::world::World;
 use crate::world::host::Host;
 use crate::world::pool::POOL;
@@ -129,7 +130,8 @@ fn plan(deminer: &Deminer) -> Planned {
 
 fn apply(deminer: &Deminer, planned: &Planned) -> Answer {
     let words = [planned.words(WATCH).to_vec(), planned.many()].concat();
-    deminer.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    deminer.start(&words).answer_within(LONG)
 }
 
 /// Whether a plan says this to a person.
@@ -334,7 +336,7 @@ fn in_our_way(host: &Host<'_>, attacks: &[Attack]) -> Told {
     let held = "/run/held";
     start(
         host,
-        &format!("flock /root sh -c 'echo > {held}; for i in $(seq 600); do [ -e {held} ] || exit; sleep 0.1; done'"),
+        &format!("flock /root sh -c 'echo > {held}; for i in $(seq 6000); do [ -e {held} ] || exit; sleep 0.1; done'"),
     );
     host.wait("the lock of another", || host.has(held));
     let mut told = Told::from([("lock", refused(7, "another Deminer is at work"))]);

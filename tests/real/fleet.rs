@@ -93,15 +93,23 @@ fn nothing_is_contained_behind_which_nobody_gets_in() {
     assert_eq!(left_of_us(host), Vec::<String>::new());
 }
 
-/// Works, for five minutes at most, only while no login over SSH stands.
+/// Works, for five minutes at most, only while no login over SSH stands: no connection to port 22 (0x16) is established
+/// (0x01).
+///
+/// It is told by the share of a CPU that it uses itself, so all of its work is the shell's own, and a group of processes of
+/// its own gets more of a busy machine than another (sched(7), autogroup).
 const SHY: &str = "\
-#!/bin/sh
-end=$(($(date +%s) + 300))
-while [ \"$(date +%s)\" -lt $end ]; do
-    if grep -lq 'sshd: roo[t]' /proc/[0-9]*/cmdline 2>/dev/null; then sleep 0.2; else
-        i=0
-        while [ $i -lt 20000 ]; do i=$((i + 1)); done
-    fi
+#!/bin/bash
+echo -10 > /proc/self/autogroup
+stands() {
+    local own peer state
+    while read -r _ own peer state _; do
+        case $own/$state in *:0016/01) return 0 ;; esac
+    done < /proc/net/tcp
+    return 1
+}
+while [ $SECONDS -lt 300 ]; do
+    if stands; then sleep 0.2; else for ((i = 0; i < 20000; i++)); do :; done; fi
 done
 ";
 

@@ -22,7 +22,7 @@ const EVIL: &str = include_str!("evil.pl");
 
 /// Hosts at once, and how long one may take.
 const AT_ONCE: usize = 6;
-const HOST_TIME: &str = "60s";
+const HOST_TIME: &str = "120s";
 
 /// What a command holds before it has heard of any host, and what it makes of the good ones.
 const OWN_BYTES: usize = 256 << 20;
@@ -105,12 +105,12 @@ fn most_memory(host: &Host<'_>, exe: &str) -> usize {
 /// The end of a command, and the most that it held.
 fn watched(control: &Host<'_>, mut running: Running) -> (Answer, usize) {
     let mut most = 0;
-    let ended = wait_until(LONG, || {
+    let ended = wait_until(LONG + LONG, || {
         most = most.max(most_memory(control, "/run/deminer-test/deminer"));
         running.has_ended()
     });
     assert!(ended, "it ends");
-    (running.answer_within(LONG), most)
+    (running.answer_within(LONG + LONG), most)
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn hosts_that_are_somebody_elses_harm_nobody_but_themselves() {
 
     let limit = OWN_BYTES + AT_ONCE * HELD_BYTES + HELD_ONCE_BYTES;
     assert!((1..limit).contains(&most), "the command held {most} bytes, of {limit}");
-    assert!(took < Duration::from_secs(240), "{took:?}");
+    assert!(took < Duration::from_secs(450), "{took:?}");
     let left = plan["not_planned"].as_array().expect("a list");
     let why = |name: &str| {
         let of = |left: &&Value| left["host"] == hosts[name].address.as_str();

@@ -14,6 +14,9 @@ use crate::world::host::Host;
 /// How long a cut link may take to be noticed, and a transaction to end, on a slow machine.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
 
+/// How long a worker may take to end by itself.
+const SOON: Duration = Duration::from_secs(20);
+
 /// Hosts that start at once.
 const BOOTING: usize = 4;
 
@@ -87,8 +90,9 @@ pub(crate) fn of_us(host: &Host<'_>) -> Vec<Process> {
     ours.collect()
 }
 
-/// What is left of us on a host: files of a worker, programs of ours.
+/// What is left of us on a host: files of a worker, programs of ours. A worker that was let go may need a moment to end.
 pub(crate) fn left_of_us(host: &Host<'_>) -> Vec<String> {
+    wait_until(SOON, || of_us(host).is_empty());
     let mut left = Vec::new();
     for place in PLACES {
         let said = host.run(["find", place, "-xdev", "-maxdepth", "2", "-name", "*deminer*"]);

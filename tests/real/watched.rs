@@ -124,13 +124,13 @@ fn walk(hosts: usize, at_once: usize, watch: Duration) -> Option<Walked> {
 
 #[test]
 fn who_is_watched_holds_no_slot() {
-    let (hosts, at_once, watch) = (12, 2, Duration::from_secs(20));
+    let (hosts, at_once, watch) = (12, 2, Duration::from_secs(45));
     let Some(walked) = walk(hosts, at_once, watch) else {
         return;
     };
-    // One after the other it were six watches, two minutes, and never more than two hosts in one.
+    // Where a watch held a slot it were six watches, one after the other, and never more than two hosts in one.
     assert!(walked.watched_at_once > at_once, "{} at once", walked.watched_at_once);
-    assert!(walked.took < watch * 5, "{:?}", walked.took);
+    assert!(walked.took < watch * 6, "{:?}", walked.took);
 }
 
 /// As the product promises it. Takes some minutes and 3 GiB of memory: run by hand.

@@ -62,7 +62,7 @@ pub(crate) fn jobs(host: &Host<'_>) -> Case {
         0o644,
     );
     let number = u32::try_from(anacrontab.lines().count()).expect("a short file") + 1;
-    host.sh(&format!("echo {miner} {WORDS} | at now + 3 minutes"));
+    host.sh(&format!("echo {miner} {WORDS} | at now + 30 minutes"));
     let job = host.sh("ls /var/spool/cron/atjobs/a*").trim().to_owned();
     Case::new("cron script, at job and anacrontab")
         .process("miner", miner)

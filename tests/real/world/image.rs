@@ -23,6 +23,7 @@ mkdir -p /var/cache/apt/archives/partial /var/lib/apt/lists/partial
 useradd --create-home --uid 1000 --shell /bin/bash deploy
 useradd --create-home --uid 1001 --shell /bin/bash ines
 rm -f /etc/machine-id /var/lib/dbus/machine-id
+systemctl mask dpkg-db-backup.timer apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer
 ";
 
 /// The image's directory, made where it is not there yet: about a minute.
