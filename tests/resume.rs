@@ -5,7 +5,9 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::command::Deminer;
 use common::infection::{Infection, LookAlikes};
@@ -77,6 +79,172 @@ fn a_host_that_was_not_reached_is_struck_later_and_no_other_again() {
         .collect();
     assert_eq!(purposes, ["apply", "look"]);
     assert_eq!(runs["runs"][0]["statuses"], json!({"eradicated": 2}));
+}
+
+/// How often the host's chain of a run says this.
+fn times(run: &Path, host: &str, kind: &str) -> usize {
+    let chain = fs::read_to_string(run.join(format!("journal/host-{host}.ndjson"))).unwrap_or_default();
+    chain.matches(&format!(r#""kind":"{kind}""#)).count()
+}
+
+/// Two hosts of which only the first was reached; gives the run, and the inventory by which both are.
+fn half(deminer: &Deminer, folder: &Path) -> (PathBuf, String) {
+    let [up, down] = ["up.yml", "down.yml"].map(|name| folder.join(name));
+    let hosts =
+        |second: &str| format!("hosts:\n  web-1: {{connection: 'simulated:infected'}}\n  web-2: {{{second}}}\n");
+    fs::write(&up, hosts("connection: 'simulated:infected'")).expect("written");
+    fs::write(&down, hosts("address: 127.0.0.1, port: 1, user: root")).expect("written");
+    let (up, down) = (written(&up), written(&down));
+    let words = [
+        "plan",
+        "linux-miner",
+        "-i",
+        &up,
+        "--set",
+        "watch=2s",
+        "--format",
+        "json",
+    ];
+    let plan = deminer.run(&words).expect(0).json();
+    let hash = plan["hash"].as_str().expect("a hash");
+    let apply = ["apply", hash, "--approve", hash, "-i", &down, "--format", "json"];
+    let report = deminer.run(&apply).expect(7).json();
+    (deminer.run_of(&report), up)
+}
+
+#[test]
+fn two_who_take_a_run_up_at_once_strike_once() {
+    let (folder, deminer) = (tempfile::tempdir().expect("a directory"), Deminer::new());
+    let (run, up) = half(&deminer, folder.path());
+    let answers = folder.path().join("answers");
+    assert!(Command::new("mkfifo").arg(&answers).status().expect("mkfifo").success());
+    let name = written(&answers);
+    let slow = deminer.start(&["resume", "-i", &up, "--answers", &name, "--format", "json"]);
+    // Opened when the other end is: the slow one reads its answers now.
+    let mut answer = fs::OpenOptions::new().write(true).open(&answers).expect("it is read");
+    let fast = deminer.run(&["resume", "-i", &up, "--format", "json"]);
+    answer.write_all(b"{}\n").expect("it is read");
+    drop(answer);
+    let report = slow.answer().expect(0).json();
+    assert_eq!(
+        told(&report),
+        [json!(["web-1", "eradicated", 1]), json!(["web-2", "eradicated", 1])]
+    );
+    assert_eq!(times(&run, "web-2", "committed"), 1, "{fast}");
+    assert!(fast.expect(1).err.contains("another process works on run"));
+}
+
+#[test]
+fn a_host_whose_journal_is_gone_or_cut_is_not_struck_again() {
+    let (folder, deminer) = (tempfile::tempdir().expect("a directory"), Deminer::new());
+    let (run, up) = half(&deminer, folder.path());
+    deminer.run(&["resume", "-i", &up]).expect(0);
+    let journal = run.join("journal/host-web-2.ndjson");
+    let own = run.join("journal/run.ndjson");
+    let [all, told] = [&journal, &own].map(|chain| fs::read_to_string(chain).expect("its chain"));
+    let name = written(run.file_name().expect("a name").as_ref());
+    let first: String = all.split_inclusive('\n').take(1).collect();
+    for left in [None, Some(""), Some(&*first)] {
+        match left {
+            None => fs::remove_file(&journal).expect("ours"),
+            Some(left) => fs::write(&journal, left).expect("written"),
+        }
+        let answer = deminer.run(&["resume", &name, "-i", &up]).expect(4);
+        assert!(
+            answer.err.contains("host-web-2.ndjson lacks lines"),
+            "{left:?}: {answer}"
+        );
+        assert!(answer.err.contains("put them back as they were"), "{answer}");
+        assert_eq!(times(&run, "web-2", "committed"), 0);
+    }
+    fs::write(&journal, all).expect("written");
+    fs::write(&own, told).expect("written");
+    deminer.run(&["resume", &name, "-i", &up]).expect(0);
+    assert_eq!(times(&run, "web-2", "committed"), 1);
+}
+
+#[test]
+fn what_a_run_may_do_stands_in_its_journal() {
+    let (folder, deminer) = (tempfile::tempdir().expect("a directory"), Deminer::new());
+    let (run, up) = half(&deminer, folder.path());
+    let changes = |name: &str, change: &dyn Fn(&str) -> String, says: &str| {
+        let file = run.join(name);
+        let text = fs::read_to_string(&file).expect("it is kept");
+        fs::write(&file, change(&text)).expect("written");
+        let answer = deminer.run(&["resume", "-i", &up]).expect(4);
+        assert!(answer.err.contains(says), "{name}: {answer}");
+        assert_eq!(times(&run, "web-2", "committed"), 0);
+        fs::write(&file, text).expect("written");
+    };
+    let narrower = |text: &str| text.replacen("\"contain\",", "", 1);
+    changes("approval.json", &narrower, "approval.json is not the approval");
+    let renamed = |text: &str| text.replacen("uid ", "uid 1", 1);
+    changes("approval.json", &renamed, "approval.json is not the approval");
+    changes(
+        "plan",
+        &|text| text.replacen("\"2s\"", "\"9s\"", 1),
+        "the plan's hash is",
+    );
+    changes("journal/run.ndjson", &narrower, "run.ndjson does not hold");
+    changes(
+        "journal/host-web-1.ndjson",
+        &|text| text.replacen("web-1", "web-9", 2),
+        "does not hold",
+    );
+
+    let gone = fs::read(run.join("plan")).expect("kept");
+    fs::remove_file(run.join("plan")).expect("ours");
+    let name = written(run.file_name().expect("a name").as_ref());
+    let answer = deminer.run(&["resume", &name, "-i", &up]).expect(4);
+    assert!(answer.err.contains("its plan is not the one"), "{answer}");
+    fs::write(run.join("plan"), gone).expect("written");
+    // Cut between the two, the journal has it alone.
+    fs::remove_file(run.join("approval.json")).expect("ours");
+    deminer.run(&["resume", "-i", &up]).expect(0);
+    assert_eq!(times(&run, "web-2", "committed"), 1);
+    assert!(run.join("approval.json").exists());
+}
+
+#[test]
+fn a_run_that_was_cut_before_its_approval_did_nothing_and_is_not_gone_on_with() {
+    let (folder, deminer) = (tempfile::tempdir().expect("a directory"), Deminer::new());
+    let (run, up) = half(&deminer, folder.path());
+    for host in ["web-1", "web-2"] {
+        fs::remove_file(run.join(format!("journal/host-{host}.ndjson"))).expect("ours");
+    }
+    let journal = run.join("journal/run.ndjson");
+    let lines = fs::read_to_string(&journal).expect("its chain");
+    let before: Vec<&str> = lines
+        .split_inclusive('\n')
+        .take_while(|line| !line.contains(r#""kind":"approved""#))
+        .collect();
+    let name = written(run.file_name().expect("a name").as_ref());
+    for left in (0..=before.len()).rev() {
+        fs::write(&journal, before[..left].concat()).expect("written");
+        let answer = deminer.run(&["resume", &name, "-i", &up]).expect(4);
+        assert!(
+            answer.err.contains("it was cut before anything was begun"),
+            "{left} lines: {answer}"
+        );
+        assert!(
+            answer.err.contains("deminer apply ") && answer.err.contains("/plan"),
+            "{answer}"
+        );
+        let newest = deminer.run(&["resume", "-i", &up]).expect(0);
+        assert!(newest.err.contains("no run is open"), "{left} lines: {newest}");
+        for host in ["web-1", "web-2"] {
+            assert!(
+                !run.join(format!("journal/host-{host}.ndjson")).exists(),
+                "{host} was begun"
+            );
+        }
+    }
+    let (plan, hash) = (written(&run.join("plan")), name[14..18].to_owned());
+    let shown = deminer.run(&["show", &plan, "--format", "json"]).expect(0).json();
+    let whole = shown["hash"].as_str().expect("a hash");
+    assert!(whole.starts_with(&hash));
+    let again = deminer.run(&["apply", &plan, "--approve", whole, "-i", &up]);
+    assert_eq!(again.code, Some(0), "what it says is done: {again}");
 }
 
 #[test]

@@ -3,14 +3,176 @@
 //! Nothing here trusts a host, and what is not known is not begun again: the host is asked first
 //! ([`crate::reconcile`]).
 
+use std::collections::{BTreeMap, HashSet};
+
 use deminer_worker::action::{Done, Effect};
 use deminer_worker::order::{Approval, Stage};
+use deminer_worker::text::Digest;
 
 use crate::apply::Task;
-use crate::event::EventKind;
-use crate::journal::Chain;
+use crate::approval::{ApprovalError, ApprovedPlan};
+use crate::event::{EventKind, Purpose};
+use crate::journal::{Chain, ChainEnd, file_name};
 use crate::report::{Change, ChangeState, HostReport, Progress, Report};
+use crate::run::{RunDir, RunError, RunLock};
 use crate::status::Status;
+
+/// Why a run is not taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// It is none of a plan.
+    #[error("it carries out no plan")]
+    NoPlan,
+    /// It was cut before its approval was written down, which stands before anything is begun.
+    #[error("it was cut before anything was begun: nothing was done on any host")]
+    NotBegun,
+    /// Hosts were begun, and nothing says that they may be.
+    #[error("its journal has no approval")]
+    Unapproved,
+    /// A chain was changed.
+    #[error("{journal} does not hold: {why}")]
+    Broken {
+        /// The file.
+        journal: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// Lines are missing that were noted.
+    #[error(
+        "{journal} lacks lines that the run's own journal has noted: what was done on that host is not known any more"
+    )]
+    Cut {
+        /// The file.
+        journal: String,
+    },
+    /// The plan is another than the one that it began with.
+    #[error("its plan is not the one that it began with")]
+    OtherPlan,
+    /// The approval is another than the one that was given.
+    #[error("approval.json is not the approval that stands in its journal")]
+    OtherApproval,
+    /// Plan and approval do not fit.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+    /// Its directory cannot be read.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl ResumeError {
+    /// What to do.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            ResumeError::NoPlan => "a look is made again with `deminer plan`, an undo with `deminer undo`",
+            ResumeError::NotBegun => "apply the plan again",
+            ResumeError::Unapproved
+            | ResumeError::Broken { .. }
+            | ResumeError::Cut { .. }
+            | ResumeError::OtherPlan
+            | ResumeError::OtherApproval => {
+                "somebody changed the run's files: put them back as they were, or look at the hosts anew with `deminer plan`"
+            }
+            ResumeError::Approval(error) => return error.hint(),
+            ResumeError::Run(error) => return error.hint(),
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// A run that may go on.
+#[derive(Debug)]
+pub struct TakenUp {
+    /// What it carries out, by its journal.
+    pub approved: ApprovedPlan,
+    /// Its chains.
+    pub chains: Vec<Chain>,
+}
+
+/// Reads what a run carries out and how far it is. Its journal counts: the plan and the approval that lie beside it must be
+/// those that it names, and no line may be missing that it has noted. Only who has the run reads what is left of it: nobody
+/// else does any of it meanwhile.
+///
+/// # Errors
+/// When it carries out no plan, was not begun, or its files are not as they were written.
+pub fn take_up(run: &RunDir, _lock: &RunLock) -> Result<TakenUp, ResumeError> {
+    let chains = run.chains()?;
+    check_whole(run, &chains)?;
+    let planned = own(&chains).find_map(|kind| match kind {
+        EventKind::RunStarted { plan, purpose, .. } => Some((*plan, *purpose)),
+        _ => None,
+    });
+    let Some(plan) = run.plan()? else {
+        return Err(match planned {
+            Some((_, Purpose::Apply)) => ResumeError::OtherPlan,
+            _ => ResumeError::NoPlan,
+        });
+    };
+    let (Some((planned, _)), Some(approval)) = (planned, given(&chains)) else {
+        let mut hosts = chains.iter().filter(|chain| chain.host.is_some());
+        return Err(match hosts.next() {
+            Some(_) => ResumeError::Unapproved,
+            None => ResumeError::NotBegun,
+        });
+    };
+    if planned != Some(approval.plan) {
+        return Err(ResumeError::OtherPlan);
+    }
+    match run.approval()? {
+        Some(found) if found != *approval => return Err(ResumeError::OtherApproval),
+        Some(_) => {}
+        // It is written once the journal has it.
+        None => run.write_approval(approval)?,
+    }
+    let approved = ApprovedPlan::of_run(&plan, approval.clone())?;
+    Ok(TakenUp { approved, chains })
+}
+
+/// The approval that a run rests on, by its own chain; `None` where it has none.
+pub fn given(chains: &[Chain]) -> Option<&Approval> {
+    own(chains).find_map(|kind| match kind {
+        EventKind::Approved { approval, .. } => Some(approval),
+        _ => None,
+    })
+}
+
+/// What the run's own chain tells.
+fn own(chains: &[Chain]) -> impl Iterator<Item = &EventKind> {
+    let own = chains.iter().filter(|chain| chain.host.is_none());
+    own.flat_map(|chain| &chain.events).map(|event| &event.kind)
+}
+
+/// Whether all chains are this run's and hold, and each has the lines that the run's own has noted.
+fn check_whole(run: &RunDir, chains: &[Chain]) -> Result<(), ResumeError> {
+    let mut lines: BTreeMap<String, HashSet<Digest>> = BTreeMap::new();
+    for chain in chains {
+        let file = file_name(chain.host.as_deref());
+        let broken = |why: String| ResumeError::Broken {
+            journal: file.clone(),
+            why,
+        };
+        if let ChainEnd::Broken { line, why } = &chain.end {
+            return Err(broken(format!("line {line}: {why}")));
+        }
+        match chain.run.as_deref() {
+            // A crash leaves a chain without a line.
+            None => continue,
+            Some(of) if of == run.id().as_str() => {}
+            Some(of) => return Err(broken(format!("it is of run {of}"))),
+        }
+        let hashes = run.hashes_of(chain.host.as_deref())?;
+        if lines.insert(file.clone(), hashes.into_iter().collect()).is_some() {
+            return Err(broken("there are two".to_owned()));
+        }
+    }
+    for kind in own(chains) {
+        let EventKind::Heads { of } = kind else { continue };
+        let has = |file: &String, head: &Digest| lines.get(file).is_some_and(|lines| lines.contains(head));
+        if let Some((file, _)) = of.iter().find(|(file, head)| !has(file, head)) {
+            return Err(ResumeError::Cut { journal: file.clone() });
+        }
+    }
+    Ok(())
+}
 
 /// How far an approval lets a host be taken: to the strongest effect that it allows.
 pub fn stage(approval: &Approval) -> Stage {

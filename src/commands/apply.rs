@@ -170,7 +170,6 @@ async fn begin(
     if let Some(given) = signed {
         run.write_signed(&given.signed, &given.under)?;
     }
-    run.write_approval(ready.approved.approval())?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let mut sink = Watched::new(journals, &desk.screen, window(&ready.vars)).dying_after(desk.dies_after.as_ref());
     sink.record(
@@ -207,6 +206,8 @@ async fn begin(
             lists: signed.map(|given| run::digests(&given.under)).unwrap_or_default(),
         },
     )?;
+    // The journal is what counts: what lies beside it comes after it, and before any host is begun.
+    run.write_approval(ready.approved.approval())?;
     let tasks = names.into_iter().map(|name| (name, Task::Begin)).collect();
     carry(desk, &run, sink, ready, tasks, course).await
 }

@@ -7,14 +7,15 @@ use deminer_engine::apply::Task;
 use deminer_engine::approval::ApprovedPlan;
 use deminer_engine::journal::Journals;
 use deminer_engine::report::Report;
-use deminer_engine::resume;
-use deminer_engine::run::RunDir;
+use deminer_engine::resume::{self, ResumeError, TakenUp};
+use deminer_engine::run::{RunDir, RunLock};
 
 use super::apply::{Course, Ready, carry};
 use super::progress::Watched;
 use super::{Desk, Trouble, apply, approvals, earlier, report, walk};
 use crate::cli::{self, Only};
 use crate::exit::Exit;
+use crate::render::plain;
 
 /// Does what a run has left.
 ///
@@ -33,8 +34,10 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Resume) -> anyhow::Result<
         },
     };
     earlier::settle_elsewhere(desk, &run).await?;
-    let approved = taken_up(&run)?;
-    let mut tasks = resume::tasks(&run.chains()?, approved.approval());
+    // What is left is read once nobody else can do any of it.
+    let lock = run.lock()?;
+    let TakenUp { approved, chains } = taken_up(desk, &run, &lock)?;
+    let mut tasks = resume::tasks(&chains, approved.approval());
     if let Err(error) = still_approved(desk, &run, &approved).await {
         let error = error.downcast::<Trouble>()?;
         let all = tasks.len();
@@ -58,8 +61,9 @@ pub(crate) async fn verify(desk: &Desk, arguments: &cli::Verify) -> anyhow::Resu
     prepare(desk, &arguments.again).await?;
     let run = report::find(desk, arguments.run.as_deref())?;
     earlier::settle_elsewhere(desk, &run).await?;
-    let approved = taken_up(&run)?;
-    let tasks = resume::struck(&run.chains()?);
+    let lock = run.lock()?;
+    let TakenUp { approved, chains } = taken_up(desk, &run, &lock)?;
+    let tasks = resume::struck(&chains);
     if tasks.is_empty() {
         let what = format!(
             "run {} struck no host whose end is known: there is nothing to watch",
@@ -83,30 +87,44 @@ async fn prepare(desk: &Desk, again: &cli::Again) -> anyhow::Result<()> {
     earlier::settle_by(desk, &again.whereabouts.inventory, &again.going.reach).await
 }
 
-/// What a run carries out.
-fn taken_up(run: &RunDir) -> anyhow::Result<ApprovedPlan> {
-    let (Some(plan), Some(approval)) = (run.plan()?, run.approval()?) else {
-        let what = format!("run {} carries out no plan", run.id());
-        let hint = "a look is made again with `deminer plan`, an undo with `deminer undo`".to_owned();
-        return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
+/// What a run carries out, and how far it is.
+fn taken_up(desk: &Desk, run: &RunDir, lock: &RunLock) -> anyhow::Result<TakenUp> {
+    let refused = |error: ResumeError| {
+        let exit = match error {
+            ResumeError::NoPlan => Exit::Usage,
+            _ => Exit::Refused,
+        };
+        let hint = match error {
+            ResumeError::NotBegun => {
+                let plan = run.path().join("plan");
+                let apply = format!("deminer apply {}", plain::shell_word(&plan.to_string_lossy()));
+                Some(format!("apply the plan again: `{}`", desk.paste().command(&apply)))
+            }
+            _ => error.hint(),
+        };
+        Trouble::new(exit, format!("run {}: {error}", run.id()), hint)
     };
-    ApprovedPlan::of_run(&plan, approval).map_err(|error| Trouble::new(Exit::Refused, &error, error.hint()).into())
+    Ok(resume::take_up(run, lock).map_err(refused)?)
 }
 
 /// The newest run of a plan that is not through.
 fn newest_open(desk: &Desk) -> anyhow::Result<Option<RunDir>> {
     for run in RunDir::list(&desk.runs)? {
-        let (Some(approval), Some(_)) = (run.approval()?, run.plan()?) else {
+        if run.plan()?.is_none() {
+            continue;
+        }
+        let chains = run.chains()?;
+        let Some(approval) = resume::given(&chains) else {
             continue;
         };
-        let chains = run.chains()?;
-        if Report::from_events(&chains).unfinished() || !resume::tasks(&chains, &approval).is_empty() {
+        if Report::from_events(&chains).unfinished() || !resume::tasks(&chains, approval).is_empty() {
             return Ok(Some(run));
         }
     }
     Ok(None)
 }
 
+/// Does these tasks of a run that this process has.
 async fn go_on(
     desk: &Desk,
     run: &RunDir,
@@ -130,7 +148,6 @@ async fn go_on(
         together: again.striking.together,
         format: again.telling.format,
     };
-    let _lock = run.lock()?;
     let journals = Journals::resume(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let sink = Watched::new(journals, &desk.screen, ready.window());
     carry(desk, run, sink, ready, tasks, course).await

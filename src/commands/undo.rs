@@ -255,7 +255,6 @@ async fn take_back(
     if let Some((signed, under)) = signed {
         run.write_signed(signed, under)?;
     }
-    run.write_approval(approved.approval())?;
     run.write_ways(&desk.ways.known(&names))?;
     let journals = Journals::create(&run.journal(), run.id().as_str(), Arc::clone(&desk.clock))?;
     let mut sink = Watched::new(journals, &desk.screen, None);
@@ -284,6 +283,7 @@ async fn take_back(
                 .unwrap_or_default(),
         },
     )?;
+    run.write_approval(approved.approval())?;
     let listening = Listening::begin(desk);
     let class_of = |ended: &anyhow::Result<()>| ended.is_err().then_some(Class::Failed);
     let ends = each(&names, &order, &listening.halt, class_of, |host, slot| {
