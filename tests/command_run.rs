@@ -105,6 +105,39 @@ fn by_leave_only_and_back_again() {
 }
 
 #[test]
+fn one_that_failed_is_told_and_not_run_again_by_itself() {
+    if !needs_root() {
+        return;
+    }
+    let _turn = turn();
+    let (scene, deminer) = (Scene::new(), Deminer::new());
+    fs::copy(fs::canonicalize("/bin/sh").expect("it is everywhere"), scene.program()).expect("a copy");
+    let (program, made) = (text(&scene.program()), text(&scene.made()));
+    let with = format!(
+        "{{program: {program}, arguments: [-c, \"echo ran >> {made}; exit 3\"], timeout: 5s, because: a mark}}"
+    );
+    let playbook = format!(
+        "playbook: mark\nversion: 1\nphases:\n  eradicate:\n    steps:\n      - {{use: command.run, with: {with}}}\n"
+    );
+    fs::write(scene.playbook(), playbook).expect("ours");
+    let (plan, hash) = scene.plan(&deminer, "the.plan");
+    let apply = ["apply", &plan, "--approve", &hash, "--format", "json"];
+    let report = deminer.run(&[&apply[..], &LEAVE].concat()).json();
+    let run = report["run"].as_str().expect("a name").to_owned();
+    let resume = ["resume", &run, "--format", "json"];
+    let resumed = deminer.run(&[&resume[..], &LEAVE].concat()).json();
+    assert_eq!(
+        fs::read_to_string(scene.made()).expect("it ran"),
+        "ran\n",
+        "{resumed:#}"
+    );
+    for report in [report, resumed] {
+        let change = &report["hosts"][0]["changes"][0];
+        assert_eq!(change["state"]["state"], "not_done", "{report:#}");
+    }
+}
+
+#[test]
 fn other_bytes_under_its_name_are_not_run() {
     if !needs_root() {
         return;

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use deminer_worker::action::{Act, ActionId};
+use deminer_worker::action::{ActionId, Done};
 use deminer_worker::frame::{End, FromWorker, Incoming, Outcome, ToWorker, TransactionEvent};
 use deminer_worker::order::{ApprovedOrders, Begin, Stage};
-use deminer_worker::query::{Answer, HostError, Query};
+use deminer_worker::query::{Answer, CommandEnd, HostError, Query};
 use deminer_worker::text::{HostPath, Wide};
 
 use crate::approval::ApprovedPlan;
@@ -68,6 +68,8 @@ pub struct Struck {
     pub end: End,
     /// Actions that are done, or whose target is gone.
     pub settled: BTreeSet<ActionId>,
+    /// How the programs ended that it ran.
+    pub ran: BTreeMap<ActionId, CommandEnd>,
     /// Components that were left alone since they are not what the plan says.
     pub drifted: BTreeSet<u32>,
 }
@@ -102,7 +104,7 @@ impl<'a> HostHand<'a> {
     pub async fn strike(
         &self,
         round: u32,
-        ran: &BTreeSet<ActionId>,
+        ran: &BTreeMap<ActionId, CommandEnd>,
         kept: &Keeping,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
@@ -121,7 +123,7 @@ impl<'a> HostHand<'a> {
     async fn drive(
         &self,
         round: u32,
-        ran: &BTreeSet<ActionId>,
+        ran: &BTreeMap<ActionId, CommandEnd>,
         kept: &Keeping,
         turn: &mut Turn,
         sink: &mut dyn EventSink,
@@ -134,7 +136,7 @@ impl<'a> HostHand<'a> {
         };
         self.link.say(&ToWorker::Begin(Box::new(begin))).await?;
         let mut intake = Intake::new(host, kept);
-        let (mut settled, mut drifted) = (BTreeSet::new(), BTreeSet::new());
+        let (mut settled, mut ran, mut drifted) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         loop {
             let event = match self.link.hear_sized().await? {
                 (Incoming::Piece { number, bytes }, _) => {
@@ -163,8 +165,16 @@ impl<'a> HostHand<'a> {
                 _ => {}
             }
             match &event {
-                TransactionEvent::Outcome { action, outcome } if is_settled(outcome) => {
-                    settled.insert(*action);
+                TransactionEvent::Outcome { action, outcome } => {
+                    if is_settled(outcome) {
+                        settled.insert(*action);
+                    }
+                    if let Outcome::Done {
+                        done: Done::Ran { end, .. },
+                    } = outcome
+                    {
+                        ran.insert(*action, *end);
+                    }
                 }
                 TransactionEvent::Drifted { component, .. } => {
                     drifted.insert(*component);
@@ -203,7 +213,12 @@ impl<'a> HostHand<'a> {
                 if end == End::Struck {
                     self.forget().await?;
                 }
-                return Ok(Struck { end, settled, drifted });
+                return Ok(Struck {
+                    end,
+                    settled,
+                    ran,
+                    drifted,
+                });
             }
         }
     }
@@ -278,8 +293,8 @@ pub enum Task {
     Begin,
     /// All of it once more: what was done is found gone, what was not is still approved.
     Again {
-        /// The programs that ran well: of them nothing is found, and they are not run again.
-        ran: BTreeSet<ActionId>,
+        /// How the programs ended that ran: of them nothing is found, and they are not run again.
+        ran: BTreeMap<ActionId, CommandEnd>,
     },
     /// What was struck is watched.
     Watch {
@@ -435,7 +450,7 @@ impl Apply {
             rounds: 1..=last,
             ran: match task {
                 Task::Again { ran } => ran.clone(),
-                Task::Begin | Task::Watch { .. } => BTreeSet::new(),
+                Task::Begin | Task::Watch { .. } => BTreeMap::new(),
             },
         };
         let settled = match task {
@@ -507,17 +522,13 @@ impl Apply {
                 session.round(round, sink).await?;
             }
             let struck = hand.strike(round, ran, &self.keeping, turn, sink).await?;
-            let programs = plan.orders.actions.iter().filter(|action| {
-                let is_program = matches!(action.act, Act::RunArgv { .. });
-                is_program && struck.settled.contains(&action.id)
-            });
-            ran.extend(programs.map(|action| action.id));
+            ran.extend(struck.ran);
             if struck.end != End::Struck {
                 return Ok(None);
             }
             let settled = settled.get_or_insert_default();
             settled.extend(struck.settled);
-            settled.extend(ran.iter());
+            settled.extend(ran.iter().filter(|(_, end)| end.is_success()).map(|(id, _)| *id));
             let after = session.after_strike(sink).await?;
             // What is not what the plan says stays so in every round: only a new plan helps.
             let is_all_drifted = plan.orders.components.iter().all(|c| struck.drifted.contains(&c.id));
@@ -533,8 +544,8 @@ impl Apply {
 struct Strikes {
     /// The rounds that are left.
     rounds: RangeInclusive<u32>,
-    /// The programs that ran well: they are not run again.
-    ran: BTreeSet<ActionId>,
+    /// How the programs ended that ran: they are not run again.
+    ran: BTreeMap<ActionId, CommandEnd>,
 }
 
 /// What is told of a host that is not the one which was struck.

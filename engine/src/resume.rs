@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use deminer_worker::action::{Done, Effect};
+use deminer_worker::action::{ActionId, Done, Effect};
+use deminer_worker::frame::{Outcome, TransactionEvent};
 use deminer_worker::order::{Approval, Stage};
+use deminer_worker::query::CommandEnd;
 use deminer_worker::text::Digest;
 
 use crate::apply::Task;
 use crate::approval::{ApprovalError, ApprovedPlan};
-use crate::event::{EventKind, Purpose};
+use crate::event::{EventKind, Purpose, Reconciled};
 use crate::journal::{Chain, ChainEnd, file_name};
 use crate::report::{Change, ChangeState, HostReport, Progress, Report};
 use crate::run::{RunDir, RunError, RunLock};
@@ -200,7 +202,7 @@ pub fn tasks(chains: &[Chain], approval: &Approval) -> Vec<(String, Task)> {
             events.any(|event| matches!(event.kind, EventKind::Planned { .. }))
         };
         match (told, chain.is_some_and(announced)) {
-            (Some(told), true) => Some((name.clone(), rest(told)?)),
+            (Some(told), true) => Some((name.clone(), rest(told, &ended(chain?))?)),
             _ => Some((name.clone(), Task::Begin)),
         }
     });
@@ -214,8 +216,37 @@ pub fn struck(chains: &[Chain]) -> Vec<(String, Task)> {
     struck.map(|host| (host.host.clone(), watch(host))).collect()
 }
 
-/// What is still to be done on a host that was begun.
-fn rest(host: &HostReport) -> Option<Task> {
+/// How the programs ended that ran, by the last word of a host's chain about each.
+fn ended(chain: &Chain) -> BTreeMap<ActionId, CommandEnd> {
+    let ended = chain.events.iter().filter_map(|event| match &event.kind {
+        EventKind::Told {
+            event:
+                TransactionEvent::Outcome {
+                    action,
+                    outcome: Outcome::Done {
+                        done: Done::Ran { end, .. },
+                    },
+                },
+            ..
+        }
+        | EventKind::Reconciled {
+            action,
+            state: Reconciled::Done {
+                testimony: Some(Done::Ran { end, .. }),
+            },
+        } => Some((*action, *end)),
+        _ => None,
+    });
+    ended.collect()
+}
+
+/// What is still to be done on a host that was begun; `ran`: its programs that ended, which are not run again.
+fn rest(host: &HostReport, ran: &BTreeMap<ActionId, CommandEnd>) -> Option<Task> {
+    let has_failed = |action: &ActionId| ran.get(action).is_some_and(|end| !end.is_success());
+    let is_past = |change: &Change| match &change.state {
+        ChangeState::Skipped { needs } => has_failed(needs),
+        _ => is_through(change) || has_failed(&change.action),
+    };
     let approved = host
         .changes
         .iter()
@@ -233,13 +264,10 @@ fn rest(host: &HostReport) -> Option<Task> {
         // Its evidence is kept, and nothing may be changed.
         Status::Proposed if host.finished && until == Stage::Preserve => None,
         _ if is_unclear(host) => None,
-        _ if is_struck(host) && host.changes.iter().all(is_through) => Some(watch(host)),
-        _ => {
-            let ran = host.changes.iter().filter(|change| has_run(&change.state));
-            Some(Task::Again {
-                ran: ran.map(|change| change.action).collect(),
-            })
-        }
+        // A failed program stays one, however often it is looked at.
+        Status::Partial if host.verify.is_some() && host.changes.iter().all(is_past) => None,
+        _ if is_struck(host) && host.changes.iter().all(is_past) => Some(watch(host)),
+        _ => Some(Task::Again { ran: ran.clone() }),
     }
 }
 
@@ -268,11 +296,6 @@ fn is_settled(state: &ChangeState) -> bool {
         ChangeState::Done { done } => done.as_ref().is_none_or(Done::is_settled),
         _ => false,
     }
-}
-
-/// Whether a change is that of a program which ran well.
-fn has_run(state: &ChangeState) -> bool {
-    matches!(state, ChangeState::Done { done: Some(done @ Done::Ran { .. }) } if done.is_settled())
 }
 
 fn watch(host: &HostReport) -> Task {

@@ -361,7 +361,7 @@ impl Plan {
             approval: approval.clone(),
             epoch: Wide(epoch),
             until,
-            ran: BTreeSet::new(),
+            ran: BTreeMap::new(),
         })
     }
 }

@@ -284,7 +284,7 @@ fn approved(orders: &HostOrders) -> Begin {
         approval,
         epoch: Wide(1),
         until: Stage::Eradicate,
-        ran: BTreeSet::new(),
+        ran: BTreeMap::new(),
     }
 }
 

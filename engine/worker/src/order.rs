@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Act, Action, ActionId, Effect, ProcessTarget};
 use crate::many::many_targets;
 use crate::network::Net;
-use crate::query::HostIdentity;
+use crate::query::{CommandEnd, HostIdentity};
 use crate::text::{Digest, HostPath, Wide, each_once};
 
 /// The part of a host's plan line that its worker carries out; other fields of the line are for people.
@@ -206,10 +206,10 @@ pub struct Begin {
     pub epoch: Wide,
     /// Where to stop: a stage that may be held.
     pub until: Stage,
-    /// The programs of the plan that ran well for this approval already, by action. A look does not show that: they are not run
-    /// again.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub ran: BTreeSet<ActionId>,
+    /// How the programs of the plan ended that ran for this approval already, by action. A look does not show that: they are not
+    /// run again, those that failed neither.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ran: BTreeMap<ActionId, CommandEnd>,
 }
 
 /// The stages after which a transaction may end and go on later.

@@ -95,7 +95,7 @@ fn begin(orders: &HostOrders) -> Begin {
         approval,
         epoch: Wide(1),
         until: Stage::Eradicate,
-        ran: BTreeSet::new(),
+        ran: BTreeMap::new(),
     }
 }
 

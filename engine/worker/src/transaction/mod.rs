@@ -176,11 +176,12 @@ impl<'a> Transaction<'a> {
             .iter()
             .filter_map(|action| action.act.process().map(key))
             .collect();
-        let ran = orders.actions().filter(|action| {
-            let is_program = matches!(action.act, Act::RunArgv { .. });
-            is_program && begin.ran.contains(&action.id)
-        });
-        let settled = ran.map(|action| action.id).collect();
+        let programs = orders
+            .actions()
+            .filter(|action| matches!(action.act, Act::RunArgv { .. }));
+        let (settled, failed) = programs
+            .filter_map(|action| Some((action.id, begin.ran.get(&action.id)?)))
+            .partition::<Vec<_>, _>(|(_, end)| end.is_success());
         controller.tell(Event::Started {});
         Ok(Transaction {
             platform,
@@ -194,8 +195,8 @@ impl<'a> Transaction<'a> {
             spared: BTreeSet::new(),
             facts: Facts::default(),
             drifted: BTreeMap::new(),
-            settled,
-            failed: BTreeSet::new(),
+            settled: settled.into_iter().map(|(id, _)| id).collect(),
+            failed: failed.into_iter().map(|(id, _)| id).collect(),
             stand_ins: BTreeMap::new(),
             changed_keeps: BTreeMap::new(),
             proven: BTreeSet::new(),

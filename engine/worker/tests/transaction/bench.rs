@@ -283,6 +283,6 @@ pub(crate) fn approved(orders: &HostOrders) -> Begin {
         approval,
         epoch: Wide(1),
         until: Stage::Eradicate,
-        ran: BTreeSet::new(),
+        ran: BTreeMap::new(),
     }
 }

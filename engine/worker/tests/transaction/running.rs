@@ -1,8 +1,10 @@
 //! A program that a plan runs, within a transaction: before anybody is killed, only the very file, and its failure is told.
 
+use std::collections::BTreeMap;
+
 use deminer_worker::action::{Act, Action, ActionId, Done, FileTarget};
 use deminer_worker::frame::{Outcome, TransactionEvent};
-use deminer_worker::order::Begin;
+use deminer_worker::order::{Begin, HostOrders};
 use deminer_worker::platform::Platform;
 use deminer_worker::platform::simulated::{Simulated, World, infected};
 use deminer_worker::query::{Answer, CommandEnd, Entry, HostError, Query};
@@ -106,12 +108,32 @@ fn one_that_ran_already_does_not_run_again() {
         .iter()
         .map(|action| action.id)
         .chain([id])
+        .map(|id| (id, CommandEnd::Exited { code: 0 }))
         .collect();
     let events = transact(&host, &begin, Manner::Good).events;
-    let of_it = |event: &&TransactionEvent| matches!(event, TransactionEvent::Intent { action } | TransactionEvent::Outcome { action, .. } if *action == id);
-    assert_eq!(events.iter().find(of_it), None);
+    assert_eq!(events.iter().find(|event| is_of(id, event)), None);
     let gone = before.files.len() - host.snapshot().files.len();
     assert_eq!(gone, 4, "everything else is done");
+}
+
+fn is_of(id: ActionId, event: &TransactionEvent) -> bool {
+    matches!(event, TransactionEvent::Intent { action } | TransactionEvent::Outcome { action, .. } if *action == id)
+}
+
+#[test]
+fn one_that_failed_already_does_not_run_again_and_is_no_ground_for_more() {
+    let host = host("ipset");
+    let (id, mut begin) = begin(&host, "flush");
+    let mut all: HostOrders = serde_json::from_str(&begin.line).expect("orders");
+    let kill = |action: &&mut Action| matches!(action.act, Act::Kill { .. });
+    let needing = all.actions.iter_mut().find(kill).expect("a process");
+    needing.needs.push(id);
+    let needing = needing.id;
+    begin = approved(&all);
+    begin.ran = BTreeMap::from([(id, CommandEnd::TimedOut {})]);
+    let events = transact(&host, &begin, Manner::Good).events;
+    assert_eq!(events.iter().find(|event| is_of(id, event)), None);
+    assert_eq!(*outcome_of(needing, &events).1, Outcome::Skipped { needs: id });
 }
 
 #[test]
