@@ -138,6 +138,46 @@ fn one_that_failed_is_told_and_not_run_again_by_itself() {
 }
 
 #[test]
+fn a_yes_runs_it_once_and_so_does_a_yes_to_its_undo() {
+    if !needs_root() {
+        return;
+    }
+    let _turn = turn();
+    let (scene, deminer) = (Scene::new(), Deminer::new());
+    let (plan, hash) = scene.plan(&deminer, "the.plan");
+    let apply = ["apply", &plan, "--approve", &hash, "--format", "json"];
+    let report = deminer.run(&[&apply[..], &LEAVE].concat()).json();
+    let run = report["run"].as_str().expect("a name");
+    fs::remove_file(scene.made()).expect("it ran");
+    let again = deminer.run(&[&apply[..], &LEAVE].concat()).expect(4);
+    assert!(
+        again.err.contains(&format!("was used: run {run} began it on local")),
+        "{again}"
+    );
+    assert!(again.err.contains(&format!("deminer resume {run}")), "{again}");
+    assert_eq!(scene.modified(), None, "it ran again");
+
+    let list = deminer.run(&["undo", run, "--format", "json"]).expect(0).json();
+    let undo = [
+        "undo",
+        run,
+        "--approve",
+        list["hash"].as_str().expect("a hash"),
+        "--format",
+        "json",
+    ];
+    let undone = deminer.run(&[&undo[..], &LEAVE].concat()).expect(0).json();
+    fs::remove_file(scene.made()).expect("it ran");
+    let again = deminer.run(&[&undo[..], &LEAVE].concat()).expect(4);
+    let by = undone["run"].as_str().expect("a name");
+    assert!(
+        again.err.contains(&format!("taken back already, by run {by}")),
+        "{again}"
+    );
+    assert_eq!(scene.modified(), None, "it ran again");
+}
+
+#[test]
 fn other_bytes_under_its_name_are_not_run() {
     if !needs_root() {
         return;

@@ -77,15 +77,9 @@ pub struct Struck {
 impl<'a> HostHand<'a> {
     /// The hand for the host that `link` leads to, over this way; `None` where the approval leaves that host out. Where
     /// nothing that it allows there destroys, it goes no further than that.
-    pub fn new(
-        link: &'a Link,
-        way: &'a dyn Transport,
-        approved: &ApprovedPlan,
-        epoch: u64,
-        until: Stage,
-    ) -> Option<HostHand<'a>> {
+    pub fn new(link: &'a Link, way: &'a dyn Transport, approved: &ApprovedPlan, until: Stage) -> Option<HostHand<'a>> {
         let orders = approved.orders(link.name())?;
-        let begin = approved.begin(link.name(), epoch, until.min(reach(orders)))?;
+        let begin = approved.begin(link.name(), until.min(reach(orders)))?;
         let journal = orders.orders().journal.clone();
         Some(HostHand {
             link,
@@ -505,8 +499,8 @@ impl Apply {
         turn: &mut Turn,
         sink: &mut dyn EventSink,
     ) -> Result<Option<BTreeSet<ActionId>>, ApplyError> {
-        let (link, epoch) = (visit.link()?, (self.keeping.clock)());
-        let Some(hand) = HostHand::new(&link, visit.transport(), &self.approved, epoch, self.until) else {
+        let link = visit.link()?;
+        let Some(hand) = HostHand::new(&link, visit.transport(), &self.approved, self.until) else {
             return Ok(None);
         };
         let mut settled: Option<BTreeSet<ActionId>> = None;

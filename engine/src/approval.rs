@@ -346,9 +346,9 @@ impl ApprovedPlan {
     }
 
     /// What a host receives to begin; `None` where it is not approved.
-    pub fn begin(&self, host: &str, epoch: u64, until: Stage) -> Option<Begin> {
+    pub fn begin(&self, host: &str, until: Stage) -> Option<Begin> {
         self.orders.get(host)?;
-        self.plan.begin(host, &self.approval, epoch, until)
+        self.plan.begin(host, &self.approval, until)
     }
 
     /// Whether a host may still begin now. What has begun goes on.

@@ -52,4 +52,5 @@ mod schema;
 pub mod status;
 mod template;
 pub mod undo;
+pub mod used;
 pub mod vault;

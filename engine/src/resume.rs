@@ -138,7 +138,7 @@ pub fn given(chains: &[Chain]) -> Option<&Approval> {
 }
 
 /// What the run's own chain tells.
-fn own(chains: &[Chain]) -> impl Iterator<Item = &EventKind> {
+pub(crate) fn own(chains: &[Chain]) -> impl Iterator<Item = &EventKind> {
     let own = chains.iter().filter(|chain| chain.host.is_none());
     own.flat_map(|chain| &chain.events).map(|event| &event.kind)
 }

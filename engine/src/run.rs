@@ -55,6 +55,28 @@ pub struct RunLock {
     _dir: File,
 }
 
+/// Held while a process looks at the runs that there are and begins another.
+#[derive(Debug)]
+pub struct Turn {
+    _dir: File,
+}
+
+impl Turn {
+    /// Waits until no other process begins a run here.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or locked.
+    pub fn take(runs: &Path) -> Result<Turn, RunError> {
+        make_directories(runs)?;
+        let lock = || {
+            let dir = File::open(runs)?;
+            dir.lock()?;
+            Ok(Turn { _dir: dir })
+        };
+        lock().map_err(|error| RunError::io("lock", runs, error))
+    }
+}
+
 /// Why a run's directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {

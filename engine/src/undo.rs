@@ -21,9 +21,14 @@ use crate::host::{Link, Transport};
 use crate::journal::{Chain, ChainEnd};
 use crate::plan::canonical;
 use crate::report::Object;
+use crate::run::RunId;
 use crate::vault::Vault;
 
 mod approval;
+mod earlier;
+
+use earlier::Left;
+pub use earlier::Taken;
 
 /// Which changes of a run are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub struct Selection {
     pub hosts: BTreeSet<String>,
     /// Only these actions; none is all.
     pub actions: BTreeSet<ActionId>,
+    /// What was taken back before: that is not meant.
+    pub taken: Taken,
 }
 
 /// What is to be taken back, for a person to read.
@@ -97,6 +104,14 @@ pub enum UndoError {
         /// The run.
         run: String,
     },
+    /// All that the selection means was taken back before.
+    #[error("run {run}: it was taken back already, by run {by}")]
+    Taken {
+        /// The run.
+        run: String,
+        /// The run that took it back.
+        by: String,
+    },
     /// An action is none that the run carried out.
     #[error("run {run}: it made no change `{action}`")]
     UnknownAction {
@@ -140,11 +155,12 @@ impl UndoError {
             UndoError::Nothing { .. } | UndoError::UnknownAction { .. } => {
                 "`deminer report` shows what the run changed"
             }
+            UndoError::Taken { .. } => "`deminer report` of that run says what came back",
             UndoError::NoReason => "give it with --because TEXT, or leave --armed out",
             UndoError::Approval(_) => "look at the list again: `deminer undo RUN` prints it with its hash",
             UndoError::Malformed { .. } => "`deminer undo RUN --output FILE` writes one",
             UndoError::OtherList { .. } => {
-                "the run went on, or a file was changed: write the list anew and have it approved"
+                "the run went on, some of it was taken back since, or a file was changed: write the list anew and have it approved"
             }
             UndoError::Signed(error) => return error.hint(),
         };
@@ -206,7 +222,7 @@ impl UndoPlan {
                 let host = chain.host.as_ref();
                 host.is_some_and(|host| selection.hosts.is_empty() || selection.hosts.contains(host))
             })
-            .filter_map(|chain| host_undo(chain, &selection.actions, arming))
+            .filter_map(|chain| host_undo(chain, selection, arming))
             .collect();
         hosts.sort_by(|a, b| a.host.cmp(&b.host));
         let named = |action: &ActionId| {
@@ -216,14 +232,24 @@ impl UndoPlan {
                 steps.chain(without).any(|id| id == *action)
             })
         };
+        let taken = |by: &RunId| UndoError::Taken {
+            run: run.to_owned(),
+            by: by.to_string(),
+        };
         if let Some(action) = selection.actions.iter().find(|action| !named(action)) {
+            if let Some(by) = selection.taken.by(*action) {
+                return Err(taken(by));
+            }
             return Err(UndoError::UnknownAction {
                 run: run.to_owned(),
                 action: *action,
             });
         }
         if hosts.iter().all(|host| host.order.steps.is_empty()) {
-            return Err(UndoError::Nothing { run: run.to_owned() });
+            return Err(match selection.taken.last(&selection.hosts) {
+                Some(by) => taken(by),
+                None => UndoError::Nothing { run: run.to_owned() },
+            });
         }
         Ok(UndoPlan {
             of: run.to_owned(),
@@ -241,7 +267,7 @@ impl UndoPlan {
 }
 
 /// What a host's chain says can be taken back; `None` for a host without a plan or without changes that are meant.
-fn host_undo(chain: &Chain, only: &BTreeSet<ActionId>, arming: Arming) -> Option<HostUndo> {
+fn host_undo(chain: &Chain, selection: &Selection, arming: Arming) -> Option<HostUndo> {
     let (mut line, mut identity) = (None, None);
     let mut stored: BTreeSet<Digest> = BTreeSet::new();
     // By action, with the place of the word: what was done last is taken back first.
@@ -291,6 +317,7 @@ fn host_undo(chain: &Chain, only: &BTreeSet<ActionId>, arming: Arming) -> Option
         }
     }
     let (line, line_sha256) = line?;
+    let (host, only) = (chain.host.clone()?, &selection.actions);
     let orders: HostOrders = serde_json::from_value(line.clone()).ok()?;
     let mut found: Vec<(usize, &Action, Word)> = words
         .into_iter()
@@ -312,7 +339,11 @@ fn host_undo(chain: &Chain, only: &BTreeSet<ActionId>, arming: Arming) -> Option
             Word::Changed(undo) if !fits(&undo, &action.act) => Err(NoWay::DoesNotFit),
             Word::Changed(undo) => match undo.content() {
                 Some(content) if !stored.contains(&content) => Err(NoWay::NotKept),
-                _ => Ok(undo),
+                _ => match selection.taken.left(&host, action.id, &undo, arming) {
+                    Left::All => Ok(undo),
+                    Left::Nothing => continue,
+                    Left::Unknown => Err(NoWay::Unknown),
+                },
             },
         };
         match way {
@@ -331,7 +362,7 @@ fn host_undo(chain: &Chain, only: &BTreeSet<ActionId>, arming: Arming) -> Option
         return None;
     }
     Some(HostUndo {
-        host: chain.host.clone()?,
+        host,
         order: TakeBack {
             identity: identity.unwrap_or(orders.identity),
             steps,

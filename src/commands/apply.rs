@@ -22,6 +22,7 @@ use deminer_engine::report::{HostReport, Report};
 use deminer_engine::resume;
 use deminer_engine::run::{self, PlanStore, RunDir};
 use deminer_engine::status::Status;
+use deminer_engine::used::{Used, used};
 use deminer_engine::vault::{self, Vault};
 use deminer_worker::action::Act;
 use deminer_worker::frame::RefusalKind;
@@ -163,6 +164,8 @@ async fn begin(
     desk.ways.to_all(&names)?;
 
     let began = desk.now_ms();
+    let turn = run::Turn::take(&desk.runs)?;
+    not_used(desk, &ready.approved)?;
     let run = RunDir::create(&desk.runs, began, &plan.hash().to_string())?;
     let _lock = run.lock()?;
     run.write_plan(&plan.write())?;
@@ -182,6 +185,7 @@ async fn begin(
             hosts: names.clone(),
         },
     )?;
+    drop(turn);
     let planned = PlanStore::of(&desk.runs).asked(&plan.hash())?;
     if let Some(mut asked) = desk.asks(planned) {
         let name = &plan.header().playbook.name;
@@ -210,6 +214,22 @@ async fn begin(
     run.write_approval(ready.approved.approval())?;
     let tasks = names.into_iter().map(|name| (name, Task::Begin)).collect();
     carry(desk, &run, sink, ready, tasks, course).await
+}
+
+/// Refuses a yes that was used: what it means was begun by a run that is kept here.
+fn not_used(desk: &Desk, approved: &ApprovedPlan) -> anyhow::Result<()> {
+    let Some(Used { run, hosts }) = used(&desk.runs, approved)? else {
+        return Ok(());
+    };
+    let hosts: Vec<_> = hosts.iter().map(|host| plain(host)).collect();
+    let hosts = hosts.join(", ");
+    let what = format!("the yes to this plan was used: run {run} began it on {hosts}");
+    let paste = desk.paste();
+    let hint = format!(
+        "`{}` goes on with what that run has left; to strike anew, plan again",
+        paste.command(&format!("deminer resume {run}"))
+    );
+    Err(Trouble::new(Exit::Refused, what, Some(hint)).into())
 }
 
 /// Holds what was approved against what bounds it, by the plan and by the policy here.

@@ -11,8 +11,8 @@ use deminer_engine::fleet::{Class, End, each};
 use deminer_engine::journal::{Chain, Journals};
 use deminer_engine::plan::{Plan, VALID_FOR_MS};
 use deminer_engine::report::Report;
-use deminer_engine::run::{self, RunDir};
-use deminer_engine::undo::{ApprovedUndo, HostUndo, Selection, UndoError, UndoPlan};
+use deminer_engine::run::{self, RunDir, RunLock};
+use deminer_engine::undo::{ApprovedUndo, HostUndo, Selection, Taken, UndoError, UndoPlan};
 use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Arming, Undo};
 
@@ -31,7 +31,7 @@ use crate::render::undo::Way;
 /// When there is no such run, the yes does not fit, or it could not be begun.
 pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Exit> {
     earlier::settle_by(desk, &arguments.whereabouts.inventory, &arguments.going.reach).await?;
-    let (run, plan) = listed(desk, arguments).await?;
+    let (run, _lock, plan) = listed(desk, arguments).await?;
     if !arguments.approval.is_empty() {
         let stated = stated(&run)?;
         let (signed, under) = approvals::signed(desk, &stated, &arguments.approval).await?;
@@ -65,8 +65,14 @@ pub(crate) async fn run(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<Ex
     Ok(Exit::Done)
 }
 
-/// The run whose changes are meant, and the list of them: that of a file must be what the run still gives.
-async fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, UndoPlan)> {
+/// The run whose changes are meant, and the list of them: that of a file must be what the run still gives. Where it is to be
+/// taken back, nobody else takes back any of it, or goes on with the run, while the lock is held.
+async fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, Option<RunLock>, UndoPlan)> {
+    let is_listed_only = arguments.approval.is_empty() && arguments.approve.is_none();
+    let locked = |run: &RunDir| match is_listed_only {
+        true => Ok(None),
+        false => run.lock().map(Some),
+    };
     let named = arguments.run.as_deref().map(Path::new).filter(|name| name.is_file());
     let file = match named {
         Some(name) => Some(list(name)?.ok_or_else(|| {
@@ -85,19 +91,20 @@ async fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, U
             return Err(Trouble::new(Exit::Usage, what, Some(hint)).into());
         }
         let run = report::find(desk, Some(&file.of))?;
-        let plan = of(
-            &run,
-            &run.chains()?,
-            &file.selection(),
-            file.arming,
-            file.because.clone(),
-        )?;
-        return Ok((run, plan.is_of(&file).map_err(refused)?));
+        let lock = locked(&run)?;
+        let selection = Selection {
+            taken: Taken::of(&desk.runs, run.id())?,
+            ..file.selection()
+        };
+        let plan = of(&run, &run.chains()?, &selection, file.arming, file.because.clone())?;
+        return Ok((run, lock, plan.is_of(&file).map_err(refused)?));
     }
     let run = report::find(desk, arguments.run.as_deref())?;
     earlier::settle_elsewhere(desk, &run).await?;
+    let lock = locked(&run)?;
     let chains = run.chains()?;
     let selection = Selection {
+        taken: Taken::of(&desk.runs, run.id())?,
         hosts: arguments.host.iter().cloned().collect(),
         actions: actions(&Report::from_events(&chains), &arguments.action)?,
     };
@@ -106,7 +113,7 @@ async fn listed(desk: &Desk, arguments: &cli::Undo) -> anyhow::Result<(RunDir, U
         false => Arming::Disarmed,
     };
     let plan = of(&run, &chains, &selection, arming, arguments.because.clone())?;
-    Ok((run, plan))
+    Ok((run, lock, plan))
 }
 
 /// The list that a file holds; `None` where it is no file, or holds something else.
@@ -195,6 +202,7 @@ pub(super) fn refused(error: UndoError) -> anyhow::Error {
     let exit = match error {
         UndoError::NoReason | UndoError::UnknownAction { .. } | UndoError::Malformed { .. } => Exit::Usage,
         UndoError::Nothing { .. }
+        | UndoError::Taken { .. }
         | UndoError::Journal { .. }
         | UndoError::Approval(_)
         | UndoError::OtherList { .. }

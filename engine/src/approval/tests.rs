@@ -220,13 +220,13 @@ fn a_host_left_out_gets_nothing() {
     let mut one = ask(&plan);
     one.hosts = hosts(&["web-1"]);
     let approved = plan.approve(one).expect("it fits");
-    assert!(approved.begin("web-2", 1, Stage::Eradicate).is_none());
+    assert!(approved.begin("web-2", Stage::Eradicate).is_none());
     assert!(approved.orders("web-2").is_none());
     assert_eq!(approved.hosts().map(|(host, _)| host).collect::<Vec<_>>(), ["web-1"]);
-    let begin = approved.begin("web-1", 1, Stage::Eradicate).expect("it is approved");
+    let begin = approved.begin("web-1", Stage::Eradicate).expect("it is approved");
     assert!(check(&begin).is_ok(), "the host agrees");
     let other = plan
-        .begin("web-2", approved.approval(), 1, Stage::Eradicate)
+        .begin("web-2", approved.approval(), Stage::Eradicate)
         .expect("it is in the plan");
     assert!(check(&other).is_err(), "the host would refuse too");
 }

@@ -9,7 +9,7 @@ use deminer_worker::action::Act;
 use deminer_worker::many::many_targets;
 use deminer_worker::order::{Approval, Begin, OrderError, Stage, check_consistent, plan_hash};
 use deminer_worker::query::HostIdentity;
-use deminer_worker::text::{Digest, Wide};
+use deminer_worker::text::Digest;
 use serde_json::Value;
 
 use super::around::is_only_around;
@@ -353,13 +353,12 @@ impl Plan {
     }
 
     /// What a host receives to begin; `None` where the plan does not have the host. The host checks all of it itself.
-    pub fn begin(&self, host: &str, approval: &Approval, epoch: u64, until: Stage) -> Option<Begin> {
+    pub fn begin(&self, host: &str, approval: &Approval, until: Stage) -> Option<Begin> {
         Some(Begin {
             header: self.inner.header_line.clone(),
             line: self.line(host)?.to_owned(),
             host_hashes: self.inner.sorted_hashes.clone(),
             approval: approval.clone(),
-            epoch: Wide(epoch),
             until,
             ran: BTreeMap::new(),
         })

@@ -6,7 +6,7 @@ use deminer_worker::action::Effect;
 use deminer_worker::order::Approval;
 use deminer_worker::text::{Digest, Wide};
 
-use super::{ApprovedUndo, HostUndo, Selection, UndoError, UndoPlan};
+use super::{ApprovedUndo, HostUndo, Selection, Taken, UndoError, UndoPlan};
 use crate::approval::{
     ApprovalError, Ask, FORMAT, Hosts, Needed, Signed, SignedError, check_approval_time, check_prefix, unite_whole,
 };
@@ -61,6 +61,7 @@ impl UndoPlan {
         Selection {
             hosts: self.hosts.iter().map(|host| host.host.clone()).collect(),
             actions: steps.collect(),
+            taken: Taken::default(),
         }
     }
 

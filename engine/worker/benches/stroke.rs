@@ -282,7 +282,6 @@ fn approved(orders: &HostOrders) -> Begin {
         line,
         host_hashes: vec![hash],
         approval,
-        epoch: Wide(1),
         until: Stage::Eradicate,
         ran: BTreeMap::new(),
     }

@@ -202,8 +202,6 @@ pub struct Begin {
     pub host_hashes: Vec<Digest>,
     /// The approval.
     pub approval: Approval,
-    /// Greater than that of any earlier contact; an older controller that wakes up late is refused.
-    pub epoch: Wide,
     /// Where to stop: a stage that may be held.
     pub until: Stage,
     /// How the programs of the plan ended that ran for this approval already, by action. A look does not show that: they are not

@@ -340,7 +340,7 @@ fn it_must_be_for_this_plan_and_in_time() {
         .expect("it is signed");
     let two = ApprovedPlan::signed(&plan, &[signed, second], Needed::all(2), NOW_MS).expect("two signed");
     assert_eq!(two.approval().approver, "ada, bo");
-    assert!(two.begin("web-1", 1, deminer_worker::order::Stage::Eradicate).is_some());
+    assert!(two.begin("web-1", deminer_worker::order::Stage::Eradicate).is_some());
 }
 
 #[test]

@@ -411,11 +411,10 @@ fn a_host_can_check_what_it_receives() {
     let ask = crate::approval::tests::ask(&plan);
     let approved = plan.approve(ask).expect("it fits");
     let begin = plan
-        .begin("web-1", approved.approval(), 7, Stage::Eradicate)
+        .begin("web-1", approved.approval(), Stage::Eradicate)
         .expect("it is in the plan");
-    assert_eq!(begin.epoch, Wide(7));
     assert!(check(&begin).is_ok());
-    assert!(plan.begin("web-9", approved.approval(), 7, Stage::Eradicate).is_none());
+    assert!(plan.begin("web-9", approved.approval(), Stage::Eradicate).is_none());
 }
 
 #[test]

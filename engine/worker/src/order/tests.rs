@@ -93,7 +93,6 @@ fn begin(orders: &HostOrders) -> Begin {
         line,
         host_hashes,
         approval,
-        epoch: Wide(1),
         until: Stage::Eradicate,
         ran: BTreeMap::new(),
     }

@@ -281,7 +281,6 @@ pub(crate) fn approved(orders: &HostOrders) -> Begin {
         line,
         host_hashes: vec![hash],
         approval,
-        epoch: Wide(1),
         until: Stage::Eradicate,
         ran: BTreeMap::new(),
     }
