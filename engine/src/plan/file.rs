@@ -9,7 +9,7 @@ use deminer_worker::action::Act;
 use deminer_worker::many::many_targets;
 use deminer_worker::order::{Approval, Begin, OrderError, Stage, check_consistent, plan_hash};
 use deminer_worker::query::HostIdentity;
-use deminer_worker::text::Digest;
+use deminer_worker::text::{Digest, Wide};
 use serde_json::Value;
 
 use super::around::is_only_around;
