@@ -233,12 +233,17 @@ impl Host {
                 host: self.name,
                 components: components
                     .into_iter()
-                    .map(|id| ComponentOrders {
-                        id,
-                        envelope: Envelope {
-                            births: self.births.clone(),
-                            max_births: 8,
-                        },
+                    .map(|id| {
+                        let kills = |(of, act, _): &(u32, Act, FindingId)| *of == id && matches!(act, Act::Kill { .. });
+                        let births = match self.acts.iter().any(kills) {
+                            true => self.births.clone(),
+                            false => Vec::new(),
+                        };
+                        let max_births = if births.is_empty() { 0 } else { 8 };
+                        ComponentOrders {
+                            id,
+                            envelope: Envelope { births, max_births },
+                        }
                     })
                     .collect(),
                 actions,

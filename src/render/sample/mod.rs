@@ -463,7 +463,7 @@ pub(crate) fn bound_plan() -> Plan {
     let text = "playbook: linux-miner\nversion: 1\nvars:\n  watch: {type: duration, default: 10m}\n  pools: {type: \"list<string>\", \
                 default: []}\n  sample: {type: duration, default: 5s}\n  ticket: {type: string}\n  token: {type: secret}\nphases:\n  \
                 gather:\n    - {id: cron, use: cron.list}\n";
-    let environment = "environment: prod\nvars: {ticket: \"SEC-1\"}\n# \u{1b}[2J\u{202e}</script>\n";
+    let environment = "environment: prod\nvars: {ticket: \"SEC-1\"}\n# \u{202e}</script>\n";
     let window = |text: &str| text.parse().expect("a window");
     let origin = Origin {
         playbook: PlaybookRef {
