@@ -31,7 +31,7 @@ use crate::journal::{Chain, JournalError, file_name, read_chain, read_hashes};
 mod approvals;
 mod plans;
 
-pub use approvals::digests;
+pub use approvals::list_digests;
 pub use plans::PlanStore;
 
 /// The list of what a run takes back.

@@ -20,7 +20,7 @@ use deminer_engine::playbook::{BoundVars, CheckedPlaybook, Setting, VarType, che
 use deminer_engine::policy::{Leave, Limits, SitePolicy};
 use deminer_engine::report::{HostReport, Report};
 use deminer_engine::resume;
-use deminer_engine::run::{self, PlanStore, RunDir};
+use deminer_engine::run::{self, PlanStore, RunDir, list_digests};
 use deminer_engine::status::Status;
 use deminer_engine::used::{Used, used};
 use deminer_engine::vault::{self, Vault};
@@ -138,7 +138,7 @@ pub(crate) fn nothing_to_do(desk: &Desk, plan: &Plan, format: Format) -> Exit {
 /// Holds the yes against the plan, carries it out and reports.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`fn@run`].
 pub(crate) async fn apply(desk: &Desk, plan: &Plan, ask: Ask, course: Course<'_>) -> anyhow::Result<Exit> {
     approvals::allow_unsigned(desk, &plan.header().requirement())?;
     match plan.approve(ask) {
@@ -207,7 +207,7 @@ async fn begin(
                 .flat_map(|given| &given.signed)
                 .map(Signed::told)
                 .collect(),
-            lists: signed.map(|given| run::digests(&given.under)).unwrap_or_default(),
+            lists: signed.map(|given| list_digests(&given.under)).unwrap_or_default(),
         },
     )?;
     // The journal is what counts: what lies beside it comes after it, and before any host is begun.

@@ -11,7 +11,7 @@ use deminer_engine::fleet::{Class, End, each};
 use deminer_engine::journal::{Chain, Journals};
 use deminer_engine::plan::{Plan, VALID_FOR_MS};
 use deminer_engine::report::Report;
-use deminer_engine::run::{self, RunDir, RunLock};
+use deminer_engine::run::{RunDir, RunLock, list_digests};
 use deminer_engine::undo::{ApprovedUndo, HostUndo, Selection, Taken, UndoError, UndoPlan};
 use deminer_engine::vault::Vault;
 use deminer_worker::action::{ActionId, Arming, Undo};
@@ -287,7 +287,7 @@ async fn take_back(
             signed: by.collect(),
             lists: signed
                 .as_ref()
-                .map(|(_, under)| run::digests(under))
+                .map(|(_, under)| list_digests(under))
                 .unwrap_or_default(),
         },
     )?;

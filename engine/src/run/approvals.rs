@@ -25,7 +25,7 @@ fn lists(under: &Approvals) -> impl Iterator<Item = (&'static str, &KeyList)> {
 }
 
 /// The digests of the lists that signatures are held against, by the names under which [`RunDir::write_signed`] keeps them.
-pub fn digests(under: &Approvals) -> BTreeMap<String, Digest> {
+pub fn list_digests(under: &Approvals) -> BTreeMap<String, Digest> {
     lists(under)
         .map(|(name, list)| (name.to_owned(), Digest::of(&list.bytes)))
         .collect()
