@@ -196,6 +196,12 @@ fn a_plan_that_was_changed() {
     refuses(
         with_header(&deminer, &planned, "not_after_ms", longer),
         4,
+        "good for more than 45 minutes",
+    );
+    let shorter = |ms: &str| (ms.parse::<u64>().expect("a number") - 60_000).to_string();
+    refuses(
+        with_header(&deminer, &planned, "not_after_ms", shorter),
+        4,
         "approved was",
     );
     refuses(

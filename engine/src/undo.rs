@@ -268,7 +268,7 @@ impl UndoPlan {
 
 /// What a host's chain says can be taken back; `None` for a host without a plan or without changes that are meant.
 fn host_undo(chain: &Chain, selection: &Selection, arming: Arming) -> Option<HostUndo> {
-    let (mut line, mut identity) = (None, None);
+    let mut line = None;
     let mut stored: BTreeSet<Digest> = BTreeSet::new();
     // By action, with the place of the word: what was done last is taken back first.
     let mut words: BTreeMap<ActionId, (usize, Word)> = BTreeMap::new();
@@ -277,7 +277,6 @@ fn host_undo(chain: &Chain, selection: &Selection, arming: Arming) -> Option<Hos
             EventKind::Planned {
                 line: planned, sha256, ..
             } => line = Some((planned.clone(), *sha256)),
-            EventKind::Reached { identity: reached, .. } => identity = Some(reached.clone()),
             EventKind::Stored { sha256, .. } => {
                 stored.insert(*sha256);
             }
@@ -364,7 +363,8 @@ fn host_undo(chain: &Chain, selection: &Selection, arming: Arming) -> Option<Hos
     Some(HostUndo {
         host,
         order: TakeBack {
-            identity: identity.unwrap_or(orders.identity),
+            // As it was planned: another machine may have answered under the name since.
+            identity: orders.identity,
             steps,
         },
         objects,

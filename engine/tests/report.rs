@@ -7,7 +7,7 @@ use deminer_engine::finding::HostVerdict;
 use deminer_engine::journal::read_chain;
 use deminer_engine::report::{NextStep, Report, Stay};
 use deminer_engine::status::Status;
-use deminer_worker::action::Done;
+use deminer_worker::action::{Act, Action, Done};
 use deminer_worker::frame::{End, Outcome, RefusalKind, TransactionEvent};
 use deminer_worker::query::{Coverage, HostError};
 use synthetic::{JOURNAL, Night, changes, wide};
@@ -88,6 +88,49 @@ fn reconciled() -> Night {
         .watched(HOST, Seen::Clean)
         .run_event(resumed())
         .end_run()
+}
+
+/// A block that was begun when the link went, and what looking found of it.
+fn blocked(found: Option<Reconciled>) -> Night {
+    let act = Act::BlockAddress {
+        address: "203.0.113.9".to_owned(),
+        for_s: 86_400,
+    };
+    let block = Action {
+        id: act.id(HOST),
+        component: 1,
+        act,
+        because: changes(HOST)[0].because.clone(),
+        needs: Vec::new(),
+    };
+    let all = [changes(HOST), vec![block.clone()]].concat();
+    let night = Night::apply(&[HOST])
+        .planned(HOST, all, HostVerdict::Infected)
+        .told(HOST, TransactionEvent::Started {})
+        .told(
+            HOST,
+            TransactionEvent::Containing {
+                actions: vec![block.id],
+            },
+        )
+        .told(HOST, TransactionEvent::Intent { action: block.id });
+    match found {
+        None => night.lost(HOST),
+        Some(found) => night.reconciled(HOST, &block, found).finish(HOST).end_run(),
+    }
+}
+
+#[test]
+fn a_block_that_was_begun_is_no_host_that_was_left_alone() {
+    let rows = [
+        (None, Status::Unreachable),
+        (Some(Reconciled::Done { testimony: None }), Status::Contained),
+        (Some(Reconciled::NotDone {}), Status::Proposed),
+    ];
+    for (found, status) in rows {
+        let name = format!("{found:?}");
+        assert_eq!(blocked(found).report().hosts[0].status, status, "{name}");
+    }
 }
 
 fn returned() -> Night {

@@ -154,7 +154,9 @@ fn gives_back(undo: &Undo, arming: Arming) -> GivesBack {
 
 #[cfg(test)]
 mod tests {
+    use deminer_engine::event::EventKind;
     use deminer_engine::undo::Selection;
+    use deminer_worker::query::HostIdentity;
 
     use super::*;
     use crate::render::sample::{self, Night};
@@ -181,6 +183,32 @@ mod tests {
             &Paste::default(),
         );
         assert!(armed.contains("--armed --because 'it is ours' --approve "), "{armed}");
+    }
+
+    #[test]
+    fn what_is_given_back_is_given_to_the_machine_of_the_plan() {
+        let plan = sample::fleet_plan();
+        let planned = plan.host("web-1").expect("a host").orders.identity.clone();
+        let other = HostIdentity {
+            machine_id: Some("another".to_owned()),
+            ..planned.clone()
+        };
+        let reached = EventKind::Reached {
+            identity: other,
+            host_key: None,
+            clock: None,
+        };
+        let chains = Night::of(plan).all_done("web-1").tell("web-1", reached).chains();
+        let list = UndoPlan::of(
+            "20261114-0244-7c1e",
+            &chains,
+            &Selection::default(),
+            Arming::Disarmed,
+            None,
+        );
+        let hosts = list.expect("a list").hosts;
+        let web_1 = hosts.iter().find(|host| host.host == "web-1").expect("it was changed");
+        assert_eq!(web_1.order.identity, planned);
     }
 
     #[test]

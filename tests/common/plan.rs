@@ -53,7 +53,11 @@ impl Planned {
         let name = written(&deminer.inside("the.plan"));
         let mut all = vec!["plan", "linux-miner", "-o", &name, "--format", "json"];
         all.extend_from_slice(words);
-        let json = deminer.start(&all).answer_within(LONGEST).expect(0).json();
+        let answer = deminer.start(&all).answer_within(LONGEST);
+        let json = answer.json();
+        let hosts = json["hosts"].as_array().expect("a list").iter();
+        let failed = hosts.filter(|host| host["word"] == "failed").count();
+        answer.expect(i32::from(failed > 0));
         let mut planned = Planned::read(&deminer.runs().join("the.plan"), json);
         planned.file = deminer.inside("the.plan");
         planned

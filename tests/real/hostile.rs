@@ -22,7 +22,7 @@ const EVIL: &str = include_str!("evil.pl");
 
 /// Hosts at once, and how long one may take.
 const AT_ONCE: usize = 6;
-const HOST_TIME: &str = "120s";
+const HOST_TIME: &str = "90s";
 
 /// What a command holds before it has heard of any host, and what it makes of the good ones.
 const OWN_BYTES: usize = 256 << 20;

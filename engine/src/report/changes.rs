@@ -232,6 +232,15 @@ impl Changes {
         })
     }
 
+    /// Whether something that contains, and lasts, was found by looking where its transaction told no end.
+    pub(super) fn found_contained(&self) -> bool {
+        self.entries.values().any(|entry| {
+            let lasts = !matches!(entry.action.act, Act::Freeze { .. });
+            let found = matches!(entry.reconciled, Some(Reconciled::Done { .. }));
+            entry.action.act.effect() == Effect::Contain && lasts && found
+        })
+    }
+
     /// What lasts of what was contained. A throttled process that was ended does not.
     pub(super) fn stays(&self) -> Vec<Stay> {
         let done = || self.entries.values().filter(|entry| entry.is_done());

@@ -472,7 +472,7 @@ impl<'a> HostFold<'a> {
             unknown: self.changes.unknown(self.open) || (gone_on && self.changes.none_allowed()),
             drifted: self.changes.drifted(),
             left: self.changes.left() || (struck && self.born.iter().any(|born| !born.ended)),
-            contained: self.contained,
+            contained: self.contained || self.changes.found_contained(),
             seen: match self.returned {
                 true => Some(Seen::Returned),
                 false => self.verify.as_ref().map(|verify| verify.seen),

@@ -8,7 +8,9 @@ mod settled;
 use std::collections::BTreeMap;
 
 use deminer_engine::event::{Purpose, Seen};
-use deminer_engine::report::{Appeared, FindingReport, HostReport, Progress, Report, Stay, Tally, Trouble};
+use deminer_engine::report::{
+    Appeared, Change, ChangeState, FindingReport, HostReport, Progress, Report, Stay, Tally, Trouble,
+};
 use deminer_worker::action::Role;
 use deminer_worker::text::HostPath;
 use serde_json::Value;
@@ -99,8 +101,14 @@ fn first(report: &Report, words: &dyn Words) -> Vec<String> {
         let open = (!open.is_empty()).then(|| names(&open));
         lines.push(words.not_through(open.as_ref()));
     }
+    // What was begun before the commit, as a block is, may be done.
+    let is_open = |change: &Change| matches!(change.state, ChangeState::Begun | ChangeState::Unknown { .. });
     let before = |host: &&HostReport| {
-        is_apply && host.tally.of > 0 && host.tally.done == 0 && host.progress < Progress::Committed
+        is_apply
+            && host.tally.of > 0
+            && host.tally.done == 0
+            && host.progress < Progress::Committed
+            && !host.changes.iter().any(is_open)
     };
     let uncommitted: Vec<&HostReport> = report.hosts.iter().filter(before).collect();
     if !uncommitted.is_empty() {

@@ -133,6 +133,13 @@ fn an_end_before_the_commit_is_said_first() {
         "{text}"
     );
     insta::assert_snapshot!("report_refused", text);
+
+    // What was begun before it may be done.
+    let mut begun = Night::refused().report();
+    let change = begun.hosts[0].changes.first_mut().expect("a change");
+    change.state = ChangeState::Begun;
+    let text = super::text(&begun, &Style::PLAIN, &PASTE);
+    assert!(!text.contains("web-1 and web-2 ended before the commit"), "{text}");
 }
 
 #[test]
