@@ -19,7 +19,7 @@ use deminer_worker::text::Digest;
 use serde_json::Value;
 
 /// Applies that are killed.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 9;
 
 /// How long the far side may still work after that.
 const QUIET: Duration = Duration::from_secs(20);

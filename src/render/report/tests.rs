@@ -136,8 +136,12 @@ fn an_end_before_the_commit_is_said_first() {
 
     // What was begun before it may be done.
     let mut begun = Night::refused().report();
-    let change = begun.hosts[0].changes.first_mut().expect("a change");
-    change.state = ChangeState::Begun;
+    let web_1 = begun
+        .hosts
+        .iter_mut()
+        .find(|host| host.host == "web-1")
+        .expect("a host");
+    web_1.changes.first_mut().expect("a change").state = ChangeState::Begun;
     let text = super::text(&begun, &Style::PLAIN, &PASTE);
     assert!(!text.contains("web-1 and web-2 ended before the commit"), "{text}");
 }
