@@ -21,7 +21,7 @@ use crate::world::snapshot::Snapshot;
 const EVIL: &str = include_str!("evil.pl");
 
 /// Hosts at once, and how long one may take.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 const HOST_TIME: &str = "90s";
 
 /// What a command holds before it has heard of any host, and what it makes of the good ones.
