@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use crate::approval::{HASH_DIGITS, SignedBy, beside, digits_of};
 use crate::event::{EventKind, Purpose};
-use crate::journal::{Chain, ChainEnd, file_name, head_of, heads};
+use crate::journal::{Chain, ChainEnd, heads};
 use crate::plan::Plan;
-use crate::run::{RunDir, RunError};
+use crate::run::{Lines, RunDir, RunError};
 use crate::undo::UndoPlan;
 use crate::vault::{ManifestEntry, Vault, VaultError};
 
@@ -311,10 +311,13 @@ impl Audit {
                 serde_json::to_string(item).unwrap_or_default(),
             )
         };
-        let mut listed: Vec<_> = entries
-            .iter()
-            .map(|entry| key(&entry.host, &entry.item, entry.sha256, entry.size))
-            .collect();
+        // How often each stands in the list, less how often a journal says it.
+        let mut listed: BTreeMap<_, usize> = BTreeMap::new();
+        for entry in entries {
+            *listed
+                .entry(key(&entry.host, &entry.item, entry.sha256, entry.size))
+                .or_default() += 1;
+        }
         let mut cut = BTreeSet::new();
         for chain in chains {
             let Some(host) = &chain.host else { continue };
@@ -329,8 +332,8 @@ impl Audit {
                     continue;
                 };
                 let stored = key(host, item, *sha256, *size);
-                match listed.iter().position(|other| *other == stored) {
-                    Some(at) => _ = listed.swap_remove(at),
+                match listed.get_mut(&stored).filter(|left| **left > 0) {
+                    Some(left) => *left -= 1,
                     None => self.problems.push(Problem::Unlisted {
                         sha256: *sha256,
                         host: host.clone(),
@@ -338,9 +341,10 @@ impl Audit {
                 }
             }
         }
-        for (host, sha256, ..) in listed {
+        for ((host, sha256, ..), left) in listed {
             if !cut.contains(&host) {
-                self.problems.push(Problem::Claimed { sha256, host });
+                let claimed = Problem::Claimed { sha256, host };
+                self.problems.extend(std::iter::repeat_n(claimed, left));
             }
         }
     }
@@ -369,12 +373,7 @@ impl Audit {
 
     /// Holds each chain against what the run's own says of how far it was.
     fn shortened(&mut self, lines: &Lines) {
-        let mut short: BTreeSet<&String> = BTreeSet::new();
-        for (_, heads) in &lines.noted {
-            let lost = heads.iter().filter(|(file, head)| !lines.has(file, head));
-            short.extend(lost.map(|(file, _)| file));
-        }
-        for file in short {
+        for file in lines.short() {
             let host = lines.hosts.get(file).cloned().flatten().unwrap_or_else(|| file.clone());
             self.problems.push(Problem::Short { host });
         }
@@ -390,66 +389,6 @@ impl Audit {
             self.problems.push(Problem::Head { given: digits });
         }
         Ok(())
-    }
-}
-
-/// The lines of a run's chains, by their hashes.
-struct Lines {
-    /// Of each chain, by file name.
-    of: BTreeMap<String, Vec<Digest>>,
-    /// Whose chain a file is; `None` is the run's own.
-    hosts: BTreeMap<String, Option<String>>,
-    /// What the run's own chain noted of all others: the number of that line from 1, and their heads by file name.
-    noted: Vec<(usize, BTreeMap<String, Digest>)>,
-}
-
-impl Lines {
-    fn of(run: &RunDir, chains: &[Chain]) -> Result<Lines, AuditError> {
-        let mut lines = Lines {
-            of: BTreeMap::new(),
-            hosts: BTreeMap::new(),
-            noted: Vec::new(),
-        };
-        for chain in chains
-            .iter()
-            .filter(|chain| chain.run.as_deref() == Some(run.id().as_str()))
-        {
-            let file = file_name(chain.host.as_deref());
-            lines.of.insert(file.clone(), run.hashes_of(chain.host.as_deref())?);
-            lines.hosts.insert(file, chain.host.clone());
-        }
-        for event in own(chains).into_iter().flat_map(|chain| &chain.events) {
-            if let EventKind::Heads { of } = &event.kind {
-                let number = usize::try_from(event.seq.0).unwrap_or(usize::MAX);
-                lines.noted.push((number, of.clone()));
-            }
-        }
-        Ok(lines)
-    }
-
-    fn has(&self, file: &str, head: &Digest) -> bool {
-        self.of.get(file).is_some_and(|lines| lines.contains(head))
-    }
-
-    /// The heads of all chains together that were printed before the run grew, and of which no line is missing: where it was through, the line after the note
-    /// was the last of its own chain; where it was taken up, the one two lines before.
-    fn earlier(&self, run: &str) -> Vec<Digest> {
-        let own_file = file_name(None);
-        let own = self.of.get(&own_file).map(Vec::as_slice).unwrap_or_default();
-        let mut earlier = Vec::new();
-        let is_whole = |heads: &BTreeMap<String, Digest>| heads.iter().all(|(file, head)| self.has(file, head));
-        for (number, heads) in self.noted.iter().filter(|(_, heads)| is_whole(heads)) {
-            let last = [number.checked_add(1), number.checked_sub(2)];
-            let last = last
-                .into_iter()
-                .flatten()
-                .filter_map(|number| own.get(number.checked_sub(1)?));
-            earlier.extend(last.map(|last| {
-                let all = heads.iter().map(|(file, head)| (file.clone(), *head));
-                head_of(run, all.chain([(own_file.clone(), *last)]))
-            }));
-        }
-        earlier
     }
 }
 

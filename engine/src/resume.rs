@@ -3,20 +3,19 @@
 //! Nothing here trusts a host, and what is not known is not begun again: the host is asked first
 //! ([`crate::reconcile`]).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use deminer_worker::action::{ActionId, Done, Effect};
 use deminer_worker::frame::{Outcome, TransactionEvent};
 use deminer_worker::order::{Approval, Stage};
 use deminer_worker::query::CommandEnd;
-use deminer_worker::text::Digest;
 
 use crate::apply::Task;
 use crate::approval::{ApprovalError, ApprovedPlan};
 use crate::event::{EventKind, Purpose, Reconciled};
 use crate::journal::{Chain, ChainEnd, file_name};
 use crate::report::{Change, ChangeState, HostReport, Progress, Report};
-use crate::run::{RunDir, RunError, RunLock};
+use crate::run::{Lines, RunDir, RunError, RunLock};
 use crate::status::Status;
 
 /// Why a run is not taken up.
@@ -145,7 +144,7 @@ pub(crate) fn own(chains: &[Chain]) -> impl Iterator<Item = &EventKind> {
 
 /// Whether all chains are this run's and hold, and each has the lines that the run's own has noted.
 fn check_whole(run: &RunDir, chains: &[Chain]) -> Result<(), ResumeError> {
-    let mut lines: BTreeMap<String, HashSet<Digest>> = BTreeMap::new();
+    let mut files = BTreeSet::new();
     for chain in chains {
         let file = file_name(chain.host.as_deref());
         let broken = |why: String| ResumeError::Broken {
@@ -161,17 +160,14 @@ fn check_whole(run: &RunDir, chains: &[Chain]) -> Result<(), ResumeError> {
             Some(of) if of == run.id().as_str() => {}
             Some(of) => return Err(broken(format!("it is of run {of}"))),
         }
-        let hashes = run.hashes_of(chain.host.as_deref())?;
-        if lines.insert(file.clone(), hashes.into_iter().collect()).is_some() {
+        if !files.insert(file.clone()) {
             return Err(broken("there are two".to_owned()));
         }
     }
-    for kind in own(chains) {
-        let EventKind::Heads { of } = kind else { continue };
-        let has = |file: &String, head: &Digest| lines.get(file).is_some_and(|lines| lines.contains(head));
-        if let Some((file, _)) = of.iter().find(|(file, head)| !has(file, head)) {
-            return Err(ResumeError::Cut { journal: file.clone() });
-        }
+    if let Some(file) = Lines::of(run, chains)?.short().first() {
+        return Err(ResumeError::Cut {
+            journal: (*file).clone(),
+        });
     }
     Ok(())
 }

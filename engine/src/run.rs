@@ -8,7 +8,7 @@
 //! Directories are 0700, files 0600. While a process works on a run it holds a lock on the run's directory; the lock ends
 //! with the process, however that ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -29,9 +29,11 @@ use crate::inventory::Reach;
 use crate::journal::{Chain, JournalError, file_name, read_chain, read_hashes};
 
 mod approvals;
+mod lines;
 mod plans;
 
 pub use approvals::list_digests;
+pub(crate) use lines::Lines;
 pub use plans::PlanStore;
 
 /// The list of what a run takes back.
@@ -424,7 +426,7 @@ impl RunDir {
         let own = chains
             .iter()
             .filter(|chain| chain.run.as_deref().is_none_or(|run| run == self.id.as_str()));
-        let known: Vec<String> = own.map(|chain| file_name(chain.host.as_deref())).collect();
+        let known: BTreeSet<String> = own.map(|chain| file_name(chain.host.as_deref())).collect();
         let mut strays = Vec::new();
         for entry in fs::read_dir(&dir).map_err(|error| RunError::io("read", &dir, error))? {
             let name = entry.map_err(|error| RunError::io("read", &dir, error))?.file_name();

@@ -35,11 +35,7 @@ pub(super) fn laxer<'a>(
 }
 
 fn laxer_on(orders: &HostOrders, policy: &SitePolicy) -> Option<&'static str> {
-    let listed = policy
-        .protect
-        .iter()
-        .all(|path| orders.protect.iter().any(|listed| path.is_below(listed)));
-    if !listed || !policy.spare.iter().all(|net| orders.spare.contains(net)) {
+    if policy.unprotected_by(&orders.protect, &orders.spare).is_some() {
         return Some("`protect`");
     }
     let runs = |act: &Act| matches!(act, Act::RunArgv { .. });

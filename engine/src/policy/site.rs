@@ -108,7 +108,7 @@ impl JsonSchema for Protected {
 impl SitePolicy {
     /// The first that it protects and that is not among what a plan protects, as it is written; `None` where all of it is.
     pub fn unprotected_by(&self, protect: &[HostPath], spare: &[Net]) -> Option<String> {
-        let is_kept = |path: &&HostPath| protect.iter().any(|kept| kept == *path || path.is_below(kept));
+        let is_kept = |path: &&HostPath| protect.iter().any(|kept| path.is_below(kept));
         let path = self.protect.iter().find(|path| !is_kept(path)).map(ToString::to_string);
         path.or_else(|| {
             self.spare
